@@ -1,0 +1,18 @@
+"""Errors that a user can mend: each says what was asked, what was found, and what is allowed or to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_USER_ERROR = 2
+
+
+class SparsitySolverError(Exception):
+    """A mistake in the input or the surroundings; the command line prints it without a traceback, status 2."""
+
+
+def unknown_name(kind: str, asked: str, allowed: Iterable[str]) -> SparsitySolverError:
+    """Error for a failed look-up: the kind, the name asked for, up to three near names, and all that is allowed."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return SparsitySolverError(f"unknown {kind} '{asked}'{hint} Allowed: {', '.join(names) or 'none'}.")
