@@ -57,8 +57,10 @@ def apply_structure(adapter: Adapter, structure: Structure) -> None:
 
 def empty_linear(like: nn.Module, out_features: int, in_features: int, bias: bool) -> nn.Linear:
     """An uninitialised linear on the device and in the dtype of ``like``."""
-    with torch.device(like.weight.device):
-        return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias, dtype=like.weight.dtype)
+    weight = like.weight
+    return nn.utils.skip_init(
+        nn.Linear, in_features, out_features, bias=bias, dtype=weight.dtype, device=weight.device
+    )
 
 
 def resize_attention(adapter: Adapter, module: nn.Module, groups: int) -> None:

@@ -1,0 +1,1 @@
+"""Text sources, calibration samplers, token windows, the bundled mini language."""
