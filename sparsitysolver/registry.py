@@ -150,8 +150,7 @@ def methods_table() -> dict[str, MethodRow]:
     for row in read_table(CONFIG / "methods.tsv"):
         numbers = {k: int(row[k] or 0) for k in ("nsamples", "seqlen", "calibration_seed")}
         texts = {
-            k: row[k]
-            for k in ("key", "label", "granularity", "allocator", "pruner", "source", "sampler", "options")
+            k: row[k] for k in ("key", "label", "granularity", "allocator", "pruner", "source", "sampler", "options")
         }
         rows[row["key"]] = MethodRow(**texts, **numbers)
     return rows

@@ -1,3 +1,5 @@
 """Placeholder until the generator lands."""
+
+
 def text(split):
     raise NotImplementedError

@@ -60,7 +60,11 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
     text = load_text(calibration.source, "train", assets)
     rng = random.Random(calibration.seed)
     rows = SAMPLERS[calibration.sampler](text, tokenizer, calibration.nsamples, calibration.seqlen, rng)
-    origin = asdict(calibration) | {"source": text.source, "text_sha256": text.sha256, "revision": text.revision}
+    origin = asdict(calibration) | {
+        "source": text.source,
+        "text_sha256": text.sha256,
+        "revision": text.revision,
+    }
     return Sample(np.asarray(rows, dtype=np.int32), origin)
 
 

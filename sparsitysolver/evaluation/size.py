@@ -2,7 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
-from sparsitysolver.models.adapter import Adapter, Shape
+from sparsitysolver.models.adapter import Adapter
+from sparsitysolver.models.shape import Shape
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.models.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -35,35 +36,6 @@ class Layer:
     def linears(self) -> tuple[nn.Module, ...]:
         """The prunable linears in forward order."""
         return (*self.attention_inputs, self.attention_output, *self.ffn_inputs, self.ffn_output)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Dense sizes of a model. A group is one key-value head with the query heads that share it."""
-
-    family: str
-    layers: int
-    hidden: int
-    groups: int
-    heads_per_group: int
-    head_dim: int
-    ffn: int
-    ffn_inputs: int
-
-    @property
-    def group_channels(self) -> int:
-        """Input channels of the attention output projection that one group feeds."""
-        return self.heads_per_group * self.head_dim
-
-    @property
-    def weights_per_group(self) -> int:
-        """Weights (no biases) of one group: its rows of q, k, v and its columns of o."""
-        return 2 * self.hidden * self.head_dim * (self.heads_per_group + 1)
-
-    @property
-    def weights_per_neuron(self) -> int:
-        """Weights (no biases) of one FFN neuron."""
-        return self.hidden * (self.ffn_inputs + 1)
 
 
 class Adapter(ABC):

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig
 
-from sparsitysolver.models.adapter import Adapter, Layer, Shape
+from sparsitysolver.models.adapter import Adapter, Layer
+from sparsitysolver.models.shape import Shape
 
 _ATTRIBUTES = {
     "query": ("self_attn", "q_proj"),

@@ -108,9 +108,7 @@ def load_tokenizer(source: ModelSource) -> Any:
     return _fetch(AutoTokenizer, source)
 
 
-def load_model(
-    name: str, device: str = "auto", dtype: str = "auto", assets: Assets | None = None
-) -> LoadedModel:
+def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Assets | None = None) -> LoadedModel:
     """Load a dense or pruned model in evaluation mode.
 
     Args:

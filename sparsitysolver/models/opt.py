@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig
 
-from sparsitysolver.models.adapter import Adapter, Layer, Shape, refuse
+from sparsitysolver.models.adapter import Adapter, Layer, refuse
+from sparsitysolver.models.shape import Shape
 
 _ATTRIBUTES = {
     "query": ("self_attn", "q_proj"),

@@ -58,9 +58,7 @@ def apply_structure(adapter: Adapter, structure: Structure) -> None:
 def empty_linear(like: nn.Module, out_features: int, in_features: int, bias: bool) -> nn.Linear:
     """An uninitialised linear on the device and in the dtype of ``like``."""
     weight = like.weight
-    return nn.utils.skip_init(
-        nn.Linear, in_features, out_features, bias=bias, dtype=weight.dtype, device=weight.device
-    )
+    return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias, dtype=weight.dtype, device=weight.device)
 
 
 def resize_attention(adapter: Adapter, module: nn.Module, groups: int) -> None:
@@ -81,16 +79,14 @@ def zero_attention(adapter: Adapter, module: nn.Module) -> ZeroAttention:
 def _apply_sliced(adapter: Adapter, structure: Structure) -> None:
     shape = adapter.shape
     biases = structure.get("output_biases", [None, None])
-    for module, groups, neurons in zip(
-        adapter.layer_modules, structure["groups"], structure["neurons"], strict=True
-    ):
+    for module, groups, neurons in zip(adapter.layer_modules, structure["groups"], structure["neurons"], strict=True):
         sizes = {
             "query": (groups * shape.group_channels, shape.hidden),
             "key": (groups * shape.head_dim, shape.hidden),
             "value": (groups * shape.head_dim, shape.hidden),
             "attention_output": (shape.hidden, groups * shape.group_channels),
             "ffn_output": (shape.hidden, neurons),
-        } | {role: (neurons, shape.hidden) for role in adapter.roles()[4:-1]}
+        } | dict.fromkeys(adapter.roles()[4:-1], (neurons, shape.hidden))
         layer = adapter.layer(module)
         for role, linear in zip(adapter.roles(), layer.linears, strict=True):
             forced = {"attention_output": biases[0], "ffn_output": biases[1]}.get(role)
@@ -105,6 +101,10 @@ def _apply_low_rank(adapter: Adapter, structure: Structure) -> None:
             rank = structure["ranks"][f"layers.{index}.{role}"]
             with torch.device(linear.weight.device):
                 factors = LowRankLinear(
-                    linear.in_features, rank, linear.out_features, linear.bias is not None, linear.weight.dtype
+                    linear.in_features,
+                    rank,
+                    linear.out_features,
+                    linear.bias is not None,
+                    linear.weight.dtype,
                 )
             adapter.set_linear(module, role, factors)

@@ -1,1 +1,1 @@
-"""To be written."""
+"""Units and budgets, scores, slicing, reconstruction: mathematics on tensors and counts."""
