@@ -1,4 +1,4 @@
-"""Finding and loading models: hub id, local folder, bundled or registered key, air-gapped assets folder, pruned folder."""
+"""Finding and loading models: hub id, local or pruned folder, registered key, air-gapped assets folder."""
 
 import functools
 import hashlib
@@ -113,7 +113,7 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
 
     Args:
         name: hub id, local folder or key of ``config/models.tsv``.
-        device: ``auto`` (GPUs if there are any, several through accelerate's device map), ``cpu``, ``cuda``, ``cuda:1``.
+        device: ``auto`` (GPUs if there are any, several through accelerate's device map), ``cpu``, ``cuda:1`` …
         dtype: ``auto`` (float32 on the CPU, the checkpoint's own on a GPU), ``float32``, ``float16`` or ``bfloat16``.
         assets: assets folder; default from ``SPARSITYSOLVER_ASSETS``.
     """
@@ -200,7 +200,7 @@ def _fetch(loader: Any, source: ModelSource, **options: Any) -> Any:
             ) from error
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise SparsitySolverError(
-            f"cannot get model {source.location} (revision {source.revision}) from the hub or its local cache{offline}: "
+            f"cannot get model {source.location} (revision {source.revision}) from the hub or its cache{offline}: "
             f"{_first_line(error)} Without network give a local folder, or an assets folder with models/<key>/ by "
             "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
         ) from error
