@@ -144,7 +144,7 @@ def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, rng: random
             return windows
     if windows:
         raise SparsitySolverError(
-            f"calibration text '{text.source}' gives {len(windows)} windows of {seqlen} tokens; {nsamples} were asked for."
+            f"calibration text '{text.source}' gives {len(windows)} windows of {seqlen} tokens; {nsamples} are wanted."
         )
     raise _too_short(text, len(_encode(tokenizer, text.joined)), seqlen)
 

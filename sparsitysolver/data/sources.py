@@ -111,8 +111,8 @@ def _from_hub(source: str, split: str) -> Text:
         data = load_dataset(row.hub_id, row.config or None, split=split, revision=row.revision, **files)
     except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
         raise SparsitySolverError(
-            f"cannot get {source} ({row.hub_id} at {row.revision[:12]}, split {split}) from the hub or its local cache: "
-            f"{str(error).splitlines()[0][:200]} Without network give an assets folder with {source}/ by --assets DIR or "
-            "SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
+            f"cannot get {source} ({row.hub_id} at {row.revision[:12]}, split {split}) from the hub or its cache: "
+            f"{str(error).splitlines()[0][:200]} Without network give an assets folder with {source}/ by "
+            "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
         ) from error
     return Text(source, split, tuple(data["text"]), row.revision, row.hub_id)

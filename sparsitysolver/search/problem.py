@@ -161,10 +161,6 @@ class Journal:
             temporary.write_text(text.getvalue(), newline="")
         self._written = len(self.episodes)
 
-    def finish(self) -> None:
-        """Drop the checkpoint: the search is done and its strategy written."""
-        self.checkpoint.unlink(missing_ok=True)
-
 
 def progress_bar(journal: Journal, total: int) -> tqdm:
     """A bar over episodes, at the point where the journal stands."""

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sparsitysolver.data.sources import load_text
-from sparsitysolver.data.windows import Windows, cut_windows, spread
+from sparsitysolver.data.windows import Windows, spread
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel
@@ -18,7 +17,6 @@ from sparsitysolver.pruning.budget import Bounds, budget_rule, check_bounds, def
 from sparsitysolver.pruning.selection import Selection
 from sparsitysolver.pruning.units import achieved_sparsity, check_sparsity, structured_units
 from sparsitysolver.records import Json, content_key
-from sparsitysolver.registry import Assets
 from sparsitysolver.search import ppo
 from sparsitysolver.search.engine import PrefixEngine
 from sparsitysolver.search.problem import Episode, Journal, Problem, check_episodes, reward_rule
@@ -70,13 +68,6 @@ class SearchSettings:
         return Bounds(self.a_min, self.a_max)
 
 
-def reward_text_windows(
-    loaded: LoadedModel, source: str, settings: SearchSettings, seqlen: int, assets: Assets
-) -> Windows:
-    """All windows of the reward split."""
-    return cut_windows(load_text(source, settings.reward_split, assets), loaded.tokenizer, seqlen)
-
-
 def solve(
     loaded: LoadedModel,
     selection: Selection,
@@ -100,7 +91,7 @@ def solve(
     algorithm = ALGORITHMS[settings.algorithm]
     own = algorithm.run(problem, journal, settings.episodes, settings.seed)
     candidates = _rescore(problem, journal, own, windows, settings)
-    chosen = min(candidates, key=lambda candidate: candidate["rescored_ppl"])
+    chosen = min(candidates, key=lambda candidate: _finite(candidate["rescored_ppl"], np.inf))
     return make_strategy(
         problem.units,
         chosen["kept"],
@@ -165,9 +156,20 @@ def _rescore(
         again = perplexity(problem.losses(kept, tokens))
         sparsity = round(achieved_sparsity(problem.units, kept), 10)
         candidates.append(
-            {"name": name, "kept": kept, "reward_ppl": ppl, "rescored_ppl": again, "achieved_sparsity": sparsity}
+            {
+                "name": name,
+                "kept": kept,
+                "reward_ppl": _finite(ppl, None),
+                "rescored_ppl": _finite(again, None),
+                "achieved_sparsity": sparsity,
+            }
         )
     return candidates
+
+
+def _finite(value: float | None, otherwise: float | None) -> float | None:
+    """JSON has no infinity: a perplexity that is not finite is kept as null."""
+    return value if value is not None and np.isfinite(value) else otherwise
 
 
 def _found(
