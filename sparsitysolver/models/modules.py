@@ -54,3 +54,9 @@ class LowRankLinear(nn.Module):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """(..., in_features) to (..., out_features)."""
         return self.up(self.down(hidden))
+
+
+def empty_linear(like: nn.Module, out_features: int, in_features: int, bias: bool) -> nn.Linear:
+    """An uninitialised linear on the device and in the dtype of ``like``."""
+    weight = like.weight
+    return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias, dtype=weight.dtype, device=weight.device)

@@ -12,7 +12,8 @@ from torch import nn
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.adapter import Adapter
-from sparsitysolver.models.modules import LowRankLinear, ZeroAttention
+from sparsitysolver.models.modules import LowRankLinear, ZeroAttention, empty_linear
+from sparsitysolver.models.rotated import apply_rotated
 
 CONFIG_FIELD = "sparsitysolver"
 FORMAT = 1
@@ -37,10 +38,13 @@ def low_rank_structure(ranks: dict[str, int]) -> Structure:
     return {"format": FORMAT, "kind": "low_rank", "ranks": ranks}
 
 
+def rotated_structure(width: int) -> Structure:
+    """Structure of a model whose residual stream has ``width`` channels up to the output of the last layer."""
+    return {"format": FORMAT, "kind": "rotated", "width": width}
+
+
 def apply_structure(adapter: Adapter, structure: Structure) -> None:
     """Give a dense skeleton the shapes of ``structure``; parameter values are left arbitrary."""
-    from sparsitysolver.models.rotated import apply_rotated
-
     kinds: dict[str, Callable[[Adapter, Structure], None]] = {
         "sliced": _apply_sliced,
         "low_rank": _apply_low_rank,
@@ -53,12 +57,6 @@ def apply_structure(adapter: Adapter, structure: Structure) -> None:
     if structure["kind"] not in kinds:
         raise unknown_name("structure of a pruned model", structure["kind"], kinds)
     kinds[structure["kind"]](adapter, structure)
-
-
-def empty_linear(like: nn.Module, out_features: int, in_features: int, bias: bool) -> nn.Linear:
-    """An uninitialised linear on the device and in the dtype of ``like``."""
-    weight = like.weight
-    return nn.utils.skip_init(nn.Linear, in_features, out_features, bias=bias, dtype=weight.dtype, device=weight.device)
 
 
 def resize_attention(adapter: Adapter, module: nn.Module, groups: int) -> None:
