@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 
-from sparsitysolver.search.problem import Journal, Problem, progress_bar
+from sparsitysolver.search.problem import Journal, Problem, advance, catch_up, progress_bar
 
 # Actions are clipped to the space's bounds; tanh is flat long before 10, so nothing is cut (deviation 5).
 ACTION_LIMIT = 10.0
@@ -36,7 +36,7 @@ class PPOSettings:
 class SingleStepEnvironment(gymnasium.Env):
     """One episode, one step: state = total pruning ratio, action = one number per unit, reward of the pruned model."""
 
-    def __init__(self, problem: Problem, evaluate: Callable[[list[int]], tuple[float, dict[str, Any]]]) -> None:
+    def __init__(self, problem: Problem, evaluate: Callable[[list[int]], float]) -> None:
         units = len(problem.units)
         self.observation_space = gymnasium.spaces.Box(0.0, 1.0, shape=(1,), dtype=np.float32)
         self.action_space = gymnasium.spaces.Box(-ACTION_LIMIT, ACTION_LIMIT, shape=(units,), dtype=np.float32)
@@ -55,41 +55,65 @@ class SingleStepEnvironment(gymnasium.Env):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Constrain the action to the budget, prune, score: the episode is over."""
-        reward, info = self._evaluate(self._problem.constrain(action))
-        return self.state, reward, True, False, info
+        reward = self._evaluate(self._problem.constrain(action))
+        return self.state, reward, True, False, {}
 
 
-def run(
-    problem: Problem, journal: Journal, episodes: int, seed: int, settings: PPOSettings = PPOSettings()
-) -> dict[str, list[int]]:
+class Search:
+    """A PPO search that stands between two updates; ``journal`` says how far it has come."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        journal: Journal,
+        seed: int,
+        settings: PPOSettings = PPOSettings(),
+        after_episode: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.problem, self.journal, self.settings = problem, journal, settings
+        self._after_episode = after_episode
+        self._environment = SingleStepEnvironment(problem, self._evaluate)
+        state = journal.resume()
+        self._agent = _agent(self._environment, seed, settings)
+        if state is not None:
+            self._agent = _restore(state, self._environment)
+
+    def _evaluate(self, kept: list[int]) -> float:
+        episode = self.journal.record(self.problem, kept)
+        self._after_episode()
+        return episode.reward
+
+    def update(self) -> None:
+        """Fifteen episodes, one update of the agent, one checkpoint."""
+        self._agent.learn(self.settings.episodes_per_update, reset_num_timesteps=False)
+        self.journal.save(_snapshot(self._agent))
+
+    def draw(self) -> None:
+        """One episode from the policy as it stands, without learning from it."""
+        action, _ = self._agent.predict(self._environment.state, deterministic=False)
+        self._environment.step(action)
+
+    def policy_mean(self) -> list[int]:
+        """Kept counts of the policy's mean action."""
+        action, _ = self._agent.predict(self._environment.state, deterministic=True)
+        return self.problem.constrain(action)
+
+
+def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> dict[str, list[int]]:
     """Search for ``episodes`` episodes; returns the final policy's mean action as candidate ``policy_mean``.
 
     A checkpoint is saved after every update of 15 episodes. Left-over episodes of the last, incomplete update are
     drawn from the final policy without another update.
     """
-    state = journal.resume()
-    with progress_bar(journal, episodes) as bar:
-
-        def evaluate(kept: list[int]) -> tuple[float, dict[str, Any]]:
-            episode = journal.record(problem, kept)
-            bar.update()
-            bar.set_postfix(best_ppl=f"{journal.best.ppl:.4g}", refresh=False)
-            return episode.reward, {}
-
-        environment = SingleStepEnvironment(problem, evaluate)
-        agent = _agent(environment, seed, settings)
-        if state is not None:
-            agent = _restore(state, environment)
-        update = settings.episodes_per_update
-        while len(journal.episodes) + update <= episodes:
-            agent.learn(update, reset_num_timesteps=False)
-            journal.save(_snapshot(agent))
+    with progress_bar(episodes) as bar:
+        search = Search(problem, journal, seed, after_episode=lambda: advance(bar, journal))
+        catch_up(bar, journal)
+        while len(journal.episodes) + search.settings.episodes_per_update <= episodes:
+            search.update()
         while len(journal.episodes) < episodes:
-            action, _ = agent.predict(environment.state, deterministic=False)
-            environment.step(action)
-        journal.save(_snapshot(agent))
-    mean, _ = agent.predict(environment.state, deterministic=True)
-    return {"policy_mean": problem.constrain(mean)}
+            search.draw()
+        journal.save_curve()
+    return {"policy_mean": search.policy_mean()}
 
 
 def record(settings: PPOSettings = PPOSettings()) -> dict[str, Any]:

@@ -102,6 +102,8 @@ class Journal:
     resumed_at: int | None = None
     log: Callable[[str], None] = lambda text: None
     _written: int = 0
+    _ranked: int = 0
+    _best: Episode | None = None
     _started: float = field(default_factory=time.perf_counter)
     _earlier: float = 0.0
 
@@ -119,7 +121,11 @@ class Journal:
     @property
     def best(self) -> Episode:
         """The episode of the highest reward, the first among equals."""
-        return max(self.episodes, key=lambda episode: episode.reward)
+        for episode in self.episodes[self._ranked :]:
+            if self._best is None or episode.reward > self._best.reward:
+                self._best = episode
+        self._ranked = len(self.episodes)
+        return self._best
 
     @property
     def seconds(self) -> float:
@@ -140,9 +146,7 @@ class Journal:
 
     def save(self, state: dict[str, Any]) -> None:
         """Append the new episodes to the curve, then write the checkpoint whole."""
-        with self.curve.open("a", newline="") as handle:
-            csv.writer(handle).writerows(episode.row() for episode in self.episodes[self._written :])
-        self._written = len(self.episodes)
+        self.save_curve()
         content = {
             "identity": self.identity,
             "episodes": [[e.episode, e.ppl, e.reward, e.kept, e.tokens, e.seconds] for e in self.episodes],
@@ -151,6 +155,12 @@ class Journal:
         }
         with atomic_path(self.checkpoint) as temporary:
             torch.save(content, temporary)
+
+    def save_curve(self) -> None:
+        """Append the episodes since the last call to the curve file."""
+        with self.curve.open("a", newline="") as handle:
+            csv.writer(handle).writerows(episode.row() for episode in self.episodes[self._written :])
+        self._written = len(self.episodes)
 
     def _rewrite_curve(self) -> None:
         text = io.StringIO(newline="")
@@ -162,9 +172,21 @@ class Journal:
         self._written = len(self.episodes)
 
 
-def progress_bar(journal: Journal, total: int) -> tqdm:
-    """A bar over episodes, at the point where the journal stands."""
-    return tqdm(total=total, initial=len(journal.episodes), desc="search", unit="ep", mininterval=1.0)
+def progress_bar(total: int) -> tqdm:
+    """A bar over episodes with the time left."""
+    return tqdm(total=total, desc="search", unit="ep", mininterval=1.0)
+
+
+def catch_up(bar: tqdm, journal: Journal) -> None:
+    """Set a bar to where a resumed journal stands, without counting those episodes into its speed."""
+    bar.initial = bar.n = len(journal.episodes)
+    bar.refresh()
+
+
+def advance(bar: tqdm, journal: Journal) -> None:
+    """One more episode; the bar shows the best perplexity so far."""
+    bar.update()
+    bar.set_postfix(best_ppl=f"{journal.best.ppl:.4g}", refresh=False)
 
 
 def check_episodes(episodes: int) -> int:

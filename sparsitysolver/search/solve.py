@@ -83,7 +83,7 @@ def solve(
     """
     settings.check()
     engine = PrefixEngine(loaded.adapter, selection)
-    problem = _problem(loaded, engine, windows, settings)
+    problem = make_problem(loaded, engine, windows, settings)
     identity = content_key(
         [asdict(settings), loaded.weights_sha256, calibration["sha256"], windows.text.sha256, windows.seqlen], 64
     )
@@ -107,7 +107,8 @@ def solve(
     )
 
 
-def _problem(loaded: LoadedModel, engine: PrefixEngine, windows: Windows, settings: SearchSettings) -> Problem:
+def make_problem(loaded: LoadedModel, engine: PrefixEngine, windows: Windows, settings: SearchSettings) -> Problem:
+    """The problem that settings pose on a model and its reward windows; refuses a model of no finite perplexity."""
     units = structured_units(loaded.adapter.shape)
     tokens = torch.from_numpy(_subset(windows, settings.reward_windows).astype(np.int64))
     tokens = tokens.to(loaded.adapter.input_device)
