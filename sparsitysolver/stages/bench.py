@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
 
     An episode is: action to counts, applying them, scoring the reward windows, and its share of the agent's sampling
     and update (timed on whole updates, less their evaluations). The same candidate pruned physically (untimed), and
-    the dense model, are scored on the same windows right beside it, in changing order. Ratios are medians over episodes.
+    the dense model, are scored on the same windows beside it, in changing order. Ratios are medians over episodes.
     """
     if args.rounds < 1:
         raise SparsitySolverError(f"{args.rounds} rounds asked for; at least 1 is needed.")
