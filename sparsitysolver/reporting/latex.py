@@ -57,6 +57,4 @@ def tex_table(caption: str, label: str, body: str, footnotes: Iterable[str] = ()
 
 def fitted(body: str) -> str:
     """A tabular that shrinks to the width of the line where it is wider."""
-    return (
-        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n" + body.rstrip() + "%\n}\n"
-    )
+    return "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n" + body.rstrip() + "%\n}\n"
