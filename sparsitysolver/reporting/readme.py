@@ -1,0 +1,55 @@
+"""Generated sections of a page, between ``<!-- generated:NAME -->`` and ``<!-- /generated -->``."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import write_text
+from sparsitysolver.reporting.paper_tables import markdown
+
+_END = "<!-- /generated -->"
+_START = re.compile(r"<!-- generated:(\S+) -->")
+
+
+def fill(text: str, name: str, content: str) -> str:
+    """Replace what stands between the markers of a section; the markers and everything else stay.
+
+    Raises:
+        SparsitySolverError: the section is missing, stands twice, or is not closed before the next one opens.
+    """
+    marker = f"<!-- generated:{name} -->"
+    if text.count(marker) != 1:
+        found = ", ".join(_START.findall(text)) or "none"
+        raise SparsitySolverError(
+            f"generated section '{name}' stands {text.count(marker)} times, needed once; sections found: {found}. "
+            f"Put '{marker}' and '{_END}' where it belongs."
+        )
+    before, after = text.split(marker)
+    body, end, rest = after.partition(_END)
+    if not end or _START.search(body):
+        raise SparsitySolverError(f"generated section '{name}' is not closed; put '{_END}' at its end.")
+    return f"{before}{marker}\n{content.strip()}\n{_END}{rest}"
+
+
+def table_section(results: Path, name: str, grid: str) -> str:
+    """A written table as markdown, with the grid it was measured on."""
+    path = results / f"{name}.csv"
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no table at {path}; make it with 'sparsitysolver table {name}'.") from error
+    return f"{markdown(frame)}\n\nGenerated from `{name}.csv`; grid: {grid}."
+
+
+def readme_command(readme: Path, results: Path, grid: str, tables: Sequence[str] = ("table2",)) -> None:
+    """``sparsitysolver readme``: fill the sections of a page that are named like tables."""
+    try:
+        text = readme.read_text()
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no page at {readme}.") from error
+    for name in tables:
+        text = fill(text, name, table_section(results, name, grid))
+    write_text(readme, text)
