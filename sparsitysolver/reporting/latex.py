@@ -44,17 +44,14 @@ def tabular(frame: pd.DataFrame, text_columns: int, marks: dict[tuple[int, str],
 
 
 def tex_table(caption: str, label: str, body: str, footnotes: Iterable[str] = ()) -> str:
-    """A floating table around one or more tabulars; needs the packages booktabs and graphicx.
-
-    The body shrinks to the line where it is wider, so that a grid of nine models fits a page.
-    """
+    """A floating table around one or more tabulars, with footnotes beneath."""
     notes = "".join(rf"\par\footnotesize {tex_escape(note)}" + "\n" for note in footnotes)
     return (
-        f"\\begin{{table}}\n\\centering\n\\caption{{{tex_escape(caption)}}}\n\\label{{{label}}}\n"
-        f"{body}{notes}\\end{{table}}\n"
+        "% needs the packages booktabs and graphicx\n\\begin{table}\n\\centering\n"
+        f"\\caption{{{tex_escape(caption)}}}\n\\label{{{label}}}\n{body}{notes}\\end{{table}}\n"
     )
 
 
 def fitted(body: str) -> str:
-    """A tabular that shrinks to the width of the line where it is wider."""
+    """A tabular that shrinks to the width of the line where it is wider: nine models do not fit a page."""
     return "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n" + body.rstrip() + "%\n}\n"

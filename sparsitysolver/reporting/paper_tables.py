@@ -23,8 +23,7 @@ _INTRODUCTION = """\
 Generated from collected cells; do not edit. Grid: **{grid}**.
 
 - **reproduced**, **deviates**: within or beyond the tolerance of `config/paper/tolerances.csv`, compared as printed.
-- **not comparable**: the published model is not on this grid or was measured under another protocol, or the paper prints
-  a dash.
+- **not comparable**: the published model is not on this grid, or was measured under another protocol.
 - **not run**: no measurement on this grid.
 """
 
@@ -57,10 +56,10 @@ def paper_tables(results: Path, grid: str, task: str | None = None) -> str:
 def _section(name: str, published: pd.DataFrame, results: Path, grid: str, task: str | None) -> str:
     path = results / f"{name}.csv"
     if not path.is_file():
-        return f"{_beside(published, None)}\nNot run on this grid.\n"
+        return _not_run(published)
     cells = read_cells_csv(results / "cells.csv")
     table = build_table(name, cells, _models(path, published, grid), task)
-    parts = [_beside(published, table), _local(table), _extended(table)]
+    parts = [_beside(published, table), _local(table, grid), _extended(table)]
     parts += [_footnotes(table), _provenance(table, cells, grid)]
     return "\n".join(part for part in parts if part)
 
@@ -80,27 +79,31 @@ def _models(path: Path, published: pd.DataFrame, grid: str) -> list[str]:
     return models
 
 
-def _beside(published: pd.DataFrame, table: MeasuredTable | None) -> str:
-    """Three lines per method: published, measured, verdict."""
-    columns = [name for name in published if name not in descriptive_columns(published)]
+def _not_run(published: pd.DataFrame) -> str:
+    numbers = published.drop(columns=descriptive_columns(published)).reset_index()
+    return f"Not run on this grid. Published:\n\n{markdown(numbers)}\n"
+
+
+def _beside(published: pd.DataFrame, table: MeasuredTable) -> str:
+    """Three lines per method: published, measured, verdict. A dash in the paper has no verdict."""
+    numbers = published.drop(columns=descriptive_columns(published))
     lines, count = [], Counter()
-    for row in published.index:
-        verdicts = {column: verdict_of(table, published, row, column) for column in columns}
-        measured = {column: _measured(table, row, column) for column in columns}
+    for row, printed_values in numbers.iterrows():
+        verdicts = {c: verdict_of(table, row, c) for c, value in printed_values.items() if value != DASH}
         count.update(verdicts.values())
-        lines.append({METHOD: row, "": "published"} | {column: published.loc[row, column] for column in columns})
-        lines.append({METHOD: "", "": "measured"} | measured)
-        lines.append({METHOD: "", "": "verdict"} | {column: str(verdict) for column, verdict in verdicts.items()})
+        lines.append({METHOD: row, "": "published"} | dict(printed_values))
+        lines.append({METHOD: "", "": "measured"} | {c: _measured(table, row, c) for c in numbers})
+        lines.append({METHOD: "", "": "verdict"} | {c: str(verdicts.get(c, DASH)) for c in numbers})
     summary = ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict)
     return f"{markdown(pd.DataFrame(lines))}\n\nPublished values: {summary}.\n"
 
 
-def _measured(table: MeasuredTable | None, row: str, column: str) -> str:
-    entry = table.entries.get((row, column)) if table else None
+def _measured(table: MeasuredTable, row: str, column: str) -> str:
+    entry = table.entries.get((row, column))
     return printed(entry.value) if entry else DASH
 
 
-def _local(table: MeasuredTable) -> str:
+def _local(table: MeasuredTable, grid: str) -> str:
     """Models that the paper lacks, in a table of their own, and the paper's claims of order judged on them."""
     columns = [c.name for c in table.columns if c.name not in table.definition.published_columns]
     if not columns:
@@ -114,7 +117,7 @@ def _local(table: MeasuredTable) -> str:
         }
         for claim in order_claims(table)
     ]
-    order = "Claims of order, with the number of published columns that show them:"
+    order = f"Claims of order, judged on grid {grid}; beside each the published columns that show it:"
     text = f"### Models of this grid that the paper lacks\n\n{markdown(frame)}\n"
     return f"{text}\n{order}\n\n{markdown(pd.DataFrame(claims))}\n" if claims else text
 

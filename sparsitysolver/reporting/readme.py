@@ -7,8 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import write_text
+from sparsitysolver.records import read_json, write_text
+from sparsitysolver.reporting.definition import METHOD
 from sparsitysolver.reporting.paper_tables import markdown
+from sparsitysolver.reporting.table_files import footnote_text
+from sparsitysolver.reporting.tables import Footnote
 
 _END = "<!-- /generated -->"
 _START = re.compile(r"<!-- generated:(\S+) -->")
@@ -35,13 +38,24 @@ def fill(text: str, name: str, content: str) -> str:
 
 
 def table_section(results: Path, name: str, grid: str) -> str:
-    """A written table as markdown, with the grid it was measured on."""
+    """A written table as markdown, with its footnotes and the grid it was measured on."""
     path = results / f"{name}.csv"
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no table at {path}; make it with 'sparsitysolver table {name}'.") from error
-    return f"{markdown(frame)}\n\nGenerated from `{name}.csv`; grid: {grid}."
+    notes = "".join(f"- {line}\n" for line in _footnotes(results / f"{name}.footnotes.json", list(frame[METHOD])))
+    return f"{markdown(frame)}\n\n{notes}\nGenerated from `{name}.csv`; grid: {grid}."
+
+
+def _footnotes(path: Path, rows: list[str]) -> list[str]:
+    """Footnotes on rows of the table; those on rows of its extended twin alone are left out."""
+    lines = []
+    for note in read_json(path, "footnotes")["footnotes"] if path.is_file() else []:
+        places = tuple((row, column) for row, column in note["places"] if row in rows)
+        if places:
+            lines.append(footnote_text(Footnote(note["number"], note["reason"], places)))
+    return lines
 
 
 def readme_command(readme: Path, results: Path, grid: str, tables: Sequence[str] = ("table2",)) -> None:

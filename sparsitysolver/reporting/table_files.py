@@ -8,7 +8,7 @@ import pandas as pd
 from sparsitysolver.records import atomic_path, write_json, write_text
 from sparsitysolver.reporting.collect import read_cells_csv
 from sparsitysolver.reporting.definition import DASH, METHOD, Row
-from sparsitysolver.reporting.latex import fitted, tabular, tex_table
+from sparsitysolver.reporting.latex import fitted, tabular, tex_escape, tex_table
 from sparsitysolver.reporting.tables import Entry, Footnote, MeasuredTable, build_table, printed
 
 
@@ -32,7 +32,7 @@ def _tex(table: MeasuredTable, blocks: dict[str, pd.DataFrame], rows: Sequence[R
     body = ""
     for number, (heading, frame) in enumerate(blocks.items()):
         left = len(frame.columns) - len(table.columns)
-        title = f"\\par\\medskip {heading}\\par\\smallskip\n" if heading else ""
+        title = f"\\par\\medskip {tex_escape(heading)}\\par\\smallskip\n" if heading else ""
         body += title + fitted(tabular(frame, left, marks if number == 0 else None))
     return tex_table(table.definition.title, f"tab:{label}", body, map(footnote_text, notes))
 

@@ -8,8 +8,6 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-import pandas as pd
-
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.definition import DASH
@@ -95,19 +93,17 @@ def other_protocol(table: MeasuredTable, entry: Entry) -> str:
     )
 
 
-def verdict_of(table: MeasuredTable | None, published: pd.DataFrame, row: str, column: str) -> Verdict:
-    """Verdict on a published cell, given the measured table (None: the table was not run)."""
-    if table is None:
-        return Verdict.NOT_RUN
-    method = next((r.method for r in table.definition.rows if r.name == row), None)
-    entry = table.entries.get((row, column))
+def verdict_of(table: MeasuredTable, row: str, column: str) -> Verdict:
+    """Verdict on a published cell by the names of its row and column."""
     if column not in [c.name for c in table.columns]:
         return Verdict.NOT_COMPARABLE
-    if method is None or entry is None:
+    method = next((r.method for r in table.definition.rows if r.name == row), None)
+    if method is None:
         return Verdict.NOT_RUN
+    entry = table.entries[row, column]
     if other_protocol(table, entry):
         return Verdict.NOT_COMPARABLE
-    return judge(published.loc[row, column], entry.value, table.metric, method)
+    return judge(table.definition.published.loc[row, column], entry.value, table.metric, method)
 
 
 @dataclass(frozen=True)
