@@ -77,6 +77,8 @@ def rotate_skeleton(adapter: "Adapter") -> None:
         _keep_device_hook(module, layer)
         adapter.layer_modules[index] = layer
     setattr(adapter.decoder, adapter.final_norm_name, RotatedNorm(width))
+    # A layer adds its shortcuts to what its parts return: no device map may cut through it.
+    adapter.model._no_split_modules = {*(adapter.model._no_split_modules or ()), RotatedLayer.__name__}
 
 
 def apply_rotated(adapter: "Adapter", structure: dict[str, Any]) -> None:
