@@ -8,7 +8,11 @@ from sparsitysolver.models.shape import Shape
 
 @dataclass(frozen=True)
 class Size:
-    """Counts of a model. ``parameters`` counts tied tensors once; ``prunable_weights`` only decoder-layer linears."""
+    """Counts of a model.
+
+    ``parameters`` counts tied tensors once. ``prunable_weights`` counts the weights of decoder-layer linears only, and
+    with them what a method stores there in their place: both factors of a low-rank product, SliceGPT's shortcuts.
+    """
 
     parameters: int
     nonzeros: int
@@ -35,11 +39,9 @@ def dense_prunable_weights(shape: Shape) -> int:
 def measure_size(adapter: Adapter) -> Size:
     """Count a loaded model."""
     tensors = list(adapter.model.parameters())  # yields tied tensors once
+    linears = [linear for _, linear in adapter.prunable_linears()] + adapter.shortcuts
     weights = [
-        parameter
-        for _, linear in adapter.prunable_linears()
-        for name, parameter in linear.named_parameters()
-        if name.endswith("weight")
+        parameter for linear in linears for name, parameter in linear.named_parameters() if name.endswith("weight")
     ]
     return Size(
         parameters=sum(tensor.numel() for tensor in tensors),
