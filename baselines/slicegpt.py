@@ -70,7 +70,7 @@ def untie_head(adapter: Adapter) -> int:
 
 
 def fold_norms(adapter: Adapter) -> None:
-    """Make every norm scale-free without changing the function (SliceGPT, section 3.1); the head must be untied.
+    """Make every norm scale-free without changing the function (SliceGPT, section 3.2); the head must be untied.
 
     Gains and shifts go into the linears that follow; where the norm subtracts the mean, embeddings and both output
     projections are centred over their output channels instead. Shortcuts start as identities.
@@ -146,7 +146,8 @@ def _rotate_outputs(linear: nn.Linear, rotation: torch.Tensor) -> None:
 
 
 def _fold(norm: nn.Module, linear: nn.Linear) -> None:
-    weight, bias = fold_gain(linear.weight, linear.bias, norm.weight, getattr(norm, "bias", None))
+    gain, shift = norm.weight.to(linear.weight.device), getattr(norm, "bias", None)
+    weight, bias = fold_gain(linear.weight, linear.bias, gain, None if shift is None else shift.to(gain.device))
     _set(linear, weight, bias)
 
 

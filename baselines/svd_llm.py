@@ -31,9 +31,9 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
     are held at a time (8 bytes × (3 hidden² + ffn²): 1.4 GB in LLaMA-7B). With the option ``update=yes`` a second
     replay carries the first 16 windows through the already compressed linears and refits each outer factor on them.
     """
-    adapter = job.adapter
-    dense = LayerReplay(adapter, job.ids())
-    compressed = LayerReplay(adapter, job.ids()[:UPDATE_WINDOWS]) if job.flag("update") else None
+    adapter, ids = job.adapter, job.ids()
+    dense = LayerReplay(adapter, ids)
+    compressed = LayerReplay(adapter, ids[:UPDATE_WINDOWS]) if job.flag("update") else None
     ranks = {}
     for index, module in enumerate(adapter.layer_modules):
         job.progress(f"factorise layer {index + 1}/{adapter.shape.layers}")

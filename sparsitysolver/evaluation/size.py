@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 
 from sparsitysolver.models.adapter import Adapter
-from sparsitysolver.models.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,6 @@ class Size:
         return {**asdict(self), "achieved_sparsity": self.sparsity}
 
 
-def dense_prunable_weights(shape: Shape) -> int:
-    """Prunable weights of the dense model: decoder-layer linears without biases."""
-    return shape.layers * (shape.groups * shape.weights_per_group + shape.ffn * shape.weights_per_neuron)
-
-
 def measure_size(adapter: Adapter) -> Size:
     """Count a loaded model."""
     tensors = list(adapter.model.parameters())  # yields tied tensors once
@@ -49,5 +43,5 @@ def measure_size(adapter: Adapter) -> Size:
         bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
         prunable_weights=sum(weight.numel() for weight in weights),
         prunable_nonzeros=sum(int(weight.count_nonzero()) for weight in weights),
-        prunable_dense=dense_prunable_weights(adapter.shape),
+        prunable_dense=adapter.shape.prunable_weights,
     )

@@ -1,6 +1,6 @@
 """SliceGPT's model: a rotated, narrower residual stream, scale-free norms, and a rotation on every shortcut.
 
-The decoder layer computes, with k the stream's width (SliceGPT, section 3, equations 8 and 9):
+The decoder layer computes, with k the stream's width (SliceGPT, sections 3.3 and 3.4):
 
     middle = hidden @ Q_attention + attention(norm(hidden))
     output = middle @ Q_ffn + ffn(norm(middle))

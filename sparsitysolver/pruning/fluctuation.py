@@ -1,6 +1,6 @@
 """FLAP's mathematics: standardised fluctuation scores, one ranking of all items, compensation by output biases.
 
-Source: An et al., Fluctuation-based Adaptive Structured Pruning for Large Language Models, AAAI 2024, section 3.
+Source: An et al., Fluctuation-based Adaptive Structured Pruning for Large Language Models, AAAI 2024.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def global_counts(scores: Sequence[torch.Tensor], weights_per_item: Sequence[int
 def compensated_bias(
     weight: torch.Tensor, bias: torch.Tensor | None, mean: torch.Tensor, kept: torch.Tensor
 ) -> torch.Tensor:
-    """Output bias that stands in for removed input channels: bias + W_P mean_P (FLAP, equation 6).
+    """Output bias that stands in for removed input channels: bias + W_P mean_P (FLAP, bias compensation).
 
     Args:
         weight: (out, channels) before pruning.

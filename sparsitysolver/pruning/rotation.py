@@ -38,7 +38,8 @@ def centre_outputs(tensor: torch.Tensor) -> torch.Tensor:
 def principal_components(gram: torch.Tensor) -> torch.Tensor:
     """Orthogonal Q (d, d) whose columns are the eigenvectors of Σ x xᵀ by descending eigenvalue.
 
-    The stream is neither centred nor normalised; 1% of the mean diagonal is added (SliceGPT, equation 7 and appendix).
+    The stream is neither centred nor normalised; 1% of the mean diagonal is added (SliceGPT, section 3.3; the damping is the
+    published code's).
     """
     damped = gram.double().clone()
     damped.diagonal().add_(DAMPING * damped.diagonal().mean())
@@ -67,8 +68,7 @@ def stored_weights(shape: Shape, width: int) -> int:
 
 def removed_fraction(shape: Shape, width: int) -> float:
     """Achieved sparsity: 1 - stored weights / prunable weights of the dense model; negative near full width."""
-    dense = shape.layers * (shape.groups * shape.weights_per_group + shape.ffn * shape.weights_per_neuron)
-    return 1 - stored_weights(shape, width) / dense
+    return 1 - stored_weights(shape, width) / shape.prunable_weights
 
 
 def matched_width(shape: Shape, sparsity: float) -> int:

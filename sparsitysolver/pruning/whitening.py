@@ -1,6 +1,6 @@
 """SVD-LLM's mathematics: truncation-aware factors of a linear, and their closed-form update.
 
-Source: Wang et al., SVD-LLM: Truncation-aware Singular Value Decomposition for LLM Compression, ICLR 2025, section 3.
+Source: Wang et al., SVD-LLM: Truncation-aware Singular Value Decomposition for LLM Compression, ICLR 2025.
 """
 
 from fractions import Fraction
@@ -19,7 +19,7 @@ def kept_rank(rows: int, columns: int, sparsity: float) -> int:
 
 
 def whitener(gram: torch.Tensor) -> torch.Tensor:
-    """Lower S (in, in), float64, with S Sᵀ = Σ x xᵀ (section 3.2).
+    """Lower S (in, in), float64, with S Sᵀ = Σ x xᵀ (truncation-aware data whitening).
 
     A Gram matrix that is not positive definite is lifted by RIDGE above its smallest eigenvalue.
 
@@ -65,7 +65,7 @@ def low_rank_factors(weight: torch.Tensor, gram: torch.Tensor, rank: int) -> tup
 
 
 def updated_factor(weight: torch.Tensor, down: torch.Tensor, gram: torch.Tensor) -> torch.Tensor:
-    """The outer factor that minimises ‖X Wᵀ - X downᵀ upᵀ‖² over the inputs X seen now (section 3.3).
+    """The outer factor that minimises ‖X Wᵀ - X downᵀ upᵀ‖² over the inputs X seen now (closed-form update).
 
     Normal equations: up = W G downᵀ (down G downᵀ)⁻¹ with G = Xᵀ X; the pseudo-inverse where inputs do not span
     all of ``down``.

@@ -82,6 +82,21 @@ def test_methods_are_deterministic(row):
     assert torch.equal(*results)
 
 
+@pytest.mark.parametrize("row", [row for row in METHODS.values() if row.pruner != "dense"], ids=lambda row: row.key)
+def test_half_precision_models_stay_half_and_close(row):
+    """Statistics and solves are wider than the weights: rounding the model to bfloat16 changes its pruning little."""
+    results = []
+    for dtype in (torch.float32, torch.bfloat16):
+        model = tiny_model("opt")
+        for parameter in model.parameters():
+            parameter.data = parameter.data.bfloat16().to(dtype)
+        run(row, model, tiny_ids(12, 16, seed=1))
+        assert {parameter.dtype for parameter in model.parameters()} == {dtype}
+        results.append(logits(model).float())
+    wide, narrow = results
+    assert torch.nn.functional.cosine_similarity(wide.flatten(), narrow.flatten(), dim=0) > 0.9
+
+
 def test_an_unknown_method_names_near_ones():
     with pytest.raises(SparsitySolverError, match=r"unknown method 'slicegtp'; did you mean slicegpt"):
         method("slicegtp")

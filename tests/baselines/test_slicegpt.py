@@ -130,6 +130,13 @@ def test_full_width_equals_the_dense_model(family, tied):
     assert (logits(model, ids, mask) - padded)[real].abs().max() <= 1e-4
 
 
+def test_full_width_equals_a_dense_llama_with_biases():
+    model = tiny_model("llama", attention_bias=True, mlp_bias=True)
+    dense = logits(model)
+    slicegpt.prune(job_for(model, 0.0), None)
+    assert (logits(model) - dense).abs().max() <= 1e-4
+
+
 def test_shortcuts_of_an_unsliced_model_are_orthogonal(family):
     model = tiny_model(family)
     slicegpt.prune(job_for(model, 0.0), None)
