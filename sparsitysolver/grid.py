@@ -101,10 +101,13 @@ class Grid:
             for seed in (self.seeds if _draws(method(row["method"])) else ["0"])
         ]
 
+    def tables(self) -> list[str]:
+        """Names of all tables defined."""
+        return sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
+
     def cells(self) -> list[Cell]:
         """All cells of all tables, each once."""
-        tables = sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
-        return list(dict.fromkeys(cell for name in tables for cell in self.table_cells(name)))
+        return list(dict.fromkeys(cell for name in self.tables() for cell in self.table_cells(name)))
 
     # --- where they lie ------------------------------------------------------------------------------------------
 
