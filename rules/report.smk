@@ -30,6 +30,7 @@ rule table:
         f"{RESULTS}/{{table}}.tex",
         f"{RESULTS}/{{table}}_extended.csv",
         f"{RESULTS}/{{table}}_extended.tex",
+        f"{RESULTS}/{{table}}.footnotes.json",
     log:
         "logs/{table}.log",
     conda:
