@@ -143,14 +143,17 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
 
 @functools.cache
 def _pruned_class(dense: type[PreTrainedModel]) -> type[PreTrainedModel]:
-    """A subclass that takes the shapes of the config's structure before weights are loaded into it."""
+    """A subclass that takes the shapes of the config's structure before weights are loaded into it.
+
+    It has the dense class's name, which saving writes into ``config.json``: a model saved twice gives equal folders.
+    """
 
     def __init__(self: PreTrainedModel, config: PretrainedConfig) -> None:
         dense.__init__(self, config)
         apply_structure(adapt(self), getattr(config, CONFIG_FIELD))
         self.tie_weights()
 
-    return type(f"Pruned{dense.__name__}", (dense,), {"__init__": __init__, "__module__": dense.__module__})
+    return type(dense.__name__, (dense,), {"__init__": __init__, "__module__": dense.__module__})
 
 
 def _model_class(config: PretrainedConfig) -> type:
