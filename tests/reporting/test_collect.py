@@ -51,7 +51,7 @@ def test_full_precision_survives(collected):
 def test_same_bytes_in_any_order_of_files(save, tmp_path):
     paths = save(make_grid(("opt-125m", "opt-1.3b")))
     collect(paths, tmp_path / "a.csv")
-    collect(paths[::-1], tmp_path / "b.csv")
+    collect(paths[::-1] + paths, tmp_path / "b.csv")  # a file named twice counts once
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
