@@ -51,6 +51,7 @@ class Grid:
         self.assets = Assets.from_environment(config.get("assets") or None) if self._uses_assets() else Assets(None)
         self.task: str = settings["task"]
         self.threads: int = settings["torch_threads"]
+        self.dtype: str = settings.get("dtype", "auto")
         self.max_nsamples: int | None = settings.get("max_nsamples")
         self.search: dict[str, Any] = settings["search"] | _search_overrides(config)
         self.seeds = [str(seed) for seed in config.get("seeds", [0])]
@@ -132,8 +133,12 @@ class Grid:
 
     def stats_path(self, model: str, draw: str) -> str:
         """Path of the dense model's statistics over those ids."""
-        key = content_key([self.model_identity(model), self.ids_key(model, draw), self.threads])
+        key = content_key([self.model_identity(model), self.ids_key(model, draw), self.precision(model)])
         return f"{RESULTS}/statistics/{model}/{draw}/{key}.safetensors"
+
+    def precision(self, model: str) -> list[Any]:
+        """What decides rounding: threads, dtype and whether the model runs on a GPU."""
+        return [self.threads, self.dtype, self.gpus(model) > 0]
 
     # --- what decides them ---------------------------------------------------------------------------------------
 
@@ -203,7 +208,6 @@ class Grid:
                 cell.sparsity,
                 self.search_seed(cell),
                 self.text_identity(self.task),
-                self.threads,
             ]
         )
 
