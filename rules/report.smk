@@ -64,7 +64,6 @@ rule paper_tables:
         mem_mb=1000,
         runtime=5,
     params:
-        grid=grid.name,
-        task=grid.task,
+        options=f"--grid {grid.name} --task {grid.task}",
     shell:
-        "sparsitysolver report paper-tables --grid {params.grid} --task {params.task} --out {output} > {log} 2>&1"
+        "sparsitysolver report paper-tables {params.options} --out {output} > {log} 2>&1"

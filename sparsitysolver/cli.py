@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
+from sparsitysolver.errors import SparsitySolverError, report_error
 
 EXIT_INTERRUPTED = 130
 _MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
@@ -18,23 +18,19 @@ def main(argv: list[str] | None = None) -> int:
         _prepare(args)
         importlib.import_module(f"sparsitysolver.stages.{args.stage}").run(args)
     except SparsitySolverError as error:
-        return _fail(str(error))
+        return report_error("sparsitysolver", error)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in _MEMORY_MARKS):
-            return _fail(
+            return report_error(
+                "sparsitysolver",
                 f"out of memory in stage '{args.stage}': {str(error).splitlines()[0][:200] if str(error) else ''} "
-                "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine."
+                "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine.",
             )
         raise
     return 0
-
-
-def _fail(message: str) -> int:
-    print(f"sparsitysolver: error: {message}", file=sys.stderr)
-    return EXIT_USER_ERROR
 
 
 def _prepare(args: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Errors that a user can mend: each says what was asked, what was found, and what is allowed or to do next."""
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 EXIT_USER_ERROR = 2
@@ -16,3 +17,9 @@ def unknown_name(kind: str, asked: str, allowed: Iterable[str]) -> SparsitySolve
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return SparsitySolverError(f"unknown {kind} '{asked}'{hint} Allowed: {', '.join(names) or 'none'}.")
+
+
+def report_error(program: str, error: Exception | str) -> int:
+    """Print one line for the user on standard error; returns the exit status."""
+    print(f"{program}: error: {error}", file=sys.stderr)
+    return EXIT_USER_ERROR

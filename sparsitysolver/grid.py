@@ -7,6 +7,8 @@ Source files are not in the keys: they are declared inputs of the rules.
 
 import functools
 import hashlib
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,13 +220,8 @@ class Grid:
     def pruned_key(self, cell: Cell) -> str:
         """Content key of a pruned model."""
         row = method(cell.method)
-        parts: list[Any] = [
-            self.model_identity(cell.model),
-            self.deciding(cell.method),
-            cell.sparsity,
-            cell.seed,
-            self.threads,
-        ]
+        parts: list[Any] = [self.model_identity(cell.model), self.precision(cell.model), self.deciding(cell.method)]
+        parts += [cell.sparsity, cell.seed]
         if cell.method != "dense":
             parts.append(self.draw(cell.method, cell.seed))
             parts.append(self.text_identity(self.task))
@@ -297,6 +294,11 @@ class Grid:
             "evaluate": 170 * 2048,
         }[stage]
         return 5 + int(2 * parameters * tokens / 2e14 / 60 * 1.5)
+
+
+def own_commands() -> None:
+    """Let jobs find the commands of the environment that runs this process, activated or not."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def searches(row: MethodRow) -> bool:
