@@ -3,12 +3,15 @@
 from dataclasses import asdict, dataclass
 
 from sparsitysolver.models.adapter import Adapter
-from sparsitysolver.models.shape import Shape
 
 
 @dataclass(frozen=True)
 class Size:
-    """Counts of a model. ``parameters`` counts tied tensors once; ``prunable_weights`` only decoder-layer linears."""
+    """Counts of a model.
+
+    ``parameters`` counts tied tensors once. ``prunable_weights`` counts the weights of decoder-layer linears only, and
+    with them what a method stores there in their place: both factors of a low-rank product, SliceGPT's shortcuts.
+    """
 
     parameters: int
     nonzeros: int
@@ -27,19 +30,12 @@ class Size:
         return {**asdict(self), "achieved_sparsity": self.sparsity}
 
 
-def dense_prunable_weights(shape: Shape) -> int:
-    """Prunable weights of the dense model: decoder-layer linears without biases."""
-    return shape.layers * (shape.groups * shape.weights_per_group + shape.ffn * shape.weights_per_neuron)
-
-
 def measure_size(adapter: Adapter) -> Size:
     """Count a loaded model."""
     tensors = list(adapter.model.parameters())  # yields tied tensors once
+    linears = [linear for _, linear in adapter.prunable_linears()] + adapter.shortcuts
     weights = [
-        parameter
-        for _, linear in adapter.prunable_linears()
-        for name, parameter in linear.named_parameters()
-        if name.endswith("weight")
+        parameter for linear in linears for name, parameter in linear.named_parameters() if name.endswith("weight")
     ]
     return Size(
         parameters=sum(tensor.numel() for tensor in tensors),
@@ -47,5 +43,5 @@ def measure_size(adapter: Adapter) -> Size:
         bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors),
         prunable_weights=sum(weight.numel() for weight in weights),
         prunable_nonzeros=sum(int(weight.count_nonzero()) for weight in weights),
-        prunable_dense=dense_prunable_weights(adapter.shape),
+        prunable_dense=adapter.shape.prunable_weights,
     )

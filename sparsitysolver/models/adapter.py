@@ -131,6 +131,11 @@ class Adapter(ABC):
             for role, linear in zip(self.roles(), layer.linears, strict=True):
                 yield f"layers.{index}.{role}", linear
 
+    @property
+    def shortcuts(self) -> list[nn.Module]:
+        """Linears that a rotated model stores in its decoder layers and the dense model does not."""
+        return [linear for module in self.layer_modules for linear in getattr(module, "shortcuts", ())]
+
 
 def adapter_classes() -> dict[str, type[Adapter]]:
     """Adapter class by ``config.model_type``."""

@@ -1,6 +1,6 @@
 """SliceGPT's model: a rotated, narrower residual stream, scale-free norms, and a rotation on every shortcut.
 
-The decoder layer computes, with k the stream's width (SliceGPT, section 3, equations 8 and 9):
+The decoder layer computes, with k the stream's width (SliceGPT, sections 3.3 and 3.4):
 
     middle = hidden @ Q_attention + attention(norm(hidden))
     output = middle @ Q_ffn + ffn(norm(middle))
@@ -77,6 +77,8 @@ def rotate_skeleton(adapter: "Adapter") -> None:
         _keep_device_hook(module, layer)
         adapter.layer_modules[index] = layer
     setattr(adapter.decoder, adapter.final_norm_name, RotatedNorm(width))
+    # A layer adds its shortcuts to what its parts return: no device map may cut through it.
+    adapter.model._no_split_modules = {*(adapter.model._no_split_modules or ()), RotatedLayer.__name__}
 
 
 def apply_rotated(adapter: "Adapter", structure: dict[str, Any]) -> None:

@@ -30,3 +30,8 @@ class Shape:
     def weights_per_neuron(self) -> int:
         """Weights (no biases) of one FFN neuron."""
         return self.hidden * (self.ffn_inputs + 1)
+
+    @property
+    def prunable_weights(self) -> int:
+        """Prunable weights of the dense model: decoder-layer linears without biases."""
+        return self.layers * (self.groups * self.weights_per_group + self.ffn * self.weights_per_neuron)

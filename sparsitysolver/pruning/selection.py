@@ -27,12 +27,6 @@ def score_units(adapter: Adapter, statistics: Statistics, criterion_name: str) -
     scores = []
     for index, layer in enumerate(adapter.layers):
         attention = layer.attention_output.weight.detach().cpu()
-        scores.append(group_scores(score(attention, _cpu(statistics, index, "attention_output")), channels))
-        scores.append(score(layer.ffn_output.weight.detach().cpu(), _cpu(statistics, index, "ffn_output")))
+        scores.append(group_scores(score(attention, statistics.of(index, "attention_output").cpu()), channels))
+        scores.append(score(layer.ffn_output.weight.detach().cpu(), statistics.of(index, "ffn_output").cpu()))
     return Selection(scores)
-
-
-def _cpu(statistics: Statistics, layer: int, tap: str):  # noqa: ANN202 - Moments, on the CPU
-    moments = statistics.of(layer, tap)
-    moments.total, moments.squares = moments.total.cpu(), moments.squares.cpu()
-    return moments

@@ -48,3 +48,7 @@ class Moments:
         """Unbiased variance of every channel over tokens; 0 for a single token."""
         scatter = self.squares - self.total.square() / self.tokens
         return scatter.clamp_min(0) / max(1, self.tokens - 1)
+
+    def cpu(self) -> "Moments":
+        """Sums of x and x² on the CPU, without the Gram matrix."""
+        return Moments(tokens=self.tokens, total=self.total.cpu(), squares=self.squares.cpu())

@@ -1,0 +1,88 @@
+"""Layer-by-layer replay gives what the whole forward pass gives."""
+
+import pytest
+import torch
+from conftest import tiny_ids, tiny_model
+
+from sparsitysolver.models.adapter import adapt
+from sparsitysolver.models.structure import apply_structure, rotated_structure
+from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
+from sparsitysolver.statistics.collect import ALL_TAPS, collect, tap_modules
+from sparsitysolver.statistics.replay import LayerReplay
+
+IDS = tiny_ids(5, 12, seed=3)
+
+
+def stream_after(adapter, ids):
+    """Outputs of every layer (windows, tokens, hidden) in a whole forward pass."""
+    seen = []
+    handles = [m.register_forward_hook(lambda _, args, out: seen.append(out)) for m in adapter.layer_modules]
+    with torch.no_grad():
+        adapter.hidden_states(torch.from_numpy(ids).long())
+    for handle in handles:
+        handle.remove()
+    return seen
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 24, 4096], ids=["one window", "two windows and a rest", "all at once"])
+def test_replay_equals_the_forward_pass(family, batch_tokens):
+    adapter = adapt(tiny_model(family))
+    replay = LayerReplay(adapter, IDS, batch_tokens)
+    for index, expected in enumerate(stream_after(adapter, IDS)):
+        replay.advance(index)
+        assert torch.allclose(torch.cat(replay.hidden), expected, atol=1e-5)
+
+
+def test_replay_of_a_rotated_model_equals_its_forward_pass(family):
+    model = tiny_model(family)
+    apply_structure(adapt(model), rotated_structure(20))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.2)
+    model.eval()
+    replay = LayerReplay(adapt(model), IDS)
+    for index, expected in enumerate(stream_after(adapt(model), IDS)):
+        replay.advance(index)
+        assert torch.equal(torch.cat(replay.hidden), expected)
+
+
+def test_a_changed_prefix_is_seen(family):
+    """Pruning a layer before moving past it gives the later layers the inputs of the pruned model."""
+    adapter = adapt(tiny_model(family))
+    replay = LayerReplay(adapter, IDS)
+    slice_attention(adapter, 0, torch.tensor([0]))
+    slice_ffn(adapter, 0, torch.arange(7))
+    expected = stream_after(adapter, IDS)
+    for index in range(adapter.shape.layers):
+        replay.advance(index)
+        assert torch.allclose(torch.cat(replay.hidden), expected[index], atol=1e-5)
+
+
+def test_observed_moments_are_those_of_one_pass(family):
+    adapter = adapt(tiny_model(family))
+    whole = collect(adapter, IDS, "weights", "ids", taps=ALL_TAPS, gram=True)
+    replay = LayerReplay(adapter, IDS)
+    for index in range(adapter.shape.layers):
+        taps = {tap: tap_modules(adapter, [tap])[f"layers.{index}.{tap}"] for tap in ALL_TAPS}
+        for tap, moments in replay.observe(index, taps).items():
+            expected = whole.of(index, tap)
+            assert moments.tokens == expected.tokens == IDS.size
+            assert torch.allclose(moments.gram, expected.gram, atol=1e-4)
+            assert torch.allclose(moments.mean, expected.mean, atol=1e-5)
+        replay.advance(index)
+
+
+def test_observing_moves_nothing(family):
+    adapter = adapt(tiny_model(family))
+    replay = LayerReplay(adapter, IDS)
+    before = torch.cat(replay.hidden).clone()
+    replay.observe(0, {"out": adapter.layers[0].ffn_output})
+    assert torch.equal(torch.cat(replay.hidden), before)
+    assert not adapter.layers[0].ffn_output._forward_pre_hooks
+
+
+def test_map_changes_every_activation():
+    replay = LayerReplay(adapt(tiny_model("llama")), IDS, batch_tokens=12)
+    before = torch.cat(replay.hidden)
+    replay.map(lambda hidden: 2 * hidden[..., :3])
+    assert torch.equal(torch.cat(replay.hidden), 2 * before[..., :3])
