@@ -92,6 +92,11 @@ def solve(
     own = algorithm.run(problem, journal, settings.episodes, settings.seed)
     candidates = _rescore(problem, journal, own, windows, settings)
     chosen = min(candidates, key=lambda candidate: _finite(candidate["rescored_ppl"], np.inf))
+    if chosen["rescored_ppl"] is None:
+        raise SparsitySolverError(
+            f"no candidate of the search has a finite perplexity (the dense model's is {problem.dense_ppl:.4g}): "
+            "take a lower --sparsity or another --dtype."
+        )
     return make_strategy(
         problem.units,
         chosen["kept"],
