@@ -14,5 +14,5 @@ def unknown_name(kind: str, asked: str, allowed: Iterable[str]) -> SparsitySolve
     """Error for a failed look-up: the kind, the name asked for, up to three near names, and all that is allowed."""
     names = sorted(allowed)
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return SparsitySolverError(f"unknown {kind} '{asked}'{hint} Allowed: {', '.join(names) or 'none'}.")

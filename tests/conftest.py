@@ -70,12 +70,15 @@ def tiny_model(family: str, seed: int = 0, **overrides) -> PreTrainedModel:
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A word-level tokenizer over the tiny models' vocabulary (w0, w1, …) that puts w2 first, as OPT's puts </s>."""
-    words = Tokenizer(WordLevel({f"w{index}": index for index in range(VOCABULARY)}, unk_token="w0"))
-    words.pre_tokenizer = WhitespaceSplit()
-    words.post_processor = TemplateProcessing(single="w2 $A", special_tokens=[("w2", 2)])
+    """A word-level tokenizer (<unk>, <pad>, <s>, w3, w4, …) that puts <s> first, as OPT's puts </s>."""
+    special = ("<unk>", "<pad>", "<s>")
+    words = {name: index for index, name in enumerate([*special, *(f"w{index}" for index in range(3, VOCABULARY))])}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 2)])
+    unk, pad, start = special
     return PreTrainedTokenizerFast(
-        tokenizer_object=words, unk_token="w0", pad_token="w1", bos_token="w2", eos_token="w2"
+        tokenizer_object=tokenizer, unk_token=unk, pad_token=pad, bos_token=start, eos_token=start
     )
 
 

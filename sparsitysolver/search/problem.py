@@ -166,8 +166,11 @@ class Journal:
 
     def save_curve(self) -> None:
         """Append the episodes since the last call to the curve file."""
-        with self.curve.open("a", newline="") as handle:
-            csv.writer(handle).writerows(episode.row() for episode in self.episodes[self._written :])
+        try:
+            with self.curve.open("a", newline="") as handle:
+                csv.writer(handle).writerows(episode.row() for episode in self.episodes[self._written :])
+        except OSError as error:
+            raise SparsitySolverError(f"cannot write {self.curve}: {error.strerror or error}.") from error
         self._written = len(self.episodes)
 
     def _rewrite_curve(self) -> None:
