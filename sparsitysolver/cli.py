@@ -5,10 +5,9 @@ import importlib
 import os
 import sys
 
-from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
+from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError, is_out_of_memory
 
 EXIT_INTERRUPTED = 130
-_MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in _MEMORY_MARKS):
+        if is_out_of_memory(error):
             return _fail(
                 f"out of memory in stage '{args.stage}': {str(error).splitlines()[0][:200] if str(error) else ''} "
                 "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine."

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 EXIT_USER_ERROR = 2
+_MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 class SparsitySolverError(Exception):
@@ -16,3 +17,10 @@ def unknown_name(kind: str, asked: str, allowed: Iterable[str]) -> SparsitySolve
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return SparsitySolverError(f"unknown {kind} '{asked}'{hint} Allowed: {', '.join(names) or 'none'}.")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the host or on a GPU; torch says so in the text of a ``RuntimeError``."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(mark in str(error).lower() for mark in _MEMORY_MARKS)
