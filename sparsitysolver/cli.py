@@ -1,6 +1,7 @@
 """The command line ``sparsitysolver``: one subcommand a stage. Nothing heavy is imported before a stage runs."""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -8,6 +9,7 @@ import sys
 from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError, is_out_of_memory
 
 EXIT_INTERRUPTED = 130
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,6 +30,10 @@ def main(argv: list[str] | None = None) -> int:
                 "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine."
             )
         raise
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        return _fail(f"stage '{args.stage}' cannot write {error.filename or 'a file'}: {error.strerror}.")
     return 0
 
 
@@ -43,6 +49,8 @@ def _prepare(args: argparse.Namespace) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if not hasattr(args, "threads"):
         return
+    if args.threads < 1:
+        raise SparsitySolverError(f"{args.threads} threads asked for; at least 1 is needed.")
     if args.device != "cpu":
         from sparsitysolver.devices import claim
 
