@@ -1,13 +1,11 @@
 """SparsitySolver: from models to tables. Every rule is one subcommand of `sparsitysolver` that also works by hand."""
 
-import os
 import sys
-from pathlib import Path
 
 from snakemake.utils import min_version
 
-from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import RESULTS, Cell, Grid
+from sparsitysolver.errors import SparsitySolverError, report_error
+from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.registry import methods_table
 from sparsitysolver.sources import source_files
 
@@ -17,12 +15,11 @@ min_version("9.27.1")
 configfile: "config/config.yaml"
 
 
-# Jobs find the command of the environment that runs Snakemake, activated or not.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+own_commands()
 try:
     grid = Grid(config)
 except SparsitySolverError as error:
-    sys.exit(f"snakemake: error: {error}")
+    sys.exit(report_error("snakemake", error))
 
 
 wildcard_constraints:
@@ -47,6 +44,7 @@ rule all:
         "paper_tables.md",
 
 
+include: "rules/common.smk"
 include: "rules/prune.smk"
 include: "rules/report.smk"
 include: "rules/tiny.smk"

@@ -1,33 +1,6 @@
 # From a model to its cells: sample, calibrate, search, prune, evaluate.
 
 
-def cell_of(wildcards):
-    """The cell that a path belongs to."""
-    return Cell(wildcards.model, wildcards.method, wildcards.sparsity, wildcards.seed, grid.task)
-
-
-def common(wildcards):
-    """Model and options that every stage takes."""
-    assets = f"--assets {grid.assets.folder} " if grid.assets.folder else ""
-    gpus = grid.gpus(wildcards.model)
-    return f"{grid.model_argument(wildcards.model)} {assets}--threads {grid.threads} --gpus {gpus}"
-
-
-def minutes(stage):
-    """Estimated run time of a stage, by model."""
-    return lambda wildcards: grid.minutes(wildcards.model, stage)
-
-
-def memory(wildcards):
-    """Host memory in MB, by model."""
-    return grid.memory_mb(wildcards.model)
-
-
-def gpus(wildcards):
-    """GPUs of a job, by model."""
-    return grid.gpus(wildcards.model)
-
-
 rule sample:
     input:
         code=source_files("sparsitysolver.stages.sample"),
@@ -42,10 +15,11 @@ rule sample:
         mem_mb=8000,
         runtime=minutes("sample"),
     params:
+        model=model,
         common=common,
         options=lambda w: grid.sample_options(w.draw),
     shell:
-        "sparsitysolver sample {params.common} {params.options} --out {output} > {log} 2>&1"
+        "sparsitysolver sample {params.model} {params.common} {params.options} --out {output} > {log} 2>&1"
 
 
 rule calibrate:
@@ -66,7 +40,7 @@ rule calibrate:
     params:
         common=common,
     shell:
-        "sparsitysolver calibrate {params.common} --calibration {input.ids} --out {output} > {log} 2>&1"
+        "sparsitysolver calibrate {params.model} {params.common} --calibration {input.ids} --out {output} > {log} 2>&1"
 
 
 rule search:
@@ -87,12 +61,13 @@ rule search:
         gpu=gpus,
         runtime=minutes("search"),
     params:
+        model=model,
         common=common,
         options=grid.search_options(),
         seed=lambda w: grid.search_seed(cell_of(w)),
         text=grid.task,
     shell:
-        "sparsitysolver search {params.common} {params.options} --sparsity {wildcards.sparsity} --seed {params.seed} "
+        "sparsitysolver search {params.model} {params.common} {params.options} --sparsity {wildcards.sparsity} --seed {params.seed} "
         "--text {params.text} --calibration {input.ids} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
 
 
@@ -112,11 +87,12 @@ rule prune:
         gpu=gpus,
         runtime=minutes("prune"),
     params:
+        model=model,
         common=common,
         options=lambda w, input: grid.prune_options(dict(input.items())),
         row=lambda w: grid.deciding(w.method),
     shell:
-        "sparsitysolver prune {params.common} {params.options} --method {wildcards.method} "
+        "sparsitysolver prune {params.model} {params.common} {params.options} --method {wildcards.method} "
         "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --out {output} > {log} 2>&1"
 
 
@@ -136,8 +112,8 @@ rule evaluate:
         gpu=gpus,
         runtime=minutes("evaluate"),
     params:
-        common=lambda w, input: common(w).split(" ", 1)[1],
-        model=lambda w, input: input.model or grid.model_argument(w.model),
+        model=lambda w, input: input.model or model(w),
+        common=common,
     shell:
         "sparsitysolver evaluate {params.model} {params.common} --task {wildcards.task} --split test "
         "--out {output} > {log} 2>&1"

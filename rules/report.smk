@@ -17,3 +17,53 @@ rule collect:
         runtime=5,
     shell:
         "sparsitysolver report collect {input.cells} --out {output} > {log} 2>&1"
+
+
+rule table:
+    input:
+        cells=f"{RESULTS}/cells.csv",
+        definition="config/tables/{table}.yaml",
+        published="config/paper/{table}.csv",
+        code=source_files("sparsitysolver.reporting.table_files"),
+    output:
+        f"{RESULTS}/{{table}}.csv",
+        f"{RESULTS}/{{table}}.tex",
+        f"{RESULTS}/{{table}}_extended.csv",
+        f"{RESULTS}/{{table}}_extended.tex",
+        f"{RESULTS}/{{table}}.footnotes.json",
+    log:
+        "logs/{table}.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        models=" ".join(grid.models),
+        task=grid.task,
+    shell:
+        "sparsitysolver report table {wildcards.table} --cells {input.cells} --models {params.models} "
+        "--task {params.task} --out results > {log} 2>&1"
+
+
+rule paper_tables:
+    input:
+        tables=expand(f"{RESULTS}/{{table}}.csv", table=grid.tables()),
+        cells=f"{RESULTS}/cells.csv",
+        tolerances="config/paper/tolerances.csv",
+        code=source_files("sparsitysolver.reporting.paper_tables"),
+    output:
+        "paper_tables.md",
+    log:
+        "logs/paper_tables.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        options=f"--grid {grid.name} --task {grid.task}",
+    shell:
+        "sparsitysolver report paper-tables {params.options} --out {output} > {log} 2>&1"

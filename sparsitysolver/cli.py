@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError, is_out_of_memory
+from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
 
 EXIT_INTERRUPTED = 130
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR})
@@ -19,27 +19,25 @@ def main(argv: list[str] | None = None) -> int:
         _prepare(args)
         importlib.import_module(f"sparsitysolver.stages.{args.stage}").run(args)
     except SparsitySolverError as error:
-        return _fail(str(error))
+        return report_error("sparsitysolver", error)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
-            return _fail(
+            return report_error(
+                "sparsitysolver",
                 f"out of memory in stage '{args.stage}': {str(error).splitlines()[0][:200] if str(error) else ''} "
-                "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine."
+                "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine.",
             )
         raise
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
-        return _fail(f"stage '{args.stage}' cannot write {error.filename or 'a file'}: {error.strerror}.")
+        return report_error(
+            "sparsitysolver", f"stage '{args.stage}' cannot write {error.filename or 'a file'}: {error.strerror}."
+        )
     return 0
-
-
-def _fail(message: str) -> int:
-    print(f"sparsitysolver: error: {message}", file=sys.stderr)
-    return EXIT_USER_ERROR
 
 
 def _prepare(args: argparse.Namespace) -> None:

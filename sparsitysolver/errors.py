@@ -1,6 +1,7 @@
 """Errors that a user can mend: each says what was asked, what was found, and what is allowed or to do next."""
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 EXIT_USER_ERROR = 2
@@ -24,3 +25,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(mark in str(error).lower() for mark in _MEMORY_MARKS)
+
+
+def report_error(program: str, error: Exception | str) -> int:
+    """Print one line for the user on standard error; returns the exit status."""
+    print(f"{program}: error: {error}", file=sys.stderr)
+    return EXIT_USER_ERROR

@@ -7,6 +7,8 @@ Source files are not in the keys: they are declared inputs of the rules.
 
 import functools
 import hashlib
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +53,7 @@ class Grid:
         self.assets = Assets.from_environment(config.get("assets") or None) if self._uses_assets() else Assets(None)
         self.task: str = settings["task"]
         self.threads: int = settings["torch_threads"]
+        self.dtype: str = settings.get("dtype", "auto")
         self.max_nsamples: int | None = settings.get("max_nsamples")
         self.search: dict[str, Any] = settings["search"] | _search_overrides(config)
         self.seeds = [str(seed) for seed in config.get("seeds", [0])]
@@ -101,10 +104,13 @@ class Grid:
             for seed in (self.seeds if _draws(method(row["method"])) else ["0"])
         ]
 
+    def tables(self) -> list[str]:
+        """Names of all tables defined."""
+        return sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
+
     def cells(self) -> list[Cell]:
         """All cells of all tables, each once."""
-        tables = sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
-        return list(dict.fromkeys(cell for name in tables for cell in self.table_cells(name)))
+        return list(dict.fromkeys(cell for name in self.tables() for cell in self.table_cells(name)))
 
     # --- where they lie ------------------------------------------------------------------------------------------
 
@@ -129,8 +135,12 @@ class Grid:
 
     def stats_path(self, model: str, draw: str) -> str:
         """Path of the dense model's statistics over those ids."""
-        key = content_key([self.model_identity(model), self.ids_key(model, draw), self.threads])
+        key = content_key([self.model_identity(model), self.ids_key(model, draw), self.precision(model)])
         return f"{RESULTS}/statistics/{model}/{draw}/{key}.safetensors"
+
+    def precision(self, model: str) -> list[Any]:
+        """What decides rounding: threads, dtype and whether the model runs on a GPU."""
+        return [self.threads, self.dtype, self.gpus(model) > 0]
 
     # --- what decides them ---------------------------------------------------------------------------------------
 
@@ -200,7 +210,6 @@ class Grid:
                 cell.sparsity,
                 self.search_seed(cell),
                 self.text_identity(self.task),
-                self.threads,
             ]
         )
 
@@ -211,13 +220,8 @@ class Grid:
     def pruned_key(self, cell: Cell) -> str:
         """Content key of a pruned model."""
         row = method(cell.method)
-        parts: list[Any] = [
-            self.model_identity(cell.model),
-            self.deciding(cell.method),
-            cell.sparsity,
-            cell.seed,
-            self.threads,
-        ]
+        parts: list[Any] = [self.model_identity(cell.model), self.precision(cell.model), self.deciding(cell.method)]
+        parts += [cell.sparsity, cell.seed]
         if cell.method != "dense":
             parts.append(self.draw(cell.method, cell.seed))
             parts.append(self.text_identity(self.task))
@@ -290,6 +294,11 @@ class Grid:
             "evaluate": 170 * 2048,
         }[stage]
         return 5 + int(2 * parameters * tokens / 2e14 / 60 * 1.5)
+
+
+def own_commands() -> None:
+    """Let jobs find the commands of the environment that runs this process, activated or not."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def searches(row: MethodRow) -> bool:

@@ -113,17 +113,17 @@ def read_json(path: str | Path, kind: str) -> Json:
 
 
 @functools.cache
-def _schema(kind: str) -> Json:
-    return json.loads((CONFIG / "schemas" / f"{kind}.schema.json").read_text())
+def _validator(kind: str) -> jsonschema.protocols.Validator:
+    schema = json.loads((CONFIG / "schemas" / f"{kind}.schema.json").read_text())
+    return jsonschema.validators.validator_for(schema)(schema)
 
 
 def validate(value: Mapping[str, Any], kind: str, where: str | Path) -> None:
     """Check a record against ``config/schemas/<kind>.schema.json``; the error names the field and the file."""
-    try:
-        jsonschema.validate(value, _schema(kind))
-    except jsonschema.ValidationError as error:
+    error = jsonschema.exceptions.best_match(_validator(kind).iter_errors(value))
+    if error is not None:
         field = "/".join(str(part) for part in error.absolute_path) or "top level"
-        raise SparsitySolverError(f"{where} is not a valid {kind}: {field}: {error.message}.") from error
+        raise SparsitySolverError(f"{where} is not a valid {kind}: {field}: {error.message}.")
 
 
 def read_record(path: str | Path, kind: str) -> Json:

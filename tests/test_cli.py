@@ -294,7 +294,7 @@ def small_disk(tmp_path):
 def test_a_full_disk(small_disk, capsys):
     (small_disk / "ballast").write_bytes(bytes(40_000))
     error = failure(capsys, *PRUNE, "--method", "uniform", "--out", small_disk / "out")
-    assert f"cannot write {small_disk}/out" in error
+    assert f"cannot write {small_disk}/" in error
     assert [path.name for path in small_disk.iterdir()] == ["ballast"]
 
 
@@ -321,7 +321,11 @@ print(sorted({"torch", "transformers", "datasets", "stable_baselines3"} & set(sy
 
 
 def test_help_is_quick():
-    commands = ["", *["sample", "calibrate", "search", "prune", "evaluate", "bench", "preflight", "assets", "report"], "bench episode"]
+    commands = [
+        "",
+        *["sample", "calibrate", "search", "prune", "evaluate", "bench", "preflight", "assets", "report"],
+        "bench episode",
+    ]
     result = subprocess.run([sys.executable, "-c", HELP, *commands], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
 

@@ -145,14 +145,17 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
 
 @functools.cache
 def _pruned_class(dense: type[PreTrainedModel]) -> type[PreTrainedModel]:
-    """A subclass that takes the shapes of the config's structure before weights are loaded into it."""
+    """A subclass that takes the shapes of the config's structure before weights are loaded into it.
+
+    It has the dense class's name, which saving writes into ``config.json``: a model saved twice gives equal folders.
+    """
 
     def __init__(self: PreTrainedModel, config: PretrainedConfig) -> None:
         dense.__init__(self, config)
         apply_structure(adapt(self), getattr(config, CONFIG_FIELD))
         self.tie_weights()
 
-    return type(f"Pruned{dense.__name__}", (dense,), {"__init__": __init__, "__module__": dense.__module__})
+    return type(dense.__name__, (dense,), {"__init__": __init__, "__module__": dense.__module__})
 
 
 def _model_class(config: PretrainedConfig) -> type:
@@ -190,7 +193,7 @@ def _dtype(dtype: str, device: str, config: PretrainedConfig) -> torch.dtype:
 
 
 def weights_identity(source: ModelSource, config: PretrainedConfig | None = None) -> str:
-    """SHA-256 that names the weights: of a folder's safetensors (or older .bin) files, of a hub model's id and commit."""
+    """SHA-256 that names the weights: of a folder's safetensors (else .bin) files, of a hub model's id and commit."""
     if not source.is_local:
         commit = getattr(config, "_commit_hash", None) or source.revision
         return hashlib.sha256(f"{source.location}@{commit}".encode()).hexdigest()

@@ -38,8 +38,8 @@ def centre_outputs(tensor: torch.Tensor) -> torch.Tensor:
 def principal_components(gram: torch.Tensor) -> torch.Tensor:
     """Orthogonal Q (d, d) whose columns are the eigenvectors of Σ x xᵀ by descending eigenvalue.
 
-    The stream is neither centred nor normalised; 1% of the mean diagonal is added (SliceGPT, section 3.3; the damping is the
-    published code's).
+    The stream is neither centred nor normalised (SliceGPT, section 3.3); 1% of the mean diagonal is added, as the
+    published code does.
     """
     damped = gram.double().clone()
     damped.diagonal().add_(DAMPING * damped.diagonal().mean())

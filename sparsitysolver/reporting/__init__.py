@@ -1,1 +1,1 @@
-"""To be written."""
+"""From cells to tables, verdicts and pages: reads records, never models (nothing here imports torch)."""

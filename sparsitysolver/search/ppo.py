@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
 
 from sparsitysolver.search.problem import Journal, Problem, advance, catch_up, progress_bar
 
@@ -77,6 +78,8 @@ class Search:
         self._agent = _agent(self._environment, seed, settings)
         if state is not None:
             self._agent = _restore(state, self._environment)
+        # Without a logger of its own, every call of ``learn`` leaves a folder behind in the temporary directory.
+        self._agent.set_logger(Logger(folder=None, output_formats=[]))
 
     def _evaluate(self, kept: list[int]) -> float:
         episode = self.journal.record(self.problem, kept)

@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> None:
     if standard is not None and abs(measured - standard.ppl) > standard.tolerance:
         reason = diagnose(loaded, measured, standard, known, task, assets)
         raise SparsitySolverError(
-            f"preflight of {loaded.source.name}: dense perplexity {measured:.4f} on {task} (test, windows of {seqlen}), "
-            f"published {standard.ppl} ± {standard.tolerance} ({standard.source}). {reason}"
+            f"preflight of {loaded.source.name}: dense perplexity {measured:.4f} on {task} (test, windows of "
+            f"{seqlen}), published {standard.ppl} ± {standard.tolerance} ({standard.source}). {reason}"
         )
     result = {"model": loaded.source.name, "task": task, "seqlen": seqlen, "ppl": measured, "verdict": verdict}
     result |= {"published": standard.ppl if standard else None}

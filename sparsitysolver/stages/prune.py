@@ -12,7 +12,7 @@ from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.models.saving import save_padded, save_pruned
-from sparsitysolver.models.structure import CONFIG_FIELD
+from sparsitysolver.models.structure import CONFIG_FIELD, Structure
 from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.scores import criterion
@@ -173,7 +173,13 @@ def _options(from_table: str, given: list[str]) -> dict[str, str]:
 def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome | None, record: Json) -> None:
     with atomic_folder(args.out) as folder:
         if outcome is not None:
-            setattr(loaded.model.config, CONFIG_FIELD, outcome.structure)
-            save = save_padded if args.format == "padded" else save_pruned
-            save(loaded.model, loaded.tokenizer, folder)
+            _save(args.format, loaded, outcome.structure, folder)
         write_json(folder / RECORD, record)
+
+
+def _save(form: str, loaded: LoadedModel, structure: Structure | None, folder: Path) -> None:
+    if form == "padded":
+        setattr(loaded.model.config, CONFIG_FIELD, structure)
+        save_padded(loaded.model, loaded.tokenizer, folder)
+    else:
+        save_pruned(loaded.model, loaded.tokenizer, structure, folder)

@@ -72,6 +72,8 @@ def test_a_loaded_pruned_model_can_be_saved_again(family, tmp_path):
     first = load_model(str(tmp_path / "a"), device="cpu")
     save_pruned(first.model, first.tokenizer, first.structure, tmp_path / "b")
     assert torch.equal(logits(load_model(str(tmp_path / "b"), device="cpu").model), logits(model))
+    configs = [json.loads((tmp_path / name / "config.json").read_text()) for name in "ab"]
+    assert configs[0] == configs[1]
 
 
 @pytest.mark.parametrize("width", [1, 20, 32])

@@ -1,0 +1,160 @@
+"""Collect cells into ``results/cells.csv``: long form, one row per metric, the one input of tables and figures."""
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import Json, atomic_path, content_key, read_record
+from sparsitysolver.reporting.fingerprints import cell_name, check_fingerprints
+
+LEAKAGE = ("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task")
+AXES = ("model", "family", "method", "label", "sparsity", "seed", "task", "split", "status", "reason")
+METRIC = ("metric", "value", "stderr", "n")
+SIZE = ("achieved_sparsity", "parameters", "nonzeros", "bytes", "extra_parameters")
+EFFORT = (
+    "calibration_source",
+    "calibration_tokens",
+    "search_algorithm",
+    "search_evaluations",
+    "search_tokens",
+)
+PROTOCOL = ("dataset", "revision", "text_sha256", "join", "bos", "seqlen", "windows", "tokens", "dtype")
+PROVENANCE = ("fingerprint", "weights_sha256", "commit", "versions", "device")
+RUN = ("wall_seconds", "peak_memory_bytes")
+COLUMNS = (*AXES, *METRIC, *SIZE, *EFFORT, *LEAKAGE, *PROTOCOL, *PROVENANCE, *RUN, "cell")
+NUMBERS = ("sparsity", "seed", *METRIC[1:], *SIZE, "seqlen", "windows", "tokens", *RUN)
+# What the schema leaves open because skipped cells lack it, and a measured cell must have.
+_MEASURED = ("metrics", "fingerprint", "size")
+
+
+def read_cells(paths: Sequence[Path]) -> list[Json]:
+    """Read and check cell files.
+
+    Raises:
+        SparsitySolverError: a file is missing, broken, no valid cell, lacks what a measured cell must have, or holds
+            a number that is NaN or infinite; the message names the file.
+    """
+    return [_read_cell(Path(path)) for path in paths]
+
+
+def _read_cell(path: Path) -> Json:
+    cell = read_record(path, "cell")
+    for where, value in _numbers(cell):
+        if not math.isfinite(value):
+            raise SparsitySolverError(
+                f"{cell_name(cell, str(path))}: {where} is {value}; a cell holds finite numbers only."
+            )
+    missing = [field for field in _MEASURED if not cell.get(field)] if cell["status"] == "ok" else []
+    if missing:
+        raise SparsitySolverError(f"{path} is not a valid cell: measured (status ok), but without {missing[0]}.")
+    return cell
+
+
+def _numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a JSON value with its place; Python's JSON reader accepts NaN and overflows to infinity."""
+    if isinstance(value, float):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _numbers(item, f"{where}/{key}" if where else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _numbers(item, f"{where}/{index}")
+
+
+def collect(cell_paths: Sequence[Path], out_csv: Path) -> None:
+    """Write ``cells.csv`` from cell files: sorted, the same bytes for the same cells in any order.
+
+    A skipped cell has one row with empty metric and its reason.
+
+    Raises:
+        SparsitySolverError: see :func:`read_cells` and :func:`check_fingerprints`.
+    """
+    paths = sorted({Path(path) for path in cell_paths})  # the first of two differing cells is always the same one
+    cells = read_cells(paths)
+    check_fingerprints(cells, [str(path) for path in paths])
+    rows = [row for cell, path in zip(cells, paths, strict=True) for row in _rows(cell, path.stem)]
+    rows.sort(key=_order)
+    with atomic_path(out_csv) as temporary, temporary.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _order(row: Json) -> tuple[Any, ...]:
+    return tuple(row[key] for key in ("model", "task", "split", "method", "sparsity", "seed", "metric", "cell"))
+
+
+def _rows(cell: Json, stem: str) -> list[Json]:
+    shared = _shared_fields(cell) | {"cell": stem}
+    metrics = cell.get("metrics") or {"": {}}
+    if cell["status"] == "skipped":
+        metrics = {"": {}}
+    return [shared | {"metric": name} | _text(measured) for name, measured in metrics.items()]
+
+
+def _shared_fields(cell: Json) -> Json:
+    """The columns that every metric of a cell has in common; what a cell does not say stays empty."""
+    fingerprint = cell.get("fingerprint")
+    calibration, search, provenance = cell.get("calibration") or {}, cell.get("search") or {}, cell["provenance"]
+    fields = {
+        "model": cell["model"]["name"],
+        "family": cell["model"]["family"],
+        "weights_sha256": cell["model"]["weights_sha256"],
+        **{key: cell.get(key) for key in AXES[2:]},
+        **_select(cell.get("size"), SIZE),
+        "calibration_source": calibration.get("source"),
+        "calibration_tokens": calibration.get("tokens"),
+        "search_algorithm": search.get("algorithm"),
+        "search_evaluations": search.get("evaluations"),
+        "search_tokens": search.get("tokens"),
+        **{flag: "yes" if value else "no" for flag, value in (cell.get("leakage") or {}).items() if flag in LEAKAGE},
+        **_select(fingerprint, PROTOCOL),
+        "fingerprint": content_key(fingerprint) if fingerprint else None,
+        "commit": provenance["commit"],
+        "versions": "; ".join(f"{name} {version}" for name, version in sorted(provenance["versions"].items())),
+        "device": provenance["device"],
+        **_select(cell.get("run"), RUN),
+    }
+    return _text(fields)
+
+
+def _select(record: Json | None, keys: Sequence[str]) -> Json:
+    return {key: (record or {}).get(key) for key in keys}
+
+
+def _text(fields: Json) -> Json:
+    return {key: "" if value is None else value for key, value in fields.items()}
+
+
+def read_cells_csv(path: Path) -> pd.DataFrame:
+    """``cells.csv`` as a frame: numbers as floats (empty: NaN), everything else as text.
+
+    Raises:
+        SparsitySolverError: no such file, or not a table of cells.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no collected cells at {path}; make them with 'sparsitysolver collect'.") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise SparsitySolverError(f"{path} is not a table of cells: {error}.") from error
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing:
+        raise SparsitySolverError(f"{path} is not a table of cells: column '{missing[0]}' is missing; collect again.")
+    try:
+        return frame.assign(**{column: pd.to_numeric(frame[column]) for column in NUMBERS})
+    except ValueError as error:
+        raise SparsitySolverError(f"{path} is not a table of cells: {error}.") from error
+
+
+def collect_command(cells: list[Path], out: Path) -> None:
+    """``sparsitysolver collect``: cell files to ``cells.csv``."""
+    if not cells:
+        raise SparsitySolverError("no cells to collect; name at least one cell file.")
+    collect(cells, out)

@@ -1,0 +1,69 @@
+"""Generated sections of a page, between ``<!-- generated:NAME -->`` and ``<!-- /generated -->``."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import read_json, write_text
+from sparsitysolver.reporting.definition import METHOD
+from sparsitysolver.reporting.paper_tables import markdown
+from sparsitysolver.reporting.table_files import footnote_text
+from sparsitysolver.reporting.tables import Footnote
+
+_END = "<!-- /generated -->"
+_START = re.compile(r"<!-- generated:(\S+) -->")
+
+
+def fill(text: str, name: str, content: str) -> str:
+    """Replace what stands between the markers of a section; the markers and everything else stay.
+
+    Raises:
+        SparsitySolverError: the section is missing, stands twice, or is not closed before the next one opens.
+    """
+    marker = f"<!-- generated:{name} -->"
+    if text.count(marker) != 1:
+        found = ", ".join(_START.findall(text)) or "none"
+        raise SparsitySolverError(
+            f"generated section '{name}' stands {text.count(marker)} times, needed once; sections found: {found}. "
+            f"Put '{marker}' and '{_END}' where it belongs."
+        )
+    before, after = text.split(marker)
+    body, end, rest = after.partition(_END)
+    if not end or _START.search(body):
+        raise SparsitySolverError(f"generated section '{name}' is not closed; put '{_END}' at its end.")
+    return f"{before}{marker}\n{content.strip()}\n{_END}{rest}"
+
+
+def table_section(results: Path, name: str, grid: str) -> str:
+    """A written table as markdown, with its footnotes and the grid it was measured on."""
+    path = results / f"{name}.csv"
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no table at {path}; make it with 'sparsitysolver table {name}'.") from error
+    notes = "".join(f"- {line}\n" for line in _footnotes(results / f"{name}.footnotes.json", list(frame[METHOD])))
+    return f"{markdown(frame)}\n\n{notes}\nGenerated from `{name}.csv`; grid: {grid}."
+
+
+def _footnotes(path: Path, rows: list[str]) -> list[str]:
+    """Footnotes on rows of the table; those on rows of its extended twin alone are left out."""
+    lines = []
+    for note in read_json(path, "footnotes")["footnotes"] if path.is_file() else []:
+        places = tuple((row, column) for row, column in note["places"] if row in rows)
+        if places:
+            lines.append(footnote_text(Footnote(note["number"], note["reason"], places)))
+    return lines
+
+
+def readme_command(readme: Path, results: Path, grid: str, tables: Sequence[str] = ("table2",)) -> None:
+    """``sparsitysolver readme``: fill the sections of a page that are named like tables."""
+    try:
+        text = readme.read_text()
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no page at {readme}.") from error
+    for name in tables:
+        text = fill(text, name, table_section(results, name, grid))
+    write_text(readme, text)

@@ -1,0 +1,78 @@
+"""A measured table as files: CSV in the paper's layout, its extended twin, LaTeX of both, footnotes."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sparsitysolver.records import atomic_path, write_json, write_text
+from sparsitysolver.reporting.collect import read_cells_csv
+from sparsitysolver.reporting.definition import DASH, METHOD, Row
+from sparsitysolver.reporting.latex import fitted, tabular, tex_escape, tex_table
+from sparsitysolver.reporting.tables import Entry, Footnote, MeasuredTable, build_table, printed
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame of texts whole or not at all."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def footnote_text(footnote: Footnote) -> str:
+    """A footnote as it is printed under a table."""
+    places = ", ".join(f"{row} × {column}" for row, column in footnote.places)
+    return f"({footnote.number}) {places}: {footnote.reason}"
+
+
+def _tex(table: MeasuredTable, blocks: dict[str, pd.DataFrame], rows: Sequence[Row], label: str) -> str:
+    """A table of one or more stacked tabulars; footnote marks stand in the first."""
+    notes = table.footnotes(rows)
+    positions = {row.name: position for position, row in enumerate(rows)}
+    marks = {(positions[row], column): note.number for note in notes for row, column in note.places}
+    body = ""
+    for number, (heading, frame) in enumerate(blocks.items()):
+        left = len(frame.columns) - len(table.columns)
+        title = f"\\par\\medskip {tex_escape(heading)}\\par\\smallskip\n" if heading else ""
+        body += title + fitted(tabular(frame, left, marks if number == 0 else None))
+    return tex_table(table.definition.title, f"tab:{label}", body, map(footnote_text, notes))
+
+
+def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
+    """What the extended table says, one block per quantity, so that nine models fit a page."""
+    rows = (*table.definition.rows, *table.definition.extended)
+
+    def block(text: Callable[[Entry], str]) -> pd.DataFrame:
+        records = [
+            {METHOD: r.name} | {c.name: text(table.entries[r.name, c.name]) for c in table.columns} for r in rows
+        ]
+        return pd.DataFrame(records)
+
+    def value(entry: Entry) -> str:
+        spread = "" if entry.sd is None else f" ± {printed(entry.sd)} ({entry.seeds})"
+        return printed(entry.value) + spread
+
+    return {
+        f"{table.metric}: mean ± sample standard deviation (seeds), where there are several": block(value),
+        "achieved sparsity: fraction of prunable weights removed": block(lambda e: e.quantities["achieved sparsity"]),
+        "parameters": block(lambda e: DASH if e.parameters is None else f"{e.parameters:,.0f}"),
+    }
+
+
+def write_table(table: MeasuredTable, out_dir: Path) -> None:
+    """Write ``NAME.csv``, ``NAME.tex``, ``NAME_extended.csv``, ``NAME_extended.tex`` and ``NAME.footnotes.json``."""
+    definition, name = table.definition, table.definition.name
+    rows = (*definition.rows, *definition.extended)
+    write_csv(table.frame(), out_dir / f"{name}.csv")
+    write_csv(table.extended_frame(), out_dir / f"{name}_extended.csv")
+    write_text(out_dir / f"{name}.tex", _tex(table, {"": table.frame()}, definition.rows, name))
+    write_text(out_dir / f"{name}_extended.tex", _tex(table, _extended_blocks(table), rows, f"{name}-extended"))
+    notes = [
+        {"number": note.number, "reason": note.reason, "places": [list(place) for place in note.places]}
+        for note in table.footnotes(rows)
+    ]
+    write_json(out_dir / f"{name}.footnotes.json", {"footnotes": notes})
+
+
+def table_command(name: str, cells_csv: Path, models: list[str], out_dir: Path, task: str | None = None) -> None:
+    """``sparsitysolver table``: one table of the paper from ``cells.csv``, as CSV and LaTeX, with its extended twin."""
+    write_table(build_table(name, read_cells_csv(cells_csv), models, task), out_dir)

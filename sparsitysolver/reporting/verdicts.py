@@ -1,0 +1,154 @@
+"""Measured against published: verdicts on values, and claims of order where the published models are not at hand."""
+
+import csv
+import functools
+import itertools
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.definition import DASH
+from sparsitysolver.reporting.tables import Entry, MeasuredTable, printed
+
+TOLERANCES = CONFIG / "paper" / "tolerances.csv"
+ANY_METHOD = "*"
+_LOWER_IS_BETTER = ("ppl",)
+
+
+class Verdict(StrEnum):
+    """What a measured number says about a published one."""
+
+    REPRODUCED = "reproduced"
+    DEVIATES = "deviates"
+    NOT_COMPARABLE = "not comparable"
+    NOT_RUN = "not run"
+
+
+class OrderVerdict(StrEnum):
+    """What two measured numbers say about a published order."""
+
+    HOLDS = "order holds"
+    REVERSED = "order reversed"
+    TIE = "tie"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a measured number may lie from the published one: the larger of both bounds."""
+
+    absolute: Decimal
+    relative: Decimal
+    reason: str
+
+    def allows(self, published: Decimal, measured: Decimal) -> bool:
+        """Whether the deviation is within tolerance, its edge included."""
+        return abs(measured - published) <= max(self.absolute, self.relative * abs(published))
+
+
+@functools.cache
+def tolerances(path: Path = TOLERANCES) -> dict[tuple[str, str], Tolerance]:
+    """Tolerances by (metric, method); method ``*`` stands for all that have no row of their own."""
+    with path.open(newline="") as handle:
+        return {
+            (row["metric"], row["method"]): Tolerance(Decimal(row["absolute"]), Decimal(row["relative"]), row["reason"])
+            for row in csv.DictReader(handle)
+        }
+
+
+def tolerance(metric: str, method: str) -> Tolerance:
+    """The tolerance of a metric and method, or an error that names the file to add it to."""
+    table = tolerances()
+    found = table.get((metric, method)) or table.get((metric, ANY_METHOD))
+    if found is None:
+        raise SparsitySolverError(f"no tolerance for metric '{metric}', method '{method}'; add a row to {TOLERANCES}.")
+    return found
+
+
+def judge(published: str, measured: float | None, metric: str, method: str) -> Verdict:
+    """Verdict on one cell of a table whose model is the published one.
+
+    Both numbers are compared as printed, two decimals, in exact decimal arithmetic: a reader of the page comes to the
+    same verdict, at the edge of the tolerance too. Where the paper prints a dash there is nothing to compare.
+    """
+    if published == DASH:
+        return Verdict.NOT_COMPARABLE
+    if measured is None:
+        return Verdict.NOT_RUN
+    within = tolerance(metric, method).allows(Decimal(published), Decimal(printed(measured)))
+    return Verdict.REPRODUCED if within else Verdict.DEVIATES
+
+
+def other_protocol(table: MeasuredTable, entry: Entry) -> str:
+    """In what the protocol of an entry differs from the published one; empty where it does not."""
+    definition = table.definition
+    measured = {"task": table.columns[0].task, "split": definition.split, "seqlen": entry.seqlen}
+    return ", ".join(
+        f"{axis} {measured.get(axis)} instead of {published}"
+        for axis, published in definition.protocol.items()
+        if entry.value is not None and measured.get(axis) != published
+    )
+
+
+def verdict_of(table: MeasuredTable, row: str, column: str) -> Verdict:
+    """Verdict on a published cell by the names of its row and column."""
+    if column not in [c.name for c in table.columns]:
+        return Verdict.NOT_COMPARABLE
+    method = next((r.method for r in table.definition.rows if r.name == row), None)
+    if method is None:
+        return Verdict.NOT_RUN
+    entry = table.entries[row, column]
+    if other_protocol(table, entry):
+        return Verdict.NOT_COMPARABLE
+    return judge(table.definition.published.loc[row, column], entry.value, table.metric, method)
+
+
+@dataclass(frozen=True)
+class OrderClaim:
+    """'A is better than B', as the paper has it in ``support`` of the ``columns`` columns that print both."""
+
+    better: str
+    worse: str
+    support: int
+    columns: int
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller value of a metric is the better one."""
+    return metric in _LOWER_IS_BETTER
+
+
+def order_claims(table: MeasuredTable) -> list[OrderClaim]:
+    """For each pair of the paper's rows the order that most of its columns show; none where they are split evenly."""
+    published, claims = table.definition.published, []
+    for first, second in itertools.combinations([row.name for row in table.definition.rows], 2):
+        pairs = [
+            (float(published.loc[first, column]), float(published.loc[second, column]))
+            for column in table.definition.published_columns
+            if DASH not in (published.loc[first, column], published.loc[second, column])
+        ]
+        wins = sum(_better(a, b, table.metric) for a, b in pairs)
+        losses = sum(_better(b, a, table.metric) for a, b in pairs)
+        if wins > losses:
+            claims.append(OrderClaim(first, second, wins, len(pairs)))
+        elif losses > wins:
+            claims.append(OrderClaim(second, first, losses, len(pairs)))
+    return claims
+
+
+def judge_order(claim: OrderClaim, table: MeasuredTable, column: str) -> OrderVerdict:
+    """Whether the measured numbers of a column stand in the claimed order; as printed, so equal digits are a tie."""
+    values = [table.entries[row, column].value for row in (claim.better, claim.worse)]
+    if None in values:
+        return OrderVerdict.NOT_RUN
+    better, worse = (float(printed(value)) for value in values)
+    if better == worse:
+        return OrderVerdict.TIE
+    return OrderVerdict.HOLDS if _better(better, worse, table.metric) else OrderVerdict.REVERSED
+
+
+def _better(a: float, b: float, metric: str) -> bool:
+    return a < b if lower_is_better(metric) else a > b

@@ -1,0 +1,91 @@
+"""Cells made to order: valid by the schema, with only what a test is about spelled out."""
+
+from sparsitysolver.records import validate
+
+METHODS = [
+    "dense",
+    "slicegpt",
+    "flap",
+    "svd_llm",
+    "sparsitysolver",
+    "sparsitysolver_recon",
+    "slicegpt_matched",
+    "svd_llm_update",
+    "uniform",
+    "uniform_recon",
+]
+PUBLISHED_125M = dict(zip(METHODS, [27.64, 34.10, 34.45, 38.86, 31.44, 30.67, 35.0, 36.0, 37.0, 33.0], strict=True))
+
+
+def make_cell(
+    model: str = "opt-125m", method: str = "dense", value: float | None = 27.64, seed: int = 0, **changes: object
+) -> dict:
+    """A measured cell; without a value a skipped one. ``changes`` replace fields; those of the fingerprint merge."""
+    fingerprint = {
+        "dataset": "wikitext2",
+        "revision": "r1",
+        "text_sha256": "t" * 64,
+        "split": "test",
+        "join": "\n\n",
+        "bos": "2",
+        "seqlen": 2048,
+        "tokens": 286720,
+        "windows": 140,
+        "dtype": "float32",
+    }
+    fingerprint.update(changes.pop("fingerprint", {}))
+    cell = {
+        "format": 1,
+        "status": "ok",
+        "model": {"name": model, "family": "opt", "weights_sha256": "w-" + model},
+        "method": method,
+        "label": method,
+        "sparsity": 0.0 if method == "dense" else 0.2,
+        "seed": seed,
+        "task": "wikitext2",
+        "split": "test",
+        "metrics": {"ppl": {"value": value, "stderr": 0.5, "n": 140}},
+        "fingerprint": fingerprint,
+        "size": {
+            "parameters": 125239296,
+            "nonzeros": 125000000,
+            "bytes": 500957184,
+            "prunable_weights": 68000000,
+            "prunable_nonzeros": 68000000,
+            "prunable_dense": 85000000,
+            "achieved_sparsity": 0.2,
+            "extra_parameters": 0,
+        },
+        "calibration": {"source": "wikitext2", "tokens": 131072},
+        "search": None,
+        "leakage": {"calibrated_on_eval_domain": True, "searched_on_reported_split": False, "saw_task": False},
+        "provenance": {
+            "versions": {"torch": "2.8", "numpy": "2.3"},
+            "commit": "abc1234",
+            "device": "cpu",
+            "threads": 1,
+            "seeds": {"prune": 7},
+        },
+        "run": {"wall_seconds": 1.5, "peak_memory_bytes": 10},
+    }
+    if value is None:
+        for field in ("metrics", "fingerprint", "size"):
+            del cell[field]
+        cell |= {"status": "skipped", "reason": "not supported"}
+    cell |= changes
+    validate(cell, "cell", "factory")
+    return cell
+
+
+def make_grid(models: tuple[str, ...] = ("opt-125m",), **changes: object) -> list[dict]:
+    """Every cell of Table 2 for some models, with the published values of OPT-125M."""
+    return [make_cell(model, method, PUBLISHED_125M[method], **changes) for model in models for method in METHODS]
+
+
+def replace_cell(cells: list[dict], new: dict) -> list[dict]:
+    """A grid with one cell replaced by another of the same model, method and seed."""
+
+    def axes(cell: dict) -> tuple:
+        return cell["model"]["name"], cell["method"], cell["seed"]
+
+    return [new if axes(cell) == axes(new) else cell for cell in cells]

@@ -1,0 +1,34 @@
+"""Cell files and collected cells in a temporary folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sparsitysolver.records import content_key, write_json
+from sparsitysolver.reporting.collect import collect
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[list[dict]], list[Path]]:
+    """Write cells under their content keys, as the pipeline does."""
+
+    def write(cells: list[dict]) -> list[Path]:
+        paths = [tmp_path / "cells" / f"{content_key(cell)}.json" for cell in cells]
+        for cell, path in zip(cells, paths, strict=True):
+            write_json(path, cell)
+        return paths
+
+    return write
+
+
+@pytest.fixture
+def collected(save: Callable, tmp_path: Path) -> Callable[[list[dict]], Path]:
+    """Cells, collected into ``results/cells.csv``."""
+
+    def write(cells: list[dict]) -> Path:
+        out = tmp_path / "results" / "cells.csv"
+        collect(save(cells), out)
+        return out
+
+    return write

@@ -1,0 +1,151 @@
+"""Collecting cells: what is refused, what the long form holds, that it is deterministic."""
+
+import subprocess
+import sys
+
+import pytest
+from cell_factory import make_cell, make_grid
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import content_key, write_text
+from sparsitysolver.reporting.collect import COLUMNS, check_fingerprints, collect, read_cells, read_cells_csv
+
+
+def test_reporting_never_loads_torch():
+    modules = "collect, definition, fingerprints, latex, paper_tables, readme, table_files, tables, verdicts"
+    code = f"import sys; from sparsitysolver.reporting import {modules}; print(sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "'pandas'" in loaded
+    assert "'torch'" not in loaded
+    assert "'transformers'" not in loaded
+
+
+def test_long_form_has_one_row_per_metric_with_its_provenance(collected):
+    metrics = {"acc": {"value": 0.5, "stderr": None, "n": 10}, "acc_norm": {"value": 0.6, "n": 10}}
+    search = {"algorithm": "ppo", "evaluations": 300, "tokens": 99}
+    cell = make_cell(metrics=metrics, search=search, task="wikitext2")
+    frame = read_cells_csv(collected([cell]))
+    assert list(frame) == list(COLUMNS)
+    assert frame[["metric", "value", "n"]].values.tolist() == [["acc", 0.5, 10], ["acc_norm", 0.6, 10]]
+    row = frame.iloc[0]
+    assert (row["search_algorithm"], row["search_evaluations"], row["calibration_tokens"]) == ("ppo", "300", "131072")
+    assert (row["calibrated_on_eval_domain"], row["saw_task"]) == ("yes", "no")
+    assert row["fingerprint"] == content_key(cell["fingerprint"])
+    assert row["versions"] == "numpy 2.3; torch 2.8"
+    assert row["join"] == "\n\n"
+    assert row["cell"] == content_key(cell)
+
+
+def test_skipped_cell_has_a_row_with_empty_metric(collected):
+    frame = read_cells_csv(collected([make_cell(), make_cell(method="svd_llm", value=None, reason="no code")]))
+    row = frame[frame["method"] == "svd_llm"].iloc[0]
+    assert (row["status"], row["metric"], row["reason"]) == ("skipped", "", "no code")
+    assert row["value"] != row["value"]
+
+
+def test_full_precision_survives(collected):
+    value = 34.100000000000001234
+    assert read_cells_csv(collected([make_cell(value=value)]))["value"].iloc[0] == value
+
+
+def test_same_bytes_in_any_order_of_files(save, tmp_path):
+    paths = save(make_grid(("opt-125m", "opt-1.3b")))
+    collect(paths, tmp_path / "a.csv")
+    collect(paths[::-1] + paths, tmp_path / "b.csv")  # a file named twice counts once
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("field", ['"value": 27.64', '"wall_seconds": 1.5'])
+def test_not_finite_number_names_the_cell_and_the_place(save, number, field):
+    (path,) = save([make_cell()])
+    name = field.split('"')[1]
+    write_text(path, path.read_text().replace(field, f'"{name}": {number}'))
+    with pytest.raises(SparsitySolverError, match=rf"opt-125m, dense.*{path.name}.*{name}"):
+        read_cells([path])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', ""])
+def test_broken_cell_names_the_file(tmp_path, text):
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(SparsitySolverError, match=r"broken\.json"):
+        read_cells([path])
+
+
+@pytest.mark.parametrize("field", ["metrics", "fingerprint", "size"])
+def test_measured_cell_needs_what_only_skipped_ones_may_lack(save, field):
+    cell = make_cell()
+    del cell[field]
+    (path,) = save([cell])
+    with pytest.raises(SparsitySolverError, match=f"{path.name}.*without {field}"):
+        read_cells([path])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seqlen", 1024),
+        ("windows", 8),
+        ("tokens", 5),
+        ("dtype", "float16"),
+        ("join", " "),
+        ("bos", "none"),
+        ("bos", "1"),
+    ],
+)
+def test_column_of_mixed_fingerprints_names_both_cells_field_and_values(save, field, value):
+    one, other = make_cell(), make_cell(method="flap", fingerprint={field: value})
+    with pytest.raises(SparsitySolverError) as error:
+        check_fingerprints([one, other])
+    message = str(error.value)
+    assert "opt-125m, dense" in message
+    assert "opt-125m, flap" in message
+    assert f"'{field}'" in message
+    assert repr(value) in message
+    assert repr(one["fingerprint"][field]) in message
+
+
+@pytest.mark.parametrize(("field", "value"), [("dtype", "float16"), ("join", " "), ("bos", "none"), ("revision", "r2")])
+def test_table_of_mixed_protocols_is_refused(field, value):
+    cells = [make_cell(), make_cell("opt-1.3b", fingerprint={field: value})]
+    with pytest.raises(SparsitySolverError, match=rf"one table.*'{field}'.*opt-125m.*opt-1\.3b"):
+        check_fingerprints(cells)
+
+
+def test_what_follows_from_the_model_may_differ_between_models():
+    tokens = {"seqlen": 512, "windows": 7, "tokens": 3600, "bos": "1"}  # another maximum, another vocabulary
+    check_fingerprints([make_cell(), make_cell("llama-2-7b", fingerprint=tokens)])
+
+
+def test_splits_are_columns_of_their_own():
+    validation = make_cell(split="validation", fingerprint={"split": "validation", "text_sha256": "v", "windows": 3})
+    check_fingerprints([make_cell(), validation])
+
+
+def test_split_of_fingerprint_is_the_cells_own():
+    with pytest.raises(SparsitySolverError, match=r"'split' differs: 'validation'.*'test'"):
+        check_fingerprints([make_cell(fingerprint={"split": "validation"})])
+
+
+def test_other_weights_under_one_name_are_refused():
+    other = make_cell(method="flap", model="opt-125m")
+    other["model"]["weights_sha256"] = "other"
+    with pytest.raises(SparsitySolverError, match="'weights_sha256'"):
+        check_fingerprints([make_cell(), other])
+
+
+def test_collect_names_the_files_of_mixed_cells(save, tmp_path):
+    paths = save([make_cell(), make_cell(method="flap", fingerprint={"seqlen": 1024})])
+    with pytest.raises(SparsitySolverError) as error:
+        collect(paths, tmp_path / "cells.csv")
+    assert all(path.name in str(error.value) for path in paths)
+    assert not (tmp_path / "cells.csv").exists()
+
+
+def test_reading_something_else_than_collected_cells(tmp_path):
+    with pytest.raises(SparsitySolverError, match="no collected cells"):
+        read_cells_csv(tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SparsitySolverError, match="column 'model' is missing"):
+        read_cells_csv(tmp_path / "other.csv")
