@@ -1,0 +1,1 @@
+"""Text sources, calibration sampling and the bundled mini language."""

@@ -1,0 +1,1 @@
+"""Model families, loading, and the tiny models that ship with the repository."""
