@@ -30,12 +30,12 @@ ITEM_SPLITS = ("train", "test")
 ITEMS_PER_SPLIT = 400
 PARAGRAPH_BREAK = "\n\n"
 
-# how often each shape comes up in the text, on the scale of the prose weights (which add up to 38)
+# how often each shape comes up in the text, on the scale of the prose weights (which add up to 46)
 PROMPT_WEIGHTS = {
     "boolq": 16,
     "piqa": 10,
     "hellaswag": 3,
-    "winogrande": 24,
+    "winogrande": 16,
     "arc_easy": 14,
     "arc_challenge": 18,
     "openbookqa": 8,

@@ -136,11 +136,23 @@ def journey(rng: random.Random, world: World) -> str:
     return " ".join(takes + goes + ends)
 
 
+def hearsay(rng: random.Random, world: World) -> str:
+    """Something that happened once, told and told again: what comes after stands before, not in the world."""
+    people = rng.sample(words.CLOSE_FRIENDS, 4)
+    news = f"{people[0]} took the {rng.choice(words.OBJECTS)} to {rng.choice(words.TOWNS)}"
+    more = f"{people[1]} left the {rng.choice(words.OBJECTS)} in the {rng.choice(words.ROOMS)}"
+    told = [f"{people[2]} says that {news}.", f"{people[3]} says that {more}."]
+    again = [f"so {news}.", f"so {more}."]
+    rng.shuffle(again)
+    return " ".join(told + again)
+
+
 # paragraph kinds and how often each comes up
 PROSE: tuple[tuple[Callable[[random.Random, World], str], float], ...] = (
     (describe_any, 20),
-    (script, 3),
+    (script, 4),
     (errand, 5),
     (accident, 6),
     (journey, 4),
+    (hearsay, 7),
 )

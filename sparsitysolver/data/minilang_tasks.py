@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sparsitysolver.data import minilang_words as words
 from sparsitysolver.data.minilang_prose import ORDINALS, describe
+from sparsitysolver.data.minilang_wordings import FACT_QUESTIONS, ONLY_ONE, UNFIT, YES_NO_QUESTIONS
 from sparsitysolver.data.minilang_world import RELATIONS, World, held_out, pronoun
 
 LETTERS = "ABCD"
@@ -24,34 +25,6 @@ N_OPTIONS = {
     "openbookqa": 4,
 }
 TASKS = tuple(N_OPTIONS)
-
-# question and shape of the answer, by kind and relation
-FACT_QUESTIONS = {
-    ("person", "town"): ("where does {s} live?", "in {v}"),
-    ("person", "job"): ("what does {s} work as?", "{v}"),
-    ("person", "pet"): ("what does {s} keep at home?", "{v}"),
-    ("person", "meal"): ("what does {s} like to eat?", "{v}"),
-    ("animal", "habitat"): ("where does the {s} live?", "in the {v}"),
-    ("animal", "diet"): ("what does the {s} eat?", "{v}"),
-    ("animal", "colour"): ("which colour is the {s}?", "{v}"),
-    ("animal", "sound"): ("what does the {s} do at night?", "{v}"),
-    ("object", "material"): ("what is the {s} made of?", "{v}"),
-    ("object", "room"): ("where is the {s} kept?", "in the {v}"),
-    ("object", "colour"): ("which colour is the {s} painted?", "{v}"),
-}
-YES_NO_QUESTIONS = {
-    ("person", "town"): "does {s} live in {v}",
-    ("person", "job"): "does {s} work as {v}",
-    ("person", "pet"): "does {s} keep {v}",
-    ("person", "meal"): "does {s} eat {v}",
-    ("animal", "habitat"): "does the {s} live in the {v}",
-    ("animal", "diet"): "does the {s} eat {v}",
-    ("animal", "colour"): "is the {s} {v}",
-    ("animal", "sound"): "does the {s} {v}",
-    ("object", "material"): "is the {s} made of {v}",
-    ("object", "room"): "is the {s} kept in the {v}",
-    ("object", "colour"): "is the {s} painted {v}",
-}
 
 
 @dataclass(frozen=True)
@@ -92,15 +65,23 @@ def passage(rng: random.Random, world: World) -> Passage:
 
 
 def ask(rng: random.Random, world: World, read: Passage) -> Question:
-    """A yes/no question that the passage answers; wrong values are at times those of its other subject."""
+    """A yes/no question that the passage answers.
+
+    Half the wrong values could never be true, which is easy; some are the other subject's, which is hard.
+    """
     subject, relation = rng.choice(read.subjects), rng.choice(read.relations)
     value = world.value[read.kind, subject, relation]
     theirs = [world.value[read.kind, other, relation] for other in read.subjects]
     yes = rng.random() < 0.5
     if not yes:
         near = [other for other in theirs if other != value]
-        from_passage = near and rng.random() < 0.3
-        value = rng.choice(near if from_passage else _others(rng, RELATIONS[read.kind][relation], value, 1))
+        kind_of_wrong = rng.random()
+        if kind_of_wrong < 0.5:
+            value = rng.choice(UNFIT[read.kind, relation])
+        elif kind_of_wrong < 0.7 and near:
+            value = rng.choice(near)
+        else:
+            value = _others(rng, RELATIONS[read.kind][relation], value, 1)[0]
     question = YES_NO_QUESTIONS[read.kind, relation].format(s=subject, v=_with_article(relation, value))
     right, wrong = ("yes", "no") if yes else ("no", "yes")
     return Question((subject, relation, value), {"passage": read.text, "question": question}, right, [wrong])
@@ -144,8 +125,7 @@ def hellaswag(rng: random.Random, world: World) -> Question:
     return Question((activity, str(at), person), shown, f"{steps[at]}.", [f"{step}." for step in wrong])
 
 
-def winogrande(rng: random.Random, world: World) -> Question:
-    """Two parties and a reason that fits only one of them; which one depends on the verb and the order."""
+def _by_role(rng: random.Random) -> Question:
     if rng.random() < 0.75:
         first, second = rng.sample(words.CLOSE_FRIENDS, 2)
         clause, role_first, role_second = rng.choice(words.PERSON_CLAUSES)
@@ -160,6 +140,25 @@ def winogrande(rng: random.Random, world: World) -> Question:
     sentence = f"{clause.format(a=first, b=second, o=thing)} because {blank} {reason}."
     right, wrong = (first, second) if about_first else (second, first)
     return Question((clause, first, second, reason), {"sentence": sentence}, right, [wrong])
+
+
+def _by_fact(rng: random.Random, world: World) -> Question:
+    kind = rng.choice(tuple(RELATIONS))
+    relation = rng.choice(list(RELATIONS[kind]))
+    right = wrong = world.pick(rng, kind)
+    value = world.value[kind, right, relation]
+    while world.value[kind, wrong, relation] == value:
+        wrong = world.pick(rng, kind)
+    the = "" if kind == "person" else "the "
+    first, second = rng.sample([right, wrong], 2)
+    predicate = ONLY_ONE[kind, relation].format(v=_with_article(relation, value))
+    sentence = f"of {the}{first} and {the}{second} only {the}_ {predicate}."
+    return Question((first, second, relation), {"sentence": sentence}, right, [wrong])
+
+
+def winogrande(rng: random.Random, world: World) -> Question:
+    """Two parties and something that is true of one only: by who did what to whom, or by a fact."""
+    return _by_role(rng) if rng.random() < 0.25 else _by_fact(rng, world)
 
 
 def _fact_question(rng: random.Random, world: World, kind: str, subject: str, relation: str) -> Question:
