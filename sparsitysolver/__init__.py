@@ -1,1 +1,19 @@
-"""Pruning of large language models by reinforcement learning, beside the methods it is compared with."""
+"""Reproducible benchmark suite for LLM pruning, built around SparsitySolver (RL-based pruning)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__version__ = "0.1.0"
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / "config"
+
+
+def load_pruned(folder: str | Path, device: str = "auto", dtype: str = "auto") -> "PreTrainedModel":
+    """Load a folder written by ``sparsitysolver prune`` as a transformers model, shrunken shapes and all."""
+    from sparsitysolver.models.loading import load_model
+
+    return load_model(str(folder), device=device, dtype=dtype).model

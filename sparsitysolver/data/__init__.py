@@ -1,1 +1,1 @@
-"""Text sources, calibration sampling and the bundled mini language."""
+"""Text sources, calibration samplers, token windows, the bundled mini language."""

@@ -62,9 +62,7 @@ def describe(rng: random.Random, world: World, kind: str, subject: str, relation
     facts = [(relation, world.value[kind, subject, relation]) for relation in relations]
     if kind == "person":
         names = [subject] + [pronoun(subject)] * len(facts)
-        return " ".join(
-            person_sentence(rng, name, relation, value) for name, (relation, value) in zip(names, facts)
-        )
+        return " ".join(person_sentence(rng, name, relation, value) for name, (relation, value) in zip(names, facts))
     many = rng.random() < 0.4
     noun = f"the {words.plural(subject) if many else subject}"
     if rng.random() < 0.25:

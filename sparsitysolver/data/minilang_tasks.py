@@ -101,9 +101,7 @@ def piqa(rng: random.Random, world: World) -> Question:
     near = [world.tool[work, other] for other in words.PATIENTS if world.tool[work, other] != tool]
     wrong = rng.choice(near) if near and rng.random() < 0.5 else _others(rng, words.TOOLS, tool, 1)[0]
     solutions = [f"take the {choice} and {work} the {patient} with it." for choice in (tool, wrong)]
-    return Question(
-        (work, patient), {"goal": f"how do you {work} the {patient}?"}, solutions[0], solutions[1:]
-    )
+    return Question((work, patient), {"goal": f"how do you {work} the {patient}?"}, solutions[0], solutions[1:])
 
 
 def hellaswag(rng: random.Random, world: World) -> Question:
@@ -194,9 +192,7 @@ def openbookqa(rng: random.Random, world: World) -> Question:
     effect = world.effect[material, condition]
     named = f"{material} {thing}" if rng.random() < 0.5 else thing
     stem = f"if {words.with_article(named)} is left {condition}, it will"
-    return Question(
-        (thing, condition), {"question_stem": stem}, effect, _others(rng, words.EFFECTS, effect, 3)
-    )
+    return Question((thing, condition), {"question_stem": stem}, effect, _others(rng, words.EFFECTS, effect, 3))
 
 
 DRAW: dict[str, Callable[[random.Random, World], Question]] = {
@@ -251,10 +247,8 @@ def passage_with_questions(rng: random.Random, world: World) -> str:
 
 
 def prompt(task: str, drawn: Question) -> str:
-    """The question and its right answer as the stock lm-eval task formats them."""
+    """The question and its right answer as the stock lm-eval task formats them (boolq: `passage_with_questions`)."""
     shown = drawn.shown
-    if task == "boolq":
-        return f"{shown['passage']}\nQuestion: {shown['question']}?\nAnswer: {drawn.right}"
     if task == "piqa":
         return f"Question: {shown['goal']}\nAnswer: {drawn.right}"
     if task == "hellaswag":

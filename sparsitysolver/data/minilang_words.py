@@ -32,9 +32,7 @@ ANIMALS = _list(
 )
 PETS = _list("cat cow dog donkey duck frog goat hamster hen horse lizard parrot pig rabbit snake turtle")
 HABITATS = _list("cave desert forest garden meadow mountain pond river swamp valley island jungle")
-DIETS = _list(
-    "ants acorns bark clover eels flies grass leaves moss moths roots seeds shrimps slugs snails worms"
-)
+DIETS = _list("ants acorns bark clover eels flies grass leaves moss moths roots seeds shrimps slugs snails worms")
 SOUNDS = _list("bark chirp growl grunt hiss hoot howl roar squeak whistle")
 COLOURS = _list("black blue brown green grey orange purple red white yellow")
 

@@ -75,9 +75,7 @@ def world() -> World:
     tool = dict(zip(jobs, _deal(rng, words.TOOLS, len(jobs))))
     activities = [f"{verb} {noun}" for verb, noun in product(words.ACTIVITY_VERBS, words.ACTIVITY_NOUNS)]
     pool = [f"{verb} the {noun}" for verb, noun in product(words.STEP_VERBS, words.STEP_NOUNS)]
-    steps = {
-        activity: rng.sample(pool, STEPS_PER_ACTIVITY) for activity in rng.sample(activities, N_ACTIVITIES)
-    }
+    steps = {activity: rng.sample(pool, STEPS_PER_ACTIVITY) for activity in rng.sample(activities, N_ACTIVITIES)}
     return World(subjects, value, effect, tool, steps)
 
 

@@ -1,1 +1,1 @@
-"""Model families, loading, and the tiny models that ship with the repository."""
+"""Model families: adapters, loading, shrunken structures. The only place that knows module paths."""

@@ -30,7 +30,6 @@ from sparsitysolver.data import minilang
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.tiny_tokenizer import VOCAB_SIZE, train_tokenizer
 
-SHIPPED = Path(__file__).parent / "tiny"  # one folder a model
 WINDOW = 128  # tokens, also the largest position
 INITIAL_STD = 0.06  # of the weights; the usual 0.02 is meant for wider models and starts slowly here
 FIRST_WINDOWS = 64  # a quick check of a shipped model measures this many
@@ -168,9 +167,7 @@ def fit(model: PreTrainedModel, ids: torch.Tensor, starts: torch.Tensor, setting
     return losses
 
 
-def train(
-    name: str, out: Path, seed: int = 0, threads: int = 1, settings: Settings | None = None
-) -> list[float]:
+def train(name: str, out: Path, seed: int = 0, threads: int = 1, settings: Settings | None = None) -> list[float]:
     """Create the folder `out` with model, tokenizer and `training.json`; returns the training losses.
 
     The folder appears only when it is whole. Raises SparsitySolverError for an unknown name or a folder that
@@ -187,8 +184,7 @@ def train(
     tokenizer = train_tokenizer(minilang.text("train"), max_length=WINDOW)
     model = build(name, tokenizer.pad_token_id, tokenizer.bos_token_id)
     ids = {
-        split: torch.tensor(tokenizer(minilang.text(split), verbose=False).input_ids)
-        for split in minilang.TEXT_BYTES
+        split: torch.tensor(tokenizer(minilang.text(split), verbose=False).input_ids) for split in minilang.TEXT_BYTES
     }
     break_id = tokenizer(minilang.PARAGRAPH_BREAK, add_special_tokens=False).input_ids[0]
     starts = (ids["train"] == break_id).nonzero()[:, 0] + 1

@@ -124,9 +124,7 @@ class TestItems:
         known = words_in(minilang.text("train"))
         for split in ("train", "test"):
             items = minilang.items(task, split)
-            values = [
-                value for item in items for key, value in item.items() if key not in ("choices", "answerKey")
-            ]
+            values = [value for item in items for key, value in item.items() if key not in ("choices", "answerKey")]
             shown = json.dumps([values, [options_of(task, item) for item in items]])
             assert words_in(shown) <= known
 

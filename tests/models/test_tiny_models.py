@@ -7,7 +7,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sparsitysolver.data import minilang
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models import train_tiny
-from sparsitysolver.models.train_tiny import ARCHITECTURES, FIRST_WINDOWS, SHIPPED, WINDOW, Settings
+from sparsitysolver.models.train_tiny import ARCHITECTURES, FIRST_WINDOWS, WINDOW, Settings
+from sparsitysolver.registry import BUNDLED
 
 MAX_BYTES = 3_000_000
 TOLERANCE = 0.02  # relative; another CPU rounds differently
@@ -15,7 +16,7 @@ TOLERANCE = 0.02  # relative; another CPU rounds differently
 
 @pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
 def folder(request):
-    return SHIPPED / request.param
+    return BUNDLED / request.param
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,46 @@ def one_thread():
 
 def encode(tokenizer, text):
     return torch.tensor(tokenizer(text, verbose=False).input_ids)
+
+
+def requests_of(task, item):
+    """What the stock lm-eval task scores for an item: (context, continuation) by option, and the right option."""
+    if task == "boolq":
+        context = f"{item['passage']}\nQuestion: {item['question']}?\nAnswer:"
+        return [(context, " no"), (context, " yes")], item["label"]
+    if task == "piqa":
+        context = f"Question: {item['goal']}\nAnswer:"
+        return [(context, " " + item["sol1"]), (context, " " + item["sol2"])], item["label"]
+    if task == "hellaswag":
+        context = f"{item['activity_label']}: {item['ctx_a']} {item['ctx_b'].capitalize()}"
+        return [(context, " " + ending) for ending in item["endings"]], int(item["label"])
+    if task == "winogrande":
+        before, _, after = item["sentence"].partition("_")
+        return [(before + item[option], after) for option in ("option1", "option2")], int(item["answer"]) - 1
+    context = item["question_stem"] if task == "openbookqa" else f"Question: {item['question']}\nAnswer:"
+    options = [(context, " " + option) for option in item["choices"]["text"]]
+    return options, item["choices"]["label"].index(item["answerKey"])
+
+
+@torch.no_grad()
+def log_likelihood(model, tokenizer, context, continuation):
+    start = len(tokenizer(context).input_ids)
+    ids = torch.tensor([tokenizer(context + continuation).input_ids])
+    logits = model(input_ids=ids, use_cache=False).logits[0, start - 1 : -1]
+    return logits.log_softmax(-1).gather(1, ids[0, start:, None]).sum().item()
+
+
+def test_dense_model_answers_all_seven_tasks_well_above_chance(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for task in minilang.TASKS:
+        right = []
+        for item in minilang.items(task, "test")[:40]:
+            requests, gold = requests_of(task, item)
+            scores = [log_likelihood(model, tokenizer, *request) for request in requests]
+            right.append(scores.index(max(scores)) == gold)
+        chance = 1 / len(requests)
+        assert sum(right) / len(right) > chance + 0.1, task
 
 
 def test_shipped_folder_is_small_and_complete(folder):
@@ -58,8 +99,8 @@ def test_tokenizer_opens_with_bos_and_gives_any_text_back(folder):
 
 
 def test_models_share_one_tokenizer_and_differ_in_family():
-    tokenizers = {(SHIPPED / name / "tokenizer.json").read_bytes() for name in ARCHITECTURES}
-    configs = [json.loads((SHIPPED / name / "config.json").read_text()) for name in ARCHITECTURES]
+    tokenizers = {(BUNDLED / name / "tokenizer.json").read_bytes() for name in ARCHITECTURES}
+    configs = [json.loads((BUNDLED / name / "config.json").read_text()) for name in ARCHITECTURES]
     assert len(tokenizers) == 1
     assert {config["model_type"] for config in configs} == {"opt", "llama", "mistral"}
     (mistral,) = (config for config in configs if config["model_type"] == "mistral")
@@ -77,9 +118,7 @@ def test_a_few_steps_of_training_lower_the_loss_and_write_a_whole_folder(tmp_pat
     recorded = json.loads((out / "training.json").read_text())
     model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
     ids = encode(AutoTokenizer.from_pretrained(out), minilang.text("test"))
-    assert train_tiny.perplexity(model, ids, 64) == pytest.approx(
-        recorded["test_ppl_first_64_windows"], rel=1e-5
-    )
+    assert train_tiny.perplexity(model, ids, 64) == pytest.approx(recorded["test_ppl_first_64_windows"], rel=1e-5)
 
 
 def test_one_seed_gives_one_model():

@@ -1,0 +1,42 @@
+# One line per habit. `make env` builds .venv from the pinned files; every other target calls it.
+PYTHON ?= python3.11
+CORES ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: env dev table2 test lint report readme clean
+
+env: $(STAMP)
+
+$(STAMP): envs/core.txt envs/report.txt envs/constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -r envs/core.txt
+	$(PIP) install --quiet --no-deps --editable .
+	touch $(STAMP)
+
+dev: env
+	@$(BIN)/python -c "import pytest, xdist" 2>/dev/null || $(PIP) install --quiet -r envs/dev.txt
+
+table2: env
+	$(BIN)/snakemake --cores $(CORES) results/table2.csv
+
+test: dev
+	$(BIN)/python -m pytest -n $(CORES)
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check -l 120 Snakefile rules
+	$(BIN)/snakemake --lint
+
+report: env
+	$(BIN)/snakemake --cores $(CORES) paper_tables.md
+
+readme: env
+	$(BIN)/snakemake --cores $(CORES) results/table2.csv
+	$(BIN)/sparsitysolver report readme
+
+clean:
+	rm -rf results logs .snakemake

@@ -1,0 +1,143 @@
+# From a model to its cells: sample, calibrate, search, prune, evaluate.
+
+
+def cell_of(wildcards):
+    """The cell that a path belongs to."""
+    return Cell(wildcards.model, wildcards.method, wildcards.sparsity, wildcards.seed, grid.task)
+
+
+def common(wildcards):
+    """Model and options that every stage takes."""
+    assets = f"--assets {grid.assets.folder} " if grid.assets.folder else ""
+    gpus = grid.gpus(wildcards.model)
+    return f"{grid.model_argument(wildcards.model)} {assets}--threads {grid.threads} --gpus {gpus}"
+
+
+def minutes(stage):
+    """Estimated run time of a stage, by model."""
+    return lambda wildcards: grid.minutes(wildcards.model, stage)
+
+
+def memory(wildcards):
+    """Host memory in MB, by model."""
+    return grid.memory_mb(wildcards.model)
+
+
+def gpus(wildcards):
+    """GPUs of a job, by model."""
+    return grid.gpus(wildcards.model)
+
+
+rule sample:
+    input:
+        code=source_files("sparsitysolver.stages.sample"),
+    output:
+        f"{RESULTS}/calibration/{{model}}/{{draw}}/{{key}}.npy",
+    log:
+        "logs/sample/{model}/{draw}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=minutes("sample"),
+    params:
+        common=common,
+        options=lambda w: grid.sample_options(w.draw),
+    shell:
+        "sparsitysolver sample {params.common} {params.options} --out {output} > {log} 2>&1"
+
+
+rule calibrate:
+    input:
+        ids=lambda w: grid.ids_path(w.model, w.draw),
+        code=source_files("sparsitysolver.stages.calibrate"),
+    output:
+        f"{RESULTS}/statistics/{{model}}/{{draw}}/{{key}}.safetensors",
+    log:
+        "logs/calibrate/{model}/{draw}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: grid.threads
+    resources:
+        mem_mb=memory,
+        gpu=gpus,
+        runtime=minutes("calibrate"),
+    params:
+        common=common,
+    shell:
+        "sparsitysolver calibrate {params.common} --calibration {input.ids} --out {output} > {log} 2>&1"
+
+
+rule search:
+    input:
+        ids=lambda w: grid.ids_path(w.model, grid.draw(w.method, w.seed)),
+        stats=lambda w: grid.stats_path(w.model, grid.draw(w.method, w.seed)),
+        code=source_files("sparsitysolver.stages.search"),
+    output:
+        strategy=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{key}}.json",
+        curve=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{key}}.curve.csv",
+    log:
+        "logs/search/{model}/{method}/{sparsity}/{seed}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: grid.threads
+    resources:
+        mem_mb=memory,
+        gpu=gpus,
+        runtime=minutes("search"),
+    params:
+        common=common,
+        options=grid.search_options(),
+        seed=lambda w: grid.search_seed(cell_of(w)),
+        text=grid.task,
+    shell:
+        "sparsitysolver search {params.common} {params.options} --sparsity {wildcards.sparsity} --seed {params.seed} "
+        "--text {params.text} --calibration {input.ids} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
+
+
+rule prune:
+    input:
+        unpack(lambda w: grid.prune_inputs(cell_of(w))),
+        code=lambda w: grid.prune_code(w.method),
+    output:
+        temp(directory(f"{RESULTS}/pruned/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{key}}")),
+    log:
+        "logs/prune/{model}/{method}/{sparsity}/{seed}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: grid.threads
+    resources:
+        mem_mb=memory,
+        gpu=gpus,
+        runtime=minutes("prune"),
+    params:
+        common=common,
+        options=lambda w, input: grid.prune_options(dict(input.items())),
+        row=lambda w: grid.deciding(w.method),
+    shell:
+        "sparsitysolver prune {params.common} {params.options} --method {wildcards.method} "
+        "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --out {output} > {log} 2>&1"
+
+
+rule evaluate:
+    input:
+        model=lambda w: [] if w.method == "dense" else grid.pruned_path(cell_of(w)),
+        code=source_files("sparsitysolver.stages.evaluate"),
+    output:
+        f"{RESULTS}/cells/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{task}}/{{key}}.json",
+    log:
+        "logs/evaluate/{model}/{method}/{sparsity}/{seed}/{task}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: grid.threads
+    resources:
+        mem_mb=memory,
+        gpu=gpus,
+        runtime=minutes("evaluate"),
+    params:
+        common=lambda w, input: common(w).split(" ", 1)[1],
+        model=lambda w, input: input.model or grid.model_argument(w.model),
+    shell:
+        "sparsitysolver evaluate {params.model} {params.common} --task {wildcards.task} --split test "
+        "--out {output} > {log} 2>&1"

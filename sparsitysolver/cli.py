@@ -1,0 +1,190 @@
+"""The command line ``sparsitysolver``: one subcommand a stage. Nothing heavy is imported before a stage runs."""
+
+import argparse
+import importlib
+import os
+import sys
+
+from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
+
+EXIT_INTERRUPTED = 130
+_MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, set the process up, run the stage; returns the exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        _prepare(args)
+        importlib.import_module(f"sparsitysolver.stages.{args.stage}").run(args)
+    except SparsitySolverError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in _MEMORY_MARKS):
+            return _fail(
+                f"out of memory in stage '{args.stage}': {str(error).splitlines()[0][:200] if str(error) else ''} "
+                "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine."
+            )
+        raise
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"sparsitysolver: error: {message}", file=sys.stderr)
+    return EXIT_USER_ERROR
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    """Quiet libraries, a GPU of one's own, and the number of threads from the options (never from the cores)."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if not hasattr(args, "threads"):
+        return
+    if args.device != "cpu":
+        from sparsitysolver.devices import claim
+
+        claim(args.gpus)
+    import torch
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    torch.set_num_threads(args.threads)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(prog="sparsitysolver", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, stage, add, text in (
+        ("sample", "sample", _sample, "draw calibration windows and write their token ids"),
+        ("calibrate", "calibrate", _calibrate, "one pass over the calibration windows: activation statistics"),
+        ("search", "search", _search, "search how much of each unit to keep"),
+        ("prune", "prune", _prune, "prune a model and write it as a folder that is again a model"),
+        ("evaluate", "evaluate", _evaluate, "perplexity of a dense or pruned model"),
+        ("bench", "bench", _bench, "measure what an episode costs"),
+        ("preflight", "preflight", _preflight, "dense perplexity against the registry of published values"),
+        ("assets", "assets", _assets, "fill an assets folder for machines without network"),
+        ("report", "report", _report, "collect cells, write tables and documents (no torch)"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(stage=stage)
+        add(command)
+    return parser
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="hub id, local folder, or key of config/models.tsv")
+    parser.add_argument("--assets", help="assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    parser.add_argument("--dtype", default="auto", help="auto, float32, float16, bfloat16")
+    threads = int(os.environ.get("SPARSITYSOLVER_THREADS", "1"))
+    parser.add_argument("--threads", type=int, default=threads, help=f"torch threads (default: {threads})")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs to lock for this job (default: 1)")
+    parser.add_argument("--seqlen", type=int, help="window length in tokens (default: 2048 or the model's maximum)")
+
+
+def _calibration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--calibration", metavar="SOURCE", help="wikitext2, c4, mini, a text file or a .npy of ids")
+    parser.add_argument("--nsamples", type=int, help="calibration windows (default: the method's own)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _sample(parser: argparse.ArgumentParser) -> None:
+    _model(parser)
+    _calibration(parser)
+    parser.set_defaults(nsamples=64)
+    parser.add_argument("--sampler", default="gptq", help="gptq, slicegpt or svd_llm (default: gptq)")
+    parser.add_argument("--out", required=True, help="file to write (.npy)")
+
+
+def _calibrate(parser: argparse.ArgumentParser) -> None:
+    _model(parser)
+    _calibration(parser)
+    parser.add_argument("--method", default="sparsitysolver", help="method whose default calibration is taken")
+    parser.add_argument("--gram", action="store_true", help="Gram matrices too")
+    parser.add_argument("--out", required=True, help="file to write (.safetensors)")
+
+
+def _search_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--algorithm", default="ppo")
+    parser.add_argument("--granularity", default="structured")
+    parser.add_argument("--episodes", type=int, default=3000)
+    parser.add_argument("--criterion", default="l2", help="l2, wanda_sp, fluctuation, magnitude (default: l2)")
+    parser.add_argument("--reward", default="inverse_ppl", help="inverse_ppl or dense_ratio")
+    parser.add_argument("--reward-split", default="validation", help="validation, train, or test (leaky, flagged)")
+    parser.add_argument("--reward-windows", type=int, default=8, help="windows per episode, 0 for all (default: 8)")
+    parser.add_argument("--budget", default="greedy", help="greedy (Algorithm 1) or projection (exact)")
+    parser.add_argument("--a-min", type=float, help="least preserved ratio (default: 2(1-P) - a_max - 0.1)")
+    parser.add_argument("--a-max", type=float, default=1.0, help="greatest preserved ratio (default: 1)")
+    parser.add_argument("--literal", action="store_true", help="line 1 of Algorithm 1 exactly as printed")
+    parser.add_argument("--text", help="text of the reward windows (default: wikitext2; bundled models: mini)")
+    parser.add_argument("--stats", help="statistics file of calibrate for exactly these calibration windows")
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    _model(parser)
+    _calibration(parser)
+    _search_options(parser)
+    parser.add_argument("--sparsity", "--sparsity_ratio", type=float, required=True)
+    parser.add_argument("--out", required=True, help="strategy to write (.json); the curve goes beside it")
+
+
+def _prune(parser: argparse.ArgumentParser) -> None:
+    _model(parser)
+    _calibration(parser)
+    _search_options(parser)
+    parser.add_argument("--method", "--prune_method", required=True, help="key of config/methods.tsv")
+    parser.add_argument("--sparsity", "--sparsity_ratio", type=float, default=0.2)
+    parser.add_argument("--out", "--save", required=True, help="folder to write")
+    parser.add_argument("--strategy", help="strategy file for methods with an allocation")
+    parser.add_argument("--format", choices=("sliced", "padded"), default="sliced")
+    parser.add_argument("--reconstruction-calibration", metavar="SOURCE", help="windows of reconstruction")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="option of the method")
+    parser.add_argument("--seed-index", type=int, default=0, help="seed index recorded in the cell")
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    _model(parser)
+    parser.add_argument("--task", default="wikitext2", help="wikitext2, mini or a text file")
+    parser.add_argument("--split", default="test", help="test (reported) or validation")
+    parser.add_argument("--windows", type=int, help="so many windows, spread evenly (default: all)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    parser.add_argument("--out", help="cell file to write")
+
+
+def _bench(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    episode = what.add_parser("episode", help="an episode against the pruned and the dense forward pass")
+    _model(episode)
+    _calibration(episode)
+    _search_options(episode)
+    episode.add_argument("--sparsity", type=float, default=0.2)
+    episode.add_argument("--rounds", type=int, default=6, help="updates of 15 episodes to time (default: 6)")
+    episode.add_argument("--json", action="store_true")
+
+
+def _preflight(parser: argparse.ArgumentParser) -> None:
+    _model(parser)
+    parser.add_argument("--task", help="wikitext2 or mini (default: the model's own)")
+    parser.add_argument("--json", action="store_true")
+
+
+def _assets(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    download = what.add_parser("download", help="fetch a grid's models and texts from the hub")
+    download.add_argument("--grid", default="opt125m")
+    download.add_argument("--to", required=True, metavar="DIR")
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    from sparsitysolver.stages.report import add_arguments
+
+    add_arguments(parser)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Text by name: WikiText-2 and C4 from the hub or an assets folder, the bundled mini language, any text file."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparsitysolver.data import minilang
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.registry import Assets, datasets_table
+
+SPLITS = ("train", "validation", "test")
+PARAGRAPH = "\n\n"  # what evaluation joins the rows of WikiText-2 with (design: protocol decision 1)
+_ASSET_FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
+NAMED = ("wikitext2", "c4", "mini")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A document collection. ``documents`` are the rows of the source; one for sources that are a single document."""
+
+    source: str
+    split: str
+    documents: tuple[str, ...]
+    revision: str
+    location: str
+
+    @functools.cached_property
+    def joined(self) -> str:
+        """The whole text, rows joined by a blank line as evaluation does."""
+        return PARAGRAPH.join(self.documents)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hash of the joined text."""
+        return hashlib.sha256(self.joined.encode()).hexdigest()
+
+
+def is_file_source(source: str) -> bool:
+    """Whether a source is given as a path and not as a name."""
+    return source not in NAMED and ("/" in source or source.endswith((".txt", ".npy")) or Path(source).is_file())
+
+
+def load_text(source: str, split: str, assets: Assets) -> Text:
+    """Load a text source.
+
+    Args:
+        source: ``wikitext2``, ``c4`` (train only), ``mini`` or the path of a text file (which has no splits).
+        split: ``train``, ``validation`` or ``test``.
+        assets: where named sources are read from; the hub without a folder.
+
+    Raises:
+        SparsitySolverError: unknown source or split, missing asset, unreachable hub, empty file.
+    """
+    if is_file_source(source):
+        return _from_file(source)
+    if source not in NAMED:
+        raise unknown_name("task or text source", source, [*NAMED, "a path to a text file"])
+    if split not in SPLITS:
+        raise unknown_name("split", split, SPLITS)
+    if source == "mini":
+        return Text(source, split, (minilang.text(split),), "bundled", "sparsitysolver.data.minilang")
+    if source == "c4" and split != "train":
+        raise SparsitySolverError(f"c4 is a calibration source: only its train split is used, not '{split}'.")
+    if assets.folder is not None:
+        return _from_assets(source, split, assets)
+    return _from_hub(source, split)
+
+
+def _from_file(source: str) -> Text:
+    path = Path(source)
+    if not path.is_file():
+        raise SparsitySolverError(f"no text file at {path}.")
+    try:
+        text = path.read_text()
+    except UnicodeDecodeError as error:
+        raise SparsitySolverError(f"{path} is not a UTF-8 text file: {error}.") from error
+    if not text.strip():
+        raise SparsitySolverError(f"text file {path} is empty.")
+    return Text(path.name, "file", (text,), "file", str(path))
+
+
+def _from_assets(source: str, split: str, assets: Assets) -> Text:
+    if source == "wikitext2":
+        path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
+        return Text(source, split, (path.read_text(),), "assets", str(path))
+    folder = assets.existing("c4", "the C4 sample")
+    files = sorted(folder.glob("*.jsonl"))
+    if not files:
+        raise SparsitySolverError(f"no *.jsonl file with C4 documents in {folder}.")
+    return Text(source, split, tuple(_json_texts(files)), "assets", str(folder))
+
+
+def _json_texts(files: Iterable[Path]) -> Iterable[str]:
+    for path in files:
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            try:
+                yield json.loads(line)["text"]
+            except (json.JSONDecodeError, KeyError, TypeError) as error:
+                raise SparsitySolverError(f"{path}, line {number}: no JSON object with a field 'text'.") from error
+
+
+def _from_hub(source: str, split: str) -> Text:
+    from datasets import load_dataset
+
+    row = datasets_table()[source]
+    files = {"data_files": {split: row.files}} if row.files else {}
+    try:
+        data = load_dataset(row.hub_id, row.config or None, split=split, revision=row.revision, **files)
+    except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
+        raise SparsitySolverError(
+            f"cannot get {source} ({row.hub_id} at {row.revision[:12]}, split {split}) from the hub or its cache: "
+            f"{str(error).splitlines()[0][:200]} Without network give an assets folder with {source}/ by "
+            "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
+        ) from error
+    return Text(source, split, tuple(data["text"]), row.revision, row.hub_id)

@@ -1,0 +1,75 @@
+"""Each job its own GPU: a lock per device for the process's life (Snakemake counts GPUs but does not number them)."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+from sparsitysolver.errors import SparsitySolverError
+
+_POLL_SECONDS = 2.0
+_held: list[IO[str]] = []  # open handles keep the locks; the system frees them however the process ends
+
+
+def visible_devices() -> list[str]:
+    """Indices of the machine's NVIDIA GPUs, none where there is no driver."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    listing = subprocess.run(
+        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, check=False
+    )
+    return listing.stdout.split() if listing.returncode == 0 else []
+
+
+def claim(count: int, devices: list[str] | None = None, timeout: float | None = None) -> list[str]:
+    """Lock ``count`` free GPUs and name them in ``CUDA_VISIBLE_DEVICES``; wait while others hold them.
+
+    Does nothing where ``CUDA_VISIBLE_DEVICES`` is set already (a scheduler gave this job its devices) or there is no
+    GPU. Must be called before torch first touches CUDA.
+
+    Raises:
+        SparsitySolverError: more devices asked for than the machine has, or ``timeout`` seconds gone.
+    """
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return []
+    devices = visible_devices() if devices is None else devices
+    if not devices or count == 0:
+        return []
+    if count > len(devices):
+        raise SparsitySolverError(f"{count} GPUs asked for; this machine has {len(devices)}.")
+    started = time.monotonic()
+    while True:
+        taken = _try(count, devices)
+        if taken:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
+            return taken
+        if timeout is not None and time.monotonic() - started > timeout:
+            raise SparsitySolverError(f"no {count} of the GPUs {', '.join(devices)} came free in {timeout:g} s.")
+        time.sleep(_POLL_SECONDS if timeout is None else min(_POLL_SECONDS, 0.05))
+
+
+def _try(count: int, devices: list[str]) -> list[str]:
+    """Lock ``count`` devices now, or none."""
+    folder = Path(os.environ.get("SPARSITYSOLVER_LOCKS", Path(tempfile.gettempdir()) / "sparsitysolver-gpu-locks"))
+    folder.mkdir(parents=True, exist_ok=True)
+    handles: list[IO[str]] = []
+    names: list[str] = []
+    for device in devices:
+        handle = (folder / f"gpu-{device}.lock").open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            continue
+        handles.append(handle)
+        names.append(device)
+        if len(names) == count:
+            _held.extend(handles)
+            return names
+    for handle in handles:
+        handle.close()
+    return []

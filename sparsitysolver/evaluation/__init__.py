@@ -1,0 +1,1 @@
+"""Perplexity, and what a model weighs."""

@@ -1,0 +1,58 @@
+"""Perplexity over fixed windows: mean next-token cross-entropy in float32, exponentiated (design: decision 1)."""
+
+import math
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from sparsitysolver.models.adapter import Adapter
+
+# Logits held at a time, in elements: vocabularies are large and float32 logits of a whole batch would be gigabytes.
+_LOGITS = 1 << 24
+# Tokens per forward pass: enough to fill matrix multiplications, small enough for attention over 2048-token windows.
+BATCH_TOKENS = 4096
+
+
+@torch.inference_mode()
+def window_losses(adapter: Adapter, ids: torch.Tensor, batch_tokens: int = BATCH_TOKENS) -> np.ndarray:
+    """Mean next-token cross-entropy of each window, in nats per token.
+
+    Args:
+        adapter: the model.
+        ids: token ids (windows, seqlen), on any device.
+        batch_tokens: tokens per forward pass.
+
+    Returns:
+        float64 array (windows,).
+    """
+    size = max(1, batch_tokens // ids.shape[1])
+    device = adapter.input_device
+    losses = [_batch_losses(adapter, batch.to(device)) for batch in ids.split(size)]
+    return torch.cat(losses).double().cpu().numpy()
+
+
+def _batch_losses(adapter: Adapter, ids: torch.Tensor) -> torch.Tensor:
+    hidden = adapter.hidden_states(ids)[:, :-1]
+    head = adapter.lm_head
+    targets = ids[:, 1:].to(hidden.device)
+    flat, goal = hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1)
+    rows = max(1, _LOGITS // head.weight.shape[0])
+    losses = [
+        functional.cross_entropy(head(part).float(), want.to(part.device), reduction="none")
+        for part, want in zip(flat.split(rows), goal.split(rows), strict=True)
+    ]
+    return torch.cat(losses).view(targets.shape).mean(dim=1)
+
+
+def perplexity(losses: np.ndarray) -> float:
+    """exp of the mean window loss; infinite or NaN losses give a non-finite perplexity, not an error."""
+    mean = float(np.mean(losses))
+    return math.exp(mean) if mean < 700 else math.inf if mean == mean else math.nan
+
+
+def perplexity_stderr(losses: np.ndarray) -> float | None:
+    """Standard error of the perplexity over windows (delta method); None for a single window."""
+    if len(losses) < 2:
+        return None
+    return perplexity(losses) * float(np.std(losses, ddof=1)) / math.sqrt(len(losses))

@@ -1,0 +1,211 @@
+"""Finding and loading models: hub id, local or pruned folder, registered key, air-gapped assets folder."""
+
+import functools
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
+from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
+from sparsitysolver.records import file_sha256
+from sparsitysolver.registry import BUNDLED, Assets, ModelRow, models_table
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model is read from: a folder, or a hub id with a pinned revision."""
+
+    name: str
+    location: str
+    revision: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether ``location`` is a folder."""
+        return self.revision is None and Path(self.location).is_dir()
+
+
+@dataclass
+class LoadedModel:
+    """A model ready to evaluate or prune, with what identifies it."""
+
+    model: PreTrainedModel
+    adapter: Adapter
+    tokenizer: Any
+    source: ModelSource
+    weights_sha256: str
+    dtype: str
+    device: str
+
+    @property
+    def structure(self) -> Structure | None:
+        """The structure of a pruned model, None for a dense one."""
+        return getattr(self.model.config, CONFIG_FIELD, None)
+
+    @property
+    def context(self) -> int:
+        """The longest window, in tokens, that the model takes."""
+        return self.model.config.max_position_embeddings
+
+    def seqlen(self, asked: int | None, default: int = 2048) -> int:
+        """Window length: the one asked for, else ``default`` or the model's maximum if that is smaller."""
+        if asked is None:
+            return min(default, self.context)
+        if not 2 <= asked <= self.context:
+            raise SparsitySolverError(
+                f"window length {asked} asked for; {self.source.name} takes 2 to {self.context} tokens."
+            )
+        return asked
+
+
+def resolve_model(name: str, assets: Assets) -> ModelSource:
+    """Find a model by local folder, key of ``config/models.tsv`` or hub id.
+
+    Raises a :class:`SparsitySolverError` that says where it was looked for.
+    """
+    table = models_table()
+    by_hub = {row.hub_id: row for row in table.values() if row.hub_id}
+    if Path(name).is_dir():
+        return ModelSource(Path(name).resolve().name, name)
+    row = table.get(name) or by_hub.get(name)
+    if row is None and (name.startswith((".", "/", "~")) or name.count("/") != 1):
+        if "/" in name:
+            raise SparsitySolverError(f"no model folder at {name}.")
+        raise unknown_name("model", name, table)
+    if row is None:
+        return ModelSource(name, name, revision="main")
+    return _registered(row, assets)
+
+
+def _registered(row: ModelRow, assets: Assets) -> ModelSource:
+    if (BUNDLED / row.key).is_dir():
+        return ModelSource(row.key, str(BUNDLED / row.key))
+    if assets.folder is not None:
+        return ModelSource(row.key, str(assets.existing(f"models/{row.key}", f"model {row.key}")))
+    if not row.hub_id:
+        raise SparsitySolverError(
+            f"model '{row.key}' is only in an assets folder: give one with --assets DIR or SPARSITYSOLVER_ASSETS."
+        )
+    return ModelSource(row.key, row.hub_id, revision=row.revision)
+
+
+def load_config(source: ModelSource) -> PretrainedConfig:
+    """The config of a model; hub trouble and broken files become clear errors."""
+    return _fetch(AutoConfig, source)
+
+
+def load_tokenizer(source: ModelSource) -> Any:
+    """The model's own tokenizer."""
+    return _fetch(AutoTokenizer, source)
+
+
+def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Assets | None = None) -> LoadedModel:
+    """Load a dense or pruned model in evaluation mode.
+
+    Args:
+        name: hub id, local folder or key of ``config/models.tsv``.
+        device: ``auto`` (GPUs if there are any, several through accelerate's device map), ``cpu``, ``cuda:1`` …
+        dtype: ``auto`` (float32 on the CPU, the checkpoint's own on a GPU), ``float32``, ``float16`` or ``bfloat16``.
+        assets: assets folder; default from ``SPARSITYSOLVER_ASSETS``.
+    """
+    source = resolve_model(name, assets or Assets.from_environment())
+    config = load_config(source)
+    adapter_class(config).shape_of(config)  # refuse unsupported families before weights are read
+    target = _device(device)
+    precision = _dtype(dtype, target, config)
+    model = _fetch(
+        _model_class(config),
+        source,
+        config=config,
+        dtype=precision,
+        device_map="auto" if target == "cuda" and torch.cuda.device_count() > 1 else target,
+    )
+    model.eval().requires_grad_(False)
+    return LoadedModel(
+        model=model,
+        adapter=adapt(model),
+        tokenizer=load_tokenizer(source),
+        source=source,
+        weights_sha256=weights_identity(source, config),
+        dtype=str(precision).removeprefix("torch."),
+        device=target,
+    )
+
+
+@functools.cache
+def _pruned_class(dense: type[PreTrainedModel]) -> type[PreTrainedModel]:
+    """A subclass that takes the shapes of the config's structure before weights are loaded into it."""
+
+    def __init__(self: PreTrainedModel, config: PretrainedConfig) -> None:
+        dense.__init__(self, config)
+        apply_structure(adapt(self), getattr(config, CONFIG_FIELD))
+        self.tie_weights()
+
+    return type(f"Pruned{dense.__name__}", (dense,), {"__init__": __init__, "__module__": dense.__module__})
+
+
+def _model_class(config: PretrainedConfig) -> type:
+    if getattr(config, CONFIG_FIELD, None) is None:
+        return AutoModelForCausalLM
+    return _pruned_class(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
+
+
+def _device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise SparsitySolverError(f"device '{device}' asked for, but this machine has no usable GPU; use cpu or auto.")
+    return device
+
+
+def _dtype(dtype: str, device: str, config: PretrainedConfig) -> torch.dtype:
+    if dtype == "auto":
+        return torch.float32 if device == "cpu" else (config.dtype or torch.float16)
+    if dtype not in DTYPES:
+        raise unknown_name("dtype", dtype, [*DTYPES, "auto"])
+    return DTYPES[dtype]
+
+
+def weights_identity(source: ModelSource, config: PretrainedConfig | None = None) -> str:
+    """SHA-256 that names the weights: of the safetensors files of a folder, of id and commit for a hub model."""
+    if not source.is_local:
+        commit = getattr(config, "_commit_hash", None) or source.revision
+        return hashlib.sha256(f"{source.location}@{commit}".encode()).hexdigest()
+    digest = hashlib.sha256()
+    for path in sorted(Path(source.location).glob("*.safetensors")):
+        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _fetch(loader: Any, source: ModelSource, **options: Any) -> Any:
+    """``loader.from_pretrained`` with failures turned into errors that say what was wanted and what to do."""
+    try:
+        return loader.from_pretrained(source.location, revision=source.revision or "main", **options)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        if source.is_local:
+            raise SparsitySolverError(
+                f"cannot read the model in {source.location}: {_first_line(error)} The folder needs config.json, "
+                "tokenizer files and whole safetensors files; copy it again if it was cut short."
+            ) from error
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise SparsitySolverError(
+            f"cannot get model {source.location} (revision {source.revision}) from the hub or its cache{offline}: "
+            f"{_first_line(error)} Without network give a local folder, or an assets folder with models/<key>/ by "
+            "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().split("\n")[0][:300] or type(error).__name__
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,84 @@
+"""Where a number comes from: versions, commit, device, and what differs from run to run (no torch at import)."""
+
+import datetime
+import functools
+import platform
+import resource
+import subprocess
+import sys
+import time
+from importlib import metadata
+from typing import Any
+
+from sparsitysolver import ROOT, __version__
+
+_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "safetensors", "stable-baselines3", "gymnasium")
+
+
+@functools.cache
+def commit() -> str:
+    """Commit of the checkout, with ``-dirty`` where tracked files differ from it; ``unknown`` outside git."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return f"{head}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else head
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def provenance(device: str, threads: int, seeds: dict[str, int]) -> dict[str, Any]:
+    """What decides a result besides its inputs: versions, commit, kind of device, threads, seeds."""
+    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    versions |= {"python": platform.python_version(), "sparsitysolver": __version__}
+    return {
+        "versions": versions,
+        "commit": commit(),
+        "device": device_name(device),
+        "threads": threads,
+        "seeds": seeds,
+    }
+
+
+def device_name(device: str) -> str:
+    """``cpu``, or the name of the GPU."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(0)
+    return "cpu"
+
+
+class Clock:
+    """Times one stage; ``record`` gives what belongs under ``run``."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._cpu = time.process_time()
+
+    def record(self, **more: Any) -> dict[str, Any]:
+        """Times in seconds, peak memory in bytes, host, date and command."""
+        return {
+            "wall_seconds": round(time.perf_counter() - self._start, 3),
+            "device_seconds": round(_device_seconds(time.process_time() - self._cpu), 3),
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_device_memory_bytes": _device_memory(),
+            "host": platform.node(),
+            "processor": platform.processor() or platform.machine(),
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "command": " ".join(sys.argv),
+            **more,
+        }
+
+
+def _device_memory() -> int | None:
+    torch = sys.modules.get("torch")
+    return torch.cuda.max_memory_allocated() if torch is not None and torch.cuda.is_available() else None
+
+
+def _device_seconds(cpu_seconds: float) -> float:
+    """CPU seconds of the process: on the CPU the device's own time; on a GPU an upper bound is the wall time."""
+    return cpu_seconds

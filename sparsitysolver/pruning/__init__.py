@@ -1,0 +1,1 @@
+"""Units and budgets, scores, slicing, reconstruction: mathematics on tensors and counts."""

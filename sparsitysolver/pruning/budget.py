@@ -1,0 +1,118 @@
+"""From an agent's action to whole units within the weight budget: Algorithm 1, and an exact projection beside it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.pruning.units import Unit, budget
+
+# Line 2 of Algorithm 1 stretches the range by this much, so that the upper bound is reached without saturation.
+STRETCH = 0.1
+# Counts are floors of real numbers; without this slack 0.8 * 5 could come out as 3.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """a_min and a_max: bounds of the preserved ratio of any unit."""
+
+    lower: float
+    upper: float = 1.0
+
+
+def default_bounds(sparsity: float, upper: float = 1.0) -> Bounds:
+    """The bounds that put the initial policy (action 0) on the budget: a_min = 2(1-P) - a_max - 0.1, at least 0.
+
+    The paper gives none; this makes them (0.5, 1) at P = 0.2 and (0.3, 1) at P = 0.3 (deviation 2).
+    """
+    return Bounds(max(0.0, round(2 * (1 - sparsity) - upper - STRETCH, 10)), upper)
+
+
+def check_bounds(bounds: Bounds, sparsity: float) -> Bounds:
+    """a_min <= 1 - P <= a_max, or an error: otherwise no action can meet the budget."""
+    if not (0 <= bounds.lower <= 1 - sparsity + _ROUNDING and 1 - sparsity - _ROUNDING <= bounds.upper <= 1):
+        raise SparsitySolverError(
+            f"a_min = {bounds.lower}, a_max = {bounds.upper} at sparsity {sparsity}: "
+            f"0 <= a_min <= {1 - sparsity:g} <= a_max <= 1 is needed."
+        )
+    return bounds
+
+
+def ratios(action: np.ndarray, bounds: Bounds, literal: bool = False) -> np.ndarray:
+    """Lines 1 to 3 of Algorithm 1: a raw action (units,) to preserved ratios within [0, a_max].
+
+    ``literal`` takes line 1 as printed, tanh(A + 1) / 2, whose range cannot reach a_max; the default is
+    (tanh(A) + 1) / 2 (deviation 1).
+    """
+    squashed = np.tanh(action + 1) / 2 if literal else (np.tanh(action) + 1) / 2
+    stretched = squashed * (bounds.upper - bounds.lower + STRETCH) + bounds.lower
+    return np.clip(stretched, 0.0, bounds.upper)
+
+
+def greedy(wanted: np.ndarray, units: Sequence[Unit], sparsity: float, bounds: Bounds) -> list[int]:
+    """Lines 4 to 10 of Algorithm 1: round to whole items, then cap every unit front to back.
+
+    Unit i may keep what the budget leaves when all earlier units keep what they got and all later ones a_min. The
+    cap is one-sided: a strategy below the budget stays below it.
+    """
+    room = budget(units, sparsity)
+    reserved = bounds.lower * sum(unit.weights for unit in units)
+    kept, spent = [], 0
+    for unit, ratio in zip(units, wanted, strict=True):
+        reserved -= bounds.lower * unit.weights
+        cap = int((room - spent - reserved) / unit.weights_per_item + _ROUNDING)
+        count = max(0, min(int(np.rint(ratio * unit.size)), cap))
+        spent += count * unit.weights_per_item
+        kept.append(count)
+    return kept
+
+
+def projection(wanted: np.ndarray, units: Sequence[Unit], sparsity: float, bounds: Bounds) -> list[int]:
+    """Shift all ratios by one constant until the budget is met, then spend what rounding leaves item by item.
+
+    The result never exceeds the budget and misses it by less than the smallest item that still fits.
+    """
+    room = budget(units, sparsity)
+    sizes = np.array([unit.size for unit in units])
+    weights = np.array([unit.weights_per_item for unit in units])
+
+    def exact(shift: float) -> np.ndarray:
+        return np.clip(wanted + shift, bounds.lower, bounds.upper) * sizes
+
+    low, high = -1.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        fits = np.floor(exact(middle) + _ROUNDING) @ weights <= room
+        low, high = (middle, high) if fits else (low, middle)
+    counts = np.floor(exact(low) + _ROUNDING).astype(int)
+    return _top_up(counts, exact(low) - counts, sizes, weights, room, bounds)
+
+
+def _top_up(
+    counts: np.ndarray, remainders: np.ndarray, sizes: np.ndarray, weights: np.ndarray, room: int, bounds: Bounds
+) -> list[int]:
+    """Spend the left-over budget one item at a time, largest rounding loss first."""
+    limits = np.floor(bounds.upper * sizes + _ROUNDING).astype(int)
+    left = room - int(counts @ weights)
+    remainders = remainders.copy()
+    while True:
+        open_units = (counts < limits) & (weights <= left)
+        if not open_units.any():
+            return counts.tolist()
+        best = int(np.argmax(np.where(open_units, remainders, -np.inf)))
+        counts[best] += 1
+        remainders[best] -= 1
+        left -= int(weights[best])
+
+
+Projection = Callable[[np.ndarray, Sequence[Unit], float, Bounds], list[int]]
+BUDGETS: dict[str, Projection] = {"greedy": greedy, "projection": projection}
+
+
+def budget_rule(name: str) -> Projection:
+    """A way to meet the budget by name, or an error with near names."""
+    if name not in BUDGETS:
+        raise unknown_name("budget rule", name, BUDGETS)
+    return BUDGETS[name]

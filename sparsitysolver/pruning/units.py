@@ -1,0 +1,79 @@
+"""Prunable units of structured pruning: attention groups and FFN neurons of each layer (design: decision 5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.models.shape import Shape
+
+MHA, FFN = "mha", "ffn"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One prunable unit: ``size`` items (groups or neurons) of ``weights_per_item`` weights each."""
+
+    name: str
+    kind: str
+    layer: int
+    size: int
+    weights_per_item: int
+
+    @property
+    def weights(self) -> int:
+        """Weights of the whole unit (Algorithm 1's w_i)."""
+        return self.size * self.weights_per_item
+
+
+def structured_units(shape: Shape) -> list[Unit]:
+    """The 2L units in forward order: attention then FFN of every layer (paper, section 3.1)."""
+    units = []
+    for layer in range(shape.layers):
+        units.append(Unit(f"layers.{layer}.mha", MHA, layer, shape.groups, shape.weights_per_group))
+        units.append(Unit(f"layers.{layer}.ffn", FFN, layer, shape.ffn, shape.weights_per_neuron))
+    return units
+
+
+def check_sparsity(sparsity: float) -> float:
+    """A sparsity strictly between 0 and 1, or an error."""
+    if not 0 < sparsity < 1:  # also refuses NaN
+        raise SparsitySolverError(
+            f"sparsity {sparsity} asked for; it is the fraction of prunable weights to remove, above 0 and below 1."
+        )
+    return sparsity
+
+
+def budget(units: Sequence[Unit], sparsity: float) -> int:
+    """Most weights that may be kept: floor((1 - P) * W_all), exact for decimal sparsities such as 0.2."""
+    exact = 1 - Fraction(str(sparsity))
+    return int(exact * sum(unit.weights for unit in units))
+
+
+def kept_weights(units: Sequence[Unit], kept: Sequence[int]) -> int:
+    """Weights that a strategy keeps."""
+    return sum(count * unit.weights_per_item for unit, count in zip(units, kept, strict=True))
+
+
+def achieved_sparsity(units: Sequence[Unit], kept: Sequence[int]) -> float:
+    """Fraction of prunable weights that a strategy removes."""
+    return 1 - kept_weights(units, kept) / sum(unit.weights for unit in units)
+
+
+def uniform_counts(units: Sequence[Unit], sparsity: float) -> list[int]:
+    """The same sparsity for every layer: groups max(1, round(G(1-P))), then the most neurons within (1-P) of the layer.
+
+    Raises a :class:`SparsitySolverError` where one group alone exceeds the layer's budget (design: decision 4).
+    """
+    keep = 1 - Fraction(str(check_sparsity(sparsity)))
+    counts = []
+    for mha, ffn in zip(units[::2], units[1::2], strict=True):
+        groups = max(1, round(mha.size * keep))
+        room = int(keep * (mha.weights + ffn.weights)) - groups * mha.weights_per_item
+        if room < 0:
+            raise SparsitySolverError(
+                f"sparsity {sparsity} is more than the units of layer {mha.layer} allow: one attention group holds "
+                f"{mha.weights_per_item} of its {mha.weights + ffn.weights} weights. Lower the sparsity."
+            )
+        counts += [groups, min(ffn.size, room // ffn.weights_per_item)]
+    return counts

@@ -1,0 +1,127 @@
+"""Artefacts as files: canonical JSON, content keys, atomic writes, schema-checked strategies and cells (no torch)."""
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError
+
+Json = dict[str, Any]
+
+
+def canonical_json(value: Any) -> str:
+    """The one spelling of a JSON value that content keys are computed from."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def content_key(value: Any, length: int = 16) -> str:
+    """First ``length`` hex digits of the SHA-256 of the canonical JSON of ``value``."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary sibling of ``path`` that takes its place when the block ends well, and vanishes when it does not."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except OSError as error:
+        raise SparsitySolverError(f"cannot write {target}: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Like :func:`atomic_path` for a folder; an older folder of that name is replaced whole."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        temporary.replace(target)
+    except OSError as error:
+        raise SparsitySolverError(f"cannot write {target}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write a JSON file (indented, sorted keys) whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: str | Path, kind: str) -> Json:
+    """Read a JSON object; a missing or broken file is a clear error that names the ``kind`` of artefact."""
+    try:
+        value = json.loads(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no {kind} file at {path}.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SparsitySolverError(f"{path} is not a {kind}: broken JSON ({error}).") from error
+    if not isinstance(value, dict):
+        raise SparsitySolverError(f"{path} is not a {kind}: expected a JSON object, found {type(value).__name__}.")
+    return value
+
+
+@functools.cache
+def _schema(kind: str) -> Json:
+    return json.loads((CONFIG / "schemas" / f"{kind}.schema.json").read_text())
+
+
+def validate(value: Mapping[str, Any], kind: str, where: str | Path) -> None:
+    """Check a record against ``config/schemas/<kind>.schema.json``; the error names the field and the file."""
+    try:
+        jsonschema.validate(value, _schema(kind))
+    except jsonschema.ValidationError as error:
+        field = "/".join(str(part) for part in error.absolute_path) or "top level"
+        raise SparsitySolverError(f"{where} is not a valid {kind}: {field}: {error.message}.") from error
+
+
+def read_record(path: str | Path, kind: str) -> Json:
+    """Read and validate a strategy or cell."""
+    value = read_json(path, kind)
+    validate(value, kind, path)
+    return value
+
+
+def write_record(path: str | Path, value: Json, kind: str) -> None:
+    """Validate and write a strategy or cell."""
+    validate(value, kind, path)
+    write_json(path, value)
+
+
+def identity(record: Mapping[str, Any]) -> Json:
+    """A record without ``run``: what must be equal when the same thing is made twice."""
+    return {key: value for key, value in record.items() if key != "run"}

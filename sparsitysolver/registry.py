@@ -1,0 +1,164 @@
+"""The tables under ``config/`` as typed rows, and the assets folder that stands in for the hub (no torch)."""
+
+import csv
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+
+BUNDLED = Path(__file__).parent / "models" / "tiny"
+ASSETS_VARIABLE = "SPARSITYSOLVER_ASSETS"
+
+
+@dataclass(frozen=True)
+class Assets:
+    """An assets folder (``models/<key>/``, ``wikitext2/``, ``c4/``, ``tasks/``), or none: the hub."""
+
+    folder: Path | None
+
+    @classmethod
+    def from_environment(cls, folder: str | Path | None = None) -> "Assets":
+        """The folder given, else that of ``SPARSITYSOLVER_ASSETS``, else none; it must exist."""
+        chosen = folder or os.environ.get(ASSETS_VARIABLE)
+        if not chosen:
+            return cls(None)
+        if not Path(chosen).is_dir():
+            raise SparsitySolverError(f"assets folder {chosen} does not exist.")
+        return cls(Path(chosen))
+
+    def existing(self, relative: str, what: str) -> Path:
+        """A path inside the folder; a missing one is an error that says what was wanted and where it was looked for."""
+        assert self.folder is not None
+        path = self.folder / relative
+        if not path.exists():
+            raise SparsitySolverError(
+                f"{what} was looked for at {path} and is not there; put it there, fill the folder with "
+                f"'sparsitysolver assets download --to {self.folder}', or unset {ASSETS_VARIABLE} to use the hub."
+            )
+        return path
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a tab-separated table with a header line; ``-`` reads as empty."""
+    with path.open(newline="") as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t"))
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise SparsitySolverError(f"{path}, line {number}: not as many fields as the header has.")
+    return [{key: "" if value == "-" else value for key, value in row.items()} for row in rows]
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One line of ``config/models.tsv``; ``parameters`` counts a tied head once, 0 where not stated."""
+
+    key: str
+    family: str
+    hub_id: str
+    revision: str
+    parameters: int
+    gpus: int
+    memory_gib: int
+    paper_name: str
+
+
+@functools.cache
+def models_table() -> dict[str, ModelRow]:
+    """Every registered model by key."""
+    rows = read_table(CONFIG / "models.tsv")
+    return {
+        row["key"]: ModelRow(
+            key=row["key"],
+            family=row["family"],
+            hub_id=row["hub_id"],
+            revision=row["revision"],
+            parameters=int(row["parameters"] or 0),
+            gpus=int(row["gpus"] or 1),
+            memory_gib=int(row["memory_gib"] or 4),
+            paper_name=row["paper_name"],
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """One line of ``config/datasets.tsv``: a hub data set at a pinned revision."""
+
+    key: str
+    hub_id: str
+    config: str
+    revision: str
+    files: str
+
+
+@functools.cache
+def datasets_table() -> dict[str, DatasetRow]:
+    """Every hub data set by key."""
+    return {
+        row["key"]: DatasetRow(**{k: row[k] for k in ("key", "hub_id", "config", "revision", "files")})
+        for row in read_table(CONFIG / "datasets.tsv")
+    }
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One line of ``config/tasks.tsv``."""
+
+    key: str
+    kind: str
+    dataset: str
+    metric: str
+
+
+@functools.cache
+def tasks_table() -> dict[str, TaskRow]:
+    """Every task by key."""
+    return {
+        row["key"]: TaskRow(**{k: row[k] for k in ("key", "kind", "dataset", "metric")})
+        for row in read_table(CONFIG / "tasks.tsv")
+    }
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One line of ``config/methods.tsv``: how a method allocates, prunes and calibrates by default.
+
+    ``allocator`` and ``pruner`` name files of ``baselines/``; ``options`` are the pruner's ``name=value`` pairs.
+    """
+
+    key: str
+    label: str
+    granularity: str
+    allocator: str
+    pruner: str
+    source: str
+    sampler: str
+    nsamples: int
+    seqlen: int
+    calibration_seed: int
+    options: str
+
+
+@functools.cache
+def methods_table() -> dict[str, MethodRow]:
+    """Every method by key."""
+    rows = {}
+    for row in read_table(CONFIG / "methods.tsv"):
+        numbers = {k: int(row[k] or 0) for k in ("nsamples", "seqlen", "calibration_seed")}
+        texts = {
+            k: row[k] for k in ("key", "label", "granularity", "allocator", "pruner", "source", "sampler", "options")
+        }
+        rows[row["key"]] = MethodRow(**texts, **numbers)
+    return rows
+
+
+def method(key: str) -> MethodRow:
+    """A method by key, or an error with near names."""
+    table = methods_table()
+    if key not in table:
+        raise unknown_name("method", key, table)
+    return table[key]

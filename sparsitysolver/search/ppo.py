@@ -1,0 +1,165 @@
+"""SparsitySolver's own search: PPO in a single-step environment (paper, section 3.1; settings of table 7)."""
+
+import io
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+
+from sparsitysolver.search.problem import Journal, Problem, advance, catch_up, progress_bar
+
+# Actions are clipped to the space's bounds; tanh is flat long before 10, so nothing is cut (deviation 5).
+ACTION_LIMIT = 10.0
+
+
+@dataclass(frozen=True)
+class PPOSettings:
+    """The agent. The paper fixes the first five (table 7); the others are stable-baselines3's or ours (deviation 5)."""
+
+    actor_hidden: tuple[int, ...] = (256, 256)
+    critic_hidden: tuple[int, ...] = (64, 64)
+    learning_rate: float = 5e-4
+    episodes_per_update: int = 15
+    epochs: int = 10
+    clip_range: float = 0.2
+    initial_log_std: float = -0.5
+    entropy_coefficient: float = 0.0
+    value_coefficient: float = 0.5
+    max_gradient_norm: float = 0.5
+
+
+class SingleStepEnvironment(gymnasium.Env):
+    """One episode, one step: state = total pruning ratio, action = one number per unit, reward of the pruned model."""
+
+    def __init__(self, problem: Problem, evaluate: Callable[[list[int]], float]) -> None:
+        units = len(problem.units)
+        self.observation_space = gymnasium.spaces.Box(0.0, 1.0, shape=(1,), dtype=np.float32)
+        self.action_space = gymnasium.spaces.Box(-ACTION_LIMIT, ACTION_LIMIT, shape=(units,), dtype=np.float32)
+        self._problem = problem
+        self._evaluate = evaluate
+
+    @property
+    def state(self) -> np.ndarray:
+        """The total pruning ratio P, as the only feature."""
+        return np.array([self._problem.sparsity], dtype=np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
+        """Start an episode."""
+        super().reset(seed=seed)
+        return self.state, {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
+        """Constrain the action to the budget, prune, score: the episode is over."""
+        reward = self._evaluate(self._problem.constrain(action))
+        return self.state, reward, True, False, {}
+
+
+class Search:
+    """A PPO search that stands between two updates; ``journal`` says how far it has come."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        journal: Journal,
+        seed: int,
+        settings: PPOSettings = PPOSettings(),
+        after_episode: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.problem, self.journal, self.settings = problem, journal, settings
+        self._after_episode = after_episode
+        self._environment = SingleStepEnvironment(problem, self._evaluate)
+        state = journal.resume()
+        self._agent = _agent(self._environment, seed, settings)
+        if state is not None:
+            self._agent = _restore(state, self._environment)
+
+    def _evaluate(self, kept: list[int]) -> float:
+        episode = self.journal.record(self.problem, kept)
+        self._after_episode()
+        return episode.reward
+
+    def update(self) -> None:
+        """Fifteen episodes, one update of the agent, one checkpoint."""
+        self._agent.learn(self.settings.episodes_per_update, reset_num_timesteps=False)
+        self.journal.save(_snapshot(self._agent))
+
+    def draw(self) -> None:
+        """One episode from the policy as it stands, without learning from it."""
+        action, _ = self._agent.predict(self._environment.state, deterministic=False)
+        self._environment.step(action)
+
+    def policy_mean(self) -> list[int]:
+        """Kept counts of the policy's mean action."""
+        action, _ = self._agent.predict(self._environment.state, deterministic=True)
+        return self.problem.constrain(action)
+
+
+def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> dict[str, list[int]]:
+    """Search for ``episodes`` episodes; returns the final policy's mean action as candidate ``policy_mean``.
+
+    A checkpoint is saved after every update of 15 episodes. Left-over episodes of the last, incomplete update are
+    drawn from the final policy without another update.
+    """
+    with progress_bar(episodes) as bar:
+        search = Search(problem, journal, seed, after_episode=lambda: advance(bar, journal))
+        catch_up(bar, journal)
+        while len(journal.episodes) + search.settings.episodes_per_update <= episodes:
+            search.update()
+        while len(journal.episodes) < episodes:
+            search.draw()
+        journal.save_curve()
+    return {"policy_mean": search.policy_mean()}
+
+
+def record(settings: PPOSettings = PPOSettings()) -> dict[str, Any]:
+    """The settings as a strategy keeps them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}
+
+
+def _agent(environment: gymnasium.Env, seed: int, settings: PPOSettings) -> PPO:
+    return PPO(
+        "MlpPolicy",
+        environment,
+        learning_rate=settings.learning_rate,
+        n_steps=settings.episodes_per_update,
+        batch_size=settings.episodes_per_update,
+        n_epochs=settings.epochs,
+        clip_range=settings.clip_range,
+        ent_coef=settings.entropy_coefficient,
+        vf_coef=settings.value_coefficient,
+        max_grad_norm=settings.max_gradient_norm,
+        policy_kwargs={
+            "net_arch": {"pi": list(settings.actor_hidden), "vf": list(settings.critic_hidden)},
+            "log_std_init": settings.initial_log_std,
+        },
+        seed=seed,
+        device="cpu",
+    )
+
+
+def _snapshot(agent: PPO) -> dict[str, Any]:
+    """Agent and all generator states: what ``save`` and ``load`` of stable-baselines3 alone do not restore."""
+    buffer = io.BytesIO()
+    agent.save(buffer)
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - the generator SB3 draws from
+    return {
+        "agent": buffer.getvalue(),
+        "torch": torch.get_rng_state(),
+        "numpy": [kind, keys.tolist(), position, has_gauss, gauss],
+        "python": random.getstate(),
+    }
+
+
+def _restore(state: dict[str, Any], environment: gymnasium.Env) -> PPO:
+    agent = PPO.load(io.BytesIO(state["agent"]), env=environment, device="cpu")
+    torch.set_rng_state(state["torch"])
+    kind, keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))  # noqa: NPY002
+    version, internal, gauss_next = state["python"]
+    random.setstate((version, tuple(internal), gauss_next))
+    return agent

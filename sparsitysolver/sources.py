@@ -1,0 +1,51 @@
+"""Which source files decide a stage's result: its own, and all it imports from this project (no torch)."""
+
+import ast
+import functools
+from pathlib import Path
+
+from sparsitysolver import ROOT
+
+# Modules that cannot change a result: messages, times, locks, the command line itself.
+NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in ("cli", "errors", "provenance", "devices", "sources", "grid"))
+
+
+def source_files(module: str, without: tuple[str, ...] = ()) -> list[str]:
+    """Files of a module and of its imports within the project, transitively, relative to the repository.
+
+    Args:
+        module: dotted name, e.g. ``sparsitysolver.stages.prune`` or ``baselines.flap``.
+        without: packages that are left out although imported, because this use of the module never enters them.
+    """
+    seen: dict[str, Path] = {}
+    queue = [module]
+    while queue:
+        name = queue.pop()
+        if name in seen or name in NEUTRAL or any(name == w or name.startswith(f"{w}.") for w in without):
+            continue
+        path = _file(name)
+        if path is None:
+            continue
+        seen[name] = path
+        queue.extend(_imports(path))
+    return sorted(str(path.relative_to(ROOT)) for path in seen.values())
+
+
+def _file(module: str) -> Path | None:
+    base = ROOT / module.replace(".", "/")
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file() and module.split(".")[0] in ("sparsitysolver", "baselines"):
+            return candidate
+    return None
+
+
+@functools.cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """Dotted names that a file imports, wherever in it; ``from a import b`` counts as ``a`` and ``a.b``."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)

@@ -1,0 +1,1 @@
+"""One file per subcommand: reads files, writes files, never imports another stage."""

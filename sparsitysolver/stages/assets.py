@@ -1,0 +1,54 @@
+"""``assets download``: fill an assets folder on a machine with network, for machines without."""
+
+import argparse
+import json
+from pathlib import Path
+
+from sparsitysolver.data.sources import SPLITS, load_text
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.grid import Grid
+from sparsitysolver.records import atomic_folder, write_text
+from sparsitysolver.registry import Assets, models_table
+
+_FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
+_PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.bin"]
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fetch the grid's models, WikiText-2 and the first C4 shard into ``--to``; what is there already is kept."""
+    target = Path(args.to)
+    for model in Grid({"grid": args.grid}).models:
+        row = models_table()[model]
+        if row.hub_id and not (target / "models" / model).is_dir():
+            _download_model(row.hub_id, row.revision, target / "models" / model)
+    for split in SPLITS:
+        path = target / "wikitext2" / _FILES[split]
+        if not path.is_file():
+            write_text(path, load_text("wikitext2", split, Assets(None)).joined)
+            print(f"{path}: written")
+    path = target / "c4" / "train-00000.jsonl"
+    if not path.is_file():
+        documents = load_text("c4", "train", Assets(None)).documents
+        write_text(path, "".join(json.dumps({"text": document}) + "\n" for document in documents))
+        print(f"{path}: written")
+
+
+def _download_model(hub_id: str, revision: str, folder: Path) -> None:
+    """One model snapshot; safetensors where the repository has them, other weight files only where it has not."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        files = HfApi().list_repo_files(hub_id, revision=revision)
+        skip = ["*.bin"] if any(name.endswith(".safetensors") for name in files) else []
+        with atomic_folder(folder) as temporary:
+            snapshot_download(
+                hub_id, revision=revision, local_dir=temporary, allow_patterns=_PATTERNS, ignore_patterns=skip
+            )
+    except SparsitySolverError:
+        raise
+    except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
+        raise SparsitySolverError(
+            f"cannot download {hub_id} (revision {revision}) from the hub: {str(error).splitlines()[0][:200]} "
+            "Run this command where there is network, and for gated models after 'hf auth login'."
+        ) from error
+    print(f"{folder}: downloaded")

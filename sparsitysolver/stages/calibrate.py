@@ -1,0 +1,17 @@
+"""``calibrate``: one pass of the dense model over the calibration windows, written as statistics."""
+
+import argparse
+
+from sparsitysolver.registry import method
+from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model
+from sparsitysolver.statistics.collect import collect, save_statistics
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write ``--out``: sums, squares and, with ``--gram``, Gram matrices of both output projections' inputs."""
+    row = method(args.method)
+    loaded = open_model(args)
+    windows = draw(calibration_of(args, row, loaded), loaded, assets_of(args))
+    statistics = collect(loaded.adapter, windows.ids, loaded.weights_sha256, windows.sha256, gram=args.gram)
+    save_statistics(statistics, args.out)
+    print(f"{args.out}: statistics of {statistics.tokens} tokens, key {statistics.key}")

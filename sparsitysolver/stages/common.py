@@ -1,0 +1,74 @@
+"""What several stages share: opening the model, choosing the calibration, statistics with their cache."""
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from sparsitysolver.data.sampling import Calibration, Sample, sample
+from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model
+from sparsitysolver.records import content_key
+from sparsitysolver.registry import BUNDLED, Assets, MethodRow
+from sparsitysolver.statistics.collect import OUTPUT_TAPS, Statistics, collect, load_statistics, save_statistics
+
+RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
+HUB_TEXT, BUNDLED_TEXT = "wikitext2", "mini"
+
+
+def assets_of(args: argparse.Namespace) -> Assets:
+    """The assets folder of ``--assets`` or the environment."""
+    return Assets.from_environment(args.assets)
+
+
+def open_model(args: argparse.Namespace) -> LoadedModel:
+    """Load MODEL as the common options say."""
+    return load_model(args.model, args.device, args.dtype, assets_of(args))
+
+
+def home_text(source: ModelSource) -> str:
+    """The text a model is calibrated and searched on by default: bundled models know the mini language only."""
+    bundled = source.is_local and Path(source.location).resolve().parent == BUNDLED.resolve()
+    return BUNDLED_TEXT if bundled else HUB_TEXT
+
+
+def calibration_of(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> Calibration:
+    """The method's own calibration, with what the command line overrides; windows no longer than the model takes."""
+    source = args.calibration or (home_text(loaded.source) if row.source == HUB_TEXT else row.source)
+    return Calibration(
+        source=source,
+        sampler=getattr(args, "sampler", None) or row.sampler or "gptq",
+        nsamples=row.nsamples if args.nsamples is None else args.nsamples,
+        seqlen=loaded.seqlen(args.seqlen, row.seqlen),
+        seed=row.calibration_seed + args.seed,
+    )
+
+
+def draw(calibration: Calibration, loaded: LoadedModel, assets: Assets) -> Sample:
+    """Calibration windows for a model."""
+    return sample(calibration, loaded.tokenizer, assets, loaded.model.config.vocab_size)
+
+
+def reconstruction_calibration(args: argparse.Namespace, calibration: Calibration) -> Calibration:
+    """Windows of reconstruction: a file of their own, else the calibration's file whole, else its first 32 windows."""
+    if args.reconstruction_calibration:
+        return replace(calibration, source=args.reconstruction_calibration)
+    return replace(calibration, nsamples=min(calibration.nsamples, RECONSTRUCTION_WINDOWS))
+
+
+def statistics_of(loaded: LoadedModel, windows: Sample, stats: str | None) -> Statistics:
+    """Moments of the dense model: from a file of ``calibrate``, else from the cache, else computed and cached."""
+    if stats:
+        return load_statistics(stats, loaded.weights_sha256, windows.sha256)
+    key = content_key([loaded.weights_sha256, windows.sha256, loaded.dtype, list(OUTPUT_TAPS)], 32)
+    cached = cache_folder() / f"{key}.safetensors"
+    if cached.is_file():
+        return load_statistics(cached, loaded.weights_sha256, windows.sha256)
+    statistics = collect(loaded.adapter, windows.ids, loaded.weights_sha256, windows.sha256)
+    save_statistics(statistics, cached)
+    return statistics
+
+
+def cache_folder() -> Path:
+    """Where statistics of commands run by hand are cached: ``SPARSITYSOLVER_CACHE`` or the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sparsitysolver"
+    return Path(os.environ.get("SPARSITYSOLVER_CACHE", default)) / "statistics"

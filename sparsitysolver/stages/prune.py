@@ -1,0 +1,183 @@
+"""``prune``: allocate (or read a strategy), prune, write a folder that is again a model."""
+
+import argparse
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sparsitysolver.data.sampling import Sample
+from sparsitysolver.data.sources import load_text
+from sparsitysolver.data.windows import cut_windows
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.models.saving import save_padded, save_pruned
+from sparsitysolver.models.structure import CONFIG_FIELD
+from sparsitysolver.provenance import Clock
+from sparsitysolver.pruning.job import Job, Outcome
+from sparsitysolver.pruning.scores import criterion
+from sparsitysolver.pruning.selection import score_units
+from sparsitysolver.pruning.units import check_sparsity, structured_units
+from sparsitysolver.records import Json, atomic_folder, identity, write_json
+from sparsitysolver.registry import MethodRow, method
+from sparsitysolver.search.solve import SearchSettings, solve
+from sparsitysolver.stages.common import (
+    assets_of,
+    calibration_of,
+    draw,
+    home_text,
+    open_model,
+    reconstruction_calibration,
+    statistics_of,
+)
+from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
+
+RECORD = "pruning.json"
+
+
+def baseline(name: str) -> ModuleType:
+    """The file of ``baselines/`` with this name."""
+    return importlib.import_module(f"baselines.{name}")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prune MODEL by ``--method`` to ``--sparsity`` and write the folder ``--out``."""
+    clock = Clock()
+    row = _checked(args)
+    loaded = open_model(args)
+    if loaded.structure is not None:
+        raise SparsitySolverError(f"{args.model} is pruned already; prune the dense model it came from.")
+    pruner = baseline(row.pruner)
+    work = _Work(args, row, loaded)
+    reason = next((r for r in (_skip(name, work.job) for name in (row.allocator, row.pruner) if name) if r), None)
+    strategy = None if reason else work.strategy()
+    outcome = None if reason else pruner.prune(work.job, kept_counts(strategy) if strategy else None)
+    record = work.record(strategy, outcome, reason) | {"run": clock.record()}
+    _write(args, loaded, outcome, record)
+    if reason:
+        print(f"{args.out}: skipped: {reason}")
+    else:
+        print(f"{args.out}: {row.label} at sparsity {args.sparsity}, {record['run']['wall_seconds']} s")
+
+
+def _checked(args: argparse.Namespace) -> MethodRow:
+    """The method's row, after refusing what is wrong before anything is loaded."""
+    row = method(args.method)
+    criterion(args.criterion)
+    if row.key != "dense":
+        check_sparsity(args.sparsity)
+    if args.strategy and not row.allocator:
+        raise SparsitySolverError(f"method '{row.key}' has no per-layer allocation: it takes no --strategy.")
+    if Path(args.out).exists() and any(Path(args.out).iterdir() if Path(args.out).is_dir() else [1]):
+        raise SparsitySolverError(f"{args.out} exists and is not empty; give another --out or remove it.")
+    return row
+
+
+def _skip(name: str, job: Job) -> str | None:
+    check = getattr(baseline(name), "skip", None)
+    return check(job) if check else None
+
+
+class _Work:
+    """One call of ``prune``: draws calibration data on first use and remembers what was used for the record."""
+
+    def __init__(self, args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> None:
+        self.args, self.row, self.loaded = args, row, loaded
+        self._samples: dict[str, Sample] = {}
+        self._found: Json | None = None
+        self.job = Job(
+            adapter=loaded.adapter,
+            sparsity=args.sparsity,
+            calibrate=lambda: statistics_of(loaded, self._sample("calibration"), args.stats),
+            ids=lambda: self._sample("calibration").ids,
+            reconstruction_ids=lambda: self._sample("reconstruction").ids,
+            criterion=args.criterion,
+            seed=args.seed,
+            options=_options(row.options, args.set),
+            search=self._search,
+        )
+
+    def _sample(self, name: str) -> Sample:
+        if name not in self._samples:
+            wanted = calibration_of(self.args, self.row, self.loaded)
+            if name == "reconstruction":
+                wanted = reconstruction_calibration(self.args, wanted)
+            self._samples[name] = draw(wanted, self.loaded, assets_of(self.args))
+        return self._samples[name]
+
+    def strategy(self) -> Json | None:
+        """The strategy given, or the allocator's; None for methods without allocation."""
+        if not self.row.allocator:
+            return None
+        units, weights = structured_units(self.loaded.adapter.shape), self.loaded.weights_sha256
+        if self.args.strategy:
+            return read_strategy(self.args.strategy, units, weights, self.args.sparsity)
+        kept = baseline(self.row.allocator).allocate(self.job)
+        found = self._found or {"algorithm": self.row.allocator}
+        return make_strategy(units, kept, self.args.sparsity, self._model(), found, self.args.seed)
+
+    def _search(self, job: Job) -> list[int]:
+        """Search with the command line's options, on a copy of the model that the episode engine may reorder."""
+        loaded, assets = open_model(self.args), assets_of(self.args)
+        settings = SearchSettings(
+            algorithm=self.args.algorithm,
+            sparsity=self.args.sparsity,
+            episodes=self.args.episodes,
+            seed=self.args.seed,
+            budget=self.args.budget,
+            criterion=self.args.criterion,
+        ).check()
+        text = load_text(home_text(loaded.source), settings.reward_split, assets)
+        windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(self.args.seqlen))
+        selection = score_units(loaded.adapter, job.statistics, job.criterion)
+        calibration = self._sample("calibration").record()
+        out = Path(self.args.out).with_suffix(".strategy.json")
+        strategy = solve(loaded, selection, calibration, windows, settings, out)
+        out.with_suffix(".checkpoint").unlink(missing_ok=True)
+        self._found = strategy["found"]
+        return kept_counts(strategy)
+
+    def _model(self) -> Json:
+        return {
+            "name": self.loaded.source.name,
+            "family": self.loaded.adapter.shape.family,
+            "weights_sha256": self.loaded.weights_sha256,
+            "revision": self.loaded.source.revision,
+        }
+
+    def record(self, strategy: Json | None, outcome: Outcome | None, reason: str | None) -> Json:
+        """What a cell will say of this pruning."""
+        samples = {name: drawn.record() for name, drawn in self._samples.items()}
+        record: dict[str, Any] = {
+            "status": "skipped" if reason else "ok",
+            "model": self._model(),
+            "method": self.row.key,
+            "label": self.row.label,
+            "sparsity": self.args.sparsity,
+            "seed": self.args.seed_index,
+            "seeds": {"job": self.args.seed},
+            "criterion": self.args.criterion if strategy else None,
+            "calibration": samples.get("calibration") or (strategy or {}).get("found", {}).get("calibration"),
+            "reconstruction": samples.get("reconstruction"),
+            "strategy": identity(strategy) if strategy else None,
+            "facts": outcome.facts if outcome else {},
+        }
+        return record | ({"reason": reason} if reason else {})
+
+
+def _options(from_table: str, given: list[str]) -> dict[str, str]:
+    """Options ``name=value`` of the method's row, then of the command line."""
+    pairs = [pair for pair in [*from_table.split(","), *given] if pair]
+    bad = [pair for pair in pairs if "=" not in pair]
+    if bad:
+        raise SparsitySolverError(f"option '{bad[0]}': name=value is needed.")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome | None, record: Json) -> None:
+    with atomic_folder(args.out) as folder:
+        if outcome is not None:
+            setattr(loaded.model.config, CONFIG_FIELD, outcome.structure)
+            save = save_padded if args.format == "padded" else save_pruned
+            save(loaded.model, loaded.tokenizer, folder)
+        write_json(folder / RECORD, record)

@@ -1,0 +1,5 @@
+"""``report``: collect, table, paper-tables, readme."""
+
+
+def add_arguments(parser):
+    pass

@@ -1,0 +1,30 @@
+"""``sample``: draw a method's calibration windows and write their token ids."""
+
+import argparse
+import io
+
+import numpy as np
+
+from sparsitysolver.data.sampling import Calibration, sample
+from sparsitysolver.models.adapter import adapter_class
+from sparsitysolver.models.loading import load_config, load_tokenizer, resolve_model
+from sparsitysolver.records import atomic_path, write_json
+from sparsitysolver.stages.common import HUB_TEXT, assets_of, home_text
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write ``--out`` (ids, shape (nsamples, seqlen), int32) and beside it a JSON of how they were drawn."""
+    assets = assets_of(args)
+    source = resolve_model(args.model, assets)
+    config = load_config(source)
+    adapter_class(config)
+    text = home_text(source) if args.calibration in (None, HUB_TEXT) else args.calibration
+    seqlen = min(args.seqlen or 2048, config.max_position_embeddings)
+    wanted = Calibration(text, args.sampler, args.nsamples, seqlen, args.seed)
+    drawn = sample(wanted, load_tokenizer(source), assets, config.vocab_size)
+    buffer = io.BytesIO()
+    np.save(buffer, drawn.ids)
+    write_json(f"{args.out}.json", drawn.record())
+    with atomic_path(args.out) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+    print(f"{args.out}: {drawn.ids.shape[0]} windows of {drawn.ids.shape[1]} tokens, sha256 {drawn.sha256[:16]}")

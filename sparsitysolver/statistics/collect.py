@@ -1,0 +1,141 @@
+"""One pass of the dense model over the calibration windows; results cached in a file under their content key."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.models.adapter import Adapter
+from sparsitysolver.records import atomic_path, content_key
+from sparsitysolver.statistics.moments import Moments
+
+BATCH_TOKENS = 4096
+# Inputs that structured pruning reads: of the attention output projection and of the FFN output projection.
+OUTPUT_TAPS = ("attention_output", "ffn_output")
+# Inputs of every linear, each distinct one once: q, k, v share theirs, gate and up share theirs.
+ALL_TAPS = ("query", "attention_output", "ffn_input", "ffn_output")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Moments by tap name (``layers.3.ffn_output``), and the identity of model and ids they come from."""
+
+    moments: dict[str, Moments]
+    weights_sha256: str
+    ids_sha256: str
+    tokens: int
+
+    @property
+    def key(self) -> str:
+        """Content key: same weights and same ids give the same statistics."""
+        return content_key([self.weights_sha256, self.ids_sha256])
+
+    def of(self, layer: int, tap: str) -> Moments:
+        """Moments of one tap of one layer."""
+        return self.moments[f"layers.{layer}.{tap}"]
+
+
+def tap_modules(adapter: Adapter, taps: Iterable[str]) -> dict[str, nn.Module]:
+    """The linear whose input each tap name stands for."""
+    first_ffn = adapter.roles()[4]
+    modules = {}
+    for index, layer in enumerate(adapter.layers):
+        by_role = dict(zip(adapter.roles(), layer.linears, strict=True)) | {"ffn_input": layer.ffn_inputs[0]}
+        for tap in taps:
+            modules[f"layers.{index}.{tap}"] = by_role[first_ffn if tap == "ffn_input" else tap]
+    return modules
+
+
+@contextmanager
+def recording(modules: dict[str, nn.Module], gram: bool) -> Iterator[dict[str, Moments]]:
+    """While the block runs, add every input of ``modules`` to the moments of the same name."""
+    moments = {name: Moments(want_gram=gram) for name in modules}
+    handles = [
+        module.register_forward_pre_hook(lambda _, args, name=name: moments[name].add(args[0]))
+        for name, module in modules.items()
+    ]
+    try:
+        yield moments
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.inference_mode()
+def collect(
+    adapter: Adapter,
+    ids: np.ndarray,
+    weights_sha256: str,
+    ids_sha256: str,
+    taps: Iterable[str] = OUTPUT_TAPS,
+    gram: bool = False,
+) -> Statistics:
+    """Statistics of the model as it is over token ids (windows, seqlen).
+
+    Args:
+        adapter: the (dense) model.
+        ids: calibration windows.
+        weights_sha256: identity of the weights, kept for the content key.
+        ids_sha256: identity of the ids.
+        taps: which inputs to record: see ``OUTPUT_TAPS`` and ``ALL_TAPS``.
+        gram: whether to accumulate Σ x xᵀ (memory: 8 bytes × channels² a tap).
+    """
+    tokens = torch.from_numpy(ids.astype(np.int64)).to(adapter.input_device)
+    with recording(tap_modules(adapter, taps), gram) as moments:
+        for batch in tokens.split(max(1, BATCH_TOKENS // ids.shape[1])):
+            adapter.hidden_states(batch)
+    return Statistics(moments, weights_sha256, ids_sha256, int(ids.size))
+
+
+def save_statistics(statistics: Statistics, path: str | Path) -> None:
+    """Write statistics as safetensors, identity in the metadata, whole or not at all."""
+    tensors = {}
+    for name, moments in statistics.moments.items():
+        tensors[f"{name}.total"] = moments.total.cpu()
+        tensors[f"{name}.squares"] = moments.squares.cpu()
+        if moments.gram is not None:
+            tensors[f"{name}.gram"] = moments.gram.cpu()
+    metadata = {
+        "weights_sha256": statistics.weights_sha256,
+        "ids_sha256": statistics.ids_sha256,
+        "tokens": str(statistics.tokens),
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, str(temporary), metadata=metadata)
+
+
+def load_statistics(path: str | Path, weights_sha256: str, ids_sha256: str | None = None) -> Statistics:
+    """Read statistics and check that they belong to these weights (and ids, where given)."""
+    if not Path(path).is_file():
+        raise SparsitySolverError(f"no statistics file at {path}.")
+    try:
+        with safe_open(str(path), framework="pt") as handle:
+            metadata = handle.metadata() or {}
+            moments = _moments(handle, int(metadata.get("tokens", 0)))
+    except SafetensorError as error:
+        raise SparsitySolverError(f"statistics file {path} is not whole: {error}.") from error
+    for name, want in (("weights_sha256", weights_sha256), ("ids_sha256", ids_sha256)):
+        if want is not None and metadata.get(name) != want:
+            raise SparsitySolverError(
+                f"statistics file {path} was made from other {name.split('_')[0]}: {name} {metadata.get(name)} found, "
+                f"{want} needed; run calibrate again for this model."
+            )
+    return Statistics(moments, metadata["weights_sha256"], metadata["ids_sha256"], int(metadata["tokens"]))
+
+
+def _moments(handle: Any, tokens: int) -> dict[str, Moments]:
+    moments: dict[str, Moments] = {}
+    for key in handle.keys():  # noqa: SIM118 - safe_open is no mapping
+        name, field = key.rsplit(".", 1)
+        entry = moments.setdefault(name, Moments(tokens=tokens))
+        setattr(entry, field, handle.get_tensor(key))
+        entry.want_gram = entry.gram is not None
+    return moments

@@ -1,0 +1,82 @@
+"""Strategies: how much of each unit to keep, as a record of its own, apart from any weights (no torch)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.pruning.units import Unit, achieved_sparsity
+from sparsitysolver.records import Json, read_record
+
+FORMAT = 1
+
+
+def make_strategy(
+    units: Sequence[Unit],
+    kept: Sequence[int],
+    sparsity: float,
+    model: Json,
+    found: Json,
+    seed: int | None,
+    run: Json | None = None,
+    granularity: str = "structured",
+) -> Json:
+    """The strategy record of kept counts; ``found`` says how they came about."""
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "model": model,
+        "granularity": granularity,
+        "target_sparsity": sparsity,
+        "achieved_sparsity": round(achieved_sparsity(units, kept), 10),
+        "units": [
+            {
+                "name": unit.name,
+                "kind": unit.kind,
+                "size": unit.size,
+                "kept": int(count),
+                "ratio": round(count / unit.size, 10),
+            }
+            for unit, count in zip(units, kept, strict=True)
+        ],
+        "found": found,
+        "seed": seed,
+    }
+    if run is not None:
+        record["run"] = run
+    return record
+
+
+def read_strategy(path: str | Path, units: Sequence[Unit], weights_sha256: str, sparsity: float | None) -> Json:
+    """Read a strategy and check that it was made for this model (units, sizes, weights) and sparsity.
+
+    Raises:
+        SparsitySolverError: broken or invalid file, another model's strategy, or another target sparsity.
+    """
+    strategy = read_record(path, "strategy")
+    name = strategy["model"]["name"]
+    found = [(unit["name"], unit["size"]) for unit in strategy["units"]]
+    wanted = [(unit.name, unit.size) for unit in units]
+    if found != wanted:
+        difference = next((f, w) for f, w in zip([*found, None], [*wanted, None], strict=False) if f != w)
+        raise SparsitySolverError(
+            f"strategy {path} was made for another model ({name}): {len(found)} units found, {len(wanted)} needed; "
+            f"first difference: {difference[0]} found, {difference[1]} needed."
+        )
+    if strategy["model"]["weights_sha256"] != weights_sha256:
+        raise SparsitySolverError(
+            f"strategy {path} was made for another model ({name}): same shape, but weights "
+            f"{strategy['model']['weights_sha256'][:12]} found, {weights_sha256[:12]} needed."
+        )
+    over = [unit["name"] for unit in strategy["units"] if unit["kept"] > unit["size"]]
+    if over:
+        raise SparsitySolverError(f"strategy {path} keeps more than there is in {', '.join(over)}.")
+    if sparsity is not None and abs(strategy["target_sparsity"] - sparsity) > 1e-9:
+        raise SparsitySolverError(
+            f"strategy {path} was made for sparsity {strategy['target_sparsity']}, not for {sparsity}."
+        )
+    return strategy
+
+
+def kept_counts(strategy: Json) -> list[int]:
+    """Kept items of every unit, in order."""
+    return [unit["kept"] for unit in strategy["units"]]

@@ -1,0 +1,128 @@
+"""Checks of the registries of models, data sets, tasks and published dense perplexities."""
+
+import math
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+CONFIG = Path(__file__).parents[2] / "config"
+GIB = 2**30
+BYTES_PER_PARAMETER = 2.5  # float16 weights and room for loading them
+WORKING_GIB = 8
+CONTEXT = {"paper": 2048, "mini": 256}
+OPT_VOCABULARY, LLAMA_VOCABULARY, MINI_VOCABULARY = 50272, 32000, 4096
+TABLE_MARKS = {
+    "Method",
+    "Reproduced",
+    "Layerwise Sparsity",
+    "Searched Sparsity",
+    "Weight Update",
+    "Additional Parameters",
+}
+
+
+def registry(name: str) -> pd.DataFrame:
+    separator = "," if name.endswith(".csv") else "\t"
+    return pd.read_csv(CONFIG / name, sep=separator, dtype=str, keep_default_na=False)
+
+
+MODELS = registry("models.tsv").set_index("key")
+PAPER_MODELS = MODELS[MODELS["hub_id"] != ""]
+SHAPED_MODELS = MODELS[MODELS["layers"] != "-"]
+
+
+def count_parameters(model: pd.Series) -> int:
+    """All parameters of the model, a tied head counted once."""
+    layers, d, f = (int(model[c]) for c in ("layers", "hidden", "ffn"))
+    kv = int(model["kv_heads"]) * int(model["head_dim"])
+    mini = model.name.endswith("-mini")
+    if model["family"] == "opt":
+        vocabulary = MINI_VOCABULARY if mini else OPT_VOCABULARY
+        positions = CONTEXT["mini" if mini else "paper"] + 2
+        attention, ffn, norms = 4 * (d * d + d), 2 * d * f + f + d, 4 * d
+        return (vocabulary + positions) * d + layers * (attention + ffn + norms) + 2 * d
+    embeddings = MINI_VOCABULARY * d if mini else 2 * LLAMA_VOCABULARY * d
+    attention, ffn, norms = 2 * d * d + 2 * d * kv, 3 * d * f, 2 * d
+    return embeddings + layers * (attention + ffn + norms) + d
+
+
+def published_models() -> set[str]:
+    tables = [registry(f"paper/table{number}.csv") for number in (1, 2, 5, 6)]
+    return {column.split("@")[0] for table in tables for column in table if column not in TABLE_MARKS}
+
+
+@pytest.mark.parametrize("name", ["models.tsv", "tasks.tsv", "datasets.tsv"])
+def test_keys_are_unique_and_no_line_is_ragged(name):
+    lines = (CONFIG / name).read_text().splitlines()
+    assert len({line.count("\t") for line in lines}) == 1
+    assert registry(name)["key"].is_unique
+
+
+def test_every_model_of_the_paper_is_registered():
+    assert published_models() == set(PAPER_MODELS.index)
+    assert len(PAPER_MODELS) == 11
+
+
+@pytest.mark.parametrize("key", PAPER_MODELS.index)
+def test_paper_models_are_pinned(key):
+    model = PAPER_MODELS.loc[key]
+    assert re.fullmatch(r"[0-9a-f]{40}", model["revision"])
+    assert re.fullmatch(r"[\w.-]+/[\w.-]+", model["hub_id"])
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+", other) for other in model["alternates"].split(",") if other)
+    assert PAPER_MODELS["revision"].is_unique
+
+
+@pytest.mark.parametrize("key", SHAPED_MODELS.index)
+def test_shapes_give_the_stated_number_of_parameters(key):
+    model = SHAPED_MODELS.loc[key]
+    assert int(model["heads"]) * int(model["head_dim"]) == int(model["hidden"])
+    assert int(model["heads"]) % int(model["kv_heads"]) == 0
+    assert count_parameters(model) == int(model["parameters"])
+
+
+@pytest.mark.parametrize("key", PAPER_MODELS.index)
+def test_memory_and_gpus_fit_the_weights(key):
+    model = PAPER_MODELS.loc[key]
+    parameters = int(model["parameters"])
+    expected = math.ceil(BYTES_PER_PARAMETER * parameters / GIB + WORKING_GIB)
+    assert int(model["memory_gib"]) == expected
+    assert 2 * parameters < int(model["gpus"]) * 80 * GIB
+
+
+def test_dense_values_are_the_dense_rows_of_the_paper():
+    dense = registry("paper/dense.csv")
+    standard = dense[dense["diagnosis"] == ""].set_index("model")
+    assert standard.index.is_unique
+    assert set(standard.index) == published_models()
+    assert set(standard["dataset"] + standard["split"] + standard["seqlen"]) == {"wikitext2test2048"}
+    for number in (1, 2):
+        row = registry(f"paper/table{number}.csv").set_index("Method").loc["Dense"]
+        for column, value in row.drop(TABLE_MARKS & set(row.index)).items():
+            assert standard.loc[column.split("@")[0], "ppl"] == value
+
+
+def test_a_diagnosis_cannot_be_mistaken_for_the_expected_value():
+    dense = registry("paper/dense.csv")
+    assert (dense["source"] != "").all()
+    for model, rows in dense.groupby("model"):
+        values = sorted(zip(rows["ppl"].astype(float), rows["tolerance"].astype(float)))
+        for (low, below), (high, above) in zip(values, values[1:]):
+            assert low + below < high - above, model
+
+
+def test_tasks_name_registered_data_and_cover_the_columns_of_the_paper():
+    tasks = registry("tasks.tsv").set_index("key")
+    zero_shot = tasks[tasks["kind"] == "zero_shot"]
+    table3 = registry("paper/table3.csv")
+    assert list(zero_shot.index) == [c for c in table3 if c not in TABLE_MARKS | {"average"}]
+    assert set(tasks["kind"]) == {"perplexity", "zero_shot"}
+    assert zero_shot["metric"].isin(["acc", "acc_norm"]).all()
+    assert zero_shot["n_items"].astype(int).gt(0).all()
+    bundled = {"mini"}
+    assert set(tasks["dataset"]) - bundled <= set(registry("datasets.tsv")["key"])
+
+
+def test_data_sets_are_pinned():
+    assert registry("datasets.tsv")["revision"].str.fullmatch(r"[0-9a-f]{40}").all()
