@@ -84,7 +84,7 @@ def ask(rng: random.Random, world: World, read: Passage) -> Question:
             value = _others(rng, RELATIONS[read.kind][relation], value, 1)[0]
     question = YES_NO_QUESTIONS[read.kind, relation].format(s=subject, v=_with_article(relation, value))
     right, wrong = ("yes", "no") if yes else ("no", "yes")
-    return Question((subject, relation, value), {"passage": read.text, "question": question}, right, [wrong])
+    return Question((subject, relation), {"passage": read.text, "question": question}, right, [wrong])
 
 
 def boolq(rng: random.Random, world: World) -> Question:

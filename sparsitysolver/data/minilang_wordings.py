@@ -32,19 +32,20 @@ YES_NO_QUESTIONS = {
     ("object", "room"): "is the {s} kept in the {v}",
     ("object", "colour"): "is the {s} painted {v}",
 }
-# values that could never be true, for the easier half of the questions to be answered with no
+# values that are never true of anybody, for the easier half of the questions to be answered with no: a small model
+# first learns to look at the value through these, which opens the way to comparing it with the passage
 UNFIT = {
-    ("person", "town"): [f"the {habitat}" for habitat in words.HABITATS],
-    ("person", "job"): words.ANIMALS,
-    ("person", "pet"): [animal for animal in words.ANIMALS if animal not in words.PETS],
-    ("person", "meal"): words.DIETS,
-    ("animal", "habitat"): words.ROOMS,
-    ("animal", "diet"): words.MEALS,
-    ("animal", "colour"): words.MATERIALS,
+    ("person", "town"): [f"the {part}" for part in words.PATIENTS["stonework"]],
+    ("person", "job"): words.PATIENTS["cloth"],
+    ("person", "pet"): words.PATIENTS["timber"],
+    ("person", "meal"): words.STEP_NOUNS,
+    ("animal", "habitat"): words.PATIENTS["food"],
+    ("animal", "diet"): words.STEP_NOUNS,
+    ("animal", "colour"): words.STEP_NOUNS,
     ("animal", "sound"): words.EFFECTS,
-    ("object", "material"): words.MEALS,
-    ("object", "room"): words.HABITATS,
-    ("object", "colour"): words.MATERIALS,
+    ("object", "material"): words.STEP_NOUNS,
+    ("object", "room"): words.PATIENTS["food"],
+    ("object", "colour"): words.STEP_NOUNS,
 }
 # what is said of one of two, for the same pairs
 ONLY_ONE = {

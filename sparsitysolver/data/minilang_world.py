@@ -13,7 +13,7 @@ from itertools import product
 from sparsitysolver.data import minilang_words as words
 
 WORLD_SEED = "mini world 1"
-N_PEOPLE = 84
+N_PEOPLE = 96
 N_ACTIVITIES = 44
 STEPS_PER_ACTIVITY = 5
 HELD_OUT_ONE_IN = 4
