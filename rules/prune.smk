@@ -38,6 +38,7 @@ rule calibrate:
         gpu=gpus,
         runtime=minutes("calibrate"),
     params:
+        model=model,
         common=common,
     shell:
         "sparsitysolver calibrate {params.model} {params.common} --calibration {input.ids} --out {output} > {log} 2>&1"

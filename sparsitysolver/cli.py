@@ -1,14 +1,15 @@
 """The command line ``sparsitysolver``: one subcommand a stage. Nothing heavy is imported before a stage runs."""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 
-from sparsitysolver.errors import SparsitySolverError, report_error
+from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
 
 EXIT_INTERRUPTED = 130
-_MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,13 +24,19 @@ def main(argv: list[str] | None = None) -> int:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in _MEMORY_MARKS):
+        if is_out_of_memory(error):
             return report_error(
                 "sparsitysolver",
                 f"out of memory in stage '{args.stage}': {str(error).splitlines()[0][:200] if str(error) else ''} "
                 "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine.",
             )
         raise
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        return report_error(
+            "sparsitysolver", f"stage '{args.stage}' cannot write {error.filename or 'a file'}: {error.strerror}."
+        )
     return 0
 
 
@@ -40,6 +47,8 @@ def _prepare(args: argparse.Namespace) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if not hasattr(args, "threads"):
         return
+    if args.threads < 1:
+        raise SparsitySolverError(f"{args.threads} threads asked for; at least 1 is needed.")
     if args.device != "cpu":
         from sparsitysolver.devices import claim
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 
 EXIT_USER_ERROR = 2
+_MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 class SparsitySolverError(Exception):
@@ -15,8 +16,15 @@ def unknown_name(kind: str, asked: str, allowed: Iterable[str]) -> SparsitySolve
     """Error for a failed look-up: the kind, the name asked for, up to three near names, and all that is allowed."""
     names = sorted(allowed)
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return SparsitySolverError(f"unknown {kind} '{asked}'{hint} Allowed: {', '.join(names) or 'none'}.")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the host or on a GPU; torch says so in the text of a ``RuntimeError``."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(mark in str(error).lower() for mark in _MEMORY_MARKS)
 
 
 def report_error(program: str, error: Exception | str) -> int:

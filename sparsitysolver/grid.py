@@ -152,7 +152,7 @@ class Grid:
             row = models_table()[model]
             return f"{row.hub_id}@{row.revision}"
         digest = hashlib.sha256()
-        for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")]):
+        for path in sorted(path for ending in ("safetensors", "bin", "json") for path in folder.glob(f"*.{ending}")):
             digest.update(f"{path.name} {_quick_hash(path)}\n".encode())
         return digest.hexdigest()
 

@@ -35,46 +35,63 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+# What a full disk is called by writers that raise errors of their own (safetensors, torch.save).
+_FULL_DISK = ("no space left", "i/o error", "failed writing", "unexpected pos")
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Turn what the system or a library says of a failed write into an error that names ``target``."""
+    try:
+        yield
+    except SparsitySolverError:
+        raise
+    except OSError as error:
+        raise SparsitySolverError(f"cannot write {target}: {error.strerror or error}.") from error
+    except Exception as error:
+        if not any(mark in str(error).lower() for mark in _FULL_DISK):
+            raise
+        raise SparsitySolverError(f"cannot write {target}: {str(error).splitlines()[0]}; is the disk full?") from error
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary sibling of ``path`` that takes its place when the block ends well, and vanishes when it does not."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except OSError as error:
-        raise SparsitySolverError(f"cannot write {target}: {error.strerror or error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Like :func:`atomic_path` for a folder; an older folder of that name is replaced whole."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        temporary.replace(target)
-    except OSError as error:
-        raise SparsitySolverError(f"cannot write {target}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            if target.exists():
+                shutil.rmtree(target)
+            temporary.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -85,7 +102,7 @@ def write_json(path: str | Path, value: Any) -> None:
 def read_json(path: str | Path, kind: str) -> Json:
     """Read a JSON object; a missing or broken file is a clear error that names the ``kind`` of artefact."""
     try:
-        value = json.loads(Path(path).read_text())
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no {kind} file at {path}.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

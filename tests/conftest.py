@@ -1,11 +1,26 @@
-"""Tiny random models of every family, and what tests ask of them."""
+"""Tiny random models of every family, and what tests ask of them. No test uses the network or the user's caches."""
 
-import numpy as np
-import pytest
-import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from transformers import (
+import atexit
+import functools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="sparsitysolver-tests-"))
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
+# Read by the hub's client when it is imported: it must find neither network nor the user's cache.
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(SCRATCH / "hub"), "SPARSITYSOLVER_CACHE": str(SCRATCH / "cache")}
+os.environ.pop("SPARSITYSOLVER_ASSETS", None)
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
+from tokenizers.models import WordLevel  # noqa: E402
+from tokenizers.pre_tokenizers import WhitespaceSplit  # noqa: E402
+from tokenizers.processors import TemplateProcessing  # noqa: E402
+from transformers import (  # noqa: E402
     AutoModelForCausalLM,
     LlamaConfig,
     MistralConfig,
@@ -55,11 +70,32 @@ def tiny_model(family: str, seed: int = 0, **overrides) -> PreTrainedModel:
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A word-level tokenizer over the tiny models' vocabulary."""
-    words = {f"w{index}": index for index in range(VOCABULARY)}
+    """A word-level tokenizer (<unk>, <pad>, <s>, w3, w4, …) that puts <s> first, as OPT's puts </s>."""
+    special = ("<unk>", "<pad>", "<s>")
+    words = {name: index for index, name in enumerate([*special, *(f"w{index}" for index in range(3, VOCABULARY))])}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 2)])
+    unk, pad, start = special
     return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(WordLevel(words, unk_token="w0")), pad_token="w1", bos_token="w2", eos_token="w2"
+        tokenizer_object=tokenizer, unk_token=unk, pad_token=pad, bos_token=start, eos_token=start
     )
+
+
+def tiny_text(words: int = 400, seed: int = 0) -> str:
+    """Random words of the tiny tokenizer: one token each, eight to a line."""
+    ids = np.random.default_rng(seed).integers(3, VOCABULARY, size=words)
+    lines = [ids[start : start + 8] for start in range(0, words, 8)]
+    return "\n".join(" ".join(f"w{index}" for index in line) for line in lines)
+
+
+@functools.cache
+def tiny_folder(family: str = "llama", seed: int = 0) -> Path:
+    """A saved tiny model with its tokenizer; read it, never write to it."""
+    folder = SCRATCH / f"{family}-{seed}"
+    tiny_model(family, seed).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
 
 
 def tiny_ids(windows: int = 6, seqlen: int = 16, seed: int = 0) -> np.ndarray:
@@ -93,3 +129,21 @@ def assert_generates_alike(model: PreTrainedModel) -> None:
 def family(request) -> str:
     """Every model family in turn."""
     return request.param
+
+
+@pytest.fixture
+def text_file(tmp_path) -> Path:
+    """A text of 400 tokens and a BOS."""
+    path = tmp_path / "text.txt"
+    path.write_text(tiny_text())
+    return path
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of reference assets: trained small models, WikiText-2, calibration ids."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "reference"
+    folder = Path(os.environ.get("SPARSITYSOLVER_REFERENCE", default))
+    if not folder.is_dir():
+        pytest.skip(f"no reference assets at {folder}; set SPARSITYSOLVER_REFERENCE")
+    return folder

@@ -73,19 +73,25 @@ def _from_file(source: str) -> Text:
     path = Path(source)
     if not path.is_file():
         raise SparsitySolverError(f"no text file at {path}.")
+    text = _read(path)
+    return Text(path.name, "file", (text,), "file", str(path))
+
+
+def _read(path: Path) -> str:
+    """A text byte for byte: line ends are part of it."""
     try:
-        text = path.read_text()
+        text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise SparsitySolverError(f"{path} is not a UTF-8 text file: {error}.") from error
     if not text.strip():
         raise SparsitySolverError(f"text file {path} is empty.")
-    return Text(path.name, "file", (text,), "file", str(path))
+    return text
 
 
 def _from_assets(source: str, split: str, assets: Assets) -> Text:
     if source == "wikitext2":
         path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
-        return Text(source, split, (path.read_text(),), "assets", str(path))
+        return Text(source, split, (_read(path),), "assets", str(path))
     folder = assets.existing("c4", "the C4 sample")
     files = sorted(folder.glob("*.jsonl"))
     if not files:
@@ -95,7 +101,9 @@ def _from_assets(source: str, split: str, assets: Assets) -> Text:
 
 def _json_texts(files: Iterable[Path]) -> Iterable[str]:
     for path in files:
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
+        for number, line in enumerate(_read(path).split("\n"), start=1):
+            if not line.strip():
+                continue
             try:
                 yield json.loads(line)["text"]
             except (json.JSONDecodeError, KeyError, TypeError) as error:

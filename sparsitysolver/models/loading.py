@@ -11,7 +11,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, unknown_name
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
 from sparsitysolver.records import file_sha256
@@ -122,13 +122,15 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
     adapter_class(config).shape_of(config)  # refuse unsupported families before weights are read
     target = _device(device)
     precision = _dtype(dtype, target, config)
-    model = _fetch(
+    model, report = _fetch(
         _model_class(config),
         source,
         config=config,
         dtype=precision,
         device_map="auto" if target == "cuda" and torch.cuda.device_count() > 1 else target,
+        output_loading_info=True,
     )
+    _check_whole(source, report["missing_keys"])
     model.eval().requires_grad_(False)
     return LoadedModel(
         model=model,
@@ -165,9 +167,21 @@ def _model_class(config: PretrainedConfig) -> type:
 def _device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise SparsitySolverError(f"device '{device}' asked for; auto, cpu, cuda or cuda:N is needed.")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise SparsitySolverError(f"device '{device}' asked for, but this machine has no usable GPU; use cpu or auto.")
     return device
+
+
+def _check_whole(source: ModelSource, missing: set[str]) -> None:
+    """Refuse a checkpoint without some of the model's tensors: transformers fills those with random numbers."""
+    if missing:
+        names = sorted(missing)
+        raise SparsitySolverError(
+            f"the weights in {source.location} are not whole: {len(names)} tensors are missing, {names[0]} among them; "
+            "copy or export the model again."
+        )
 
 
 def _dtype(dtype: str, device: str, config: PretrainedConfig) -> torch.dtype:
@@ -179,12 +193,13 @@ def _dtype(dtype: str, device: str, config: PretrainedConfig) -> torch.dtype:
 
 
 def weights_identity(source: ModelSource, config: PretrainedConfig | None = None) -> str:
-    """SHA-256 that names the weights: of the safetensors files of a folder, of id and commit for a hub model."""
+    """SHA-256 that names the weights: of a folder's safetensors (else .bin) files, of a hub model's id and commit."""
     if not source.is_local:
         commit = getattr(config, "_commit_hash", None) or source.revision
         return hashlib.sha256(f"{source.location}@{commit}".encode()).hexdigest()
     digest = hashlib.sha256()
-    for path in sorted(Path(source.location).glob("*.safetensors")):
+    folder = Path(source.location)
+    for path in sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")):
         digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()
 
@@ -193,9 +208,9 @@ def _fetch(loader: Any, source: ModelSource, **options: Any) -> Any:
     """``loader.from_pretrained`` with failures turned into errors that say what was wanted and what to do."""
     try:
         return loader.from_pretrained(source.location, revision=source.revision or "main", **options)
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         if source.is_local:
             raise SparsitySolverError(
                 f"cannot read the model in {source.location}: {_first_line(error)} The folder needs config.json, "

@@ -23,13 +23,14 @@ def scale_factors(gram: torch.Tensor, kept: torch.Tensor, removed: torch.Tensor,
     """
     inner = gram[kept][:, kept].double()
     inner.diagonal().add_(ridge)
+    cross = gram[kept][:, removed].double()
     factor, failed = torch.linalg.cholesky_ex(inner)
-    if int(failed):
+    if int(failed) or not cross.isfinite().all():
         raise SparsitySolverError(
             f"the Gram matrix of {len(kept)} kept channels is not positive definite with lambda {ridge}: non-finite "
             "activations, or lambda too small."
         )
-    return torch.cholesky_solve(gram[kept][:, removed].double(), factor).T
+    return torch.cholesky_solve(cross, factor).T
 
 
 def reconstruct(weight: torch.Tensor, gram: torch.Tensor, kept: torch.Tensor, ridge: float = RIDGE) -> torch.Tensor:

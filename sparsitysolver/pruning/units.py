@@ -68,8 +68,9 @@ def uniform_counts(units: Sequence[Unit], sparsity: float) -> list[int]:
     keep = 1 - Fraction(str(check_sparsity(sparsity)))
     counts = []
     for mha, ffn in zip(units[::2], units[1::2], strict=True):
-        groups = max(1, round(mha.size * keep))
-        room = int(keep * (mha.weights + ffn.weights)) - groups * mha.weights_per_item
+        whole = int(keep * (mha.weights + ffn.weights))
+        groups = max(1, min(round(mha.size * keep), whole // mha.weights_per_item))
+        room = whole - groups * mha.weights_per_item
         if room < 0:
             raise SparsitySolverError(
                 f"sparsity {sparsity} is more than the units of layer {mha.layer} allow: one attention group holds "

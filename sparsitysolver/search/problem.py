@@ -134,15 +134,23 @@ class Journal:
 
     def resume(self) -> dict[str, Any] | None:
         """The state saved last by this very search, or None; the curve file is set back to that point."""
-        state = None
-        if self.checkpoint.is_file():
-            saved = torch.load(self.checkpoint, weights_only=True)
-            if saved["identity"] == self.identity:
-                self.episodes = [Episode(*row) for row in saved["episodes"]]
-                self.resumed_at, self._earlier = len(self.episodes), saved["seconds"]
-                state = saved["state"]
+        state, saved = None, self._checkpoint()
+        if saved is not None and saved["identity"] == self.identity:
+            self.episodes = [Episode(*row) for row in saved["episodes"]]
+            self.resumed_at, self._earlier = len(self.episodes), saved["seconds"]
+            state = saved["state"]
         self._rewrite_curve()
         return state
+
+    def _checkpoint(self) -> dict[str, Any] | None:
+        """The checkpoint's content; one that cannot be read is as good as none."""
+        if not self.checkpoint.is_file():
+            return None
+        try:
+            return torch.load(self.checkpoint, weights_only=True)
+        except Exception as error:  # the unpickler raises whatever the broken bytes lead it to
+            self.log(f"checkpoint {self.checkpoint} cannot be read ({type(error).__name__}): the search starts anew")
+            return None
 
     def save(self, state: dict[str, Any]) -> None:
         """Append the new episodes to the curve, then write the checkpoint whole."""
@@ -158,8 +166,11 @@ class Journal:
 
     def save_curve(self) -> None:
         """Append the episodes since the last call to the curve file."""
-        with self.curve.open("a", newline="") as handle:
-            csv.writer(handle).writerows(episode.row() for episode in self.episodes[self._written :])
+        try:
+            with self.curve.open("a", newline="") as handle:
+                csv.writer(handle).writerows(episode.row() for episode in self.episodes[self._written :])
+        except OSError as error:
+            raise SparsitySolverError(f"cannot write {self.curve}: {error.strerror or error}.") from error
         self._written = len(self.episodes)
 
     def _rewrite_curve(self) -> None:

@@ -1,7 +1,7 @@
 """One search from model to strategy: problem, algorithm, rescoring of the best candidates, the record."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +14,7 @@ from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.pruning.budget import Bounds, budget_rule, check_bounds, default_bounds
+from sparsitysolver.pruning.scores import criterion
 from sparsitysolver.pruning.selection import Selection
 from sparsitysolver.pruning.units import achieved_sparsity, check_sparsity, structured_units
 from sparsitysolver.records import Json, content_key
@@ -23,6 +24,7 @@ from sparsitysolver.search.problem import Episode, Journal, Problem, check_episo
 from sparsitysolver.strategy import make_strategy
 
 ALGORITHMS: dict[str, ModuleType] = {"ppo": ppo}
+GRANULARITIES = ("structured",)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,15 @@ class SearchSettings:
         return Bounds(self.a_min, self.a_max)
 
 
+def settings_from(options: Mapping[str, Any]) -> SearchSettings:
+    """Settings from command-line options of the same names, checked together with granularity and criterion."""
+    if options["granularity"] not in GRANULARITIES:
+        raise unknown_name("granularity", options["granularity"], GRANULARITIES)
+    criterion(options["criterion"])
+    names = [field.name for field in fields(SearchSettings) if field.name in options]
+    return SearchSettings(**{name: options[name] for name in names}).check()
+
+
 def solve(
     loaded: LoadedModel,
     selection: Selection,
@@ -92,6 +103,11 @@ def solve(
     own = algorithm.run(problem, journal, settings.episodes, settings.seed)
     candidates = _rescore(problem, journal, own, windows, settings)
     chosen = min(candidates, key=lambda candidate: _finite(candidate["rescored_ppl"], np.inf))
+    if chosen["rescored_ppl"] is None:
+        raise SparsitySolverError(
+            f"no candidate of the search has a finite perplexity (the dense model's is {problem.dense_ppl:.4g}): "
+            "take a lower --sparsity or another --dtype."
+        )
     return make_strategy(
         problem.units,
         chosen["kept"],

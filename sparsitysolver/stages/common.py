@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sparsitysolver.data.sampling import Calibration, Sample, sample
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model
 from sparsitysolver.records import content_key
 from sparsitysolver.registry import BUNDLED, Assets, MethodRow
@@ -44,8 +45,14 @@ def calibration_of(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel
 
 
 def draw(calibration: Calibration, loaded: LoadedModel, assets: Assets) -> Sample:
-    """Calibration windows for a model."""
-    return sample(calibration, loaded.tokenizer, assets, loaded.model.config.vocab_size)
+    """Calibration windows for a model; a file's windows must not be longer than the model takes."""
+    drawn = sample(calibration, loaded.tokenizer, assets, loaded.model.config.vocab_size)
+    if drawn.ids.shape[1] > loaded.context:
+        raise SparsitySolverError(
+            f"calibration file {calibration.source} holds windows of {drawn.ids.shape[1]} tokens; "
+            f"{loaded.source.name} takes at most {loaded.context}."
+        )
+    return drawn
 
 
 def reconstruction_calibration(args: argparse.Namespace, calibration: Calibration) -> Calibration:

@@ -13,7 +13,7 @@ from sparsitysolver.data.windows import Windows, cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr, window_losses
 from sparsitysolver.evaluation.size import measure_size
-from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records import Json, content_key, read_json, write_record
 from sparsitysolver.registry import tasks_table
@@ -32,8 +32,10 @@ def run(args: argparse.Namespace) -> None:
         raise SparsitySolverError(
             f"task '{args.task}' is of kind {task.kind}; this command evaluates perplexity: {allowed}, or a text file."
         )
-    text = load_text(args.task, args.split, assets_of(args))
-    pruning = _pruning(args.model)
+    assets, pruning = assets_of(args), _pruning(args.model)
+    if pruning.get("status") != "skipped":
+        load_config(resolve_model(args.model, assets))  # a model that is not there is said before the text is sought
+    text = load_text(args.task, args.split, assets)
     if pruning.get("status") == "skipped":
         _write_cell(args, _head(args, pruning, None), clock, pruning)
         print(f"skipped: {pruning['reason']}")

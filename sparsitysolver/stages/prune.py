@@ -20,7 +20,7 @@ from sparsitysolver.pruning.selection import score_units
 from sparsitysolver.pruning.units import check_sparsity, structured_units
 from sparsitysolver.records import Json, atomic_folder, identity, write_json
 from sparsitysolver.registry import MethodRow, method
-from sparsitysolver.search.solve import SearchSettings, solve
+from sparsitysolver.search.solve import settings_from, solve
 from sparsitysolver.stages.common import (
     assets_of,
     calibration_of,
@@ -33,6 +33,7 @@ from sparsitysolver.stages.common import (
 from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
 
 RECORD = "pruning.json"
+SEARCHES = "sparsitysolver"  # the allocator that searches where no strategy is given
 
 
 def baseline(name: str) -> ModuleType:
@@ -66,6 +67,8 @@ def _checked(args: argparse.Namespace) -> MethodRow:
     criterion(args.criterion)
     if row.key != "dense":
         check_sparsity(args.sparsity)
+    if row.allocator == SEARCHES and not args.strategy:
+        settings_from(vars(args))
     if args.strategy and not row.allocator:
         raise SparsitySolverError(f"method '{row.key}' has no per-layer allocation: it takes no --strategy.")
     if Path(args.out).exists() and any(Path(args.out).iterdir() if Path(args.out).is_dir() else [1]):
@@ -119,19 +122,12 @@ class _Work:
     def _search(self, job: Job) -> list[int]:
         """Search with the command line's options, on a copy of the model that the episode engine may reorder."""
         loaded, assets = open_model(self.args), assets_of(self.args)
-        settings = SearchSettings(
-            algorithm=self.args.algorithm,
-            sparsity=self.args.sparsity,
-            episodes=self.args.episodes,
-            seed=self.args.seed,
-            budget=self.args.budget,
-            criterion=self.args.criterion,
-        ).check()
-        text = load_text(home_text(loaded.source), settings.reward_split, assets)
+        settings = settings_from(vars(self.args))
+        text = load_text(self.args.text or home_text(loaded.source), settings.reward_split, assets)
         windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(self.args.seqlen))
         selection = score_units(loaded.adapter, job.statistics, job.criterion)
         calibration = self._sample("calibration").record()
-        out = Path(self.args.out).with_suffix(".strategy.json")
+        out = Path(f"{self.args.out}.strategy.json")
         strategy = solve(loaded, selection, calibration, windows, settings, out)
         out.with_suffix(".checkpoint").unlink(missing_ok=True)
         self._found = strategy["found"]

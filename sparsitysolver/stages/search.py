@@ -7,43 +7,18 @@ from tqdm import tqdm
 
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
-from sparsitysolver.errors import unknown_name
 from sparsitysolver.provenance import Clock, provenance
-from sparsitysolver.pruning.scores import criterion
 from sparsitysolver.pruning.selection import score_units
 from sparsitysolver.records import write_record
 from sparsitysolver.registry import method
-from sparsitysolver.search.solve import SearchSettings, solve
+from sparsitysolver.search.solve import settings_from, solve
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, home_text, open_model, statistics_of
-
-GRANULARITIES = ("structured",)
-
-
-def settings_of(args: argparse.Namespace) -> SearchSettings:
-    """Search settings from the command line, checked."""
-    if args.granularity not in GRANULARITIES:
-        raise unknown_name("granularity", args.granularity, GRANULARITIES)
-    criterion(args.criterion)
-    return SearchSettings(
-        algorithm=args.algorithm,
-        sparsity=args.sparsity,
-        episodes=args.episodes,
-        seed=args.seed,
-        reward=args.reward,
-        reward_split=args.reward_split,
-        reward_windows=args.reward_windows,
-        budget=args.budget,
-        a_min=args.a_min,
-        a_max=args.a_max,
-        literal=args.literal,
-        criterion=args.criterion,
-    ).check()
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the strategy to ``--out``, the curve beside it; a checkpoint makes the same command go on after a stop."""
     clock = Clock()
-    settings, row, out = settings_of(args), method("sparsitysolver"), Path(args.out)
+    settings, row, out = settings_from(vars(args)), method("sparsitysolver"), Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     assets, loaded = assets_of(args), open_model(args)
     windows = draw(calibration_of(args, row, loaded), loaded, assets)

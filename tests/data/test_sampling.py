@@ -1,0 +1,199 @@
+"""Calibration samplers: the same windows everywhere, as the official loaders draw them; files of ids as they are."""
+
+import random
+
+import numpy as np
+import pytest
+from conftest import VOCABULARY, tiny_text, tiny_tokenizer
+
+from sparsitysolver.data.sampling import SAMPLERS, Calibration, Sample, read_ids, sample
+from sparsitysolver.data.sources import Text
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.registry import Assets
+
+TOKENIZER = tiny_tokenizer()
+# Of 5 windows of 12 tokens from tiny_text(300) with seed 0.
+HASHES = {
+    "gptq": "63a886a0f3dbde03",
+    "slicegpt": "6b48ccc22a753146",
+    "svd_llm": "23980e64ae68d10f",
+}
+
+
+@pytest.fixture
+def text_path(tmp_path):
+    path = tmp_path / "train.txt"
+    path.write_text(tiny_text(300))
+    return str(path)
+
+
+def drawn(source, sampler, seed=0, nsamples=5, seqlen=12):
+    return sample(Calibration(source, sampler, nsamples, seqlen, seed), TOKENIZER, Assets(None), VOCABULARY)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_windows_are_the_same_everywhere(sampler, text_path):
+    windows = drawn(text_path, sampler)
+    assert windows.ids.shape == (5, 12) and windows.ids.dtype == np.int32
+    assert windows.sha256[:16] == HASHES[sampler]
+    assert np.array_equal(windows.ids, drawn(text_path, sampler).ids)
+    assert not np.array_equal(windows.ids, drawn(text_path, sampler, seed=1).ids)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_windows_are_stretches_of_the_text(sampler, text_path):
+    whole = " ".join(map(str, TOKENIZER(tiny_text(300)).input_ids))
+    for window in drawn(text_path, sampler, nsamples=20).ids.tolist():
+        # Samplers that tokenise stretches put a BOS first; SVD-LLM's may cut its first word in two.
+        body = window[2:] if sampler == "svd_llm" else window[1:]
+        assert " ".join(map(str, body)) in whole
+        assert sampler == "gptq" or window[0] == 2
+
+
+def test_the_global_generator_is_left_alone(text_path):
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    drawn(text_path, "gptq")
+    assert random.random() == expected
+
+
+def test_gptq_is_the_official_loader(text_path):
+    """get_wikitext2 of SparseGPT and Wanda, in its own words."""
+    random.seed(3)
+    trainenc = TOKENIZER(tiny_text(300)).input_ids
+    loader = []
+    for _ in range(7):
+        i = random.randint(0, len(trainenc) - 12 - 1)
+        loader.append(trainenc[i : i + 12])
+    assert drawn(text_path, "gptq", seed=3, nsamples=7).ids.tolist() == loader
+
+
+def documents(*lengths):
+    return tuple(tiny_text(length, seed=length) for length in lengths)
+
+
+def test_gptq_draws_whole_c4_documents_longer_than_a_window():
+    """get_c4 of SparseGPT and Wanda, in its own words: documents until one is longer than seqlen."""
+    text = Text("c4", "train", documents(3, 40, 8, 60, 11, 12, 50), "assets", "here")
+    random.seed(1)
+    expected = []
+    for _ in range(6):
+        while True:
+            i = random.randint(0, len(text.documents) - 1)
+            trainenc = TOKENIZER(text.documents[i]).input_ids
+            if len(trainenc) > 12:
+                break
+        i = random.randint(0, len(trainenc) - 12 - 1)
+        expected.append(trainenc[i : i + 12])
+    assert SAMPLERS["gptq"](text, TOKENIZER, 6, 12, random.Random(1)) == expected
+
+
+def test_c4_windows_come_from_one_document_each():
+    long = [TOKENIZER(document).input_ids for document in documents(40, 60)]
+    text = Text("c4", "train", documents(3, 5, 40, 60), "assets", "here")
+    for window in SAMPLERS["gptq"](text, TOKENIZER, 20, 12, random.Random(0)):
+        assert any(window == ids[i : i + 12] for ids in long for i in range(len(ids)))
+
+
+def test_gptq_joins_rows_with_a_blank():
+    rows = ("w5 w6", "", "w7")
+    windows = SAMPLERS["gptq"](Text("wikitext2", "train", rows, "hub", "x"), TOKENIZER, 3, 2, random.Random(0))
+    assert all(window in ([2, 5], [5, 6], [6, 7]) for window in windows)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_text_shorter_than_a_window(sampler, tmp_path):
+    path = tmp_path / "short.txt"
+    path.write_text("w5 w6 w7")
+    with pytest.raises(SparsitySolverError, match=r"calibration text 'short\.txt' is too short: 4 tokens.*12"):
+        drawn(str(path), sampler)
+
+
+def test_no_c4_document_is_long_enough(monkeypatch):
+    monkeypatch.setattr("sparsitysolver.data.sampling._TRIES", 50)
+    text = Text("c4", "train", documents(3, 5, 8), "assets", "here")
+    with pytest.raises(SparsitySolverError, match="calibration text 'c4' is too short: 9 tokens"):
+        SAMPLERS["gptq"](text, TOKENIZER, 6, 12, random.Random(1))
+
+
+def test_slicegpt_counts_what_the_text_gives(text_path):
+    with pytest.raises(SparsitySolverError, match=r"gives \d+ windows of 100 tokens; 64 are wanted"):
+        drawn(text_path, "slicegpt", nsamples=64, seqlen=100)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("sampler", "gptk", "unknown calibration sampler 'gptk'; did you mean gptq"),
+        ("nsamples", 0, "0 calibration windows asked for"),
+        ("nsamples", -3, "-3 calibration windows asked for"),
+    ],
+)
+def test_drawings_that_cannot_be(field, value, message, text_path):
+    wanted = {"source": text_path, "seqlen": 12, field: value}
+    with pytest.raises(SparsitySolverError, match=message):
+        sample(Calibration(**wanted), TOKENIZER, Assets(None), VOCABULARY)
+
+
+# --- files of token ids ---------------------------------------------------------------------------------------------
+
+
+def saved(tmp_path, array):
+    path = tmp_path / "ids.npy"
+    np.save(path, array)
+    return str(path)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint16])
+def test_a_file_is_used_whole_as_it_is(dtype, tmp_path):
+    ids = np.arange(24).reshape(4, 6).astype(dtype)
+    path = saved(tmp_path, ids)
+    windows = sample(Calibration(path, "gptq", 2, 3, 7), TOKENIZER, Assets(None), VOCABULARY)
+    assert np.array_equal(windows.ids, ids) and windows.ids.dtype == np.int32
+    assert windows.record() | {"sha256": ""} == {
+        "source": "ids.npy",
+        "sampler": "file",
+        "nsamples": 4,
+        "seqlen": 6,
+        "tokens": 24,
+        "sha256": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ones((4, 6)), r"holds float64 of shape \(4, 6\); integer token ids"),
+        (np.arange(6), r"holds int64 of shape \(6,\)"),
+        (np.ones((2, 3, 4), dtype=int), r"of shape \(2, 3, 4\)"),
+        (np.ones((0, 6), dtype=int), r"of shape \(0, 6\)"),
+        (np.full((2, 3), VOCABULARY), f"{VOCABULARY}: it was made with another tokenizer"),
+        (np.full((2, 3), -1), "token ids -1 to -1"),
+        (np.array([[None, "x"]], dtype=object), "is not a whole .npy array"),
+    ],
+    ids=["float", "1-D", "3-D", "empty", "beyond the vocabulary", "negative", "objects"],
+)
+def test_files_that_hold_something_else(array, message, tmp_path):
+    path = saved(tmp_path, array)
+    with pytest.raises(SparsitySolverError, match=message) as error:
+        read_ids(path, VOCABULARY)
+    assert f"calibration file {path}" in str(error.value)
+
+
+def test_a_missing_and_a_truncated_file(tmp_path):
+    with pytest.raises(SparsitySolverError, match=f"no calibration file at {tmp_path}/none.npy"):
+        read_ids(str(tmp_path / "none.npy"), VOCABULARY)
+    path = tmp_path / "ids.npy"
+    np.save(path, np.ones((4, 60), dtype=int))
+    for size in (500, 40, 0):
+        path.write_bytes(path.read_bytes()[:size])
+        with pytest.raises(SparsitySolverError, match=f"calibration file {path} is not a whole .npy array"):
+            read_ids(str(path), VOCABULARY)
+
+
+def test_the_hash_tells_shapes_and_values_apart():
+    ids = np.arange(6, dtype=np.int32)
+    hashes = {Sample(array, {}).sha256 for array in (ids.reshape(2, 3), ids.reshape(3, 2), ids.reshape(2, 3)[::-1])}
+    assert len(hashes) == 3
+    assert Sample(ids.reshape(2, 3).astype(np.int64), {}).sha256 in hashes

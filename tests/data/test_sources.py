@@ -1,0 +1,158 @@
+"""Texts by name: assets folder, any file, and the hub's code path on local data."""
+
+import dataclasses
+import gzip
+import json
+
+import pandas as pd
+import pytest
+
+from sparsitysolver.data import sources
+from sparsitysolver.data.sources import is_file_source, load_text
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.registry import Assets, datasets_table
+
+NO_ASSETS = Assets(None)
+
+
+@pytest.fixture
+def assets(tmp_path):
+    (tmp_path / "wikitext2").mkdir()
+    (tmp_path / "c4").mkdir()
+    for name in ("train", "valid", "test"):
+        (tmp_path / "wikitext2" / f"{name}.txt").write_text(f" = {name} = \n\n words \n", encoding="utf-8")
+    lines = [json.dumps({"text": text, "url": "x"}, ensure_ascii=False) for text in ("one\ntwo", "a b\x85c", "é")]
+    (tmp_path / "c4" / "train.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return Assets(tmp_path)
+
+
+@pytest.mark.parametrize(("split", "file"), [("train", "train"), ("validation", "valid"), ("test", "test")])
+def test_wikitext_from_assets_is_one_document_as_it_is(assets, split, file):
+    text = load_text("wikitext2", split, assets)
+    assert text.joined == f" = {file} = \n\n words \n"
+    assert (text.source, text.split, len(text.documents)) == ("wikitext2", split, 1)
+
+
+def test_c4_from_assets_is_a_document_a_line(assets):
+    assert load_text("c4", "train", assets).documents == ("one\ntwo", "a b\x85c", "é")
+
+
+def test_texts_are_read_byte_for_byte(assets):
+    """Carriage returns and other line ends belong to the text and to its hash."""
+    path = assets.folder / "wikitext2" / "test.txt"
+    path.write_bytes("a\r\nb\rc\u2028é".encode())
+    assert load_text("wikitext2", "test", assets).joined == "a\r\nb\rc\u2028é"
+    assert load_text(str(path), "test", assets).joined == "a\r\nb\rc\u2028é"
+
+
+def test_the_hash_is_that_of_the_text(assets, tmp_path):
+    path = tmp_path / "other.txt"
+    path.write_text(" = test = \n\n words \n")
+    assert load_text(str(path), "test", NO_ASSETS).sha256 == load_text("wikitext2", "test", assets).sha256
+    assert load_text("wikitext2", "train", assets).sha256 != load_text("wikitext2", "test", assets).sha256
+
+
+@pytest.mark.parametrize("missing", ["wikitext2/valid.txt", "c4"])
+def test_a_missing_asset_is_named_with_its_path(assets, missing):
+    path = assets.folder / missing
+    path.unlink() if path.is_file() else [file.unlink() for file in path.iterdir()] and path.rmdir()
+    source, split = ("c4", "train") if missing == "c4" else ("wikitext2", "validation")
+    with pytest.raises(SparsitySolverError, match=f"was looked for at {path} and is not there.*assets download"):
+        load_text(source, split, assets)
+
+
+def test_an_assets_folder_that_does_not_exist(tmp_path, monkeypatch):
+    with pytest.raises(SparsitySolverError, match=f"assets folder {tmp_path}/none does not exist"):
+        Assets.from_environment(tmp_path / "none")
+    monkeypatch.setenv("SPARSITYSOLVER_ASSETS", str(tmp_path))
+    assert Assets.from_environment().folder == tmp_path
+
+
+def test_a_c4_folder_without_documents(assets):
+    (assets.folder / "c4" / "train.jsonl").unlink()
+    with pytest.raises(SparsitySolverError, match=r"no \*\.jsonl file with C4 documents in .*c4"):
+        load_text("c4", "train", assets)
+
+
+@pytest.mark.parametrize("line", ["not json", '{"txt": "x"}', "[1]"])
+def test_a_broken_c4_line_is_numbered(assets, line):
+    path = assets.folder / "c4" / "train.jsonl"
+    path.write_text('{"text": "fine"}\n' + line + "\n")
+    with pytest.raises(SparsitySolverError, match=f"{path}, line 2: no JSON object with a field 'text'"):
+        load_text("c4", "train", assets)
+
+
+def test_broken_and_empty_files(tmp_path, assets):
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "empty.txt").write_text(" \n")
+    with pytest.raises(SparsitySolverError, match=r"latin\.txt is not a UTF-8 text file"):
+        load_text(str(tmp_path / "latin.txt"), "test", NO_ASSETS)
+    with pytest.raises(SparsitySolverError, match=r"text file .*empty\.txt is empty"):
+        load_text(str(tmp_path / "empty.txt"), "test", NO_ASSETS)
+    with pytest.raises(SparsitySolverError, match=r"no text file at .*none\.txt"):
+        load_text(str(tmp_path / "none.txt"), "test", NO_ASSETS)
+    (assets.folder / "wikitext2" / "test.txt").write_bytes(b"")
+    with pytest.raises(SparsitySolverError, match=r"text file .*test\.txt is empty"):
+        load_text("wikitext2", "test", assets)
+
+
+@pytest.mark.parametrize(
+    ("source", "split", "message"),
+    [
+        ("wikitxt2", "test", "unknown task or text source 'wikitxt2'; did you mean wikitext2"),
+        ("wikitext2", "dev", "unknown split 'dev'.*Allowed: test, train, validation"),
+        ("c4", "test", "c4 is a calibration source: only its train split is used, not 'test'"),
+    ],
+)
+def test_unknown_names(assets, source, split, message):
+    with pytest.raises(SparsitySolverError, match=message):
+        load_text(source, split, assets)
+
+
+def test_what_counts_as_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not is_file_source("notes")
+    (tmp_path / "notes").write_text("x")
+    assert is_file_source("notes") and is_file_source("a/b") and is_file_source("a.txt") and is_file_source("a.npy")
+    (tmp_path / "wikitext2").write_text("x")
+    assert not is_file_source("wikitext2")
+
+
+# --- the hub -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["wikitext2", "c4"])
+def test_an_unreachable_hub_is_one_clear_error(source):
+    row = datasets_table()[source]
+    with pytest.raises(SparsitySolverError) as error:
+        load_text(source, "train", NO_ASSETS)
+    message = str(error.value)
+    for part in (source, row.hub_id, row.revision[:12], "from the hub or its cache", "--assets DIR"):
+        assert part in message
+    assert "\n" not in message
+
+
+def pretend(monkeypatch, source, **changes):
+    """The registry row of a source changed."""
+    row = dataclasses.replace(datasets_table()[source], **changes)
+    monkeypatch.setattr(sources, "datasets_table", lambda: {source: row})
+
+
+def test_wikitext_from_the_hub_keeps_empty_rows(tmp_path, monkeypatch):
+    rows = ["", " = Title = \n", "", " words \n"]
+    for split in ("train", "validation", "test"):
+        pd.DataFrame({"text": rows}).to_parquet(tmp_path / f"{split}-00000-of-00001.parquet")
+    pretend(monkeypatch, "wikitext2", hub_id=str(tmp_path), config="")
+    text = load_text("wikitext2", "validation", NO_ASSETS)
+    assert text.documents == tuple(rows)
+    assert text.joined == "\n\n = Title = \n\n\n\n\n words \n"
+    assert (text.split, text.revision) == ("validation", datasets_table()["wikitext2"].revision)
+
+
+def test_c4_from_the_hub_reads_the_named_file_only(tmp_path, monkeypatch):
+    (tmp_path / "en").mkdir()
+    for number, texts in enumerate((["one", "two"], ["three"])):
+        with gzip.open(tmp_path / "en" / f"c4-train.0000{number}-of-01024.json.gz", "wt") as handle:
+            handle.writelines(json.dumps({"text": text, "url": "x"}) + "\n" for text in texts)
+    pretend(monkeypatch, "c4", hub_id=str(tmp_path))
+    assert load_text("c4", "train", NO_ASSETS).documents == ("one", "two")

@@ -1,0 +1,155 @@
+"""Algorithm 1 on examples computed by hand, and what both budget rules promise for any action."""
+
+import numpy as np
+import pytest
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.models.shape import Shape
+from sparsitysolver.pruning.budget import (
+    BUDGETS,
+    Bounds,
+    budget_rule,
+    check_bounds,
+    default_bounds,
+    greedy,
+    projection,
+    ratios,
+)
+from sparsitysolver.pruning.units import Unit, achieved_sparsity, budget, kept_weights, structured_units
+
+# Two layers of 4 heads with 100 weights and 10 neurons with 60: 2000 weights, 1600 of them left at P = 0.2.
+UNITS = [
+    Unit(f"u{i}", kind, i // 2, size, weights)
+    for i, (kind, size, weights) in enumerate([("mha", 4, 100), ("ffn", 10, 60)] * 2)
+]
+HALF = Bounds(0.5, 1.0)
+OPT_125M = Shape("opt", 12, 768, groups=12, heads_per_group=1, head_dim=64, ffn=3072, ffn_inputs=1)
+
+
+def random_case(rng):
+    """Random units, sparsity, bounds and raw action."""
+    units = [
+        Unit(f"u{i}", "any", i, int(rng.integers(1, 40)), int(rng.integers(1, 5000))) for i in range(rng.integers(1, 9))
+    ]
+    sparsity = float(rng.choice([0.1, 0.2, 0.3, 0.5, 0.7, round(float(rng.uniform(0.05, 0.95)), 3)]))
+    lower = float(rng.uniform(0, 1 - sparsity))
+    bounds = Bounds(lower, float(rng.uniform(1 - sparsity, 1)))
+    return units, sparsity, bounds, rng.normal(0, 2, len(units))
+
+
+def test_front_to_back_wall():
+    """Everything wanted: early units get it, unit 2 takes the cut, the last keeps its a_min. Budget 1600.
+
+    Caps: (1600 - 800) / 100 = 8, (1600 - 400 - 500) / 60 = 11, (1600 - 1000 - 300) / 100 = 3, 300 / 60 = 5.
+    """
+    kept = greedy(np.ones(4), UNITS, 0.2, HALF)
+    assert kept == [4, 10, 3, 5]
+    assert kept_weights(UNITS, kept) == 1600
+    assert achieved_sparsity(UNITS, kept) == pytest.approx(0.2)
+
+
+def test_the_cap_is_one_sided():
+    """A strategy below the budget stays below it: nothing is filled up."""
+    assert greedy(np.full(4, 0.5), UNITS, 0.2, HALF) == [2, 5, 2, 5]
+
+
+def test_wishes_are_rounded_to_whole_items():
+    assert greedy(np.array([0.6, 0.66, 0.65, 0.54]), UNITS, 0.2, HALF) == [2, 7, 3, 5]
+
+
+def test_a_cap_below_one_item_is_floored():
+    """Unit 2 may keep (1500 - 1000 - 270) / 100 = 2.3 heads at P = 0.25 and a_min = 0.45: two."""
+    assert greedy(np.ones(4), UNITS, 0.25, Bounds(0.45, 1.0)) == [4, 10, 2, 5]
+
+
+def test_exact_decimal_budgets():
+    """0.8 * 2000 is 1600 and not 1599, and 0.7 * 10 items is 7."""
+    assert budget(UNITS, 0.2) == 1600
+    assert greedy(np.ones(1), [Unit("u", "ffn", 0, 10, 1)], 0.3, Bounds(0.3)) == [7]
+
+
+@pytest.mark.parametrize("rule", BUDGETS)
+def test_never_above_the_budget_nor_below_zero(rule):
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        units, sparsity, bounds, action = random_case(rng)
+        kept = budget_rule(rule)(ratios(action, bounds), units, sparsity, bounds)
+        assert all(isinstance(count, int) and 0 <= count <= unit.size for count, unit in zip(kept, units, strict=True))
+        assert kept_weights(units, kept) <= budget(units, sparsity)
+
+
+def test_greedy_never_gives_more_than_was_wanted():
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        units, sparsity, bounds, action = random_case(rng)
+        wanted = ratios(action, bounds)
+        kept = greedy(wanted, units, sparsity, bounds)
+        assert all(count <= np.rint(ratio * unit.size) for count, ratio, unit in zip(kept, wanted, units, strict=True))
+
+
+def test_line_one_as_corrected_reaches_both_ends():
+    assert ratios(np.array([-20.0, 20.0]), HALF).tolist() == [0.5, 1.0]
+    assert ratios(np.array([0.8]), HALF)[0] < 1.0
+
+
+def test_line_one_as_printed_reaches_neither():
+    """tanh(A + 1) / 2 lies in (-0.5, 0.5): ratios in 0.5 ± 0.3 for (0.5, 1), and clipped at 0 for (0.1, 1)."""
+    assert np.allclose(ratios(np.array([-20.0, -1.0, 20.0]), HALF, literal=True), [0.2, 0.5, 0.8])
+    assert np.allclose(ratios(np.array([-20.0, 20.0]), Bounds(0.1), literal=True), [0.0, 0.6])
+
+
+@pytest.mark.parametrize(("sparsity", "lower"), [(0.2, 0.5), (0.3, 0.3), (0.1, 0.7)])
+def test_action_zero_is_the_budget(sparsity, lower):
+    bounds = default_bounds(sparsity)
+    assert bounds == Bounds(lower, 1.0)
+    wanted = ratios(np.zeros(24), bounds)
+    assert np.allclose(wanted, 1 - sparsity, atol=1e-12)
+    units = structured_units(OPT_125M)
+    assert achieved_sparsity(units, projection(wanted, units, sparsity, bounds)) == pytest.approx(sparsity, abs=1e-4)
+
+
+def test_default_bounds_stop_at_zero():
+    assert default_bounds(0.7) == Bounds(0.0, 1.0)
+    assert default_bounds(0.5, upper=0.7) == Bounds(0.2, 0.7)
+
+
+def test_projection_leaves_less_than_the_smallest_item_that_fits():
+    rng = np.random.default_rng(2)
+    for _ in range(300):
+        units, sparsity, bounds, action = random_case(rng)
+        kept = projection(ratios(action, bounds), units, sparsity, bounds)
+        slack = budget(units, sparsity) - kept_weights(units, kept)
+        limits = [int(bounds.upper * unit.size + 1e-9) for unit in units]
+        more = [u.weights_per_item for u, count, limit in zip(units, kept, limits, strict=True) if count < limit]
+        assert all(weights > slack for weights in more)
+
+
+def test_projection_keeps_the_order_of_wishes():
+    rng = np.random.default_rng(3)
+    units = [Unit(f"u{i}", "ffn", i, 50, 7) for i in range(12)]
+    for _ in range(50):
+        wanted = ratios(rng.normal(0, 1, 12), HALF)
+        kept = projection(wanted, units, 0.2, HALF)
+        assert all(kept[a] >= kept[b] for a in range(12) for b in range(12) if wanted[a] > wanted[b])
+        assert max(kept) > min(kept)
+
+
+def test_projection_fills_up_what_greedy_leaves():
+    assert kept_weights(UNITS, projection(np.full(4, 0.5), UNITS, 0.2, HALF)) > 1500
+
+
+@pytest.mark.parametrize(
+    "bounds", [Bounds(0.81, 1.0), Bounds(0.5, 0.79), Bounds(-0.1, 1.0), Bounds(0.5, 1.1), Bounds(float("nan"), 1.0)]
+)
+def test_bounds_that_cannot_meet_the_budget(bounds):
+    with pytest.raises(SparsitySolverError, match=r"a_min = .* a_max = .* at sparsity 0\.2: 0 <= a_min <= 0\.8 <= a_"):
+        check_bounds(bounds, 0.2)
+
+
+def test_bounds_at_the_edge_are_fine():
+    assert check_bounds(Bounds(0.8, 0.8), 0.2) == Bounds(0.8, 0.8)
+
+
+def test_unknown_budget_rule():
+    with pytest.raises(SparsitySolverError, match="unknown budget rule 'gredy'; did you mean greedy"):
+        budget_rule("gredy")

@@ -1,0 +1,105 @@
+"""Statistics of one pass equal those of captured activations; files come back whole or not at all."""
+
+import pytest
+import torch
+from conftest import tiny_ids, tiny_model
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.models.adapter import adapt
+from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect, load_statistics, save_statistics
+
+IDS = tiny_ids(7, 12, seed=2)
+
+
+def captured(model, name):
+    """Inputs of a module by its own name in the model, over all windows, (tokens, channels)."""
+    seen = []
+    handle = model.get_submodule(name).register_forward_hook(lambda _, args, out: seen.append(args[0]))
+    with torch.no_grad():
+        model(torch.from_numpy(IDS).long(), use_cache=False)
+    handle.remove()
+    return torch.cat(seen).reshape(-1, seen[0].shape[-1]).double()
+
+
+NAMES = {
+    "opt": ("model.decoder.layers.1.self_attn.out_proj", "model.decoder.layers.1.fc2", "model.decoder.layers.1.fc1"),
+    "llama": ("model.layers.1.self_attn.o_proj", "model.layers.1.mlp.down_proj", "model.layers.1.mlp.up_proj"),
+}
+
+
+@pytest.mark.parametrize("batch_tokens", [12, 30, 4096])
+def test_moments_are_those_of_captured_activations(family, batch_tokens, monkeypatch):
+    monkeypatch.setattr("sparsitysolver.statistics.collect.BATCH_TOKENS", batch_tokens)
+    model = tiny_model(family)
+    statistics = collect(adapt(model), IDS, "weights", "ids", taps=ALL_TAPS, gram=True)
+    names = NAMES.get(family, NAMES["llama"])
+    for tap, name in zip(("attention_output", "ffn_output", "ffn_input"), names, strict=True):
+        inputs, moments = captured(model, name), statistics.of(1, tap)
+        assert moments.tokens == statistics.tokens == IDS.size
+        assert torch.allclose(moments.squares, inputs.square().sum(dim=0), rtol=1e-4)
+        assert torch.allclose(moments.total, inputs.sum(dim=0), atol=1e-3)
+        assert torch.allclose(moments.gram, inputs.T @ inputs, atol=1e-3)
+
+
+def test_collecting_changes_nothing(family):
+    model = tiny_model(family)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    collect(adapt(model), IDS, "weights", "ids")
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_default_taps_are_the_output_projections():
+    statistics = collect(adapt(tiny_model("llama")), IDS, "weights", "ids")
+    assert set(statistics.moments) == {f"layers.{i}.{tap}" for i in range(3) for tap in OUTPUT_TAPS}
+
+
+@pytest.mark.parametrize("gram", [False, True])
+def test_file_round_trip(gram, tmp_path):
+    statistics = collect(adapt(tiny_model("opt")), IDS, "weights", "ids", gram=gram)
+    path = tmp_path / "deep" / "stats.safetensors"
+    save_statistics(statistics, path)
+    loaded = load_statistics(path, "weights", "ids")
+    assert (loaded.key, loaded.tokens) == (statistics.key, IDS.size)
+    assert loaded.moments.keys() == statistics.moments.keys()
+    for name, moments in statistics.moments.items():
+        other = loaded.moments[name]
+        assert torch.equal(other.total, moments.total) and torch.equal(other.squares, moments.squares)
+        assert torch.equal(other.variance, moments.variance)
+        assert (other.gram is not None) == gram
+        assert not gram or torch.equal(other.gram, moments.gram)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    path = tmp_path / "stats.safetensors"
+    save_statistics(collect(adapt(tiny_model("opt")), IDS, "weights", "ids"), path)
+    return path
+
+
+@pytest.mark.parametrize(("weights", "ids", "named"), [("others", "ids", "weights"), ("weights", "others", "ids")])
+def test_statistics_of_something_else(stored, weights, ids, named):
+    with pytest.raises(SparsitySolverError, match=f"{stored} was made from other {named}.*others needed; run calib"):
+        load_statistics(stored, weights, ids)
+
+
+def test_a_truncated_file(stored):
+    stored.write_bytes(stored.read_bytes()[:-100])
+    with pytest.raises(SparsitySolverError, match=f"statistics file {stored} is not whole"):
+        load_statistics(stored, "weights")
+
+
+def test_a_file_of_something_else(stored):
+    stored.write_text("no safetensors")
+    with pytest.raises(SparsitySolverError, match=f"statistics file {stored} is not whole"):
+        load_statistics(stored, "weights")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(SparsitySolverError, match=f"no statistics file at {tmp_path}/none"):
+        load_statistics(tmp_path / "none", "weights")
+
+
+def test_the_content_key_names_weights_and_ids():
+    keys = {collect(adapt(tiny_model("opt")), IDS, w, i).key for w in ("a", "b") for i in ("a", "b")}
+    assert len(keys) == 4

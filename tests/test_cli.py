@@ -1,0 +1,338 @@
+"""The command line: what users get wrong is one sentence and status 2; what they get right is a model again."""
+
+import contextlib
+import errno
+import json
+import resource
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_folder, tiny_ids, tiny_text
+
+from sparsitysolver.cli import build_parser, main
+from sparsitysolver.models.loading import load_model
+from sparsitysolver.records import read_record, write_json
+from sparsitysolver.statistics.collect import load_statistics
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+MODEL = str(tiny_folder("llama"))
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """A working folder with an assets folder of tiny texts."""
+    folder = tmp_path / "assets" / "wikitext2"
+    folder.mkdir(parents=True)
+    for seed, name in enumerate(("train", "valid", "test")):
+        (folder / f"{name}.txt").write_text(tiny_text(1000, seed))
+    np.save(tmp_path / "ids.npy", tiny_ids(8, 16))
+    monkeypatch.setenv("SPARSITYSOLVER_ASSETS", str(tmp_path / "assets"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+PRUNE = ("prune", MODEL, "--out", "out", "--calibration", "ids.npy", "--sparsity", "0.2")
+SEARCH = ("search", MODEL, "--out", "out", "--calibration", "ids.npy", "--sparsity", "0.2", "--seqlen", "16")
+EVALUATE = ("evaluate", MODEL, "--task", "wikitext2", "--seqlen", "16")
+
+
+def failure(capsys, *command):
+    """What a command that must fail says: one line, status 2, no traceback."""
+    capsys.readouterr()
+    assert main([str(part) for part in command]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sparsitysolver: error: ") and error.count("\n") == 1
+    return error
+
+
+def output(capsys, *command):
+    """The last line that a command prints which must work."""
+    assert main([str(part) for part in command]) == 0
+    return capsys.readouterr().out.splitlines()[-1]
+
+
+# --- that which works -----------------------------------------------------------------------------------------------
+
+
+def test_prune_and_evaluate(place, capsys):
+    dense = json.loads(output(capsys, *EVALUATE, "--json", "--out", "dense.json"))
+    assert {"ppl", "tokens", "windows", "fingerprint"} <= dense.keys()
+    assert (dense["tokens"], dense["windows"], dense["achieved_sparsity"]) == (1001, 62, 0.0)
+    output(capsys, *PRUNE, "--method", "uniform")
+    pruned = json.loads(output(capsys, "evaluate", "out", *EVALUATE[2:], "--json", "--out", "cell.json"))
+    assert pruned["fingerprint"] == dense["fingerprint"] and pruned["ppl"] != dense["ppl"]
+    assert 0.2 <= pruned["achieved_sparsity"] < 0.3
+    cell = read_record("cell.json", "cell")
+    assert (cell["method"], cell["sparsity"], cell["calibration"]["source"]) == ("uniform", 0.2, "ids.npy")
+    assert cell["metrics"]["ppl"]["value"] == pruned["ppl"]
+    assert read_record("dense.json", "cell")["method"] == "dense"
+
+
+def test_a_pruned_folder_is_not_pruned_again(capsys):
+    output(capsys, *PRUNE, "--method", "uniform")
+    error = failure(capsys, "prune", "out", *PRUNE[2:3], "again", *PRUNE[4:], "--method", "uniform")
+    assert "out is pruned already" in error
+
+
+def test_search_and_prune_by_its_strategy(place, capsys):
+    options = (*SEARCH, "--episodes", "15", "--reward-windows", "2")
+    output(capsys, *options[:3], "s.json", *options[4:])
+    strategy = read_record("s.json", "strategy")
+    assert (place / "s.curve.csv").is_file() and not (place / "s.checkpoint").exists()
+    output(capsys, *PRUNE, "--method", "sparsitysolver", "--strategy", "s.json")
+    assert load_model("out", device="cpu").structure["groups"] == [u["kept"] for u in strategy["units"][::2]]
+    assert "not for 0.3" in failure(
+        capsys, *PRUNE[:-1], "0.3", "--method", "sparsitysolver", "--strategy", "s.json", "--out", "other"
+    )
+
+
+def test_prune_searches_with_the_options_of_a_search(place, capsys):
+    (place / "reward.txt").write_text(tiny_text(500, seed=9))
+    options = (
+        "--episodes",
+        "15",
+        "--seqlen",
+        "16",
+        "--reward-windows",
+        "3",
+        "--reward",
+        "dense_ratio",
+        "--a-min",
+        "0.4",
+    )
+    output(capsys, *PRUNE, "--method", "sparsitysolver", *options, "--text", "reward.txt", "--out", "m-0.2")
+    found = json.loads((place / "m-0.2" / "pruning.json").read_text())["strategy"]["found"]
+    assert (found["reward_windows"], found["reward"], found["a_min"]) == (3, "dense_ratio", 0.4)
+    assert found["text"] == "reward.txt"
+    assert (place / "m-0.2.strategy.curve.csv").is_file()
+
+
+def test_sample_and_calibrate(place, capsys):
+    output(capsys, "sample", MODEL, "--nsamples", "5", "--seqlen", "16", "--out", "drawn.npy")
+    assert np.load("drawn.npy").shape == (5, 16)
+    output(capsys, "calibrate", MODEL, "--calibration", "drawn.npy", "--out", "s.safetensors", "--gram")
+    weights = load_model(MODEL, device="cpu").weights_sha256
+    assert load_statistics("s.safetensors", weights).tokens == 80
+    output(capsys, *PRUNE, "--calibration", "drawn.npy", "--method", "uniform", "--stats", "s.safetensors")
+    error = failure(capsys, *PRUNE, "--method", "uniform", "--stats", "s.safetensors", "--out", "other")
+    assert "ids_sha256" in error
+
+
+def test_customary_names_are_aliases():
+    args = build_parser().parse_args(["prune", "m", "--prune_method", "flap", "--sparsity_ratio", "0.3", "--save", "x"])
+    assert (args.method, args.sparsity, args.out) == ("flap", 0.3, "x")
+
+
+# --- that which is wrong --------------------------------------------------------------------------------------------
+
+BAD = {
+    "method": ("did you mean uniform", (*PRUNE, "--method", "unifrom")),
+    "sparsity above": ("1.5", (*PRUNE, "--method", "flap", "--sparsity", "1.5")),
+    "sparsity below": ("sparsity -0.1", (*PRUNE, "--method", "flap", "--sparsity", "-0.1")),
+    "sparsity nan": ("sparsity nan", (*PRUNE, "--method", "flap", "--sparsity", "nan")),
+    "criterion": ("structured criterion 'l3'", (*PRUNE, "--method", "uniform", "--criterion", "l3")),
+    "model": ("no model folder at ./nope", ("prune", "./nope", *PRUNE[2:], "--method", "flap")),
+    "cut model": ("cut", ("evaluate", "./cut", *EVALUATE[2:])),
+    "task": ("wikitext2", ("evaluate", MODEL, "--task", "wikitxt2")),
+    "split": ("unknown split 'dev'", (*EVALUATE, "--split", "dev")),
+    "zero-shot task": ("kind zero_shot", ("evaluate", MODEL, "--task", "piqa")),
+    "short text": ("short.txt", ("evaluate", MODEL, "--task", "./short.txt")),
+    "windows": ("900 windows asked for", (*EVALUATE, "--windows", "900")),
+    "seqlen": ("window length 4096", ("evaluate", MODEL, "--task", "wikitext2", "--seqlen", "4096")),
+    "hub": ("facebook/opt-125m", ("evaluate", "facebook/opt-125m", "--task", "wikitext2")),
+    "assets": ("assets folder nowhere does not exist", (*EVALUATE, "--assets", "nowhere")),
+    "algorithm": ("did you mean ppo", (*SEARCH, "--algorithm", "pppo", "--episodes", "15")),
+    "episodes": ("0 episodes", (*SEARCH, "--episodes", "0")),
+    "granularity": ("granularity", (*SEARCH, "--granularity", "structred")),
+    "bounds": ("a_min", (*SEARCH, "--a-min", "0.95")),
+    "prune's episodes": ("0 episodes", (*PRUNE, "--method", "sparsitysolver", "--episodes", "0")),
+    "other strategy": ("strategy", (*PRUNE, "--method", "sparsitysolver", "--strategy", "other.json")),
+    "broken strategy": ("strategy", (*PRUNE, "--method", "sparsitysolver", "--strategy", "broken.json")),
+    "needless strategy": ("takes no --strategy", (*PRUNE, "--method", "slicegpt", "--strategy", "other.json")),
+    "calibration": ("calibration file at nothing.npy", (*PRUNE, "--method", "flap", "--calibration", "nothing.npy")),
+    "long calibration": ("windows of 80 tokens", (*PRUNE, "--method", "flap", "--calibration", "long.npy")),
+    "foreign calibration": ("another tokenizer", (*PRUNE, "--method", "flap", "--calibration", "foreign.npy")),
+    "nsamples": ("0 calibration windows", (*PRUNE[:4], "--method", "flap", "--nsamples", "0")),
+    "statistics": ("no statistics file", (*PRUNE, "--method", "uniform", "--stats", "nothing.safetensors")),
+    "option": ("name=value", (*PRUNE, "--method", "flap", "--set", "ridge")),
+    "option's value": ("ridge=x", (*PRUNE, "--method", "uniform_recon", "--set", "ridge=x")),
+    "device": ("device 'gpu'", (*EVALUATE, "--device", "gpu")),
+    "dtype": ("did you mean float16", (*EVALUATE, "--dtype", "flaot16")),
+    "threads": ("0 threads", (*EVALUATE, "--threads", "0")),
+    "sampler": ("did you mean gptq", ("sample", MODEL, "--sampler", "gptk", "--out", "out")),
+}
+
+
+@pytest.fixture
+def wrong(place):
+    """Broken things that the bad inputs name."""
+    cut = shutil.copytree(MODEL, place / "cut") / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:5000])
+    (place / "short.txt").write_text("hi\n")
+    (place / "broken.json").write_text("{")
+    write_json(place / "other.json", {"model": "x", "units": []})
+    np.save(place / "long.npy", tiny_ids(2, 80))
+    np.save(place / "foreign.npy", tiny_ids(2, 16) + 1000)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name, wrong, place, capsys, monkeypatch):
+    word, command = BAD[name]
+    if name == "hub":
+        monkeypatch.delenv("SPARSITYSOLVER_ASSETS")
+    if name == "sampler":
+        command = (*command, "--calibration", "wikitext2")
+    assert word in failure(capsys, *command)
+    left = {path.name for path in place.iterdir()}
+    assert left == {"assets", "ids.npy", "cut", "short.txt", "broken.json", "other.json", "long.npy", "foreign.npy"}
+
+
+def test_a_folder_that_holds_something_is_not_overwritten(place, capsys):
+    (place / "out").mkdir()
+    (place / "out" / "thesis.tex").write_text("x")
+    assert "out exists and is not empty" in failure(capsys, *PRUNE, "--method", "uniform")
+    assert (place / "out" / "thesis.tex").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    "command", [("prune",), ("prune", "m", "--method"), ("evaluate", "m", "--windows", "x"), ("x",)]
+)
+def test_misspelt_commands(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(list(command))
+    assert stop.value.code == 2
+
+
+# --- the machine's limits -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nMore text."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_says_what_to_do(error, place, capsys, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("sparsitysolver.stages.evaluate.window_losses", fail)
+    message = failure(capsys, *EVALUATE, "--out", "cell.json")
+    assert "out of memory in stage 'evaluate'" in message and "--seqlen" in message
+    assert not (place / "cell.json").exists()
+
+
+def test_other_errors_are_not_hidden(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("sparsitysolver.stages.evaluate.window_losses", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(list(EVALUATE))
+
+
+def test_an_interrupt_is_status_130(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sparsitysolver.stages.evaluate.window_losses", interrupt)
+    assert main(list(EVALUATE)) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+@contextlib.contextmanager
+def files_no_larger_than(size):
+    """Every longer write fails, as on a full disk."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+
+
+@pytest.mark.parametrize(
+    ("size", "command"),
+    [
+        (3000, (*PRUNE, "--method", "uniform")),
+        (20_000, (*PRUNE, "--method", "uniform")),
+        (1000, (*EVALUATE, "--out", "out")),
+        (100, ("sample", MODEL, "--nsamples", "5", "--seqlen", "16", "--calibration", "wikitext2", "--out", "out")),
+        (2000, ("calibrate", MODEL, "--calibration", "ids.npy", "--out", "out")),
+        (3000, (*SEARCH, "--episodes", "15")),
+    ],
+    ids=["prune's config", "prune's weights", "evaluate", "sample", "calibrate", "search"],
+)
+def test_a_write_cut_short_leaves_nothing(size, command, place, capsys):
+    before = {path.name for path in place.iterdir()}
+    with files_no_larger_than(size):
+        assert main(list(command)) == 2
+    assert "cannot write" in capsys.readouterr().err.splitlines()[-1]
+    assert {path.name for path in place.iterdir()} - {"out.curve.csv"} == before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("this user cannot mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk(small_disk, capsys):
+    (small_disk / "ballast").write_bytes(bytes(40_000))
+    error = failure(capsys, *PRUNE, "--method", "uniform", "--out", small_disk / "out")
+    assert f"cannot write {small_disk}/" in error
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+
+def test_a_read_only_place(monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", "/sealed/out")
+
+    monkeypatch.setattr("sparsitysolver.stages.evaluate.write_record", refuse)
+    assert "cannot write /sealed/out: Read-only file system" in failure(capsys, *EVALUATE, "--out", "out")
+
+
+# --- the process ----------------------------------------------------------------------------------------------------
+
+HELP = """
+import contextlib, io, sys
+from sparsitysolver.cli import main
+for command in sys.argv[1:]:
+    text = io.StringIO()
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(text):
+        main([*command.split(), "--help"])
+    assert "usage: sparsitysolver" in text.getvalue(), command
+print(sorted({"torch", "transformers", "datasets", "stable_baselines3"} & set(sys.modules)))
+"""
+
+
+def test_help_is_quick():
+    commands = [
+        "",
+        *["sample", "calibrate", "search", "prune", "evaluate", "bench", "preflight", "assets", "report"],
+        "bench episode",
+    ]
+    result = subprocess.run([sys.executable, "-c", HELP, *commands], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_the_module_runs_as_a_command(place):
+    command = [sys.executable, "-m", "sparsitysolver.cli", *PRUNE, "--method", "wandda"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("sparsitysolver: error: unknown method 'wandda'")
+    assert result.stderr.count("\n") == 1 and result.stdout == ""

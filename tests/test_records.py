@@ -1,0 +1,166 @@
+"""Artefacts as files: content keys, whole or not at all, schemas that name the field."""
+
+import errno
+
+import pytest
+from safetensors import SafetensorError
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import (
+    atomic_folder,
+    atomic_path,
+    canonical_json,
+    content_key,
+    file_sha256,
+    identity,
+    read_json,
+    read_record,
+    validate,
+    write_json,
+    write_record,
+    write_text,
+)
+
+STRATEGY = {
+    "format": 1,
+    "model": {"name": "m", "family": "opt", "weights_sha256": "abc"},
+    "granularity": "structured",
+    "target_sparsity": 0.5,
+    "achieved_sparsity": 0.5,
+    "units": [{"name": "layers.0.mha", "kind": "mha", "size": 4, "kept": 2, "ratio": 0.5}],
+    "found": {"algorithm": "ppo"},
+    "seed": 0,
+}
+
+
+def test_one_spelling_of_json():
+    assert canonical_json({"b": [1, 2.5], "a": "é"}) == '{"a":"\\u00e9","b":[1,2.5]}'
+    assert content_key({"a": 1, "b": 2}) == content_key({"b": 2, "a": 1}) == "43258cff783fe703"
+    assert content_key({"a": 1}) != content_key({"a": "1"})
+    assert len(content_key([], 64)) == 64
+
+
+def test_file_hash(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")
+
+
+def test_json_round_trip(tmp_path):
+    write_json(tmp_path / "deep" / "x.json", {"b": 1, "a": [0.1, None]})
+    assert read_json(tmp_path / "deep" / "x.json", "thing") == {"a": [0.1, None], "b": 1}
+    assert (tmp_path / "deep" / "x.json").read_text().startswith('{\n "a"')
+
+
+def test_text_is_written_byte_for_byte(tmp_path):
+    write_text(tmp_path / "x.txt", "a\r\né\u2028\n")
+    assert (tmp_path / "x.txt").read_bytes() == "a\r\né\u2028\n".encode()
+
+
+@pytest.mark.parametrize("error", [ValueError("oh"), KeyboardInterrupt()])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(error, tmp_path):
+    path = tmp_path / "x"
+    write_text(path, "old")
+    with pytest.raises(type(error)), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path):
+    with atomic_folder(tmp_path / "x") as folder:
+        (folder / "a").write_text("old")
+    with pytest.raises(ValueError), atomic_folder(tmp_path / "x") as folder:
+        (folder / "a").write_text("new")
+        raise ValueError
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert (tmp_path / "x" / "a").read_text() == "old"
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    for name in ("a", "b"):
+        with atomic_folder(tmp_path / "x") as folder:
+            (folder / name).write_text(name)
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("writing", [atomic_path, atomic_folder])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 448 vs 342"),
+    ],
+    ids=["system", "safetensors", "torch"],
+)
+def test_a_full_disk_is_an_error_that_names_the_file(writing, error, tmp_path):
+    with pytest.raises(SparsitySolverError, match=f"cannot write {tmp_path}/x: "), writing(tmp_path / "x"):
+        raise error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("writing", [atomic_path, atomic_folder])
+def test_a_place_that_cannot_be_written(writing, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SparsitySolverError, match=f"cannot write {tmp_path}/file/x"), writing(tmp_path / "file" / "x"):
+        pass
+
+
+def test_missing_and_broken_json(tmp_path):
+    path = tmp_path / "x.json"
+    with pytest.raises(SparsitySolverError, match=f"no strategy file at {path}"):
+        read_json(path, "strategy")
+    path.write_text("{")
+    with pytest.raises(SparsitySolverError, match=f"{path} is not a strategy: broken JSON"):
+        read_json(path, "strategy")
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SparsitySolverError, match=f"{path} is not a strategy: broken JSON"):
+        read_json(path, "strategy")
+    path.write_text("[1]")
+    with pytest.raises(SparsitySolverError, match=f"{path} is not a strategy: expected a JSON object, found list"):
+        read_json(path, "strategy")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"units": []}, "units"),
+        ({"format": 2}, "format"),
+        ({"model": "x"}, "model"),
+        ({"target_sparsity": 1.5}, "target_sparsity"),
+        ({"units": [STRATEGY["units"][0] | {"kept": -1}]}, "units/0/kept"),
+        ({"units": [STRATEGY["units"][0] | {"kept": 1.5}]}, "units/0/kept"),
+        ({"surprise": 1}, "top level"),
+        ({"found": {}}, "found"),
+    ],
+)
+def test_the_schema_names_the_field(change, field, tmp_path):
+    with pytest.raises(SparsitySolverError, match=f"x.json is not a valid strategy: {field}: "):
+        validate(STRATEGY | change, "strategy", "x.json")
+    with pytest.raises(SparsitySolverError, match=field):
+        write_record(tmp_path / "x.json", STRATEGY | change, "strategy")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_record_round_trip(tmp_path):
+    write_record(tmp_path / "x.json", STRATEGY | {"run": {"seconds": 1}}, "strategy")
+    assert identity(read_record(tmp_path / "x.json", "strategy")) == STRATEGY
+
+
+@pytest.mark.parametrize("missing", ["model", "method", "sparsity", "task", "split", "provenance"])
+def test_a_cell_needs_its_identity(missing):
+    cell = {
+        "format": 1,
+        "status": "skipped",
+        "model": STRATEGY["model"],
+        "method": "flap",
+        "sparsity": 0.2,
+        "seed": 0,
+        "task": "wikitext2",
+        "split": "test",
+        "provenance": {"versions": {}, "commit": "x", "device": "cpu", "threads": 1, "seeds": {}},
+    }
+    validate(cell, "cell", "x")
+    with pytest.raises(SparsitySolverError, match=f"'{missing}' is a required property"):
+        validate({key: value for key, value in cell.items() if key != missing}, "cell", "x")

@@ -1,0 +1,73 @@
+"""Strategies are checked against the model they are executed on."""
+
+import pytest
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.pruning.units import Unit
+from sparsitysolver.records import write_json
+from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
+
+UNITS = [Unit("layers.0.mha", "mha", 0, 4, 100), Unit("layers.0.ffn", "ffn", 0, 10, 60)]
+MODEL = {"name": "tiny", "family": "opt", "weights_sha256": "aaaa"}
+
+
+def strategy(kept=(3, 7), **changes):
+    return make_strategy(UNITS, kept, 0.25, MODEL, {"algorithm": "ppo"}, 7) | changes
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_json(tmp_path / "x.json", strategy())
+    return tmp_path / "x.json"
+
+
+def test_a_strategy_says_what_is_kept():
+    record = strategy()
+    assert record["achieved_sparsity"] == pytest.approx(0.28)
+    assert [(unit["name"], unit["kind"], unit["size"], unit["kept"], unit["ratio"]) for unit in record["units"]] == [
+        ("layers.0.mha", "mha", 4, 3, 0.75),
+        ("layers.0.ffn", "ffn", 10, 7, 0.7),
+    ]
+    assert kept_counts(record) == [3, 7]
+
+
+def test_round_trip(path):
+    assert read_strategy(path, UNITS, "aaaa", 0.25) == strategy()
+    assert read_strategy(path, UNITS, "aaaa", None) == strategy()
+
+
+@pytest.mark.parametrize(
+    ("units", "difference"),
+    [
+        (UNITS[:1], r"2 units found, 1 needed.*\('layers\.0\.ffn', 10\) found, None needed"),
+        ([*UNITS, Unit("layers.1.mha", "mha", 1, 4, 100)], r"2 units found, 3 needed.*None found"),
+        ([UNITS[0], Unit("layers.0.ffn", "ffn", 0, 11, 60)], r"\('layers\.0\.ffn', 10\) found.*, 11\) needed"),
+    ],
+)
+def test_another_models_shape(path, units, difference):
+    with pytest.raises(
+        SparsitySolverError, match=rf"strategy {path} was made for another model \(tiny\).*{difference}"
+    ):
+        read_strategy(path, units, "aaaa", 0.25)
+
+
+def test_another_models_weights(path):
+    with pytest.raises(SparsitySolverError, match="same shape, but weights aaaa found, bbbb needed"):
+        read_strategy(path, UNITS, "bbbb", 0.25)
+
+
+def test_another_sparsity(path):
+    with pytest.raises(SparsitySolverError, match=r"was made for sparsity 0\.25, not for 0\.3"):
+        read_strategy(path, UNITS, "aaaa", 0.3)
+
+
+def test_more_than_there_is(tmp_path):
+    write_json(tmp_path / "x.json", strategy(kept=(5, 7), achieved_sparsity=0.0))
+    with pytest.raises(SparsitySolverError, match=r"(keeps more than there is in layers\.0\.mha|units/0/ratio)"):
+        read_strategy(tmp_path / "x.json", UNITS, "aaaa", 0.25)
+
+
+def test_something_else(tmp_path):
+    write_json(tmp_path / "x.json", {"model": "x", "units": []})
+    with pytest.raises(SparsitySolverError, match=r"x\.json is not a valid strategy"):
+        read_strategy(tmp_path / "x.json", UNITS, "aaaa", 0.25)
