@@ -20,7 +20,7 @@ rule sample:
         common=common,
         options=lambda w: grid.sample_options(w.draw),
     message:
-        "{wildcards.model}: draw calibration windows {wildcards.draw}"
+        "{wildcards.model}: draw calibration windows {wildcards.draw} [{resources.mem_mb} MB, {resources.runtime} min]"
     shell:
         "sparsitysolver sample {params.model} {params.common} {params.options} --gpus 0 --out {output.ids} > {log} 2>&1"
 
@@ -44,7 +44,7 @@ rule calibrate:
         model=model,
         common=common,
     message:
-        "{wildcards.model}: statistics over {wildcards.draw}"
+        "{wildcards.model}: statistics over {wildcards.draw} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver calibrate {params.model} {params.common} --calibration {input.ids} --out {output} > {log} 2>&1"
 
@@ -73,7 +73,7 @@ rule search:
         seed=lambda w: grid.search_seed(cell_of(w)),
         text=grid.task,
     message:
-        "{wildcards.model}: search at sparsity {wildcards.sparsity}; follow it with tail -f {log}"
+        "{wildcards.model}: search at sparsity {wildcards.sparsity}; follow it with tail -f {log} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver search {params.model} {params.common} {params.options} --sparsity {wildcards.sparsity} --seed {params.seed} "
         "--text {params.text} --calibration {input.ids} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
@@ -100,7 +100,7 @@ rule prune:
         options=lambda w, input: grid.prune_options(dict(input.items())),
         row=lambda w: grid.deciding(w.method),
     message:
-        "{wildcards.model}: prune by {wildcards.method} to sparsity {wildcards.sparsity}, seed {wildcards.seed}"
+        "{wildcards.model}: prune by {wildcards.method} to sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver prune {params.model} {params.common} {params.options} --method {wildcards.method} "
         "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --out {output} > {log} 2>&1"
@@ -125,7 +125,7 @@ rule evaluate:
         model=lambda w, input: input.model or model(w),
         common=common,
     message:
-        "{wildcards.model}: evaluate {wildcards.method} at sparsity {wildcards.sparsity} on {wildcards.task}"
+        "{wildcards.model}: evaluate {wildcards.method} at sparsity {wildcards.sparsity} on {wildcards.task} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver evaluate {params.model} {params.common} --task {wildcards.task} --split test "
         "--out {output} > {log} 2>&1"
