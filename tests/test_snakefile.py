@@ -1,0 +1,136 @@
+"""The DAG: lint, plans, and one whole run on a bundled model with what has to hold after it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def snakemake(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in a checkout, with that checkout's own package."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SPARSITYSOLVER", "SNAKEMAKE"))}
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=folder,
+        env=clean | {"PYTHONPATH": str(folder)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def planned(folder: Path, *arguments: str) -> str:
+    """Output of a dry run that must succeed."""
+    done = snakemake(folder, "-n", "--cores", "2", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tracked files."""
+    folder = tmp_path_factory.mktemp("checkout")
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+SMALL = ("results/table2.csv", "--config", "models=opt-tiny", "episodes=15")
+
+
+@pytest.fixture(scope="module")
+def finished(checkout: Path) -> Path:
+    """The checkout after Table 2 of one bundled model was made with a small search."""
+    done = snakemake(checkout, "--cores", "2", *SMALL)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return checkout
+
+
+def test_lint_is_clean(checkout: Path) -> None:
+    done = snakemake(checkout, "--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_paper_grid_plans_without_network_or_assets(checkout: Path) -> None:
+    plan = planned(checkout, "results/table2.csv", "--config", "grid=paper")
+    models = set(re.findall(r"Job \d+: (\S+): evaluate dense", plan))
+    assert models == {
+        *("opt-125m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b"),
+        *("llama-2-7b", "llama-2-13b", "llama-2-70b", "mistral-7b"),
+    }
+    assert re.search(r"search at sparsity 0.2.*\[\d+ MB, 1 GPU, \d+ min\]", plan)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("grid=papr", "unknown grid 'papr'; did you mean paper"),
+        ("models=opt-tniy", "unknown model 'opt-tniy'; did you mean opt-tiny"),
+        ("grid=local", "assets=DIR"),
+        ("seeds=x", "seed indices"),
+    ],
+)
+def test_wrong_config_is_one_line_and_status_2(checkout: Path, config: str, words: str) -> None:
+    done = snakemake(checkout, "-n", "--cores", "1", "results/table2.csv", "--config", config)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.dag
+def test_table_has_every_row_and_finite_numbers(finished: Path) -> None:
+    table = pd.read_csv(finished / "results/table2.csv")
+    assert list(table["Method"]) == ["Dense", "SliceGPT", "FLAP", "SVD-LLM", "Ours", "Ours (Recon)"]
+    values = table["opt-tiny"].astype(float)
+    assert (values > 1).all()
+    assert (values >= values[0]).all()
+    cells = pd.read_csv(finished / "results/cells.csv")
+    assert cells["calibrated_on_eval_domain"].sum() == len(cells) - 1  # all but the dense model
+
+
+@pytest.mark.dag
+def test_nothing_is_done_twice(finished: Path) -> None:
+    assert "Nothing to be done" in planned(finished, *SMALL)
+
+
+@pytest.mark.dag
+def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
+    source = finished / "baselines/flap.py"
+    text = source.read_text()
+    try:
+        source.write_text(text + "\n# edited\n")
+        plan = planned(finished, *SMALL)
+    finally:
+        source.write_text(text)
+    assert set(re.findall(r"prune by (\w+)", plan)) == {"flap"}
+    assert set(re.findall(r"evaluate (\w+)", plan)) == {"flap"}
+    assert "search at" not in plan
+
+
+@pytest.mark.dag
+def test_editing_the_search_replans_searched_cells_alone(finished: Path) -> None:
+    source = finished / "sparsitysolver/search/ppo.py"
+    text = source.read_text()
+    try:
+        source.write_text(text + "\n# edited\n")
+        plan = planned(finished, *SMALL)
+    finally:
+        source.write_text(text)
+    assert set(re.findall(r"prune by (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
+
+
+@pytest.mark.dag
+def test_another_search_budget_searches_again_and_evaluates_nothing_else(finished: Path) -> None:
+    plan = planned(finished, "results/table2.csv", "--config", "models=opt-tiny", "episodes=30")
+    assert set(re.findall(r"prune by (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
+    assert set(re.findall(r"evaluate (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
