@@ -28,7 +28,7 @@ wildcard_constraints:
     sparsity=r"0|0?\.\d+",
     seed=r"\d+",
     task=r"[a-z0-9_]+",
-    draw=r"[a-z_]+-\d+x\d+-\d+",
+    draw=r"[a-z0-9]+-[a-z_]+-\d+x\d+-\d+",
     key=r"[0-9a-f]{16}",
     table=r"table\d+",
 

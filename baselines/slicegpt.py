@@ -166,11 +166,15 @@ def _parameters(adapter: Adapter) -> int:
 def _facts(adapter: Adapter, width: int, dense: int, untied: int) -> dict[str, float | int]:
     """What is stored; ``parameters_to_dense`` counts all of it against the dense model with its head tied or not."""
     head_bias = adapter.lm_head.bias
-    return {
-        "width": width,
-        "removed_fraction": removed_fraction(adapter.shape, width),
+    added = {
         "shortcut_parameters": sum(shortcut.weight.numel() for shortcut in adapter.shortcuts),
         "untied_head_parameters": untied,
         "head_bias_parameters": 0 if head_bias is None else head_bias.numel(),
+    }
+    return {
+        "width": width,
+        "removed_fraction": removed_fraction(adapter.shape, width),
         "parameters_to_dense": _parameters(adapter) / dense,
+        "extra_parameters": sum(added.values()),
+        **added,
     }

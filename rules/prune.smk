@@ -5,7 +5,8 @@ rule sample:
     input:
         code=source_files("sparsitysolver.stages.sample"),
     output:
-        f"{RESULTS}/calibration/{{model}}/{{draw}}/{{key}}.npy",
+        ids=f"{RESULTS}/calibration/{{model}}/{{draw}}/{{key}}.npy",
+        record=f"{RESULTS}/calibration/{{model}}/{{draw}}/{{key}}.npy.json",
     log:
         "logs/sample/{model}/{draw}/{key}.log",
     conda:
@@ -18,8 +19,10 @@ rule sample:
         model=model,
         common=common,
         options=lambda w: grid.sample_options(w.draw),
+    message:
+        "{wildcards.model}: draw calibration windows {wildcards.draw} [{resources.mem_mb} MB, {resources.runtime} min]"
     shell:
-        "sparsitysolver sample {params.model} {params.common} {params.options} --out {output} > {log} 2>&1"
+        "sparsitysolver sample {params.model} {params.common} {params.options} --gpus 0 --out {output.ids} > {log} 2>&1"
 
 
 rule calibrate:
@@ -38,7 +41,10 @@ rule calibrate:
         gpu=gpus,
         runtime=minutes("calibrate"),
     params:
+        model=model,
         common=common,
+    message:
+        "{wildcards.model}: statistics over {wildcards.draw} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver calibrate {params.model} {params.common} --calibration {input.ids} --out {output} > {log} 2>&1"
 
@@ -66,6 +72,8 @@ rule search:
         options=grid.search_options(),
         seed=lambda w: grid.search_seed(cell_of(w)),
         text=grid.task,
+    message:
+        "{wildcards.model}: search at sparsity {wildcards.sparsity}; follow it with tail -f {log} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver search {params.model} {params.common} {params.options} --sparsity {wildcards.sparsity} --seed {params.seed} "
         "--text {params.text} --calibration {input.ids} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
@@ -91,6 +99,8 @@ rule prune:
         common=common,
         options=lambda w, input: grid.prune_options(dict(input.items())),
         row=lambda w: grid.deciding(w.method),
+    message:
+        "{wildcards.model}: prune by {wildcards.method} to sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver prune {params.model} {params.common} {params.options} --method {wildcards.method} "
         "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --out {output} > {log} 2>&1"
@@ -114,6 +124,8 @@ rule evaluate:
     params:
         model=lambda w, input: input.model or model(w),
         common=common,
+    message:
+        "{wildcards.model}: evaluate {wildcards.method} at sparsity {wildcards.sparsity} on {wildcards.task} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver evaluate {params.model} {params.common} --task {wildcards.task} --split test "
         "--out {output} > {log} 2>&1"

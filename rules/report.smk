@@ -15,6 +15,8 @@ rule collect:
     resources:
         mem_mb=1000,
         runtime=5,
+    message:
+        "collect all cells"
     shell:
         "sparsitysolver report collect {input.cells} --out {output} > {log} 2>&1"
 
@@ -42,6 +44,8 @@ rule table:
     params:
         models=" ".join(grid.models),
         task=grid.task,
+    message:
+        "write {wildcards.table}"
     shell:
         "sparsitysolver report table {wildcards.table} --cells {input.cells} --models {params.models} "
         "--task {params.task} --out results > {log} 2>&1"
@@ -65,5 +69,7 @@ rule paper_tables:
         runtime=5,
     params:
         options=f"--grid {grid.name} --task {grid.task}",
+    message:
+        "write paper_tables.md"
     shell:
         "sparsitysolver report paper-tables {params.options} --out {output} > {log} 2>&1"

@@ -24,6 +24,7 @@ from sparsitysolver.seeds import derive_seed
 from sparsitysolver.sources import source_files
 
 RESULTS = "results"
+HUB_TEXT = "wikitext2"  # the text that stands for the grid's own in the methods' calibration
 RECONSTRUCTION = "reconstruction"  # name of the calibration set that reconstruction regresses on
 _RECONSTRUCTION_WINDOWS = 32
 _WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
@@ -56,7 +57,7 @@ class Grid:
         self.dtype: str = settings.get("dtype", "auto")
         self.max_nsamples: int | None = settings.get("max_nsamples")
         self.search: dict[str, Any] = settings["search"] | _search_overrides(config)
-        self.seeds = [str(seed) for seed in config.get("seeds", [0])]
+        self.seeds = _seeds(config.get("seeds", [0]))
         self.models = self._models(config.get("models") or settings["models"])
         if self.task not in tasks_table():
             raise unknown_name("task", self.task, tasks_table())
@@ -182,14 +183,17 @@ class Grid:
         return datasets_table()[source].revision
 
     def draw(self, name: str, seed: str) -> str:
-        """Name of a calibration set on this grid: sampler, windows x tokens, seed, e.g. ``gptq-64x2048-0``.
+        """Name of a calibration set: source, sampler, windows x tokens, seed, e.g. ``wikitext2-gptq-64x2048-0``.
+
+        Methods that calibrate on WikiText-2 take the grid's own text, so that the tiny grid needs no network.
 
         ``name`` is a method or ``reconstruction``. Methods that draw alike share the name and so the file.
         """
         row = method("sparsitysolver" if name == RECONSTRUCTION else name)
         nsamples = _RECONSTRUCTION_WINDOWS if name == RECONSTRUCTION else row.nsamples
         nsamples = min(nsamples, self.max_nsamples or nsamples)
-        return f"{row.sampler}-{nsamples}x{row.seqlen}-{row.calibration_seed + int(seed)}"
+        source = self.task if row.source == HUB_TEXT else row.source
+        return f"{source}-{row.sampler}-{nsamples}x{row.seqlen}-{row.calibration_seed + int(seed)}"
 
     def sample_options(self, draw: str) -> str:
         """The drawing as options of ``sparsitysolver sample``."""
@@ -199,7 +203,7 @@ class Grid:
 
     def ids_key(self, model: str, draw: str) -> str:
         """Content key of calibration ids."""
-        return content_key([self.model_identity(model), draw, self.task, self.text_identity(self.task)])
+        return content_key([self.model_identity(model), draw, self.text_identity(draw.split("-")[0])])
 
     def strategy_key(self, cell: Cell) -> str:
         """Content key of a searched strategy."""
@@ -223,10 +227,9 @@ class Grid:
         parts: list[Any] = [self.model_identity(cell.model), self.precision(cell.model), self.deciding(cell.method)]
         parts += [cell.sparsity, cell.seed]
         if cell.method != "dense":
-            parts.append(self.draw(cell.method, cell.seed))
-            parts.append(self.text_identity(self.task))
+            parts.append(self.ids_key(cell.model, self.draw(cell.method, cell.seed)))
         if row.pruner == "reconstruction":
-            parts.append(self.draw(RECONSTRUCTION, cell.seed))
+            parts.append(self.ids_key(cell.model, self.draw(RECONSTRUCTION, cell.seed)))
         if searches(row):
             parts.append(self.strategy_key(cell))
         return content_key(parts)
@@ -313,6 +316,15 @@ def _draws(row: MethodRow) -> bool:
 
 def _place(cell: Cell) -> str:
     return f"{cell.model}/{cell.method}/{cell.sparsity}/{cell.seed}"
+
+
+def _seeds(given: Any) -> list[str]:
+    """Seed indices from ``[0, 1]``, ``0,1`` or ``0``."""
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
+    texts = [str(part).strip() for part in parts]
+    if not texts or not all(text.isdigit() for text in texts):
+        raise SparsitySolverError(f"seeds={given}: seed indices such as 0 or 0,1,2 are needed.")
+    return texts
 
 
 def _search_overrides(config: Mapping[str, Any]) -> dict[str, Any]:

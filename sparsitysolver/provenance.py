@@ -61,9 +61,10 @@ class Clock:
 
     def record(self, **more: Any) -> dict[str, Any]:
         """Times in seconds, peak memory in bytes, host, date and command."""
+        wall = time.perf_counter() - self._start
         return {
-            "wall_seconds": round(time.perf_counter() - self._start, 3),
-            "device_seconds": round(_device_seconds(time.process_time() - self._cpu), 3),
+            "wall_seconds": round(wall, 3),
+            "device_seconds": round(_device_seconds(wall, time.process_time() - self._cpu), 3),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "peak_device_memory_bytes": _device_memory(),
             "host": platform.node(),
@@ -79,6 +80,9 @@ def _device_memory() -> int | None:
     return torch.cuda.max_memory_allocated() if torch is not None and torch.cuda.is_available() else None
 
 
-def _device_seconds(cpu_seconds: float) -> float:
-    """CPU seconds of the process: on the CPU the device's own time; on a GPU an upper bound is the wall time."""
-    return cpu_seconds
+def _device_seconds(wall_seconds: float, cpu_seconds: float) -> float:
+    """Device time: CPU seconds of the process, or on GPUs wall time times the number of GPUs held."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return cpu_seconds
+    return wall_seconds * torch.cuda.device_count()

@@ -6,7 +6,7 @@ generator they replace, so the same text, tokenizer and seed give the same windo
 
 import random
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records import Json, content_key
+from sparsitysolver.records import Json, content_key, read_json
 from sparsitysolver.registry import Assets
 
 _TRIES = 10_000  # random draws without success before a text is declared too short for its windows
@@ -87,7 +87,24 @@ def read_ids(path: str, vocabulary: int) -> Sample:
             f"{vocabulary}: it was made with another tokenizer."
         )
     origin = {"source": Path(path).name, "sampler": "file", "nsamples": ids.shape[0], "seqlen": ids.shape[1]}
-    return Sample(ids.astype(np.int32), origin)
+    drawn = Sample(ids.astype(np.int32), origin)
+    return replace(drawn, origin=_recorded_origin(path, drawn) or origin)
+
+
+def record_path(path: str | Path) -> Path:
+    """Where ``sample`` notes how the ids of a file were drawn."""
+    return Path(f"{path}.json")
+
+
+def _recorded_origin(path: str, drawn: Sample) -> Json | None:
+    """How a file's ids were drawn, if a record beside it says so of exactly these ids."""
+    if not record_path(path).is_file():
+        return None
+    origin = read_json(record_path(path), "calibration record")
+    if origin.pop("sha256", None) != drawn.sha256:
+        return None
+    origin.pop("tokens", None)
+    return origin
 
 
 def _encode(tokenizer: Any, text: str) -> list[int]:

@@ -8,7 +8,7 @@ RIDGE = 0.9  # the paper's lambda (section 4.4)
 
 
 def scale_factors(gram: torch.Tensor, kept: torch.Tensor, removed: torch.Tensor, ridge: float) -> torch.Tensor:
-    """S minimising ‖X_P - S X_K‖² + λ‖S‖² for all removed channels at once (equation 8; deviation: no intercept).
+    """S minimising ‖X_P - S X_K‖² + λ‖S‖² for all removed channels at once (equation 8; deviation 20: no intercept).
 
     S = G_PK (G_KK + λI)⁻¹ with G = Σ x xᵀ, by one Cholesky factorisation in float64.
 

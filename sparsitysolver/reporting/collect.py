@@ -141,7 +141,9 @@ def read_cells_csv(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
-        raise SparsitySolverError(f"no collected cells at {path}; make them with 'sparsitysolver collect'.") from error
+        raise SparsitySolverError(
+            f"no collected cells at {path}; make them with 'sparsitysolver report collect'."
+        ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise SparsitySolverError(f"{path} is not a table of cells: {error}.") from error
     missing = [column for column in COLUMNS if column not in frame]
@@ -154,7 +156,7 @@ def read_cells_csv(path: Path) -> pd.DataFrame:
 
 
 def collect_command(cells: list[Path], out: Path) -> None:
-    """``sparsitysolver collect``: cell files to ``cells.csv``."""
+    """``sparsitysolver report collect``: cell files to ``cells.csv``."""
     if not cells:
         raise SparsitySolverError("no cells to collect; name at least one cell file.")
     collect(cells, out)

@@ -177,5 +177,5 @@ def _distinct(values: Iterable[str]) -> list[str]:
 
 
 def paper_tables_command(results: Path, out: Path, grid: str, task: str | None = None) -> None:
-    """``sparsitysolver paper-tables``: write ``paper_tables.md`` from a results folder."""
+    """``sparsitysolver report paper-tables``: write ``paper_tables.md`` from a results folder."""
     write_text(out, paper_tables(results, grid, task))

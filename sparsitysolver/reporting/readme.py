@@ -43,7 +43,7 @@ def table_section(results: Path, name: str, grid: str) -> str:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
-        raise SparsitySolverError(f"no table at {path}; make it with 'sparsitysolver table {name}'.") from error
+        raise SparsitySolverError(f"no table at {path}; make it with 'sparsitysolver report table {name}'.") from error
     notes = "".join(f"- {line}\n" for line in _footnotes(results / f"{name}.footnotes.json", list(frame[METHOD])))
     return f"{markdown(frame)}\n\n{notes}\nGenerated from `{name}.csv`; grid: {grid}."
 
@@ -59,7 +59,7 @@ def _footnotes(path: Path, rows: list[str]) -> list[str]:
 
 
 def readme_command(readme: Path, results: Path, grid: str, tables: Sequence[str] = ("table2",)) -> None:
-    """``sparsitysolver readme``: fill the sections of a page that are named like tables."""
+    """``sparsitysolver report readme``: fill the sections of a page that are named like tables."""
     try:
         text = readme.read_text()
     except FileNotFoundError as error:

@@ -74,5 +74,5 @@ def write_table(table: MeasuredTable, out_dir: Path) -> None:
 
 
 def table_command(name: str, cells_csv: Path, models: list[str], out_dir: Path, task: str | None = None) -> None:
-    """``sparsitysolver table``: one table of the paper from ``cells.csv``, as CSV and LaTeX, with its extended twin."""
+    """``report table``: one table of the paper from ``cells.csv``, as CSV and LaTeX, with its extended twin."""
     write_table(build_table(name, read_cells_csv(cells_csv), models, task), out_dir)

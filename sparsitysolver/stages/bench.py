@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -23,7 +23,7 @@ from sparsitysolver.registry import method
 from sparsitysolver.search import ppo
 from sparsitysolver.search.engine import PrefixEngine
 from sparsitysolver.search.problem import Journal
-from sparsitysolver.search.solve import SearchSettings, make_problem
+from sparsitysolver.search.solve import make_problem, settings_from
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, home_text, open_model, statistics_of
 
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     """
     if args.rounds < 1:
         raise SparsitySolverError(f"{args.rounds} rounds asked for; at least 1 is needed.")
-    settings = SearchSettings(sparsity=args.sparsity, episodes=15, reward_windows=args.reward_windows).check()
+    settings = replace(settings_from(vars(args)), episodes=15)
     loaded = open_model(args)
     assets, row = assets_of(args), method("sparsitysolver")
     sample = draw(calibration_of(args, row, loaded), loaded, assets)

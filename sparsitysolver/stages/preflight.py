@@ -73,7 +73,7 @@ def published(model: str) -> list[Published]:
     if training.is_file():
         record = json.loads(training.read_text())
         ppl = record["test_ppl"]
-        return [Published("mini", "test", record["seqlen"], ppl, 0.02 * ppl, "the model's training record", "")]
+        return [Published("mini", "test", record["window_tokens"], ppl, 0.02 * ppl, "the model's training record", "")]
     return [
         Published(
             row["dataset"],

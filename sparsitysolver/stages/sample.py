@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from sparsitysolver.data.sampling import Calibration, sample
+from sparsitysolver.data.sampling import Calibration, record_path, sample
 from sparsitysolver.models.adapter import adapter_class
 from sparsitysolver.models.loading import load_config, load_tokenizer, resolve_model
 from sparsitysolver.records import atomic_path, write_json
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
     drawn = sample(wanted, load_tokenizer(source), assets, config.vocab_size)
     buffer = io.BytesIO()
     np.save(buffer, drawn.ids)
-    write_json(f"{args.out}.json", drawn.record())
+    write_json(record_path(args.out), drawn.record())
     with atomic_path(args.out) as temporary:
         temporary.write_bytes(buffer.getvalue())
     print(f"{args.out}: {drawn.ids.shape[0]} windows of {drawn.ids.shape[1]} tokens, sha256 {drawn.sha256[:16]}")

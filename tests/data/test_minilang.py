@@ -1,0 +1,145 @@
+import collections
+import hashlib
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from sparsitysolver.data import minilang
+from sparsitysolver.errors import SparsitySolverError
+
+FIELDS = {
+    "boolq": {"passage", "question", "label"},
+    "piqa": {"goal", "sol1", "sol2", "label"},
+    "hellaswag": {"activity_label", "ctx_a", "ctx_b", "endings", "label"},
+    "winogrande": {"sentence", "option1", "option2", "answer"},
+    "arc_easy": {"question", "choices", "answerKey"},
+    "arc_challenge": {"question", "choices", "answerKey"},
+    "openbookqa": {"question_stem", "choices", "answerKey"},
+}
+HASHES = (
+    "import hashlib, json; from sparsitysolver.data import minilang as m; "
+    "made = [m.text(s) for s in m.TEXT_BYTES] + [m.items(t, s) for t in m.TASKS for s in ('train', 'test')]; "
+    "print(hashlib.sha256(json.dumps(made).encode()).hexdigest())"
+)
+
+
+def words_in(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z]+", text))
+
+
+def label_of(task: str, item: dict) -> int:
+    """Position of the right option, read the way the stock lm-eval tasks read it."""
+    if task in ("boolq", "piqa", "hellaswag"):
+        return int(item["label"])
+    if task == "winogrande":
+        return {"1": 0, "2": 1}[item["answer"]]
+    return item["choices"]["label"].index(item["answerKey"])
+
+
+def options_of(task: str, item: dict) -> list[str]:
+    if task == "boolq":
+        return ["no", "yes"]
+    if task == "piqa":
+        return [item["sol1"], item["sol2"]]
+    if task == "hellaswag":
+        return item["endings"]
+    if task == "winogrande":
+        return [item["option1"], item["option2"]]
+    return item["choices"]["text"]
+
+
+def test_another_process_makes_the_same_text_and_items():
+    made = [minilang.text(split) for split in minilang.TEXT_BYTES]
+    made += [minilang.items(task, split) for task in minilang.TASKS for split in ("train", "test")]
+    here = hashlib.sha256(json.dumps(made).encode()).hexdigest()
+    run = subprocess.run([sys.executable, "-c", HASHES], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == here
+
+
+@pytest.mark.parametrize("split", minilang.TEXT_BYTES)
+def test_text_has_its_size_and_whole_paragraphs(split):
+    text = minilang.text(split)
+    assert abs(len(text.encode()) - minilang.TEXT_BYTES[split]) < 1000
+    assert all(paragraph.strip() for paragraph in text.split("\n\n"))
+
+
+def test_splits_of_the_text_differ():
+    train, validation, test = (set(minilang.text(split).split("\n\n")) for split in minilang.TEXT_BYTES)
+    assert len(validation & test) < 0.5 * len(test)
+    # short questions recur, as they do in any text on a fixed world; most long paragraphs are new
+    long = [paragraph for paragraph in test if len(paragraph) > 120]
+    assert sum(paragraph in train for paragraph in long) < 0.25 * len(long)
+
+
+@pytest.mark.parametrize("task", minilang.TASKS)
+class TestItems:
+    def test_fields_are_those_of_the_hub(self, task):
+        assert all(set(item) == FIELDS[task] for item in minilang.items(task, "test"))
+
+    def test_labels_point_at_distinct_options_and_are_balanced(self, task):
+        items = minilang.items(task, "test")
+        assert len(items) == 400
+        for item in items:
+            options = options_of(task, item)
+            assert len(set(options)) == len(options)
+        counts = collections.Counter(label_of(task, item) for item in items)
+        assert set(counts.values()) == {len(items) // len(options_of(task, items[0]))}
+
+    def test_train_and_test_share_no_question(self, task):
+        def shown(item):
+            hidden = {
+                "label",
+                "answer",
+                "answerKey",
+                "choices",
+                "endings",
+                "option1",
+                "option2",
+                "sol1",
+                "sol2",
+            }
+            return json.dumps({key: value for key, value in item.items() if key not in hidden})
+
+        train, test = ({shown(item) for item in minilang.items(task, split)} for split in ("train", "test"))
+        assert not train & test
+
+    def test_test_questions_are_not_in_any_text(self, task):
+        if task not in ("piqa", "arc_easy", "arc_challenge", "openbookqa"):
+            pytest.skip("only these put the whole question in front of the options")
+        field = {"piqa": "goal", "openbookqa": "question_stem"}.get(task, "question")
+        asked = {item[field] for item in minilang.items(task, "test")}
+        lines = {
+            line.removeprefix("Question: ")
+            for split in minilang.TEXT_BYTES
+            for line in minilang.text(split).splitlines()
+        }
+        if task == "openbookqa":
+            lines = {line.partition(" it will ")[0] + " it will" for line in lines}
+        assert not asked & lines
+
+    def test_only_known_words(self, task):
+        known = words_in(minilang.text("train"))
+        for split in ("train", "test"):
+            items = minilang.items(task, split)
+            values = [value for item in items for key, value in item.items() if key not in ("choices", "answerKey")]
+            shown = json.dumps([values, [options_of(task, item) for item in items]])
+            assert words_in(shown) <= known
+
+
+def test_vocabulary_is_closed_and_of_moderate_size():
+    known = words_in(minilang.text("train"))
+    assert 400 <= len(known) <= 700
+    assert words_in(minilang.text("validation")) | words_in(minilang.text("test")) <= known
+    assert set(minilang.text("train")) <= set("abcdefghijklmnopqrstuvwxyzAFNTHSQ .,:?\n")
+
+
+def test_unknown_names_are_refused_with_what_is_allowed():
+    with pytest.raises(SparsitySolverError, match="train"):
+        minilang.text("trian")
+    with pytest.raises(SparsitySolverError, match="arc_easy"):
+        minilang.items("arc", "test")
+    with pytest.raises(SparsitySolverError, match="test"):
+        minilang.items("piqa", "validation")

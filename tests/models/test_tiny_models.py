@@ -1,0 +1,143 @@
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from sparsitysolver.data import minilang
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.models import train_tiny
+from sparsitysolver.models.train_tiny import ARCHITECTURES, FIRST_WINDOWS, WINDOW, Settings
+from sparsitysolver.registry import BUNDLED
+
+MAX_BYTES = 3_000_000
+N_ITEMS = 24  # of each task
+TOLERANCE = 0.02  # relative; another CPU rounds differently
+
+
+@pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
+def folder(request):
+    return BUNDLED / request.param
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def encode(tokenizer, text):
+    return torch.tensor(tokenizer(text, verbose=False).input_ids)
+
+
+def requests_of(task, item):
+    """What the stock lm-eval task scores for an item: (context, continuation) by option, and the right option."""
+    if task == "boolq":
+        context = f"{item['passage']}\nQuestion: {item['question']}?\nAnswer:"
+        return [(context, " no"), (context, " yes")], item["label"]
+    if task == "piqa":
+        context = f"Question: {item['goal']}\nAnswer:"
+        return [(context, " " + item["sol1"]), (context, " " + item["sol2"])], item["label"]
+    if task == "hellaswag":
+        context = f"{item['activity_label']}: {item['ctx_a']} {item['ctx_b'].capitalize()}"
+        return [(context, " " + ending) for ending in item["endings"]], int(item["label"])
+    if task == "winogrande":
+        before, _, after = item["sentence"].partition("_")
+        return [(before + item[option], after) for option in ("option1", "option2")], int(item["answer"]) - 1
+    context = item["question_stem"] if task == "openbookqa" else f"Question: {item['question']}\nAnswer:"
+    options = [(context, " " + option) for option in item["choices"]["text"]]
+    return options, item["choices"]["label"].index(item["answerKey"])
+
+
+@torch.no_grad()
+def log_likelihood(model, tokenizer, context, continuation):
+    start = len(tokenizer(context).input_ids)
+    ids = torch.tensor([tokenizer(context + continuation).input_ids])
+    logits = model(input_ids=ids, use_cache=False).logits[0, start - 1 : -1]
+    return logits.log_softmax(-1).gather(1, ids[0, start:, None]).sum().item()
+
+
+def test_dense_model_answers_all_seven_tasks_well_above_chance(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for task in minilang.TASKS:
+        right = []
+        for item in minilang.items(task, "test")[:N_ITEMS]:
+            requests, gold = requests_of(task, item)
+            scores = [log_likelihood(model, tokenizer, *request) for request in requests]
+            right.append(scores.index(max(scores)) == gold)
+        chance = 1 / len(requests)
+        assert sum(right) / len(right) > chance + 0.1, task
+
+
+def test_shipped_folder_is_small_and_complete(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= names
+    assert sum(path.stat().st_size for path in folder.iterdir()) < MAX_BYTES
+    assert json.loads((folder / "config.json").read_text())["dtype"] == "float16"
+
+
+def test_shipped_model_has_the_recorded_perplexity(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    recorded = json.loads((folder / "training.json").read_text())
+    # tokens beyond those of the first windows do not matter, so a part of the text is enough
+    ids = encode(tokenizer, minilang.text("test")[: FIRST_WINDOWS * WINDOW * 8])
+    measured = train_tiny.perplexity(model, ids, FIRST_WINDOWS)
+    assert measured == pytest.approx(recorded[f"test_ppl_first_{FIRST_WINDOWS}_windows"], rel=TOLERANCE)
+
+
+def test_tokenizer_opens_with_bos_and_gives_any_text_back(folder):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    text = "the fox lives in the forest.\n\nQuestion: Où? 狐 {x} = 3\nAnswer: no"
+    ids = tokenizer(text).input_ids
+    assert ids[0] == tokenizer.bos_token_id == tokenizer.convert_tokens_to_ids("</s>")
+    assert tokenizer.bos_token_id not in ids[1:]
+    assert tokenizer.decode(ids[1:]) == text
+    assert tokenizer.pad_token == "<pad>"
+
+
+def test_models_share_one_tokenizer_and_differ_in_family():
+    tokenizers = {(BUNDLED / name / "tokenizer.json").read_bytes() for name in ARCHITECTURES}
+    configs = [json.loads((BUNDLED / name / "config.json").read_text()) for name in ARCHITECTURES]
+    assert len(tokenizers) == 1
+    assert {config["model_type"] for config in configs} == {"opt", "llama", "mistral"}
+    (mistral,) = (config for config in configs if config["model_type"] == "mistral")
+    assert mistral["num_attention_heads"] == 2 * mistral["num_key_value_heads"]
+    assert mistral["sliding_window"] < WINDOW
+
+
+def test_a_few_steps_of_training_lower_the_loss_and_write_a_whole_folder(tmp_path, monkeypatch):
+    whole = minilang.text
+    monkeypatch.setattr(minilang, "text", lambda split: whole(split)[:200_000])
+    out = tmp_path / "mistral-tiny"
+    settings = Settings(steps=12, batch=4, warmup=4)
+    losses = train_tiny.train("mistral-tiny", out, seed=1, settings=settings)
+    assert len(losses) == settings.steps
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+    assert [path.name for path in tmp_path.iterdir()] == ["mistral-tiny"]
+    recorded = json.loads((out / "training.json").read_text())
+    model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
+    ids = encode(AutoTokenizer.from_pretrained(out), minilang.text("test"))
+    assert train_tiny.perplexity(model, ids, 64) == pytest.approx(recorded["test_ppl_first_64_windows"], rel=1e-5)
+
+
+def test_one_seed_gives_one_model():
+    ids = torch.randint(2, 100, (2000,), generator=torch.Generator().manual_seed(0))
+    starts = torch.arange(10, 1500, 50)
+
+    def losses():
+        torch.manual_seed(3)
+        model = train_tiny.build("opt-tiny", pad_id=0, bos_id=1)
+        return train_tiny.fit(model, ids, starts, Settings(steps=3, batch=2))
+
+    assert losses() == losses()
+
+
+def test_training_refuses_an_unknown_name_and_an_existing_folder(tmp_path):
+    with pytest.raises(SparsitySolverError, match="exists already"):
+        train_tiny.train("opt-tiny", tmp_path)
+    with pytest.raises(SparsitySolverError, match="llama-tiny"):
+        train_tiny.train("gpt-tiny", tmp_path / "new")
