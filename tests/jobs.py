@@ -1,7 +1,7 @@
 """Pruning jobs on tiny models."""
 
 import numpy as np
-from conftest import tiny_ids
+from tiny import tiny_ids
 from transformers import PreTrainedModel
 
 from sparsitysolver.models.adapter import adapt

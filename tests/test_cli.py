@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_folder, tiny_ids, tiny_text
+from tiny import tiny_folder, tiny_ids, tiny_text
 
 from sparsitysolver.cli import build_parser, main
 from sparsitysolver.models.loading import load_model
@@ -330,9 +330,9 @@ def test_help_is_quick():
     assert result.stdout == "[]\n"
 
 
-def test_the_module_runs_as_a_command(place):
-    command = [sys.executable, "-m", "sparsitysolver.cli", *PRUNE, "--method", "wandda"]
+def test_the_module_runs_as_a_command():
+    command = [sys.executable, "-m", "sparsitysolver.cli", "evaluate", "m", "--threads", "0"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert result.stderr.startswith("sparsitysolver: error: unknown method 'wandda'")
-    assert result.stderr.count("\n") == 1 and result.stdout == ""
+    assert result.stderr == "sparsitysolver: error: 0 threads asked for; at least 1 is needed.\n"
+    assert result.stdout == ""

@@ -5,8 +5,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, logits, tiny_ids, tiny_model, tiny_tokenizer
 from jobs import job_for
+from tiny import FAMILIES, logits, tiny_ids, tiny_model, tiny_tokenizer
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.size import measure_size

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import assert_generates_alike, logits, tiny_ids, tiny_model
 from jobs import job_for
+from tiny import assert_generates_alike, logits, tiny_ids, tiny_model
 
 from baselines import flap
 from sparsitysolver.models.adapter import adapt

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import assert_generates_alike, left_padded, logits, tiny_ids, tiny_model
 from jobs import job_for
+from tiny import assert_generates_alike, left_padded, logits, tiny_ids, tiny_model
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, OPTConfig
 
 from baselines import slicegpt

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import assert_generates_alike, logits, tiny_ids, tiny_model
 from jobs import job_for
+from tiny import assert_generates_alike, logits, tiny_ids, tiny_model
 
 from baselines import svd_llm
 from sparsitysolver.errors import SparsitySolverError

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from conftest import VOCABULARY, tiny_text, tiny_tokenizer
+from tiny import VOCABULARY, tiny_text, tiny_tokenizer
 
 from sparsitysolver.data.sampling import SAMPLERS, Calibration, Sample, read_ids, sample
 from sparsitysolver.data.sources import Text

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import tiny_text, tiny_tokenizer
+from tiny import tiny_text, tiny_tokenizer
 
 from sparsitysolver.data.sources import Text
 from sparsitysolver.data.windows import cut_windows, spread

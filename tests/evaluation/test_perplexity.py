@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_ids, tiny_model
+from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.evaluation import perplexity as module
 from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr, window_losses

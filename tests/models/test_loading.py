@@ -6,8 +6,8 @@ import shutil
 import huggingface_hub.constants
 import pytest
 import torch
-from conftest import logits, tiny_config, tiny_folder, tiny_model
 from safetensors.torch import load_file, save_file
+from tiny import logits, tiny_config, tiny_folder, tiny_model
 from transformers import GPT2Config
 
 from sparsitysolver.errors import SparsitySolverError

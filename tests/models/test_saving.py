@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import assert_generates_alike, logits, tiny_ids, tiny_model, tiny_tokenizer
+from tiny import assert_generates_alike, logits, tiny_ids, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sparsitysolver.errors import SparsitySolverError

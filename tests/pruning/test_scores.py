@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_ids, tiny_model
+from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt

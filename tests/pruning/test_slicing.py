@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import assert_generates_alike, left_padded, logits, tiny_ids, tiny_model
+from tiny import assert_generates_alike, left_padded, logits, tiny_ids, tiny_model
 
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.adapter import adapt

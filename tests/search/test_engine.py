@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_ids, tiny_model
 from jobs import job_for
+from tiny import tiny_ids, tiny_model
 
 from baselines import slicing
 from sparsitysolver.evaluation.perplexity import window_losses

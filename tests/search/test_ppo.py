@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_folder, tiny_ids, tiny_text
 from stable_baselines3.common.env_checker import check_env
+from tiny import tiny_folder, tiny_ids, tiny_text
 
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows

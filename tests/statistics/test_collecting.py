@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import tiny_ids, tiny_model
+from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import tiny_ids, tiny_model
+from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.structure import apply_structure, rotated_structure

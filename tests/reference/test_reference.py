@@ -1,0 +1,64 @@
+"""Trained models on real text against an independent implementation; skipped without the reference assets."""
+
+import numpy as np
+import pytest
+import torch
+from jobs import job_for
+
+from baselines import reconstruction, slicing
+from sparsitysolver.data.sampling import read_ids
+from sparsitysolver.data.sources import load_text
+from sparsitysolver.data.windows import cut_windows
+from sparsitysolver.evaluation.perplexity import perplexity, window_losses
+from sparsitysolver.evaluation.size import measure_size
+from sparsitysolver.models.loading import load_model
+from sparsitysolver.pruning.units import uniform_counts
+from sparsitysolver.registry import Assets
+
+pytestmark = pytest.mark.reference
+SEQLEN = 256
+# Published values are those of the whole split; so many evenly spread windows come close to them, and the ratio of
+# two models on the same windows comes closer.
+WINDOWS = 64
+DENSE_TEST = {"llama-mini": 35.42658769, "mistral-mini": 46.93190422}
+
+
+@pytest.fixture
+def load(reference):
+    """Loads a reference model."""
+    return lambda name: load_model(str(reference / "models" / name), device="cpu")
+
+
+def windows_of(loaded, reference, split):
+    text = load_text("wikitext2", split, Assets(reference))
+    windows = cut_windows(text, loaded.tokenizer, SEQLEN, WINDOWS)
+    return windows, torch.from_numpy(windows.ids.astype(np.int64))
+
+
+@pytest.mark.parametrize(
+    ("split", "tokens", "total", "dense"),
+    [("test", 360614, 1408, 49.65809461), ("validation", None, 1241, 53.34688693)],
+)
+def test_dense_perplexity(split, tokens, total, dense, reference, load):
+    loaded = load("opt-mini")
+    windows, ids = windows_of(loaded, reference, split)
+    assert windows.total_windows == total and tokens in (None, windows.total_tokens)
+    assert windows.bos != "none"
+    assert perplexity(window_losses(loaded.adapter, ids)) == pytest.approx(dense, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "pruner", "published"),
+    [("llama-mini", slicing, 38.11862712), ("mistral-mini", reconstruction, 48.04596638)],
+)
+def test_uniform_pruning_on_given_calibration(name, pruner, published, reference, load):
+    """20%: what pruning costs, as a ratio to the dense model on the same windows."""
+    loaded = load(name)
+    ids = windows_of(loaded, reference, "test")[1]
+    dense = perplexity(window_losses(loaded.adapter, ids))
+    calibration = read_ids(str(reference / "calibration" / "wikitext2-train-64x256.npy"), 4096).ids
+    job = job_for(loaded.model, 0.2, calibration)
+    pruner.prune(job, uniform_counts(job.units, 0.2))
+    assert 0.2 <= measure_size(job.adapter).sparsity <= 0.215
+    ratio = perplexity(window_losses(job.adapter, ids)) / dense
+    assert ratio == pytest.approx(published / DENSE_TEST[name], rel=0.01)

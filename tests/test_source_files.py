@@ -1,0 +1,74 @@
+"""The source files that a rule declares are those that its stage really loads."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from sparsitysolver import ROOT
+from sparsitysolver.sources import NEUTRAL, source_files
+
+# Imports one stage after the other, each as if it were the first; a line of module names for each.
+LOADED = """
+import importlib, sys
+for stage in sys.argv[1:]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("sparsitysolver", "baselines")]:
+        del sys.modules[name]
+    importlib.import_module(stage)
+    print(*(name for name in sys.modules if name.split(".")[0] in ("sparsitysolver", "baselines")))
+"""
+STAGES = [f"sparsitysolver.stages.{name}" for name in ("sample", "calibrate", "search", "prune", "evaluate")]
+
+
+def only_docstring(path):
+    """Whether a file cannot change any result."""
+    return path.name == "__init__.py" and all(isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
+
+
+def path_of(module):
+    base = ROOT / module.replace(".", "/")
+    return base.with_suffix(".py") if base.with_suffix(".py").is_file() else base / "__init__.py"
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """Project modules that each stage loads."""
+    command = [sys.executable, "-c", LOADED, *STAGES]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return dict(zip(STAGES, (line.split() for line in lines), strict=True))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_module_that_a_stage_loads_is_declared(stage, loaded):
+    assert stage in loaded[stage]
+    declared = set(source_files(stage))
+    paths = {name: path_of(name) for name in loaded[stage] if name not in NEUTRAL}
+    missing = [name for name, path in paths.items() if str(path.relative_to(ROOT)) not in declared]
+    assert [name for name in missing if not only_docstring(paths[name])] == []
+
+
+def test_imports_are_followed_wherever_they_stand():
+    files = source_files("sparsitysolver.stages.evaluate")
+    assert files == sorted(set(files))
+    for path in ("stages/evaluate", "stages/common", "evaluation/perplexity", "data/windows", "models/opt"):
+        assert f"sparsitysolver/{path}.py" in files, path
+    assert all((ROOT / path).is_file() for path in files)
+
+
+def test_what_a_stage_does_not_use_is_not_declared():
+    files = source_files("sparsitysolver.stages.evaluate")
+    assert not [path for path in files if path.startswith(("baselines/", "sparsitysolver/search/"))]
+    assert "sparsitysolver/cli.py" not in files and "sparsitysolver/errors.py" not in files
+
+
+def test_packages_can_be_left_out_with_what_only_they_need():
+    whole = set(source_files("sparsitysolver.stages.prune"))
+    part = set(source_files("sparsitysolver.stages.prune", without=("sparsitysolver.search",)))
+    assert part < whole
+    assert {"sparsitysolver/search/ppo.py", "sparsitysolver/pruning/budget.py"} <= whole - part
+    assert {"sparsitysolver/stages/prune.py", "sparsitysolver/pruning/scores.py"} <= part
+
+
+def test_unknown_modules_have_no_files():
+    assert source_files("torch") == source_files("sparsitysolver.nothing") == []
