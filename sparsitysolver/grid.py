@@ -197,9 +197,9 @@ class Grid:
 
     def sample_options(self, draw: str) -> str:
         """The drawing as options of ``sparsitysolver sample``."""
-        sampler, size, seed = draw.rsplit("-", 2)
+        source, sampler, size, seed = draw.split("-")
         nsamples, seqlen = size.split("x")
-        return f"--calibration {self.task} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
+        return f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
 
     def ids_key(self, model: str, draw: str) -> str:
         """Content key of calibration ids."""

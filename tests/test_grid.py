@@ -176,10 +176,10 @@ def test_methods_with_one_allocation_share_their_strategy(local):
 
 def test_draws_are_named_by_what_they_draw(local):
     grid = local()
-    assert grid.draw("flap", "0") == "gptq-1024x128-0"
-    assert grid.draw("slicegpt", "1") == "slicegpt-128x2048-43"
-    assert grid.draw("reconstruction", "0") == "gptq-32x2048-0"
-    options = grid.sample_options("svd_llm-256x2048-3")
+    assert grid.draw("flap", "0") == "wikitext2-gptq-1024x128-0"
+    assert grid.draw("slicegpt", "1") == "wikitext2-slicegpt-128x2048-43"
+    assert grid.draw("reconstruction", "0") == "wikitext2-gptq-32x2048-0"
+    options = grid.sample_options("wikitext2-svd_llm-256x2048-3")
     assert options == "--calibration wikitext2 --sampler svd_llm --nsamples 256 --seqlen 2048 --seed 3"
 
 
