@@ -2,8 +2,8 @@
 
     python -m sparsitysolver.models.train_tiny opt-tiny --out DIR
 
-Each takes about five minutes on one core that has nothing else to do. The models are small and read many facts, so hardly a weight is
-idle: pruning them costs perplexity at once, which is what makes them a test bed.
+Each takes about five minutes on one core that has nothing else to do. The models are small and read many
+facts, so hardly a weight is idle: pruning them costs perplexity at once, which makes them a test bed.
 """
 
 import argparse
