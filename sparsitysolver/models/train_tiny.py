@@ -2,8 +2,8 @@
 
     python -m sparsitysolver.models.train_tiny opt-tiny --out DIR
 
-Each takes about five minutes on one core. The models are small and read many facts, so hardly a weight is
-idle: pruning them costs perplexity at once, which is what makes them a test bed.
+Each takes about five minutes on one core that has nothing else to do. The models are small and read many
+facts, so hardly a weight is idle: pruning them costs perplexity at once, which makes them a test bed.
 """
 
 import argparse
@@ -222,7 +222,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=Settings.steps)
     args = parser.parse_args()
-    train(args.name, args.out, args.seed, args.threads, Settings(steps=args.steps))
+    try:
+        train(args.name, args.out, args.seed, args.threads, Settings(steps=args.steps))
+    except SparsitySolverError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
