@@ -86,7 +86,7 @@ def _model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--assets", help="assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     parser.add_argument("--dtype", default="auto", help="auto, float32, float16, bfloat16")
-    threads = int(os.environ.get("SPARSITYSOLVER_THREADS", "1"))
+    threads = os.environ.get("SPARSITYSOLVER_THREADS", "1")
     parser.add_argument("--threads", type=int, default=threads, help=f"torch threads (default: {threads})")
     parser.add_argument("--gpus", type=int, default=1, help="GPUs to lock for this job (default: 1)")
     parser.add_argument("--seqlen", type=int, help="window length in tokens (default: 2048 or the model's maximum)")

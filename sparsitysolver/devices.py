@@ -55,11 +55,13 @@ def claim(count: int, devices: list[str] | None = None, timeout: float | None = 
 def _try(count: int, devices: list[str]) -> list[str]:
     """Lock ``count`` devices now, or none."""
     folder = Path(os.environ.get("SPARSITYSOLVER_LOCKS", Path(tempfile.gettempdir()) / "sparsitysolver-gpu-locks"))
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o1777)  # the locks are everybody's on a shared machine
     handles: list[IO[str]] = []
     names: list[str] = []
     for device in devices:
-        handle = (folder / f"gpu-{device}.lock").open("w")
+        handle = open(folder / f"gpu-{device}.lock", "a", opener=_everybodys)  # noqa: PTH123, SIM115 - held for life
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,3 +75,11 @@ def _try(count: int, devices: list[str]) -> list[str]:
     for handle in handles:
         handle.close()
     return []
+
+
+def _everybodys(path: str, flags: int) -> int:
+    """Open a lock file that other users may lock too."""
+    descriptor = os.open(path, flags, 0o666)
+    if os.fstat(descriptor).st_uid == os.getuid():
+        os.fchmod(descriptor, 0o666)
+    return descriptor

@@ -149,7 +149,7 @@ class _Work:
             "model": self._model(),
             "method": self.row.key,
             "label": self.row.label,
-            "sparsity": self.args.sparsity,
+            "sparsity": 0.0 if self.row.key == "dense" else self.args.sparsity,
             "seed": self.args.seed_index,
             "seeds": {"job": self.args.seed},
             "criterion": self.args.criterion if strategy else None,
