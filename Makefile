@@ -23,7 +23,7 @@ table2: env
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv
 
 test: dev
-	$(BIN)/python -m pytest -n $(CORES)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 lint: dev
 	$(BIN)/ruff check .
@@ -39,4 +39,4 @@ readme: env
 	$(BIN)/sparsitysolver report readme
 
 clean:
-	rm -rf results logs .snakemake
+	rm -rf results/* logs .snakemake
