@@ -96,7 +96,15 @@ def solve(
     engine = PrefixEngine(loaded.adapter, selection)
     problem = make_problem(loaded, engine, windows, settings)
     identity = content_key(
-        [asdict(settings), loaded.weights_sha256, calibration["sha256"], windows.text.sha256, windows.seqlen], 64
+        [
+            asdict(settings),
+            loaded.weights_sha256,
+            calibration["sha256"],
+            windows.text.sha256,
+            windows.seqlen,
+            loaded.dtype,
+        ],
+        64,
     )
     journal = Journal(out.with_suffix(".curve.csv"), out.with_suffix(".checkpoint"), identity, log=log)
     algorithm = ALGORITHMS[settings.algorithm]
