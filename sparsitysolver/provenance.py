@@ -14,13 +14,16 @@ from sparsitysolver import ROOT, __version__
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "safetensors", "stable-baselines3", "gymnasium")
 
+# What can change a result; pages such as paper_tables.md are written by runs and say nothing of the code.
+_DECIDING = ("sparsitysolver", "baselines", "config", "rules", "Snakefile", "envs")
+
 
 @functools.cache
 def commit() -> str:
-    """Commit of the checkout, with ``-dirty`` where tracked files differ from it; ``unknown`` outside git."""
+    """Commit of the checkout, ``-dirty`` where code or configuration differ from it; ``unknown`` outside git."""
     try:
         head = _git("rev-parse", "HEAD")
-        return f"{head}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else head
+        return f"{head}-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", *_DECIDING) else head
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
