@@ -19,14 +19,22 @@ import yaml
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records import content_key, file_sha256
-from sparsitysolver.registry import BUNDLED, Assets, MethodRow, datasets_table, method, models_table, tasks_table
+from sparsitysolver.registry import (
+    BUNDLED,
+    HUB_TEXT,
+    RECONSTRUCTION_WINDOWS,
+    Assets,
+    MethodRow,
+    datasets_table,
+    method,
+    models_table,
+    tasks_table,
+)
 from sparsitysolver.seeds import derive_seed
 from sparsitysolver.sources import source_files
 
 RESULTS = "results"
-HUB_TEXT = "wikitext2"  # the text that stands for the grid's own in the methods' calibration
 RECONSTRUCTION = "reconstruction"  # name of the calibration set that reconstruction regresses on
-_RECONSTRUCTION_WINDOWS = 32
 _WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
 _EDGE = 1 << 20
 
@@ -190,7 +198,7 @@ class Grid:
         ``name`` is a method or ``reconstruction``. Methods that draw alike share the name and so the file.
         """
         row = method("sparsitysolver" if name == RECONSTRUCTION else name)
-        nsamples = _RECONSTRUCTION_WINDOWS if name == RECONSTRUCTION else row.nsamples
+        nsamples = RECONSTRUCTION_WINDOWS if name == RECONSTRUCTION else row.nsamples
         nsamples = min(nsamples, self.max_nsamples or nsamples)
         source = self.task if row.source == HUB_TEXT else row.source
         return f"{source}-{row.sampler}-{nsamples}x{row.seqlen}-{row.calibration_seed + int(seed)}"

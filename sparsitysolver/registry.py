@@ -10,6 +10,8 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 
 BUNDLED = Path(__file__).parent / "models" / "tiny"
+HUB_TEXT = "wikitext2"  # the methods' own calibration text; grids and bundled models put theirs in its place
+RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
 ASSETS_VARIABLE = "SPARSITYSOLVER_ASSETS"
 
 

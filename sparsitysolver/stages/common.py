@@ -9,11 +9,10 @@ from sparsitysolver.data.sampling import Calibration, Sample, sample
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model
 from sparsitysolver.records import content_key
-from sparsitysolver.registry import BUNDLED, Assets, MethodRow
+from sparsitysolver.registry import BUNDLED, HUB_TEXT, RECONSTRUCTION_WINDOWS, Assets, MethodRow
 from sparsitysolver.statistics.collect import OUTPUT_TAPS, Statistics, collect, load_statistics, save_statistics
 
-RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
-HUB_TEXT, BUNDLED_TEXT = "wikitext2", "mini"
+BUNDLED_TEXT = "mini"
 
 
 def assets_of(args: argparse.Namespace) -> Assets:

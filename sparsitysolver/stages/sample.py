@@ -9,7 +9,8 @@ from sparsitysolver.data.sampling import Calibration, record_path, sample
 from sparsitysolver.models.adapter import adapter_class
 from sparsitysolver.models.loading import load_config, load_tokenizer, resolve_model
 from sparsitysolver.records import atomic_path, write_json
-from sparsitysolver.stages.common import HUB_TEXT, assets_of, home_text
+from sparsitysolver.registry import HUB_TEXT
+from sparsitysolver.stages.common import assets_of, home_text
 
 
 def run(args: argparse.Namespace) -> None:
