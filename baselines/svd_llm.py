@@ -7,7 +7,7 @@ from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.models.structure import low_rank_structure
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor
-from sparsitysolver.statistics.collect import ALL_TAPS, recording
+from sparsitysolver.statistics.collect import layer_taps, recording, roles_by_tap
 from sparsitysolver.statistics.moments import Moments
 from sparsitysolver.statistics.replay import LayerReplay
 
@@ -38,11 +38,10 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
     for index, module in enumerate(adapter.layer_modules):
         job.progress(f"factorise layer {index + 1}/{adapter.shape.layers}")
         linears = dict(zip(adapter.roles(), adapter.layer(module).linears, strict=True))
-        roles_by_tap = _roles_by_tap(adapter.roles())
-        taps = {tap: linears[roles[0]] for tap, roles in roles_by_tap.items()}
+        taps = layer_taps(adapter, index)
         with recording(taps, gram=True) as moments:
             dense.advance(index)
-        for tap, roles in roles_by_tap.items():
+        for tap, roles in roles_by_tap(adapter.roles()).items():
             seen = None if compressed is None else compressed.observe(index, {tap: taps[tap]})[tap]
             for role in roles:
                 factors = _factorise(linears[role], moments[tap], seen, job.sparsity)
@@ -52,11 +51,6 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
             compressed.advance(index)
     facts = {"smallest_rank": min(ranks.values()), "largest_rank": max(ranks.values())}
     return Outcome(low_rank_structure(ranks), facts)
-
-
-def _roles_by_tap(roles: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Which linears share each distinct input, in forward order."""
-    return dict(zip(ALL_TAPS, (roles[:3], roles[3:4], roles[4:-1], roles[-1:]), strict=True))
 
 
 @torch.no_grad()

@@ -122,8 +122,7 @@ class Adapter(ABC):
 
     def roles(self) -> tuple[str, ...]:
         """Names of the linears of a layer, in the order of ``Layer.linears``."""
-        inputs = ("gate", "up") if self.shape.ffn_inputs == 2 else ("ffn_input",)
-        return ("query", "key", "value", "attention_output", *inputs, "ffn_output")
+        return self.shape.roles
 
     def prunable_linears(self) -> Iterator[tuple[str, nn.Module]]:
         """(unit name such as ``layers.3.query``, linear) for every prunable weight matrix."""

@@ -32,6 +32,25 @@ class Shape:
         return self.hidden * (self.ffn_inputs + 1)
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """Names of a layer's linears in forward order."""
+        inputs = ("gate", "up") if self.ffn_inputs == 2 else ("ffn_input",)
+        return ("query", "key", "value", "attention_output", *inputs, "ffn_output")
+
+    @property
+    def matrices(self) -> dict[str, tuple[int, int]]:
+        """(rows, columns) of every weight matrix of a layer, by role: (out_features, in_features)."""
+        channels, keys = self.groups * self.group_channels, self.groups * self.head_dim
+        sizes = {
+            "query": (channels, self.hidden),
+            "key": (keys, self.hidden),
+            "value": (keys, self.hidden),
+            "attention_output": (self.hidden, channels),
+            "ffn_output": (self.hidden, self.ffn),
+        }
+        return {role: sizes.get(role, (self.ffn, self.hidden)) for role in self.roles}
+
+    @property
     def prunable_weights(self) -> int:
         """Prunable weights of the dense model: decoder-layer linears without biases."""
         return self.layers * (self.groups * self.weights_per_group + self.ffn * self.weights_per_neuron)

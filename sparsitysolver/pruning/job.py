@@ -10,8 +10,9 @@ import numpy as np
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.structure import Structure
+from sparsitysolver.pruning.masks import Pattern
 from sparsitysolver.pruning.selection import Selection, score_units
-from sparsitysolver.pruning.units import Unit, structured_units
+from sparsitysolver.pruning.units import STRUCTURED, Unit, units_of
 from sparsitysolver.statistics.collect import Statistics
 
 
@@ -25,7 +26,9 @@ class Job:
         calibrate: gives the dense model's statistics over ``ids()``; called at most once, and only if needed.
         ids: gives the calibration windows (nsamples, seqlen).
         reconstruction_ids: gives the windows that reconstruction regresses on.
-        criterion: structured criterion that ranks groups and neurons.
+        granularity: what the strategy's units are: ``structured`` or ``unstructured``.
+        criterion: what ranks the items of a unit.
+        pattern: N:M pattern for methods that support one.
         seed: the job's own seed, for methods that draw.
         options: the method's options from ``methods.tsv`` and the command line.
         search: finds a strategy by search (only for allocators that search).
@@ -37,7 +40,9 @@ class Job:
     calibrate: Callable[[], Statistics]
     ids: Callable[[], np.ndarray]
     reconstruction_ids: Callable[[], np.ndarray]
+    granularity: str = STRUCTURED
     criterion: str = "l2"
+    pattern: Pattern | None = None
     seed: int = 0
     options: dict[str, str] = field(default_factory=dict)
     search: Callable[["Job"], list[int]] | None = None
@@ -45,12 +50,12 @@ class Job:
 
     @functools.cached_property
     def units(self) -> list[Unit]:
-        """The structured units of the model."""
-        return structured_units(self.adapter.shape)
+        """The units of the model at the job's granularity."""
+        return units_of(self.adapter.shape, self.granularity)
 
     @functools.cached_property
     def statistics(self) -> Statistics:
-        """Moments of the dense model at the inputs of both output projections of every layer."""
+        """Moments of the dense model at the inputs that the granularity's criteria read."""
         return self.calibrate()
 
     @functools.cached_property

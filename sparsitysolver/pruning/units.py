@@ -1,18 +1,23 @@
-"""Prunable units of structured pruning: attention groups and FFN neurons of each layer (design: decision 5)."""
+"""Prunable units: attention groups and FFN neurons of a layer, or its weight matrices (design: decision 5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.shape import Shape
 
 MHA, FFN = "mha", "ffn"
+STRUCTURED, UNSTRUCTURED = "structured", "unstructured"
+GRANULARITIES = (STRUCTURED, UNSTRUCTURED)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One prunable unit: ``size`` items (groups or neurons) of ``weights_per_item`` weights each."""
+    """One prunable unit: ``size`` items of ``weights_per_item`` weights each.
+
+    Items are groups or neurons; of a weight matrix they are columns: as many weights of every row as are kept.
+    """
 
     name: str
     kind: str
@@ -33,6 +38,27 @@ def structured_units(shape: Shape) -> list[Unit]:
         units.append(Unit(f"layers.{layer}.mha", MHA, layer, shape.groups, shape.weights_per_group))
         units.append(Unit(f"layers.{layer}.ffn", FFN, layer, shape.ffn, shape.weights_per_neuron))
     return units
+
+
+def unstructured_units(shape: Shape) -> list[Unit]:
+    """One unit a weight matrix, 6L in OPT and 7L in LLaMA and Mistral, in forward order; ``kind`` is its role.
+
+    A row of ``size`` weights keeps the same number in every row, as Wanda prunes (resolution 4 of the paper's
+    ambiguities).
+    """
+    return [
+        Unit(f"layers.{layer}.{role}", role, layer, columns, rows)
+        for layer in range(shape.layers)
+        for role, (rows, columns) in shape.matrices.items()
+    ]
+
+
+def units_of(shape: Shape, granularity: str) -> list[Unit]:
+    """The units of a granularity, or an error with near names."""
+    rules = {STRUCTURED: structured_units, UNSTRUCTURED: unstructured_units}
+    if granularity not in rules:
+        raise unknown_name("granularity", granularity, rules)
+    return rules[granularity](shape)
 
 
 def check_sparsity(sparsity: float) -> float:
@@ -58,6 +84,16 @@ def kept_weights(units: Sequence[Unit], kept: Sequence[int]) -> int:
 def achieved_sparsity(units: Sequence[Unit], kept: Sequence[int]) -> float:
     """Fraction of prunable weights that a strategy removes."""
     return 1 - kept_weights(units, kept) / sum(unit.weights for unit in units)
+
+
+def columns_at(units: Sequence[Unit], sparsities: Sequence[float | Fraction]) -> list[int]:
+    """Columns that matrices keep at sparsities of their own: of each row the lowest floor(size * s) go (Wanda)."""
+    return [unit.size - int(unit.size * sparsity) for unit, sparsity in zip(units, sparsities, strict=True)]
+
+
+def uniform_columns(units: Sequence[Unit], sparsity: float) -> list[int]:
+    """The same sparsity for every matrix; exact for decimal sparsities such as 0.7."""
+    return columns_at(units, [Fraction(str(check_sparsity(sparsity)))] * len(units))
 
 
 def uniform_counts(units: Sequence[Unit], sparsity: float) -> list[int]:

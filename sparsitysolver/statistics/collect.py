@@ -1,6 +1,6 @@
 """One pass of the dense model over the calibration windows; results cached in a file under their content key."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,19 @@ OUTPUT_TAPS = ("attention_output", "ffn_output")
 ALL_TAPS = ("query", "attention_output", "ffn_input", "ffn_output")
 
 
+def roles_by_tap(roles: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Which linears of a layer share each distinct input, in forward order; ``roles`` as ``Adapter.roles`` gives them."""
+    return dict(
+        zip(ALL_TAPS, (tuple(roles[:3]), tuple(roles[3:4]), tuple(roles[4:-1]), tuple(roles[-1:])), strict=True)
+    )
+
+
+def tap_of(role: str) -> str:
+    """The tap that stands for the input of a linear."""
+    shared = {"key": "query", "value": "query", "gate": "ffn_input", "up": "ffn_input"}
+    return shared.get(role, role)
+
+
 @dataclass(frozen=True)
 class Statistics:
     """Moments by tap name (``layers.3.ffn_output``), and the identity of model and ids they come from."""
@@ -45,13 +58,18 @@ class Statistics:
 
 def tap_modules(adapter: Adapter, taps: Iterable[str]) -> dict[str, nn.Module]:
     """The linear whose input each tap name stands for."""
-    first_ffn = adapter.roles()[4]
-    modules = {}
-    for index, layer in enumerate(adapter.layers):
-        by_role = dict(zip(adapter.roles(), layer.linears, strict=True)) | {"ffn_input": layer.ffn_inputs[0]}
-        for tap in taps:
-            modules[f"layers.{index}.{tap}"] = by_role[first_ffn if tap == "ffn_input" else tap]
-    return modules
+    return {
+        f"layers.{index}.{tap}": module
+        for index in range(adapter.shape.layers)
+        for tap, module in layer_taps(adapter, index).items()
+        if tap in taps
+    }
+
+
+def layer_taps(adapter: Adapter, index: int) -> dict[str, nn.Module]:
+    """The linear whose input each tap of a layer stands for."""
+    linears = dict(zip(adapter.roles(), adapter.layers[index].linears, strict=True))
+    return {tap: linears[roles[0]] for tap, roles in roles_by_tap(adapter.roles()).items()}
 
 
 @contextmanager

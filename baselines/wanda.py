@@ -1,0 +1,24 @@
+"""Wanda: of every row drop the weights of the smallest |W| times input norm, layer by layer on the pruned prefix."""
+
+import torch
+
+from sparsitysolver.pruning.job import Job, Outcome
+from sparsitysolver.pruning.masks import check_scores, pattern_mask, row_mask
+from sparsitysolver.pruning.matrices import Matrix, prune_sequentially
+from sparsitysolver.pruning.matrix_scores import matrix_criterion
+
+NAME = "Wanda"
+REFERENCE = "Sun et al., ICLR 2024: weights times activations, per output, no weight update"
+
+
+def prune(job: Job, kept: list[int]) -> Outcome:
+    """Keep ``kept[i]`` weights in every row of matrix i, or N of every M where the job asks for a pattern."""
+    score = matrix_criterion(job.criterion)
+
+    def change(matrix: Matrix) -> torch.Tensor:
+        scores = check_scores(score(matrix.weight, matrix.moments), matrix.unit.name)
+        mask = pattern_mask(scores, job.pattern) if job.pattern else row_mask(scores, matrix.kept)
+        return matrix.weight.masked_fill(~mask, 0)
+
+    prune_sequentially(job, kept, change)
+    return Outcome(None)

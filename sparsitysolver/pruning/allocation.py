@@ -1,0 +1,32 @@
+"""Closed-form allocations: one density per decoder layer from one importance per layer (pure mathematics)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sparsitysolver.pruning.units import Unit, columns_at
+
+LEAST_SPARSITY = 0.01  # OWL's code sets layers that would have none to this
+_MOST_SPARSITY = 1.0
+
+
+def spread_sparsities(importance: Sequence[float], half_range: float, sparsity: float) -> np.ndarray:
+    """Layer sparsities (layers,) of mean ``sparsity`` that span ``2 * half_range``, lowest where importance is highest.
+
+    OWL's normalisation (section 3.3, and its code): densities are importances scaled to a range of 2λ and shifted to
+    the mean 1 - P. The mean is exact unless a layer had to be kept within [0.01, 1]. Equal importances give the same
+    sparsity everywhere.
+    """
+    values = np.asarray(importance, dtype=float)
+    span = values.max() - values.min()
+    if span == 0:
+        return np.full(len(values), sparsity)
+    scaled = 2 * half_range * (values - values.min()) / span
+    sparsities = 1 - (scaled - scaled.mean() + 1 - sparsity)
+    return np.clip(np.where(sparsities <= 0, LEAST_SPARSITY, sparsities), 0, _MOST_SPARSITY)
+
+
+def layer_columns(units: Sequence[Unit], sparsities: np.ndarray) -> list[int]:
+    """Kept columns of every matrix at the sparsity of its layer."""
+    # Rounding first: 0.3 computed as 0.30000000000000004 must not cost a row one weight more than 0.3 would.
+    return columns_at(units, [round(float(sparsities[unit.layer]), 12) for unit in units])
