@@ -9,7 +9,7 @@ REFERENCE = "Han et al., NeurIPS 2015; per matrix, as in the published code of S
 
 
 def prune(job: Job, kept: list[int]) -> Outcome:
-    """Zero the lowest weights of matrix i until the fraction ``kept[i]`` of its columns stays; N of every M with a pattern."""
+    """Zero the lowest weights of matrix i until ``kept[i]`` columns' worth stay; N of every M with a pattern."""
     for unit, count, (_, linear) in zip(job.units, kept, job.adapter.prunable_linears(), strict=True):
         scores = check_scores(magnitude(linear.weight), unit.name)
         removed = (unit.size - count) * unit.weights_per_item
