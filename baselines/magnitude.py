@@ -6,6 +6,7 @@ from sparsitysolver.pruning.matrix_scores import magnitude
 
 NAME = "Magnitude"
 REFERENCE = "Han et al., NeurIPS 2015; per matrix, as in the published code of SparseGPT and Wanda"
+PATTERNS = True
 
 
 def prune(job: Job, kept: list[int]) -> Outcome:

@@ -9,6 +9,7 @@ from sparsitysolver.pruning.matrix_scores import matrix_criterion
 
 NAME = "Wanda"
 REFERENCE = "Sun et al., ICLR 2024: weights times activations, per output, no weight update"
+PATTERNS = True
 
 
 def prune(job: Job, kept: list[int]) -> Outcome:

@@ -110,23 +110,36 @@ def _calibrate(parser: argparse.ArgumentParser) -> None:
     _model(parser)
     _calibration(parser)
     parser.add_argument("--method", default="sparsitysolver", help="method whose default calibration is taken")
+    _granularity(parser)
     parser.add_argument("--gram", action="store_true", help="Gram matrices too")
     parser.add_argument("--out", required=True, help="file to write (.safetensors)")
 
 
+def _granularity(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--granularity", help="structured or unstructured (default: the method's own; structured)")
+
+
 def _search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--algorithm", default="ppo")
-    parser.add_argument("--granularity", default="structured")
+    _granularity(parser)
     parser.add_argument("--episodes", type=int, default=3000)
-    parser.add_argument("--criterion", default="l2", help="l2, wanda_sp, fluctuation, magnitude (default: l2)")
-    parser.add_argument("--reward", default="inverse_ppl", help="inverse_ppl or dense_ratio")
+    parser.add_argument(
+        "--criterion",
+        help="structured: l2 (default), wanda_sp, fluctuation, magnitude; unstructured: wanda (default), magnitude",
+    )
+    parser.add_argument("--reward", default="inverse_ppl", help="inverse_ppl, dense_ratio, or accuracy on --task")
     parser.add_argument("--reward-split", default="validation", help="validation, train, or test (leaky, flagged)")
     parser.add_argument("--reward-windows", type=int, default=8, help="windows per episode, 0 for all (default: 8)")
     parser.add_argument("--budget", default="greedy", help="greedy (Algorithm 1) or projection (exact)")
     parser.add_argument("--a-min", type=float, help="least preserved ratio (default: 2(1-P) - a_max - 0.1)")
-    parser.add_argument("--a-max", type=float, default=1.0, help="greatest preserved ratio (default: 1)")
+    parser.add_argument("--a-max", type=float, help="greatest preserved ratio (default: 1; unstructured: by sparsity)")
     parser.add_argument("--literal", action="store_true", help="line 1 of Algorithm 1 exactly as printed")
     parser.add_argument("--text", help="text of the reward windows (default: wikitext2; bundled models: mini)")
+    parser.add_argument("--task", help="zero-shot task whose accuracy is the reward")
+    parser.add_argument("--reward-items", type=int, default=64, help="items of the task per episode, 0 for all")
+    parser.add_argument(
+        "--items", default="search", help="part of the task's items: search, or report (leaky, flagged)"
+    )
     parser.add_argument("--stats", help="statistics file of calibrate for exactly these calibration windows")
 
 
@@ -143,11 +156,14 @@ def _prune(parser: argparse.ArgumentParser) -> None:
     _calibration(parser)
     _search_options(parser)
     parser.add_argument("--method", "--prune_method", required=True, help="key of config/methods.tsv")
-    parser.add_argument("--sparsity", "--sparsity_ratio", type=float, default=0.2)
+    parser.add_argument("--sparsity", "--sparsity_ratio", type=float, help="default: 0.2, or what --pattern gives")
+    parser.add_argument("--pattern", "--sparsity_type", help="N:M, such as 2:4 (magnitude, wanda, sparsegpt)")
     parser.add_argument("--out", "--save", required=True, help="folder to write")
     parser.add_argument("--strategy", help="strategy file for methods with an allocation")
     parser.add_argument("--format", choices=("sliced", "padded"), default="sliced")
-    parser.add_argument("--reconstruction-calibration", metavar="SOURCE", help="windows of reconstruction")
+    parser.add_argument(
+        "--reconstruction-calibration", metavar="SOURCE", help="windows of reconstruction; a task's own text too"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="option of the method")
     parser.add_argument("--seed-index", type=int, default=0, help="seed index recorded in the cell")
 
@@ -167,7 +183,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     _model(episode)
     _calibration(episode)
     _search_options(episode)
-    episode.add_argument("--sparsity", type=float, default=0.2)
+    episode.add_argument("--sparsity", type=float, help="default: 0.2, unstructured 0.5")
     episode.add_argument("--rounds", type=int, default=6, help="updates of 15 episodes to time (default: 6)")
     episode.add_argument("--json", action="store_true")
 

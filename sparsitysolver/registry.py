@@ -129,7 +129,9 @@ def tasks_table() -> dict[str, TaskRow]:
 class MethodRow:
     """One line of ``config/methods.tsv``: how a method allocates, prunes and calibrates by default.
 
-    ``allocator`` and ``pruner`` name files of ``baselines/``; ``options`` are the pruner's ``name=value`` pairs.
+    ``allocator`` and ``pruner`` name files of ``baselines/``; ``options`` are their ``name=value`` pairs.
+    ``reconstruction`` is the text that reconstruction regresses on and ``reward`` what a search is rewarded on:
+    ``text``, or ``task`` for each zero-shot task's own, in which case every task has a pruned model of its own.
     """
 
     key: str
@@ -143,6 +145,8 @@ class MethodRow:
     seqlen: int
     calibration_seed: int
     options: str
+    reconstruction: str
+    reward: str
 
 
 @functools.cache
@@ -151,9 +155,7 @@ def methods_table() -> dict[str, MethodRow]:
     rows = {}
     for row in read_table(CONFIG / "methods.tsv"):
         numbers = {k: int(row[k] or 0) for k in ("nsamples", "seqlen", "calibration_seed")}
-        texts = {
-            k: row[k] for k in ("key", "label", "granularity", "allocator", "pruner", "source", "sampler", "options")
-        }
+        texts = {name: row[name] for name in row if name not in numbers}
         rows[row["key"]] = MethodRow(**texts, **numbers)
     return rows
 
@@ -162,11 +164,27 @@ def methods_table() -> dict[str, MethodRow]:
 PLANNED_METHODS = ("magnitude", "wanda", "sparsegpt", "owl", "owl_sparsegpt", "besa", "dlp", "ramp")
 
 
-def method(key: str) -> MethodRow:
-    """A method by key, or an error with near names that also says which methods are not there yet."""
+SEARCHING = "sparsitysolver"  # the allocator that searches, and the key of its structured row
+
+
+def method(key: str, granularity: str | None = None) -> MethodRow:
+    """A method by key, or an error with near names that also says which methods are not there yet.
+
+    With a granularity, the row of that granularity: ``sparsitysolver`` and ``unstructured`` give
+    ``sparsitysolver_unstructured``.
+    """
     table = methods_table()
     if key not in table:
         raise SparsitySolverError(
             f"{unknown_name('method', key, table)} Planned, not in this version: {', '.join(PLANNED_METHODS)}."
         )
-    return table[key]
+    row = table[key]
+    if granularity in (None, row.granularity):
+        return row
+    other = f"{key}_{granularity}"
+    if other not in table:
+        raise SparsitySolverError(
+            f"method '{key}' prunes at granularity {row.granularity}; {granularity} was asked for. Methods of that "
+            f"granularity: {', '.join(row.key for row in table.values() if row.granularity == granularity) or 'none'}."
+        )
+    return table[other]

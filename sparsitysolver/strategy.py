@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.pruning.units import Unit, achieved_sparsity
+from sparsitysolver.pruning.units import STRUCTURED, Unit, achieved_sparsity
 from sparsitysolver.records import Json, read_record
 
 FORMAT = 1
@@ -19,7 +19,7 @@ def make_strategy(
     found: Json,
     seed: int | None,
     run: Json | None = None,
-    granularity: str = "structured",
+    granularity: str = STRUCTURED,
 ) -> Json:
     """The strategy record of kept counts; ``found`` says how they came about."""
     record: dict[str, Any] = {
@@ -46,14 +46,21 @@ def make_strategy(
     return record
 
 
-def read_strategy(path: str | Path, units: Sequence[Unit], weights_sha256: str, sparsity: float | None) -> Json:
-    """Read a strategy and check that it was made for this model (units, sizes, weights) and sparsity.
+def read_strategy(
+    path: str | Path, units: Sequence[Unit], weights_sha256: str, sparsity: float | None, granularity: str = STRUCTURED
+) -> Json:
+    """Read a strategy and check that it was made for this model (units, sizes, weights), granularity and sparsity.
 
     Raises:
         SparsitySolverError: broken or invalid file, another model's strategy, or another target sparsity.
     """
     strategy = read_record(path, "strategy")
     name = strategy["model"]["name"]
+    if strategy["granularity"] != granularity:
+        raise SparsitySolverError(
+            f"strategy {path} is {strategy['granularity']}, and this method prunes {granularity}; take a method of the "
+            f"same granularity, or give --granularity {strategy['granularity']}."
+        )
     found = [(unit["name"], unit["size"]) for unit in strategy["units"]]
     wanted = [(unit.name, unit.size) for unit in units]
     if found != wanted:

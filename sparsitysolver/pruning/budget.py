@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.pruning.units import Unit, budget
+from sparsitysolver.pruning.units import STRUCTURED, Unit, budget
 
 # Line 2 of Algorithm 1 stretches the range by this much, so that the upper bound is reached without saturation.
 STRETCH = 0.1
@@ -28,6 +28,20 @@ def default_bounds(sparsity: float, upper: float = 1.0) -> Bounds:
     The paper gives none; this makes them (0.5, 1) at P = 0.2 and (0.3, 1) at P = 0.3 (deviation 2).
     """
     return Bounds(max(0.0, round(2 * (1 - sparsity) - upper - STRETCH, 10)), upper)
+
+
+def default_upper(sparsity: float, granularity: str) -> float:
+    """a_max where none is given: 1 for heads and neurons; for weight matrices what Wanda's scores tolerate.
+
+    No matrix of a model at P = 0.5 to 0.7 gains from being left dense while others pay for it: (a_min, a_max) become
+    (0.2, 0.7), (0, 0.7) and (0, 0.5) at P = 0.5, 0.6 and 0.7, and (0.5, 1) at 0.2 as for structured pruning
+    (deviation 2).
+    """
+    if granularity == STRUCTURED:
+        return 1.0
+    kept = 1 - sparsity
+    upper = min(1.0, max(0.7, kept + 0.2), 2 * kept - STRETCH)
+    return round(max(kept, upper), 10)
 
 
 def check_bounds(bounds: Bounds, sparsity: float) -> Bounds:

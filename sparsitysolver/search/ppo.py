@@ -12,7 +12,8 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 
-from sparsitysolver.search.problem import Journal, Problem, advance, catch_up, progress_bar
+from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
+from sparsitysolver.search.problem import Problem
 
 # Actions are clipped to the space's bounds; tanh is flat long before 10, so nothing is cut (deviation 5).
 ACTION_LIMIT = 10.0

@@ -12,19 +12,27 @@ from pathlib import Path
 
 import torch
 
-from sparsitysolver.data.sources import load_text
-from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter, adapt
+from sparsitysolver.pruning.masks import row_mask
+from sparsitysolver.pruning.matrix_scores import matrix_criterion
 from sparsitysolver.pruning.selection import Selection, score_units
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
-from sparsitysolver.registry import method
+from sparsitysolver.pruning.units import UNSTRUCTURED
+from sparsitysolver.registry import SEARCHING, method
 from sparsitysolver.search import ppo
-from sparsitysolver.search.engine import PrefixEngine
-from sparsitysolver.search.problem import Journal
-from sparsitysolver.search.solve import make_problem, settings_from
-from sparsitysolver.stages.common import assets_of, calibration_of, draw, home_text, open_model, statistics_of
+from sparsitysolver.search.engines import Engine, build_engine
+from sparsitysolver.search.journal import Journal
+from sparsitysolver.search.objectives import ACCURACY
+from sparsitysolver.search.rank_engine import RankEngine
+from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.search.solve import make_problem
+from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, statistics_of
+from sparsitysolver.stages.reward import reward_of
+from sparsitysolver.statistics.collect import Statistics, tap_of
+
+DEFAULT_SPARSITIES = {UNSTRUCTURED: 0.5}
 
 
 @dataclass
@@ -45,48 +53,67 @@ def run(args: argparse.Namespace) -> None:
     """
     if args.rounds < 1:
         raise SparsitySolverError(f"{args.rounds} rounds asked for; at least 1 is needed.")
-    settings = replace(settings_from(vars(args)), episodes=15)
-    loaded = open_model(args)
-    assets, row = assets_of(args), method("sparsitysolver")
-    sample = draw(calibration_of(args, row, loaded), loaded, assets)
-    selection = score_units(loaded.adapter, statistics_of(loaded, sample, args.stats), args.criterion)
-    text = load_text(args.text or home_text(loaded.source), settings.reward_split, assets)
-    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen))
+    if args.reward == ACCURACY:
+        raise SparsitySolverError("reward 'accuracy' is not timed here: an episode is compared on windows of text.")
+    options = vars(args) | {"sparsity": args.sparsity or DEFAULT_SPARSITIES.get(args.granularity, 0.2)}
+    settings = replace(SearchSettings.from_options(options), episodes=15)
+    loaded, row = open_model(args), method(SEARCHING, settings.granularity)
+    sample = draw(calibration_of(args, row, loaded), loaded, assets_of(args))
+    statistics = statistics_of(loaded, sample, args.stats, settings.granularity)
     dense = adapt(copy.deepcopy(loaded.model))
-    problem = make_problem(loaded, PrefixEngine(loaded.adapter, selection), windows, settings)
+    materialise = _materialiser(dense, statistics, settings)
+    engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
+    problem = make_problem(loaded, engine, reward_of(args, settings, loaded), settings)
     times = _Times()
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "curve.csv", Path(folder) / "checkpoint", "bench")
         search = ppo.Search(problem, journal, args.seed)
         search.update()  # the first update pays for warm caches
         for _ in range(args.rounds):
-            _one_round(search, dense, selection, times)
-    _print(args, times, problem.windows)
+            _one_round(search, dense, materialise, times)
+    _print(args, times, problem.objective.windows, engine)
 
 
-def _one_round(search: ppo.Search, dense: Adapter, selection: Selection, times: _Times) -> None:
+def _one_round(search: ppo.Search, dense: Adapter, materialise: Callable[[list[int]], Adapter], times: _Times) -> None:
     problem, done = search.problem, len(search.journal.episodes)
+    windows = problem.objective.windows
     whole = _seconds(search.update)
     episodes = search.journal.episodes[done:]
     agent_share = (whole - sum(episode.seconds for episode in episodes)) / len(episodes)
     for number, episode in enumerate(episodes):
-        pruned = _materialise(dense, selection, episode.kept)
+        pruned = materialise(episode.kept)
         work = [
             (times.episode, agent_share, lambda kept=episode.kept: problem.score(kept)),
-            (times.pruned, 0.0, lambda model=pruned: window_losses(model, problem.windows)),
-            (times.dense, 0.0, lambda: window_losses(dense, problem.windows)),
+            (times.pruned, 0.0, lambda model=pruned: window_losses(model, windows)),
+            (times.dense, 0.0, lambda: window_losses(dense, windows)),
         ]
         for index in range(len(work)):
             into, extra, call = work[(number + index) % len(work)]
             into.append(extra + _seconds(call))
 
 
-def _materialise(dense: Adapter, selection: Selection, kept: list[int]) -> Adapter:
-    """A physically pruned copy of the dense model."""
+def _materialiser(dense: Adapter, statistics: Statistics, settings: SearchSettings) -> Callable[[list[int]], Adapter]:
+    """Makes copies of the dense model that are pruned for good: sliced, or with zeros among the weights."""
+    if settings.granularity == UNSTRUCTURED:
+        return lambda kept: _masked(dense, statistics, settings.chosen_criterion, kept)
+    selection = score_units(dense, statistics, settings.chosen_criterion)
+    return lambda kept: _sliced(dense, selection, kept)
+
+
+def _sliced(dense: Adapter, selection: Selection, kept: list[int]) -> Adapter:
     adapter = adapt(copy.deepcopy(dense.model))
     for layer in range(adapter.shape.layers):
         slice_attention(adapter, layer, selection.kept(2 * layer, kept[2 * layer]))
         slice_ffn(adapter, layer, selection.kept(2 * layer + 1, kept[2 * layer + 1]))
+    return adapter
+
+
+def _masked(dense: Adapter, statistics: Statistics, criterion: str, kept: list[int]) -> Adapter:
+    adapter, score = adapt(copy.deepcopy(dense.model)), matrix_criterion(criterion)
+    for (name, linear), count in zip(adapter.prunable_linears(), kept, strict=True):
+        layer, role = name.split(".")[1:]
+        scores = score(linear.weight, statistics.of(int(layer), tap_of(role)))
+        linear.weight.data.masked_fill_(~row_mask(scores, count), 0)
     return adapter
 
 
@@ -100,7 +127,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _print(args: argparse.Namespace, times: _Times, windows: torch.Tensor) -> None:
+def _print(args: argparse.Namespace, times: _Times, windows: torch.Tensor, engine: Engine) -> None:
     result = {
         "ratio_to_pruned_forward": statistics.median(e / p for e, p in zip(times.episode, times.pruned)),
         "ratio_to_dense_forward": statistics.median(e / d for e, d in zip(times.episode, times.dense)),
@@ -111,6 +138,9 @@ def _print(args: argparse.Namespace, times: _Times, windows: torch.Tensor) -> No
         "seqlen": int(windows.shape[1]),
         "episodes": len(times.episode),
     }
+    if isinstance(engine, RankEngine):
+        weights = engine.adapter.shape.prunable_weights
+        result |= {"rank_bytes": engine.rank_bytes, "rank_bytes_per_weight": engine.rank_bytes / weights}
     if args.json:
         print(json.dumps(result))
     else:

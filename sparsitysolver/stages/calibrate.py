@@ -3,15 +3,16 @@
 import argparse
 
 from sparsitysolver.registry import method
-from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model
+from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, taps_of
 from sparsitysolver.statistics.collect import collect, save_statistics
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write ``--out``: sums, squares and, with ``--gram``, Gram matrices of both output projections' inputs."""
-    row = method(args.method)
+    """Write ``--out``: sums, squares and, with ``--gram``, Gram matrices of the inputs that the granularity reads."""
+    row = method(args.method, args.granularity)
     loaded = open_model(args)
     windows = draw(calibration_of(args, row, loaded), loaded, assets_of(args))
-    statistics = collect(loaded.adapter, windows.ids, loaded.weights_sha256, windows.sha256, gram=args.gram)
+    taps = taps_of(row.granularity)
+    statistics = collect(loaded.adapter, windows.ids, loaded.weights_sha256, windows.sha256, taps, args.gram)
     save_statistics(statistics, args.out)
     print(f"{args.out}: statistics of {statistics.tokens} tokens, key {statistics.key}")

@@ -8,9 +8,17 @@ from pathlib import Path
 from sparsitysolver.data.sampling import Calibration, Sample, sample
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model
+from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
 from sparsitysolver.records import content_key
 from sparsitysolver.registry import BUNDLED, HUB_TEXT, RECONSTRUCTION_WINDOWS, Assets, MethodRow
-from sparsitysolver.statistics.collect import OUTPUT_TAPS, Statistics, collect, load_statistics, save_statistics
+from sparsitysolver.statistics.collect import (
+    ALL_TAPS,
+    OUTPUT_TAPS,
+    Statistics,
+    collect,
+    load_statistics,
+    save_statistics,
+)
 
 BUNDLED_TEXT = "mini"
 
@@ -61,15 +69,21 @@ def reconstruction_calibration(args: argparse.Namespace, calibration: Calibratio
     return replace(calibration, nsamples=min(calibration.nsamples, RECONSTRUCTION_WINDOWS))
 
 
-def statistics_of(loaded: LoadedModel, windows: Sample, stats: str | None) -> Statistics:
+def taps_of(granularity: str) -> tuple[str, ...]:
+    """The inputs that a granularity's criteria read."""
+    return ALL_TAPS if granularity == UNSTRUCTURED else OUTPUT_TAPS
+
+
+def statistics_of(loaded: LoadedModel, windows: Sample, stats: str | None, granularity: str = STRUCTURED) -> Statistics:
     """Moments of the dense model: from a file of ``calibrate``, else from the cache, else computed and cached."""
+    taps = taps_of(granularity)
     if stats:
-        return load_statistics(stats, loaded.weights_sha256, windows.sha256)
-    key = content_key([loaded.weights_sha256, windows.sha256, loaded.dtype, list(OUTPUT_TAPS)], 32)
+        return load_statistics(stats, loaded.weights_sha256, windows.sha256, taps)
+    key = content_key([loaded.weights_sha256, windows.sha256, loaded.dtype, list(taps)], 32)
     cached = cache_folder() / f"{key}.safetensors"
     if cached.is_file():
-        return load_statistics(cached, loaded.weights_sha256, windows.sha256)
-    statistics = collect(loaded.adapter, windows.ids, loaded.weights_sha256, windows.sha256)
+        return load_statistics(cached, loaded.weights_sha256, windows.sha256, taps)
+    statistics = collect(loaded.adapter, windows.ids, loaded.weights_sha256, windows.sha256, taps)
     save_statistics(statistics, cached)
     return statistics
 

@@ -7,33 +7,32 @@ from types import ModuleType
 from typing import Any
 
 from sparsitysolver.data.sampling import Sample
-from sparsitysolver.data.sources import load_text
-from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.models.saving import save_padded, save_pruned
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure
 from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job, Outcome
-from sparsitysolver.pruning.scores import criterion
-from sparsitysolver.pruning.selection import score_units
-from sparsitysolver.pruning.units import check_sparsity, structured_units
-from sparsitysolver.records import Json, atomic_folder, identity, write_json
-from sparsitysolver.registry import MethodRow, method
-from sparsitysolver.search.solve import settings_from, solve
+from sparsitysolver.pruning.masks import Pattern
+from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
+from sparsitysolver.records import Json, atomic_folder, identity, read_record, write_json
+from sparsitysolver.registry import SEARCHING, MethodRow, method
+from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
+from sparsitysolver.search.solve import solve
 from sparsitysolver.stages.common import (
     assets_of,
     calibration_of,
     draw,
-    home_text,
     open_model,
     reconstruction_calibration,
     statistics_of,
 )
+from sparsitysolver.stages.reward import reward_of
 from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
 
 RECORD = "pruning.json"
-SEARCHES = "sparsitysolver"  # the allocator that searches where no strategy is given
+UNIFORM = "uniform"  # the allocator whose matrices an N:M pattern may take over
+DEFAULT_SPARSITY = 0.2
 
 
 def baseline(name: str) -> ModuleType:
@@ -44,12 +43,16 @@ def baseline(name: str) -> ModuleType:
 def run(args: argparse.Namespace) -> None:
     """Prune MODEL by ``--method`` to ``--sparsity`` and write the folder ``--out``."""
     clock = Clock()
-    row = _checked(args)
+    row = _resolved(args)
+    _check(args, row)
     loaded = open_model(args)
     if loaded.structure is not None:
         raise SparsitySolverError(f"{args.model} is pruned already; prune the dense model it came from.")
     pruner = baseline(row.pruner)
     work = _Work(args, row, loaded)
+    if work.job.pattern:
+        for unit in work.job.units:
+            work.job.pattern.check(unit.name, unit.size)
     reason = next((r for r in (_skip(name, work.job) for name in (row.allocator, row.pruner) if name) if r), None)
     strategy = None if reason else work.strategy()
     outcome = None if reason else pruner.prune(work.job, kept_counts(strategy) if strategy else None)
@@ -61,19 +64,41 @@ def run(args: argparse.Namespace) -> None:
         print(f"{args.out}: {row.label} at sparsity {args.sparsity}, {record['run']['wall_seconds']} s")
 
 
-def _checked(args: argparse.Namespace) -> MethodRow:
-    """The method's row, after refusing what is wrong before anything is loaded."""
-    row = method(args.method)
-    criterion(args.criterion)
+def _resolved(args: argparse.Namespace) -> MethodRow:
+    """The method's row at the granularity asked for (or of the strategy given), its sparsity settled in ``args``."""
+    granularity = args.granularity
+    if args.strategy and granularity is None:
+        granularity = read_record(args.strategy, "strategy")["granularity"]
+    row = method(args.method, granularity if args.method == SEARCHING else args.granularity)
+    if args.pattern == "unstructured":  # how the field's scripts say that there is no pattern
+        args.pattern = None
+    given = args.sparsity
+    args.sparsity = (
+        Pattern.parse(args.pattern).sparsity if args.pattern else DEFAULT_SPARSITY if given is None else given
+    )
+    if args.pattern and given not in (None, args.sparsity):
+        raise SparsitySolverError(f"pattern {args.pattern} gives sparsity {args.sparsity}, and {given} was asked for.")
+    return row
+
+
+def _check(args: argparse.Namespace, row: MethodRow) -> None:
+    """Refuse what is wrong before anything is loaded."""
+    if args.criterion and row.granularity in GRANULARITIES:
+        check_criterion(row.granularity, args.criterion)
     if row.key != "dense":
         check_sparsity(args.sparsity)
-    if row.allocator == SEARCHES and not args.strategy:
-        settings_from(vars(args))
+    if args.pattern and not (getattr(baseline(row.pruner), "PATTERNS", False) and row.allocator == UNIFORM):
+        raise SparsitySolverError(f"method '{row.key}' has no N:M pattern; magnitude, wanda and sparsegpt have.")
+    if row.allocator == SEARCHING and not args.strategy:
+        SearchSettings.from_options(_search_options(args, row))
     if args.strategy and not row.allocator:
         raise SparsitySolverError(f"method '{row.key}' has no per-layer allocation: it takes no --strategy.")
     if Path(args.out).exists() and any(Path(args.out).iterdir() if Path(args.out).is_dir() else [1]):
         raise SparsitySolverError(f"{args.out} exists and is not empty; give another --out or remove it.")
-    return row
+
+
+def _search_options(args: argparse.Namespace, row: MethodRow) -> Json:
+    return vars(args) | {"granularity": row.granularity}
 
 
 def _skip(name: str, job: Job) -> str | None:
@@ -91,10 +116,12 @@ class _Work:
         self.job = Job(
             adapter=loaded.adapter,
             sparsity=args.sparsity,
-            calibrate=lambda: statistics_of(loaded, self._sample("calibration"), args.stats),
+            calibrate=lambda: statistics_of(loaded, self._sample("calibration"), args.stats, row.granularity),
             ids=lambda: self._sample("calibration").ids,
             reconstruction_ids=lambda: self._sample("reconstruction").ids,
-            criterion=args.criterion,
+            granularity=row.granularity if row.granularity in GRANULARITIES else STRUCTURED,
+            criterion=args.criterion or DEFAULT_CRITERIA.get(row.granularity, "l2"),
+            pattern=Pattern.parse(args.pattern) if args.pattern else None,
             seed=args.seed,
             options=_options(row.options, args.set),
             search=self._search,
@@ -112,23 +139,23 @@ class _Work:
         """The strategy given, or the allocator's; None for methods without allocation."""
         if not self.row.allocator:
             return None
-        units, weights = structured_units(self.loaded.adapter.shape), self.loaded.weights_sha256
+        units, weights = self.job.units, self.loaded.weights_sha256
         if self.args.strategy:
-            return read_strategy(self.args.strategy, units, weights, self.args.sparsity)
+            return read_strategy(self.args.strategy, units, weights, self.args.sparsity, self.job.granularity)
         kept = baseline(self.row.allocator).allocate(self.job)
         found = self._found or {"algorithm": self.row.allocator}
-        return make_strategy(units, kept, self.args.sparsity, self._model(), found, self.args.seed)
+        return make_strategy(
+            units, kept, self.args.sparsity, self._model(), found, self.args.seed, granularity=self.job.granularity
+        )
 
     def _search(self, job: Job) -> list[int]:
         """Search with the command line's options, on a copy of the model that the episode engine may reorder."""
-        loaded, assets = open_model(self.args), assets_of(self.args)
-        settings = settings_from(vars(self.args))
-        text = load_text(self.args.text or home_text(loaded.source), settings.reward_split, assets)
-        windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(self.args.seqlen))
-        selection = score_units(loaded.adapter, job.statistics, job.criterion)
+        loaded = open_model(self.args)
+        settings = SearchSettings.from_options(_search_options(self.args, self.row))
+        reward = reward_of(self.args, settings, loaded)
         calibration = self._sample("calibration").record()
         out = Path(f"{self.args.out}.strategy.json")
-        strategy = solve(loaded, selection, calibration, windows, settings, out)
+        strategy = solve(loaded, job.statistics, calibration, reward, settings, out)
         out.with_suffix(".checkpoint").unlink(missing_ok=True)
         self._found = strategy["found"]
         return kept_counts(strategy)
@@ -152,7 +179,8 @@ class _Work:
             "sparsity": 0.0 if self.row.key == "dense" else self.args.sparsity,
             "seed": self.args.seed_index,
             "seeds": {"job": self.args.seed},
-            "criterion": self.args.criterion if strategy else None,
+            "criterion": self.job.criterion if strategy else None,
+            **({"pattern": str(self.job.pattern)} if self.job.pattern else {}),
             "calibration": samples.get("calibration") or (strategy or {}).get("found", {}).get("calibration"),
             "reconstruction": samples.get("reconstruction"),
             "strategy": identity(strategy) if strategy else None,

@@ -14,15 +14,24 @@ from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.budget import default_bounds, greedy
-from sparsitysolver.pruning.selection import score_units
 from sparsitysolver.pruning.units import Unit, budget, kept_weights
 from sparsitysolver.records import identity, validate
 from sparsitysolver.registry import Assets
 from sparsitysolver.search import ppo
-from sparsitysolver.search.engine import PrefixEngine
-from sparsitysolver.search.problem import Journal, Problem, dense_ratio, inverse_ppl, reward_rule
-from sparsitysolver.search.solve import SearchSettings, solve
-from sparsitysolver.statistics.collect import collect
+from sparsitysolver.search.journal import Journal
+from sparsitysolver.search.objectives import (
+    PERPLEXITY_REWARDS,
+    PerplexityObjective,
+    TextReward,
+    check_reward,
+    dense_ratio,
+    inverse_ppl,
+)
+from sparsitysolver.search.prefix_engine import PrefixEngine
+from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.search.solve import solve
+from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 UNITS = [Unit(f"u{i}", "ffn", i, 40, 10) for i in range(8)]
@@ -41,10 +50,7 @@ def problem(losses=synthetic_losses, reward=inverse_ppl, sparsity=0.2):
         sparsity=sparsity,
         bounds=default_bounds(sparsity),
         project=greedy,
-        reward=reward,
-        losses=losses,
-        windows=torch.zeros(4, 16, dtype=torch.long),
-        dense_ppl=float(np.exp(2.0)),
+        objective=PerplexityObjective(losses, torch.zeros(4, 16, dtype=torch.long), reward, float(np.exp(2.0))),
     )
 
 
@@ -107,11 +113,11 @@ def test_one_update_is_fifteen_episodes_and_ten_epochs(tmp_path):
 
 
 def test_rewards():
-    assert reward_rule("inverse_ppl")(25.0, 5.0) == 0.4
-    assert reward_rule("dense_ratio")(25.0, 5.0) == 0.2
+    assert PERPLEXITY_REWARDS["inverse_ppl"](25.0, 5.0) == 0.4
+    assert PERPLEXITY_REWARDS["dense_ratio"](25.0, 5.0) == 0.2
     assert problem(reward=dense_ratio).score([40] * 8)[1] == pytest.approx(1.0)
     with pytest.raises(SparsitySolverError, match="unknown reward 'inverse_ppll'; did you mean inverse_ppl"):
-        reward_rule("inverse_ppll")
+        check_reward("inverse_ppll")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
@@ -159,9 +165,11 @@ def search(folder, name="x", **changes):
     path = folder / "text.txt"
     path.write_text(tiny_text(100))
     loaded = load_model(str(tiny_folder("llama")), device="cpu")
-    selection = score_units(loaded.adapter, collect(loaded.adapter, tiny_ids(), "weights", "ids"), "l2")
+    taps = ALL_TAPS if settings.granularity == "unstructured" else OUTPUT_TAPS
+    statistics = collect(loaded.adapter, tiny_ids(), "weights", "ids", taps)
     windows = cut_windows(load_text(str(path), "validation", Assets(None)), loaded.tokenizer, 16)
-    return solve(loaded, selection, {"sha256": "calibration"}, windows, settings, folder / f"{name}.json", print)
+    reward = TextReward(windows, settings.reward)
+    return solve(loaded, statistics, {"sha256": "calibration"}, reward, settings, folder / f"{name}.json", print)
 
 
 @pytest.fixture(scope="module")
@@ -279,11 +287,22 @@ def test_an_interrupted_rest_is_made_again(tmp_path, monkeypatch):
     assert identity(again) == identity(strategy)
 
 
+def test_an_unstructured_search_keeps_columns_within_the_budget(tmp_path):
+    """Seven matrices a layer; bounds that start the policy on the budget; the same seed gives the same strategy."""
+    strategy = search(tmp_path, granularity="unstructured", sparsity=0.5, episodes=30)
+    assert len(strategy["units"]) == 21
+    assert (strategy["found"]["a_min"], strategy["found"]["a_max"]) == (0.2, 0.7)
+    assert strategy["found"]["criterion"] == "wanda" and strategy["granularity"] == "unstructured"
+    assert 0.5 <= strategy["achieved_sparsity"] < 0.6
+    validate(strategy, "strategy", "x")
+    assert identity(search(tmp_path, "y", granularity="unstructured", sparsity=0.5, episodes=30)) == identity(strategy)
+
+
 def test_a_search_without_any_finite_candidate_is_an_error(tmp_path, monkeypatch):
     losses = PrefixEngine.losses
     full = [4, 44] * 3
     monkeypatch.setattr(PrefixEngine, "losses", lambda *a: losses(*a) * (1 if list(a[1]) == full else np.nan))
-    with pytest.raises(SparsitySolverError, match="no candidate of the search has a finite perplexity"):
+    with pytest.raises(SparsitySolverError, match="no candidate of the search earns a reward"):
         search(tmp_path, episodes=15)
 
 
@@ -295,6 +314,9 @@ def test_a_search_without_any_finite_candidate_is_an_error(tmp_path, monkeypatch
         ({"algorithm": "pppo"}, "unknown search algorithm 'pppo'; did you mean ppo"),
         ({"budget": "projektion"}, "unknown budget rule 'projektion'; did you mean projection"),
         ({"reward": "ppl"}, "unknown reward 'ppl'"),
+        ({"reward": "accuracy"}, "name it by --task"),
+        ({"granularity": "structurd"}, "unknown granularity 'structurd'; did you mean structured"),
+        ({"granularity": "unstructured", "criterion": "l2"}, "unknown unstructured criterion 'l2'"),
         ({"a_min": 0.9}, "a_min = 0.9"),
     ],
 )

@@ -1,0 +1,121 @@
+"""What a candidate is rewarded for: perplexity of fixed windows (accuracy on a task: ``task_reward``)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from sparsitysolver.data.windows import Windows, spread
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.evaluation.perplexity import perplexity
+from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.records import Json
+from sparsitysolver.search.engines import Engine
+
+REWARD_SCALE = 10.0  # the paper's coefficient (section 3.1, reward function)
+ACCURACY = "accuracy"
+
+
+def inverse_ppl(ppl: float, dense_ppl: float) -> float:
+    """10 / ppl (the paper's reward)."""
+    return REWARD_SCALE / ppl
+
+
+def dense_ratio(ppl: float, dense_ppl: float) -> float:
+    """Dense perplexity over pruned perplexity: the same in scale for every model."""
+    return dense_ppl / ppl
+
+
+PERPLEXITY_REWARDS: dict[str, Callable[[float, float], float]] = {
+    "inverse_ppl": inverse_ppl,
+    "dense_ratio": dense_ratio,
+}
+REWARDS = (*PERPLEXITY_REWARDS, ACCURACY)
+
+
+def check_reward(name: str) -> str:
+    """A reward's name, or an error with near names."""
+    if name not in REWARDS:
+        raise unknown_name("reward", name, REWARDS)
+    return name
+
+
+class Objective(Protocol):
+    """Scores candidates; the same for every candidate of a search."""
+
+    tokens: int  # evaluated per candidate
+
+    def score(self, kept: Sequence[int]) -> tuple[float | None, float]:
+        """(perplexity or None, reward) of a candidate."""
+
+
+@dataclass(frozen=True)
+class PerplexityObjective:
+    """Perplexity of ``windows`` (windows, seqlen); one that is not finite earns 0 (deviation 9)."""
+
+    losses: Callable[[Sequence[int], torch.Tensor], np.ndarray]
+    windows: torch.Tensor
+    reward: Callable[[float, float], float]
+    dense_ppl: float
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all windows."""
+        return self.windows.numel()
+
+    def score(self, kept: Sequence[int]) -> tuple[float, float]:
+        """(perplexity, reward) of a candidate."""
+        ppl = perplexity(self.losses(kept, self.windows))
+        return ppl, self.reward(ppl, self.dense_ppl) if np.isfinite(ppl) else 0.0
+
+
+class Reward(Protocol):
+    """Data that candidates are rewarded on."""
+
+    def objective(self, loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> Objective:
+        """The objective over ``count`` windows or items (0: all); ``full`` is the dense model as a candidate."""
+
+    def identity(self) -> Json:
+        """What decides the objective besides ``count``."""
+
+    def record(self, objective: Objective) -> Json:
+        """What a strategy keeps of its reward."""
+
+
+@dataclass(frozen=True)
+class TextReward:
+    """Reward windows of a text, spread evenly; ``rule`` names a perplexity reward."""
+
+    windows: Windows
+    rule: str
+
+    def objective(self, loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> PerplexityObjective:
+        """The objective over ``count`` windows; refuses a model of no finite perplexity."""
+        chosen = self.windows.ids[evenly(len(self.windows.ids), count)]
+        tokens = torch.from_numpy(chosen.astype(np.int64)).to(loaded.adapter.input_device)
+        dense = perplexity(engine.losses(full, tokens))
+        if not np.isfinite(dense):
+            raise SparsitySolverError(
+                f"the dense model's perplexity on the reward windows is {dense}: nothing can be searched. Check the "
+                "model with 'sparsitysolver preflight', or take another dtype."
+            )
+        return PerplexityObjective(engine.losses, tokens, PERPLEXITY_REWARDS[self.rule], dense)
+
+    def identity(self) -> Json:
+        """What decides the objective besides the number of windows."""
+        return {"text_sha256": self.windows.text.sha256, "seqlen": self.windows.seqlen}
+
+    def record(self, objective: PerplexityObjective) -> Json:
+        """What a strategy keeps of its reward."""
+        return self.identity() | {
+            "text": self.windows.text.source,
+            "reward_windows": len(objective.windows),
+            "dense_ppl": objective.dense_ppl,
+        }
+
+
+def evenly(total: int, count: int) -> np.ndarray:
+    """``count`` indices spread evenly (0 or more than there are: all)."""
+    return spread(total, count if 0 < count < total else None)

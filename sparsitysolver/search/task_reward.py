@@ -1,0 +1,51 @@
+"""Accuracy on a zero-shot task as reward (paper, table 4): items tokenised once a search."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparsitysolver.data.items import Items
+from sparsitysolver.evaluation.choices import ChoiceRequests, accuracy
+from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.records import Json
+from sparsitysolver.registry import tasks_table
+from sparsitysolver.search.engines import Engine
+from sparsitysolver.search.objectives import evenly
+
+
+@dataclass(frozen=True)
+class AccuracyObjective:
+    """Accuracy on items of a zero-shot task (paper, table 4), by the metric that the task is reported with."""
+
+    engine: Engine
+    requests: ChoiceRequests
+    metric: str
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all requests."""
+        return self.requests.tokens
+
+    def score(self, kept: Sequence[int]) -> tuple[None, float]:
+        """(None, accuracy) of a candidate."""
+        self.engine.apply(kept)
+        return None, accuracy(self.engine.adapter, self.requests, self.metric)
+
+
+@dataclass(frozen=True)
+class TaskReward:
+    """Items of a zero-shot task; requests are tokenised once a search."""
+
+    items: Items
+
+    def objective(self, loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> AccuracyObjective:
+        """The objective over ``count`` items (0: all), spread evenly."""
+        chosen = self.items.take(evenly(len(self.items.records), count))
+        return AccuracyObjective(engine, ChoiceRequests.build(chosen, loaded), tasks_table()[self.items.task].metric)
+
+    def identity(self) -> Json:
+        """What decides the objective besides the number of items."""
+        return {"task": self.items.task, "items_sha256": self.items.sha256, "items": self.items.part}
+
+    def record(self, objective: AccuracyObjective) -> Json:
+        """What a strategy keeps of its reward."""
+        return self.identity() | {"metric": objective.metric, "reward_items": objective.requests.items}
