@@ -5,6 +5,8 @@ import sys
 from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
+from sparsitysolver import resources
+from sparsitysolver.artefacts import Artefacts, deciding, gpus, prune_code, stage_code
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.registry import methods_table
 from sparsitysolver.sources import source_files
@@ -18,19 +20,23 @@ configfile: "config/config.yaml"
 own_commands()
 try:
     grid = Grid(config)
+    artefacts = Artefacts(grid)
 except SparsitySolverError as error:
     sys.exit(report_error("snakemake", error))
 
 
 wildcard_constraints:
-    model="|".join(grid.models),
+    model="|".join(grid.all_models()),
     method="|".join(methods_table()),
     sparsity=r"0|0?\.\d+",
     seed=r"\d+",
     task=r"[a-z0-9_]+",
-    draw=r"[a-z0-9]+-[a-z_]+-\d+x\d+-\d+",
+    target=r"[a-z0-9_]+",
+    granularity="structured|unstructured",
+    draw=r"[a-z0-9_]+-[a-z_]+-\d+x\d+-\d+",
     key=r"[0-9a-f]{16}",
     table=r"table\d+",
+    cells=r"cells(_table\d+)?",
 
 
 localrules:
@@ -40,7 +46,6 @@ localrules:
 
 rule all:
     input:
-        f"{RESULTS}/table2.csv",
         "paper_tables.md",
 
 

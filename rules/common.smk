@@ -2,33 +2,44 @@
 
 
 def cell_of(wildcards):
-    """The cell that a path belongs to."""
-    return Cell(wildcards.model, wildcards.method, wildcards.sparsity, wildcards.seed, grid.task)
+    """The cell that a path belongs to; what all tasks share stands for the grid's own."""
+    own = [name for name in (wildcards.get("task"), wildcards.get("target")) if name and name != "any"]
+    return Cell(wildcards.model, wildcards.method, wildcards.sparsity, wildcards.seed, (own or [grid.task])[0])
 
 
 def common(wildcards):
     """Options that every stage on a model takes; models that need no GPU stay on the CPU wherever they run."""
     assets = f"--assets {grid.assets.folder} " if grid.assets.folder else ""
-    gpus = grid.gpus(wildcards.model)
-    device = f"--gpus {gpus}" if gpus else "--device cpu"
+    count = gpus(wildcards.model)
+    device = f"--gpus {count}" if count else "--device cpu"
     return f"{assets}--threads {grid.threads} {device} --dtype {grid.dtype}"
 
 
 def model(wildcards):
     """MODEL as the command line takes it."""
-    return grid.model_argument(wildcards.model)
+    return artefacts.model_argument(wildcards.model)
 
 
 def minutes(stage):
-    """Estimated run time of a stage, by model."""
-    return lambda wildcards: grid.minutes(wildcards.model, stage)
+    """Estimated run time of a stage of fixed work, by model."""
+    return lambda wildcards: resources.minutes(wildcards.model, resources.stage_tokens(stage))
+
+
+def search_minutes(wildcards):
+    """Estimated run time of a search."""
+    return resources.minutes(wildcards.model, resources.search_tokens(artefacts, cell_of(wildcards)))
+
+
+def evaluate_minutes(wildcards):
+    """Estimated run time of an evaluation."""
+    return resources.minutes(wildcards.model, resources.evaluate_tokens(wildcards.task))
 
 
 def memory(wildcards):
     """Host memory in MB, by model."""
-    return grid.memory_mb(wildcards.model)
+    return resources.memory_mb(wildcards.model)
 
 
-def gpus(wildcards):
+def gpu(wildcards):
     """GPUs of a job, by model."""
-    return grid.gpus(wildcards.model)
+    return gpus(wildcards.model)

@@ -3,7 +3,7 @@
 
 rule sample:
     input:
-        code=source_files("sparsitysolver.stages.sample"),
+        code=lambda w: stage_code("sample", w.draw.split("-")[0]),
     output:
         ids=f"{RESULTS}/calibration/{{model}}/{{draw}}/{{key}}.npy",
         record=f"{RESULTS}/calibration/{{model}}/{{draw}}/{{key}}.npy.json",
@@ -18,7 +18,7 @@ rule sample:
     params:
         model=model,
         common=common,
-        options=lambda w: grid.sample_options(w.draw),
+        options=lambda w: artefacts.sample_options(w.draw),
     message:
         "{wildcards.model}: draw calibration windows {wildcards.draw} [{resources.mem_mb} MB, {resources.runtime} min]"
     shell:
@@ -27,78 +27,76 @@ rule sample:
 
 rule calibrate:
     input:
-        ids=lambda w: grid.ids_path(w.model, w.draw),
-        code=source_files("sparsitysolver.stages.calibrate"),
+        ids=lambda w: artefacts.ids_path(w.model, w.draw),
+        code=stage_code("calibrate", grid.task),
     output:
-        f"{RESULTS}/statistics/{{model}}/{{draw}}/{{key}}.safetensors",
+        f"{RESULTS}/statistics/{{model}}/{{granularity}}/{{draw}}/{{key}}.safetensors",
     log:
-        "logs/calibrate/{model}/{draw}/{key}.log",
+        "logs/calibrate/{model}/{granularity}/{draw}/{key}.log",
     conda:
         "../envs/core.yaml"
     threads: grid.threads
     resources:
         mem_mb=memory,
-        gpu=gpus,
+        gpu=gpu,
         runtime=minutes("calibrate"),
     params:
         model=model,
         common=common,
     message:
-        "{wildcards.model}: statistics over {wildcards.draw} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
+        "{wildcards.model}: {wildcards.granularity} statistics over {wildcards.draw} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver calibrate {params.model} {params.common} --calibration {input.ids} --out {output} > {log} 2>&1"
+        "sparsitysolver calibrate {params.model} {params.common} --granularity {wildcards.granularity} "
+        "--calibration {input.ids} --out {output} > {log} 2>&1"
 
 
 rule search:
     input:
-        ids=lambda w: grid.ids_path(w.model, grid.draw(w.method, w.seed)),
-        stats=lambda w: grid.stats_path(w.model, grid.draw(w.method, w.seed)),
-        code=source_files("sparsitysolver.stages.search"),
+        unpack(lambda w: artefacts.search_inputs(cell_of(w))),
+        code=lambda w: stage_code("search", w.target),
     output:
-        strategy=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{key}}.json",
-        curve=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{key}}.curve.csv",
+        strategy=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{target}}/{{key}}.json",
+        curve=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{target}}/{{key}}.curve.csv",
     log:
-        "logs/search/{model}/{method}/{sparsity}/{seed}/{key}.log",
+        "logs/search/{model}/{method}/{sparsity}/{seed}/{target}/{key}.log",
     conda:
         "../envs/core.yaml"
     threads: grid.threads
     resources:
         mem_mb=memory,
-        gpu=gpus,
-        runtime=minutes("search"),
+        gpu=gpu,
+        runtime=search_minutes,
     params:
         model=model,
         common=common,
-        options=grid.search_options(),
-        seed=lambda w: grid.search_seed(cell_of(w)),
-        text=grid.task,
+        options=lambda w: artefacts.search_options(cell_of(w)),
     message:
-        "{wildcards.model}: search at sparsity {wildcards.sparsity}; follow it with tail -f {log} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
+        "{wildcards.model}: {wildcards.method} search at sparsity {wildcards.sparsity}, {wildcards.target} task; follow it with tail -f {log} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver search {params.model} {params.common} {params.options} --sparsity {wildcards.sparsity} --seed {params.seed} "
-        "--text {params.text} --calibration {input.ids} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
+        "sparsitysolver search {params.model} {params.common} {params.options} --sparsity {wildcards.sparsity} "
+        "--calibration {input.calibration} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
 
 
 rule prune:
     input:
-        unpack(lambda w: grid.prune_inputs(cell_of(w))),
-        code=lambda w: grid.prune_code(w.method),
+        unpack(lambda w: artefacts.prune_inputs(cell_of(w))),
+        code=lambda w: prune_code(w.method),
     output:
-        temp(directory(f"{RESULTS}/pruned/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{key}}")),
+        temp(directory(f"{RESULTS}/pruned/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{target}}/{{key}}")),
     log:
-        "logs/prune/{model}/{method}/{sparsity}/{seed}/{key}.log",
+        "logs/prune/{model}/{method}/{sparsity}/{seed}/{target}/{key}.log",
     conda:
         "../envs/core.yaml"
     threads: grid.threads
     resources:
         mem_mb=memory,
-        gpu=gpus,
+        gpu=gpu,
         runtime=minutes("prune"),
     params:
         model=model,
         common=common,
-        options=lambda w, input: grid.prune_options(dict(input.items())),
-        row=lambda w: grid.deciding(w.method),
+        options=lambda w, input: artefacts.prune_options(dict(input.items())),
+        row=lambda w: deciding(w.method),
     message:
         "{wildcards.model}: prune by {wildcards.method} to sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
@@ -108,8 +106,8 @@ rule prune:
 
 rule evaluate:
     input:
-        model=lambda w: [] if w.method == "dense" else grid.pruned_path(cell_of(w)),
-        code=source_files("sparsitysolver.stages.evaluate"),
+        model=lambda w: [] if w.method == "dense" else artefacts.pruned_path(cell_of(w)),
+        code=lambda w: stage_code("evaluate", w.task),
     output:
         f"{RESULTS}/cells/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{task}}/{{key}}.json",
     log:
@@ -119,13 +117,13 @@ rule evaluate:
     threads: grid.threads
     resources:
         mem_mb=memory,
-        gpu=gpus,
-        runtime=minutes("evaluate"),
+        gpu=gpu,
+        runtime=evaluate_minutes,
     params:
         model=lambda w, input: input.model or model(w),
         common=common,
+        options=lambda w: artefacts.evaluate_options(w.task),
     message:
         "{wildcards.model}: evaluate {wildcards.method} at sparsity {wildcards.sparsity} on {wildcards.task} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver evaluate {params.model} {params.common} --task {wildcards.task} --split test "
-        "--out {output} > {log} 2>&1"
+        "sparsitysolver evaluate {params.model} {params.common} {params.options} --out {output} > {log} 2>&1"

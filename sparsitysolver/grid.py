@@ -1,12 +1,5 @@
-"""The grid: which cells there are, where they lie, what each depends on. The Snakefile only asks (no torch).
+"""The grid: which models, which tasks, which cells. The Snakefile only asks (no torch)."""
 
-Every artefact's path ends in a content key over all that decides it: model, text, method row, settings, seeds. So a
-changed setting is another path, switching grids back and forth evaluates nothing twice, and two grids never mix.
-Source files are not in the keys: they are declared inputs of the rules.
-"""
-
-import functools
-import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -18,25 +11,13 @@ import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records import content_key, file_sha256
-from sparsitysolver.registry import (
-    BUNDLED,
-    HUB_TEXT,
-    RECONSTRUCTION_WINDOWS,
-    Assets,
-    MethodRow,
-    datasets_table,
-    method,
-    models_table,
-    tasks_table,
-)
-from sparsitysolver.seeds import derive_seed
-from sparsitysolver.sources import source_files
+from sparsitysolver.registry import Assets, MethodRow, method, models_table, tasks_table
 
 RESULTS = "results"
-RECONSTRUCTION = "reconstruction"  # name of the calibration set that reconstruction regresses on
-_WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
-_EDGE = 1 << 20
+TASK_COLUMNS = "tasks"  # layout of tables whose columns are the zero-shot tasks of one model
+PERPLEXITY, ZERO_SHOT = "perplexity", "zero_shot"  # kinds of tasks
+DEFAULT_TASKS = ["boolq", "piqa", "hellaswag", "winogrande", "arc_easy", "arc_challenge", "openbookqa"]
+PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
 
 
 @dataclass(frozen=True)
@@ -49,9 +30,14 @@ class Cell:
     seed: str
     task: str
 
+    @property
+    def row(self) -> MethodRow:
+        """The method's row."""
+        return method(self.method)
+
 
 class Grid:
-    """One grid of ``config/grids`` with the run's own overrides (``assets``, ``seeds``)."""
+    """One grid of ``config/grids`` with the run's own overrides (``assets``, ``seeds``, ``models``, ``limit`` …)."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.name = str(config.get("grid", "tiny"))
@@ -64,9 +50,15 @@ class Grid:
         self.threads: int = settings["torch_threads"]
         self.dtype: str = settings.get("dtype", "auto")
         self.max_nsamples: int | None = settings.get("max_nsamples")
-        self.search: dict[str, Any] = settings["search"] | _search_overrides(config)
+        self.texts: dict[str, str] = settings.get("texts", {})
+        self.items: str = str(config.get("items") or "report")
+        self.limit = _limit(config.get("limit") or settings.get("limit"))
+        self.searches = _searches(settings, config)
         self.seeds = _seeds(config.get("seeds", [0]))
         self.models = self._models(config.get("models") or settings["models"])
+        self.tasks = self._tasks(config.get("tasks") or settings.get("tasks") or DEFAULT_TASKS)
+        # Models asked for by name are those of every table; else a table may have fewer or others than the grid.
+        self._own_models: dict[str, list[str]] = {} if config.get("models") else settings.get("table_models", {})
         if self.task not in tasks_table():
             raise unknown_name("task", self.task, tasks_table())
 
@@ -94,7 +86,13 @@ class Grid:
                 raise unknown_name("model", name, found)
         return names or found
 
-    # --- which cells -------------------------------------------------------------------------------------------
+    def _tasks(self, listed: list[str] | str) -> list[str]:
+        names = listed.split(",") if isinstance(listed, str) else list(listed)
+        known = [row.key for row in tasks_table().values() if row.kind == ZERO_SHOT]
+        for name in names:
+            if name not in known:
+                raise unknown_name("zero-shot task", name, known)
+        return names
 
     def table(self, name: str) -> dict[str, Any]:
         """A table's definition."""
@@ -103,208 +101,49 @@ class Grid:
             raise unknown_name("table", name, files)
         return yaml.safe_load(files[name].read_text())
 
-    def table_cells(self, name: str) -> list[Cell]:
-        """All cells that a table needs, its extended rows included."""
-        table = self.table(name)
-        return [
-            Cell(model, row["method"], "0" if row["method"] == "dense" else str(table["sparsity"]), seed, self.task)
-            for row in [*table["rows"], *table.get("extended", [])]
-            for model in self.models
-            for seed in (self.seeds if _draws(method(row["method"])) else ["0"])
-        ]
-
     def tables(self) -> list[str]:
         """Names of all tables defined."""
         return sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
 
-    def cells(self) -> list[Cell]:
-        """All cells of all tables, each once."""
-        return list(dict.fromkeys(cell for name in self.tables() for cell in self.table_cells(name)))
+    def table_models(self, name: str) -> list[str]:
+        """The models of a table: its own where the grid names them; one for tables over tasks, LLaMA if there is one."""
+        models = self._own_models.get(name, self.models)
+        if self.table(name)["columns"] != TASK_COLUMNS:
+            return models
+        of_family = [
+            model for model in models if model in models_table() and models_table()[model].family == PAPER_FAMILY
+        ]
+        return (of_family or models)[:1]
 
-    # --- where they lie ------------------------------------------------------------------------------------------
+    def table_tasks(self, name: str) -> list[str]:
+        """The zero-shot tasks of a table's columns; none for tables of perplexity."""
+        return self.tasks if self.table(name)["columns"] == TASK_COLUMNS else []
 
-    def cell_path(self, cell: Cell) -> str:
-        """Path of a cell's JSON."""
-        return f"{RESULTS}/cells/{_place(cell)}/{cell.task}/{self.cell_key(cell)}.json"
+    def all_models(self) -> list[str]:
+        """Every model of the grid or of any of its tables."""
+        return list(dict.fromkeys([*self.models, *(m for name in self.tables() for m in self.table_models(name))]))
 
-    def pruned_path(self, cell: Cell) -> str:
-        """Path of the pruned model behind a cell."""
-        return f"{RESULTS}/pruned/{_place(cell)}/{self.pruned_key(cell)}"
+    def table_cells(self, name: str) -> list[Cell]:
+        """All cells that a table needs, its extended rows included."""
+        table = self.table(name)
+        sparsities = table["sparsity"] if isinstance(table["sparsity"], list) else [table["sparsity"]]
+        cells = [
+            Cell(model, row["method"], "0" if row["method"] == "dense" else str(sparsity), seed, task)
+            for row in [*table["rows"], *table.get("extended", [])]
+            for sparsity in sparsities
+            for model in self.table_models(name)
+            for seed in (self.seeds if _draws(method(row["method"])) else ["0"])
+            for task in (self.table_tasks(name) or [self.task])
+        ]
+        return list(dict.fromkeys(cells))
 
-    def strategy_path(self, cell: Cell) -> str:
-        """Path of the searched strategy behind a cell; shared by all methods with the same allocator."""
-        allocator = method(cell.method).allocator
-        return (
-            f"{RESULTS}/strategies/{cell.model}/{allocator}/{cell.sparsity}/{cell.seed}/{self.strategy_key(cell)}.json"
-        )
+    def cells(self, tables: list[str] | None = None) -> list[Cell]:
+        """All cells of some tables (all by default), each once."""
+        return list(dict.fromkeys(cell for name in tables or self.tables() for cell in self.table_cells(name)))
 
-    def ids_path(self, model: str, draw: str) -> str:
-        """Path of calibration token ids; ``draw`` names the drawing as :meth:`draw` does."""
-        return f"{RESULTS}/calibration/{model}/{draw}/{self.ids_key(model, draw)}.npy"
-
-    def stats_path(self, model: str, draw: str) -> str:
-        """Path of the dense model's statistics over those ids."""
-        key = content_key([self.model_identity(model), self.ids_key(model, draw), self.precision(model)])
-        return f"{RESULTS}/statistics/{model}/{draw}/{key}.safetensors"
-
-    def precision(self, model: str) -> list[Any]:
-        """What decides rounding: threads, dtype and whether the model runs on a GPU."""
-        return [self.threads, self.dtype, self.gpus(model) > 0]
-
-    # --- what decides them ---------------------------------------------------------------------------------------
-
-    @functools.cache  # noqa: B019 - one grid per process
-    def model_identity(self, model: str) -> str:
-        """Folder contents of a local model, id and commit of a hub model."""
-        folder = self.model_folder(model)
-        if folder is None:
-            row = models_table()[model]
-            return f"{row.hub_id}@{row.revision}"
-        digest = hashlib.sha256()
-        for path in sorted(path for ending in ("safetensors", "bin", "json") for path in folder.glob(f"*.{ending}")):
-            digest.update(f"{path.name} {_quick_hash(path)}\n".encode())
-        return digest.hexdigest()
-
-    def model_folder(self, model: str) -> Path | None:
-        """The folder a model is read from, None for the hub."""
-        if self.name == "tiny":
-            return BUNDLED / model
-        if self.assets.folder is not None:
-            return self.assets.existing(f"models/{model}", f"model {model}")
-        return None
-
-    def model_argument(self, model: str) -> str:
-        """MODEL as the command line takes it."""
-        if self.name == "local":
-            return str(self.model_folder(model))
-        return model
-
-    @functools.cache  # noqa: B019 - one grid per process
-    def text_identity(self, source: str) -> str:
-        """Identity of a text source: file contents, generator, or pinned revision."""
-        if source == "mini":
-            generator = sorted((Path(__file__).parent / "data").glob("minilang*.py"))
-            return content_key([file_sha256(path) for path in generator])
-        if self.assets.folder is not None:
-            files = sorted(self.assets.existing(source, f"text {source}").iterdir())
-            return content_key([[path.name, _quick_hash(path)] for path in files])
-        return datasets_table()[source].revision
-
-    def draw(self, name: str, seed: str) -> str:
-        """Name of a calibration set: source, sampler, windows x tokens, seed, e.g. ``wikitext2-gptq-64x2048-0``.
-
-        Methods that calibrate on WikiText-2 take the grid's own text, so that the tiny grid needs no network.
-
-        ``name`` is a method or ``reconstruction``. Methods that draw alike share the name and so the file.
-        """
-        row = method("sparsitysolver" if name == RECONSTRUCTION else name)
-        nsamples = RECONSTRUCTION_WINDOWS if name == RECONSTRUCTION else row.nsamples
-        nsamples = min(nsamples, self.max_nsamples or nsamples)
-        source = self.task if row.source == HUB_TEXT else row.source
-        return f"{source}-{row.sampler}-{nsamples}x{row.seqlen}-{row.calibration_seed + int(seed)}"
-
-    def sample_options(self, draw: str) -> str:
-        """The drawing as options of ``sparsitysolver sample``."""
-        source, sampler, size, seed = draw.split("-")
-        nsamples, seqlen = size.split("x")
-        return f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
-
-    def ids_key(self, model: str, draw: str) -> str:
-        """Content key of calibration ids."""
-        return content_key([self.model_identity(model), draw, self.text_identity(draw.split("-")[0])])
-
-    def strategy_key(self, cell: Cell) -> str:
-        """Content key of a searched strategy."""
-        return content_key(
-            [
-                self.stats_path(cell.model, self.draw(cell.method, cell.seed)),
-                self.search,
-                cell.sparsity,
-                self.search_seed(cell),
-                self.text_identity(self.task),
-            ]
-        )
-
-    def search_seed(self, cell: Cell) -> int:
-        """Seed of a search, derived from model, allocator, sparsity and seed index."""
-        return derive_seed("search", cell.model, method(cell.method).allocator, cell.sparsity, cell.seed)
-
-    def pruned_key(self, cell: Cell) -> str:
-        """Content key of a pruned model."""
-        row = method(cell.method)
-        parts: list[Any] = [self.model_identity(cell.model), self.precision(cell.model), self.deciding(cell.method)]
-        parts += [cell.sparsity, cell.seed]
-        if cell.method != "dense":
-            parts.append(self.ids_key(cell.model, self.draw(cell.method, cell.seed)))
-        if row.pruner == "reconstruction":
-            parts.append(self.ids_key(cell.model, self.draw(RECONSTRUCTION, cell.seed)))
-        if searches(row):
-            parts.append(self.strategy_key(cell))
-        return content_key(parts)
-
-    def cell_key(self, cell: Cell) -> str:
-        """Content key of a cell."""
-        return content_key([self.pruned_key(cell), cell.task, self.text_identity(cell.task), "test"])
-
-    # --- what jobs need ------------------------------------------------------------------------------------------
-
-    def prune_inputs(self, cell: Cell) -> dict[str, str]:
-        """Files that pruning a cell reads, by the option that names them."""
-        row = method(cell.method)
-        draw = self.draw(cell.method, cell.seed)
-        files = {"calibration": self.ids_path(cell.model, draw)}
-        if row.allocator:
-            files["stats"] = self.stats_path(cell.model, draw)
-        if row.pruner == "reconstruction":
-            files["reconstruction_calibration"] = self.ids_path(cell.model, self.draw(RECONSTRUCTION, cell.seed))
-        if searches(row):
-            files["strategy"] = self.strategy_path(cell)
-        return files
-
-    def prune_options(self, files: Mapping[str, Any]) -> str:
-        """Those files as options of ``sparsitysolver prune``."""
-        named = {name: path for name, path in files.items() if name != "code"}
-        return " ".join(f"--{name.replace('_', '-')} {path}" for name, path in named.items())
-
-    def prune_code(self, key: str) -> list[str]:
-        """Source files that decide a method's pruning: the stage without the search, allocator and pruner."""
-        row = method(key)
-        baselines = [f"baselines.{name}" for name in (row.allocator, row.pruner) if name]
-        modules = ["sparsitysolver.stages.prune", *baselines]
-        return sorted({file for module in modules for file in source_files(module, without=("sparsitysolver.search",))})
-
-    def deciding(self, key: str) -> list[str]:
-        """The columns of a method's row that decide its result; its label does not."""
-        row = method(key)
-        return [row.granularity, row.allocator, row.pruner, row.options]
-
-    def search_options(self) -> str:
-        """The grid's search settings as options of ``sparsitysolver search``."""
-        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in sorted(self.search.items()))
-
-    def gpus(self, model: str) -> int:
-        """GPUs of one job for a model; 0 for the bundled ones."""
-        return models_table()[model].gpus if model in models_table() else 1
-
-    def memory_mb(self, model: str) -> int:
-        """Host memory of one job, in MB."""
-        return 1024 * (models_table()[model].memory_gib if model in models_table() else 8)
-
-    def minutes(self, model: str, stage: str) -> int:
-        """Estimated wall time of one job in minutes, on one data-centre GPU for the hub's models.
-
-        Forward passes cost 2 × parameters × tokens operations; 2e14 of them a second is a cautious rate in half
-        precision. A search evaluates every reward window in every episode.
-        """
-        parameters = models_table()[model].parameters if model in models_table() else 0
-        tokens = {
-            "sample": 0,
-            "calibrate": 64 * 2048,
-            "search": self.search["episodes"] * self.search["reward_windows"] * 2048,
-            "prune": 8 * 256 * 2048,
-            "evaluate": 170 * 2048,
-        }[stage]
-        return 5 + int(2 * parameters * tokens / 2e14 / 60 * 1.5)
+    def text_of(self, source: str) -> str:
+        """The text that stands for a method's own on this grid: the tiny grid needs no network."""
+        return self.texts.get(source, source)
 
 
 def own_commands() -> None:
@@ -312,18 +151,18 @@ def own_commands() -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
-def searches(row: MethodRow) -> bool:
-    """Whether a method's allocator searches (and so needs a strategy made by its own rule)."""
-    return row.allocator == "sparsitysolver"
-
-
 def _draws(row: MethodRow) -> bool:
     """Whether a method depends on the seed index: all but the dense model do, through their calibration windows."""
     return row.key != "dense"
 
 
-def _place(cell: Cell) -> str:
-    return f"{cell.model}/{cell.method}/{cell.sparsity}/{cell.seed}"
+def _limit(given: Any) -> int | None:
+    """``limit=200``: so many items of every zero-shot task, spread evenly."""
+    if given is None:
+        return None
+    if not str(given).isdigit() or int(given) < 1:
+        raise SparsitySolverError(f"limit={given}: a number of items of at least 1 is needed.")
+    return int(given)
 
 
 def _seeds(given: Any) -> list[str]:
@@ -335,20 +174,20 @@ def _seeds(given: Any) -> list[str]:
     return texts
 
 
-def _search_overrides(config: Mapping[str, Any]) -> dict[str, Any]:
-    """``--config episodes=300 reward_windows=8`` and other search settings of a run."""
-    names = ("episodes", "reward_windows", "budget", "reward", "reward_split", "criterion")
-    return {name: config[name] for name in names if name in config}
+def _searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Search settings by kind: structured and unstructured ones rewarded on text, and those rewarded on a task.
 
-
-@functools.cache
-def _quick_hash(path: Path) -> str:
-    """Hash of a file, or of size, head and tail of a large one."""
-    size = path.stat().st_size
-    if size <= _WHOLE_FILE:
-        return file_sha256(path)
-    with path.open("rb") as handle:
-        head = handle.read(_EDGE)
-        handle.seek(-_EDGE, 2)
-        tail = handle.read()
-    return hashlib.sha256(head + tail + str(size).encode()).hexdigest()
+    ``--config episodes=300`` and other settings of a run go to all; ``task_episodes`` to searches on tasks.
+    """
+    names = ("episodes", "reward_windows", "budget", "reward", "reward_split")
+    given = {name: config[name] for name in names if name in config}
+    text = settings["search"]
+    on_tasks = {"episodes": config.get("task_episodes"), "reward_items": config.get("reward_items")}
+    on_tasks |= {"items": config.get("search_items")}
+    return {
+        "structured": text | given | ({"criterion": config["criterion"]} if "criterion" in config else {}),
+        "unstructured": text | settings.get("unstructured_search", {}) | given,
+        "task": settings.get("task_search", {})
+        | {name: value for name, value in given.items() if name == "budget"}
+        | {name: value for name, value in on_tasks.items() if value is not None},
+    }

@@ -114,13 +114,16 @@ class TaskRow:
     kind: str
     dataset: str
     metric: str
+    n_items: int
 
 
 @functools.cache
 def tasks_table() -> dict[str, TaskRow]:
     """Every task by key."""
     return {
-        row["key"]: TaskRow(**{k: row[k] for k in ("key", "kind", "dataset", "metric")})
+        row["key"]: TaskRow(
+            **{k: row[k] for k in ("key", "kind", "dataset", "metric")}, n_items=int(row["n_items"] or 0)
+        )
         for row in read_table(CONFIG / "tasks.tsv")
     }
 

@@ -7,7 +7,10 @@ from pathlib import Path
 from sparsitysolver import ROOT
 
 # Modules that cannot change a result: messages, times, locks, the command line itself.
-NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in ("cli", "errors", "provenance", "devices", "sources", "grid"))
+NEUTRAL = frozenset(
+    f"sparsitysolver.{name}"
+    for name in ("cli", "errors", "provenance", "devices", "sources", "grid", "artefacts", "resources")
+)
 
 
 def source_files(module: str, without: tuple[str, ...] = ()) -> list[str]:

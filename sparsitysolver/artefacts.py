@@ -1,0 +1,302 @@
+"""Artefacts of a grid: where they lie, what each depends on, how it is asked for (no torch).
+
+Every artefact's path ends in a content key over all that decides it: model, text, method row, settings, seeds. So a
+changed setting is another path, switching grids back and forth evaluates nothing twice, and two grids never mix.
+Source files are not in the keys: they are declared inputs of the rules.
+"""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sparsitysolver.grid import RESULTS, ZERO_SHOT, Cell, Grid
+from sparsitysolver.pruning.units import STRUCTURED
+from sparsitysolver.records import content_key, file_sha256
+from sparsitysolver.registry import (
+    BUNDLED,
+    RECONSTRUCTION_WINDOWS,
+    SEARCHING,
+    MethodRow,
+    datasets_table,
+    method,
+    models_table,
+    tasks_table,
+)
+from sparsitysolver.seeds import derive_seed
+from sparsitysolver.sources import source_files
+
+MINI = "mini"
+PER_TASK = "task"  # a row's reconstruction or reward is each task's own
+ANY_TASK = "any"  # path segment of artefacts that all tasks share
+_WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
+_EDGE = 1 << 20
+# What only zero-shot tasks need: editing it must not plan perplexity anew.
+_TASK_CODE = (
+    "sparsitysolver.data.items",
+    "sparsitysolver.evaluation.zero_shot",
+    "sparsitysolver.evaluation.choices",
+    "sparsitysolver.search.task_reward",
+)
+
+
+class Artefacts:
+    """Paths, keys and inputs of everything that a grid's jobs make."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+
+    # --- where they lie ------------------------------------------------------------------------------------------
+
+    def cell_path(self, cell: Cell) -> str:
+        """Path of a cell's JSON."""
+        return f"{RESULTS}/cells/{_place(cell)}/{cell.task}/{self.cell_key(cell)}.json"
+
+    def cell_paths(self, cells: str) -> list[str]:
+        """Paths of the cells behind ``cells.csv``, or behind one table (``cells_table2.csv``)."""
+        tables = [cells.removeprefix("cells_")] if cells != "cells" else None
+        return [self.cell_path(cell) for cell in self.grid.cells(tables)]
+
+    def pruned_path(self, cell: Cell) -> str:
+        """Path of the pruned model behind a cell; one for all tasks, unless the method has one for each."""
+        return f"{RESULTS}/pruned/{_place(cell)}/{target(cell)}/{self.pruned_key(cell)}"
+
+    def strategy_path(self, cell: Cell) -> str:
+        """Path of the searched strategy behind a cell; shared by all methods that search alike."""
+        kind = _searcher(cell.row)
+        place = f"{cell.model}/{kind}/{cell.sparsity}/{cell.seed}/{search_target(cell)}"
+        return f"{RESULTS}/strategies/{place}/{self.strategy_key(cell)}.json"
+
+    def ids_path(self, model: str, draw: str) -> str:
+        """Path of calibration token ids; ``draw`` names the drawing as :meth:`draw` does."""
+        return f"{RESULTS}/calibration/{model}/{draw}/{self.ids_key(model, draw)}.npy"
+
+    def stats_path(self, model: str, draw: str, granularity: str) -> str:
+        """Path of the dense model's statistics over those ids."""
+        key = content_key([self.model_identity(model), self.ids_key(model, draw), self.precision(model), granularity])
+        return f"{RESULTS}/statistics/{model}/{granularity}/{draw}/{key}.safetensors"
+
+    # --- what decides them ---------------------------------------------------------------------------------------
+
+    def precision(self, model: str) -> list[Any]:
+        """What decides rounding: threads, dtype and whether the model runs on a GPU."""
+        return [self.grid.threads, self.grid.dtype, gpus(model) > 0]
+
+    @functools.cache  # noqa: B019 - one grid per process
+    def model_identity(self, model: str) -> str:
+        """Folder contents of a local model, id and commit of a hub model."""
+        folder = self.model_folder(model)
+        if folder is None:
+            row = models_table()[model]
+            return f"{row.hub_id}@{row.revision}"
+        digest = hashlib.sha256()
+        for path in sorted(path for ending in ("safetensors", "bin", "json") for path in folder.glob(f"*.{ending}")):
+            digest.update(f"{path.name} {_quick_hash(path)}\n".encode())
+        return digest.hexdigest()
+
+    def model_folder(self, model: str) -> Path | None:
+        """The folder a model is read from, None for the hub."""
+        if self.grid.name == "tiny":
+            return BUNDLED / model
+        if self.grid.assets.folder is not None:
+            return self.grid.assets.existing(f"models/{model}", f"model {model}")
+        return None
+
+    def model_argument(self, model: str) -> str:
+        """MODEL as the command line takes it."""
+        if self.grid.name == "local":
+            return str(self.model_folder(model))
+        return model
+
+    @functools.cache  # noqa: B019 - one grid per process
+    def text_identity(self, source: str) -> str:
+        """Identity of a text or of a task's items: file contents, generator, or pinned revision."""
+        task = tasks_table().get(source)
+        dataset = task.dataset if task else source
+        if dataset == MINI:
+            generator = sorted((Path(__file__).parent / "data").glob("minilang*.py"))
+            return content_key([file_sha256(path) for path in generator])
+        if self.grid.assets.folder is None:
+            return datasets_table()[dataset].revision
+        if task and task.kind == ZERO_SHOT:
+            main = self.grid.assets.existing(f"tasks/{source}.jsonl", f"the items of task {source}")
+            files = [main, *main.parent.glob(f"{source}.train.jsonl")]
+        else:
+            files = sorted(self.grid.assets.existing(source, f"text {source}").iterdir())
+        return content_key([[path.name, _quick_hash(path)] for path in files])
+
+    def draw(self, name: str, seed: str) -> str:
+        """Name of a method's calibration set: source, sampler, windows x tokens, seed: ``c4-gptq-128x2048-0``.
+
+        Methods that draw alike share the name and so the file.
+        """
+        row = method(name)
+        return self._draw(row, row.source, row.nsamples, seed)
+
+    def reconstruction_draw(self, cell: Cell) -> str:
+        """Name of the calibration set that a cell's reconstruction regresses on."""
+        source = cell.task if cell.row.reconstruction == PER_TASK else cell.row.reconstruction
+        return self._draw(cell.row, source, RECONSTRUCTION_WINDOWS, cell.seed)
+
+    def _draw(self, row: MethodRow, source: str, nsamples: int, seed: str) -> str:
+        nsamples = min(nsamples, self.grid.max_nsamples or nsamples)
+        text = self.grid.text_of(source)
+        return f"{text}-{row.sampler}-{nsamples}x{row.seqlen}-{row.calibration_seed + int(seed)}"
+
+    def sample_options(self, draw: str) -> str:
+        """The drawing as options of ``sparsitysolver sample``."""
+        source, sampler, size, seed = draw.split("-")
+        nsamples, seqlen = size.split("x")
+        return f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
+
+    def ids_key(self, model: str, draw: str) -> str:
+        """Content key of calibration ids."""
+        return content_key([self.model_identity(model), draw, self.text_identity(draw.split("-")[0])])
+
+    def strategy_key(self, cell: Cell) -> str:
+        """Content key of a searched strategy."""
+        rewarded_on = cell.task if cell.row.reward == PER_TASK else self.grid.task
+        return content_key(
+            [
+                self._stats(cell),
+                self.search_settings(cell),
+                cell.sparsity,
+                self.search_seed(cell),
+                self.text_identity(rewarded_on),
+            ]
+        )
+
+    def search_settings(self, cell: Cell) -> dict[str, Any]:
+        """The grid's settings of the search behind a cell."""
+        kind = "task" if cell.row.reward == PER_TASK else cell.row.granularity
+        return self.grid.searches[kind]
+
+    def search_seed(self, cell: Cell) -> int:
+        """Seed of a search, derived from model, searching method, sparsity and seed index (and task)."""
+        axes = [cell.model, _searcher(cell.row), cell.sparsity, cell.seed]
+        return derive_seed("search", *axes, *([cell.task] if cell.row.reward == PER_TASK else []))
+
+    def pruned_key(self, cell: Cell) -> str:
+        """Content key of a pruned model."""
+        row = cell.row
+        parts: list[Any] = [self.model_identity(cell.model), self.precision(cell.model), deciding(cell.method)]
+        parts += [cell.sparsity, cell.seed]
+        if cell.method != "dense":
+            parts.append(self.ids_key(cell.model, self.draw(cell.method, cell.seed)))
+        if row.reconstruction:
+            parts.append(self.ids_key(cell.model, self.reconstruction_draw(cell)))
+        if searches(row):
+            parts.append(self.strategy_key(cell))
+        return content_key(parts)
+
+    def cell_key(self, cell: Cell) -> str:
+        """Content key of a cell."""
+        return content_key(
+            [self.pruned_key(cell), cell.task, self.text_identity(cell.task), self.evaluate_options(cell.task)]
+        )
+
+    # --- what jobs need ------------------------------------------------------------------------------------------
+
+    def prune_inputs(self, cell: Cell) -> dict[str, str]:
+        """Files that pruning a cell reads, by the option that names them."""
+        row = cell.row
+        files = {"calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed))}
+        if row.allocator:
+            files["stats"] = self._stats(cell)
+        if row.reconstruction:
+            files["reconstruction_calibration"] = self.ids_path(cell.model, self.reconstruction_draw(cell))
+        if searches(row):
+            files["strategy"] = self.strategy_path(cell)
+        return files
+
+    def _stats(self, cell: Cell) -> str:
+        return self.stats_path(cell.model, self.draw(cell.method, cell.seed), cell.row.granularity)
+
+    def prune_options(self, files: Mapping[str, Any]) -> str:
+        """Those files as options of ``sparsitysolver prune``."""
+        named = {name: path for name, path in files.items() if name != "code"}
+        return " ".join(f"--{name.replace('_', '-')} {path}" for name, path in named.items())
+
+    def search_inputs(self, cell: Cell) -> dict[str, str]:
+        """Files that a search reads."""
+        return {"calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed)), "stats": self._stats(cell)}
+
+    def search_options(self, cell: Cell) -> str:
+        """The search behind a cell as options of ``sparsitysolver search``."""
+        own = {"reward": "accuracy", "task": cell.task} if cell.row.reward == PER_TASK else {"text": self.grid.task}
+        settings = (
+            self.search_settings(cell) | own | {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
+        )
+        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in sorted(settings.items()))
+
+    def evaluate_options(self, task: str) -> str:
+        """What is evaluated, as options of ``sparsitysolver evaluate``."""
+        if tasks_table()[task].kind != ZERO_SHOT:
+            return f"--task {task} --split test"
+        limit = f" --limit {self.grid.limit}" if self.grid.limit else ""
+        return f"--task {task} --items {self.grid.items}{limit}"
+
+
+def target(cell: Cell) -> str:
+    """Path segment of a cell's pruned model: its task where every task has its own, else ``any``."""
+    return cell.task if PER_TASK in (cell.row.reconstruction, cell.row.reward) else ANY_TASK
+
+
+def search_target(cell: Cell) -> str:
+    """The same for its strategy."""
+    return cell.task if cell.row.reward == PER_TASK else ANY_TASK
+
+
+def searches(row: MethodRow) -> bool:
+    """Whether a method's allocator searches (and so needs a strategy made by its own rule)."""
+    return row.allocator == SEARCHING
+
+
+def deciding(key: str) -> list[str]:
+    """The columns of a method's row that decide its result; its label does not."""
+    row = method(key)
+    return [row.granularity, row.allocator, row.pruner, row.options, row.reconstruction, row.reward]
+
+
+def prune_code(key: str) -> list[str]:
+    """Source files that decide a method's pruning: the stage without the search, allocator and pruner."""
+    row = method(key)
+    modules = ["sparsitysolver.stages.prune", *(f"baselines.{name}" for name in (row.allocator, row.pruner) if name)]
+    without = ("sparsitysolver.search", "sparsitysolver.stages.reward", *_TASK_CODE)
+    return sorted({file for module in modules for file in source_files(module, without=without)})
+
+
+def stage_code(stage: str, task: str) -> list[str]:
+    """Source files of a stage; those of zero-shot tasks only where one is at work."""
+    zero_shot = task in tasks_table() and tasks_table()[task].kind == ZERO_SHOT
+    return source_files(f"sparsitysolver.stages.{stage}", without=() if zero_shot else _TASK_CODE)
+
+
+def gpus(model: str) -> int:
+    """GPUs of one job for a model; 0 for the bundled ones."""
+    return models_table()[model].gpus if model in models_table() else 1
+
+
+def _searcher(row: MethodRow) -> str:
+    """The method whose search a row takes its strategy from."""
+    if row.reward == PER_TASK:
+        return f"{SEARCHING}_{PER_TASK}"
+    return SEARCHING if row.granularity == STRUCTURED else f"{SEARCHING}_{row.granularity}"
+
+
+def _place(cell: Cell) -> str:
+    return f"{cell.model}/{cell.method}/{cell.sparsity}/{cell.seed}"
+
+
+@functools.cache
+def _quick_hash(path: Path) -> str:
+    """Hash of a file, or of size, head and tail of a large one."""
+    size = path.stat().st_size
+    if size <= _WHOLE_FILE:
+        return file_sha256(path)
+    with path.open("rb") as handle:
+        head = handle.read(_EDGE)
+        handle.seek(-_EDGE, 2)
+        tail = handle.read()
+    return hashlib.sha256(head + tail + str(size).encode()).hexdigest()
