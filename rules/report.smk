@@ -3,12 +3,12 @@
 
 rule collect:
     input:
-        cells=[grid.cell_path(cell) for cell in grid.cells()],
+        cells=lambda w: artefacts.cell_paths(w.cells),
         code=source_files("sparsitysolver.reporting.collect"),
     output:
-        f"{RESULTS}/cells.csv",
+        f"{RESULTS}/{{cells}}.csv",
     log:
-        "logs/collect.log",
+        "logs/{cells}.log",
     conda:
         "../envs/report.yaml"
     threads: 1
@@ -16,14 +16,14 @@ rule collect:
         mem_mb=1000,
         runtime=5,
     message:
-        "collect all cells"
+        "collect {wildcards.cells}"
     shell:
         "sparsitysolver report collect {input.cells} --out {output} > {log} 2>&1"
 
 
 rule table:
     input:
-        cells=f"{RESULTS}/cells.csv",
+        cells=f"{RESULTS}/cells_{{table}}.csv",
         definition="config/tables/{table}.yaml",
         published="config/paper/{table}.csv",
         code=source_files("sparsitysolver.reporting.table_files"),
@@ -42,7 +42,7 @@ rule table:
         mem_mb=1000,
         runtime=5,
     params:
-        models=" ".join(grid.models),
+        models=lambda w: " ".join(grid.table_models(w.table)),
         task=grid.task,
     message:
         "write {wildcards.table}"

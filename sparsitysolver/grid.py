@@ -106,7 +106,7 @@ class Grid:
         return sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
 
     def table_models(self, name: str) -> list[str]:
-        """The models of a table: its own where the grid names them; one for tables over tasks, LLaMA if there is one."""
+        """The models of a table: its own where the grid names them; for tables over tasks one, LLaMA if there is."""
         models = self._own_models.get(name, self.models)
         if self.table(name)["columns"] != TASK_COLUMNS:
             return models

@@ -7,6 +7,7 @@ from sparsitysolver.registry import models_table, tasks_table
 _RATE = 2e14  # operations a second of one data-centre GPU in half precision, cautiously
 _MARGIN = 1.5
 _START = 5  # minutes for start and loading
+_WINDOW = 2048  # tokens
 _ITEM_TOKENS = 400  # tokens of one zero-shot item, all its choices together
 
 
@@ -23,19 +24,17 @@ def minutes(model: str, tokens: int) -> int:
 
 def stage_tokens(stage: str) -> int:
     """Tokens that go through the model in a stage of fixed work."""
-    return {"sample": 0, "calibrate": 128 * 2048, "prune": 8 * 256 * 2048}[stage]
+    return {"sample": 0, "calibrate": 128 * _WINDOW, "prune": 8 * 256 * _WINDOW}[stage]
 
 
 def search_tokens(artefacts: Artefacts, cell: Cell) -> int:
     """Tokens of a search: every reward window, or item, in every episode."""
     settings = artefacts.search_settings(cell)
-    per_episode = (
-        settings["reward_windows"] * 2048 if "reward_windows" in settings else settings["reward_items"] * _ITEM_TOKENS
-    )
-    return int(settings["episodes"]) * per_episode
+    windows, items = int(settings.get("reward_windows", 0)), int(settings.get("reward_items", 0))
+    return int(settings["episodes"]) * (windows * _WINDOW + items * _ITEM_TOKENS)
 
 
 def evaluate_tokens(task: str) -> int:
     """Tokens of one evaluation: 170 windows of 2048, or the items of a task."""
     row = tasks_table()[task]
-    return row.n_items * _ITEM_TOKENS if row.kind == ZERO_SHOT else 170 * 2048
+    return row.n_items * _ITEM_TOKENS if row.kind == ZERO_SHOT else 170 * _WINDOW
