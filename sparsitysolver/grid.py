@@ -47,6 +47,8 @@ class Grid:
         settings = yaml.safe_load(files[self.name].read_text())
         self.assets = Assets.from_environment(config.get("assets") or None) if self._uses_assets() else Assets(None)
         self.task: str = settings["task"]
+        if self.task not in tasks_table():
+            raise unknown_name("task", self.task, tasks_table())
         self.threads: int = settings["torch_threads"]
         self.dtype: str = settings.get("dtype", "auto")
         self.max_nsamples: int | None = settings.get("max_nsamples")
@@ -59,8 +61,6 @@ class Grid:
         self.tasks = self._tasks(config.get("tasks") or settings.get("tasks") or DEFAULT_TASKS)
         # Models asked for by name are those of every table; else a table may have fewer or others than the grid.
         self._own_models: dict[str, list[str]] = {} if config.get("models") else settings.get("table_models", {})
-        if self.task not in tasks_table():
-            raise unknown_name("task", self.task, tasks_table())
 
     def _uses_assets(self) -> bool:
         return self.name != "tiny"

@@ -4,7 +4,10 @@ import dataclasses
 
 import pytest
 
-from sparsitysolver import grid as module
+from sparsitysolver import artefacts as module
+from sparsitysolver import grid as grid_module
+from sparsitysolver import resources
+from sparsitysolver.artefacts import Artefacts, gpus, prune_code
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.registry import method, methods_table
@@ -23,6 +26,11 @@ def assets(tmp_path, monkeypatch):
     (tmp_path / "wikitext2").mkdir()
     for split in ("train", "valid", "test"):
         (tmp_path / "wikitext2" / f"{split}.txt").write_text(split)
+    (tmp_path / "c4").mkdir()
+    (tmp_path / "c4" / "sample.jsonl").write_text('{"text": "x"}')
+    (tmp_path / "tasks").mkdir()
+    for task in grid_module.DEFAULT_TASKS:
+        (tmp_path / "tasks" / f"{task}.jsonl").write_text("{}")
     return tmp_path
 
 
@@ -32,7 +40,7 @@ def local(assets):
 
     def plan(**config):
         module._quick_hash.cache_clear()
-        return Grid({"grid": "local", "assets": str(assets), **config})
+        return Artefacts(Grid({"grid": "local", "assets": str(assets), **config}))
 
     return plan
 
@@ -41,9 +49,9 @@ def cell(name, model="a", sparsity="0.2", seed="0"):
     return Cell(model, name, sparsity, seed, "wikitext2")
 
 
-def paths(grid):
-    """Path of every cell of the grid's tables."""
-    return {(c.model, c.method, c.seed): grid.cell_path(c) for c in grid.cells()}
+def paths(artefacts, table="table2"):
+    """Path of every cell of a table."""
+    return {(c.model, c.method, c.seed): artefacts.cell_path(c) for c in artefacts.grid.table_cells(table)}
 
 
 def changed(before, after):
@@ -55,14 +63,15 @@ def changed(before, after):
 def change_row(monkeypatch, key, **fields):
     """The methods table with one row changed."""
     row = dataclasses.replace(method(key), **fields)
-    monkeypatch.setattr(module, "method", lambda name: row if name == key else method(name))
+    for place in (module, grid_module):
+        monkeypatch.setattr(place, "method", lambda name: row if name == key else method(name))
 
 
 # --- which cells ----------------------------------------------------------------------------------------------------
 
 
 def test_table_2_has_a_cell_for_every_row_model_and_seed(local):
-    grid = local(seeds=[0, 1, 2])
+    grid = local(seeds=[0, 1, 2]).grid
     cells = grid.table_cells("table2")
     rows = grid.table("table2")
     methods = [row["method"] for row in [*rows["rows"], *rows["extended"]]]
@@ -76,32 +85,35 @@ def test_table_2_has_a_cell_for_every_row_model_and_seed(local):
 
 
 def test_every_cell_has_a_path_of_its_own(local):
-    grid = local(seeds=[0, 1])
-    cells = grid.cells()
-    for path in (grid.cell_path, grid.pruned_path):
-        assert len({path(c) for c in cells}) == len(cells)
+    artefacts = local(seeds=[0, 1])
+    cells = artefacts.grid.cells()
+    assert len({artefacts.cell_path(c) for c in cells}) == len(cells)
+    own = {(c.model, c.method, c.sparsity, c.seed, module.target(c)) for c in cells}
+    assert len({artefacts.pruned_path(c) for c in cells}) == len(own)
 
 
 def test_models_can_be_chosen(local):
-    assert local(models="b").models == local(models=["b"]).models == ["b"]
+    assert local(models="b").grid.models == local(models=["b"]).grid.models == ["b"]
 
 
 @pytest.mark.parametrize("name", ["opt125m", "paper"])
 def test_hub_grids_plan_without_network_or_assets(name):
     grid = Grid({"grid": name})
+    artefacts = Artefacts(grid)
     assert grid.assets.folder is None
-    assert len(paths(grid)) == len(grid.cells()) > 0
-    for model in grid.models:
-        assert grid.gpus(model) >= 1 and grid.memory_mb(model) > 4096
-        assert all(grid.minutes(model, stage) >= 5 for stage in ("sample", "calibrate", "search", "prune", "evaluate"))
+    assert len({artefacts.cell_path(cell) for cell in grid.cells()}) == len(grid.cells()) > 0
+    for model in grid.all_models():
+        assert gpus(model) >= 1 and resources.memory_mb(model) > 4096
+        assert all(resources.minutes(model, resources.stage_tokens(s)) >= 5 for s in ("sample", "calibrate", "prune"))
 
 
 def test_large_models_are_given_more():
-    grid = Grid({"grid": "paper"})
-    small, large = "opt-125m", "llama-2-70b"
-    assert grid.memory_mb(large) > 10 * grid.memory_mb(small)
-    assert grid.minutes(large, "search") > 100 * grid.minutes(small, "search") / 10
-    assert grid.gpus(large) > grid.gpus(small)
+    artefacts = Artefacts(Grid({"grid": "paper"}))
+    small, large = (Cell(name, "sparsitysolver", "0.2", "0", "wikitext2") for name in ("opt-125m", "llama-2-70b"))
+    times = [resources.minutes(c.model, resources.search_tokens(artefacts, c)) for c in (small, large)]
+    assert resources.memory_mb(large.model) > 10 * resources.memory_mb(small.model)
+    assert times[1] > 10 * times[0]
+    assert gpus(large.model) > gpus(small.model)
 
 
 # --- paths change when something that decides does ------------------------------------------------------------------
@@ -146,7 +158,7 @@ def test_a_label_concerns_nothing(local, monkeypatch):
 
 def test_search_settings_concern_the_searched_methods_only(local):
     before = paths(local())
-    searched = {("a", key) for key in methods_table() if method(key).allocator == "sparsitysolver"}
+    searched = {("a", key) for _, key, _ in before if method(key).allocator == "sparsitysolver"}
     searched |= {("b", key) for _, key in searched}
     assert changed(before, paths(local(episodes=10))) == searched
     assert changed(before, paths(local(reward_windows=3))) == searched
@@ -154,7 +166,7 @@ def test_search_settings_concern_the_searched_methods_only(local):
 
 def test_the_dense_model_depends_on_no_calibration(local):
     assert local(seeds=[0, 1]).prune_inputs(cell("sparsitysolver")).keys() == {"calibration", "stats", "strategy"}
-    dense = [c for c in local(seeds=[0, 1]).cells() if c.method == "dense"]
+    dense = [c for c in local(seeds=[0, 1]).grid.table_cells("table2") if c.method == "dense"]
     assert [(c.model, c.seed, c.sparsity) for c in dense] == [("a", "0", "0"), ("b", "0", "0")]
 
 
@@ -178,7 +190,7 @@ def test_draws_are_named_by_what_they_draw(local):
     grid = local()
     assert grid.draw("flap", "0") == "wikitext2-gptq-1024x128-0"
     assert grid.draw("slicegpt", "1") == "wikitext2-slicegpt-128x2048-43"
-    assert grid.draw("reconstruction", "0") == "wikitext2-gptq-32x2048-0"
+    assert grid.reconstruction_draw(cell("sparsitysolver_recon")) == "wikitext2-gptq-32x2048-0"
     options = grid.sample_options("wikitext2-svd_llm-256x2048-3")
     assert options == "--calibration wikitext2 --sampler svd_llm --nsamples 256 --seqlen 2048 --seed 3"
 
@@ -186,10 +198,9 @@ def test_draws_are_named_by_what_they_draw(local):
 # --- what jobs read -------------------------------------------------------------------------------------------------
 
 
-def test_a_baselines_file_concerns_its_methods_only(local):
-    grid = local()
+def test_a_baselines_file_concerns_its_methods_only():
     for key, row in methods_table().items():
-        code = grid.prune_code(key)
+        code = prune_code(key)
         assert f"baselines/{row.pruner}.py" in code
         assert not [path for path in code if path.startswith("sparsitysolver/search/")]
         own = {f"baselines/{name}.py" for name in (row.allocator, row.pruner) if name}
@@ -233,11 +244,49 @@ def test_local_models_that_are_not_there(local, assets):
 
 
 def test_an_unknown_task(local, monkeypatch):
-    monkeypatch.setattr(module, "tasks_table", lambda: {"wikitext": None})
+    monkeypatch.setattr(grid_module, "tasks_table", lambda: {"wikitext": None})
     with pytest.raises(SparsitySolverError, match="unknown task 'wikitext2'; did you mean wikitext"):
         local()
 
 
 def test_an_unknown_table(local):
     with pytest.raises(SparsitySolverError, match="unknown table 'table22'; did you mean table2"):
-        local().table("table22")
+        local().grid.table("table22")
+
+
+# --- unstructured pruning and tasks ---------------------------------------------------------------------------------
+
+
+def test_table_1_has_a_column_for_every_model_and_sparsity(local):
+    cells = local().grid.table_cells("table1")
+    wanda = [(c.model, c.sparsity) for c in cells if c.method == "wanda"]
+    assert sorted(wanda) == [(model, sparsity) for model in "ab" for sparsity in ("0.5", "0.6", "0.7")]
+    assert [c.model for c in cells if c.method == "dense"] == ["a", "b"]
+
+
+def test_models_asked_for_are_those_of_every_table():
+    assert Grid({"grid": "tiny"}).table_models("table1") == ["opt-tiny", "llama-tiny"]
+    assert Grid({"grid": "tiny", "models": "mistral-tiny"}).table_models("table1") == ["mistral-tiny"]
+
+
+def test_statistics_are_of_a_granularity(local):
+    artefacts = local()
+    wide = artefacts.prune_inputs(cell("owl", sparsity="0.5"))["stats"]
+    assert "/unstructured/" in wide
+    assert "/structured/" in artefacts.prune_inputs(cell("flap"))["stats"]
+
+
+def test_searches_differ_by_granularity_and_task(local):
+    artefacts = local(episodes=7)
+    one, other = (
+        cell("sparsitysolver_unstructured", sparsity="0.5"),
+        cell("sparsitysolver_unstructured_static", sparsity="0.5"),
+    )
+    assert (
+        artefacts.strategy_path(one)
+        == artefacts.strategy_path(other)
+        != artefacts.strategy_path(cell("sparsitysolver"))
+    )
+    assert "--episodes 7" in artefacts.search_options(one) and "--granularity unstructured" in artefacts.search_options(
+        one
+    )
