@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> None:
 def _resolved(args: argparse.Namespace) -> MethodRow:
     """The method's row at the granularity asked for (or of the strategy given), its sparsity settled in ``args``."""
     granularity = args.granularity
-    if args.strategy and granularity is None:
+    if args.strategy and args.method == SEARCHING and granularity is None:
         granularity = read_record(args.strategy, "strategy")["granularity"]
-    row = method(args.method, granularity if args.method == SEARCHING else args.granularity)
+    row = method(args.method, granularity)
     if args.pattern == "unstructured":  # how the field's scripts say that there is no pattern
         args.pattern = None
     given = args.sparsity
