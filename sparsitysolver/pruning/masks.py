@@ -12,7 +12,9 @@ import torch
 
 from sparsitysolver.errors import SparsitySolverError
 
-_NARROW, _WIDE = 1 << 8, 1 << 15  # columns up to which uint8 and int16 hold every rank
+# Columns up to which uint8 and int16 hold every rank, and the number of columns itself: a rank is compared with counts
+# up to it, and a count that does not fit would wrap around.
+_NARROW, _WIDE = (1 << 8) - 1, (1 << 15) - 1
 
 
 @dataclass(frozen=True)

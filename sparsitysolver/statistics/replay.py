@@ -55,6 +55,17 @@ class LayerReplay:
         module = self.adapter.layer_modules[index]
         return [module(hidden, **kwargs) for hidden, kwargs in zip(self.hidden, self._kwargs, strict=True)]
 
+    def run_with(self, index: int, batch: int, weights: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Output of layer ``index`` for one batch with ``weights`` in place of its own; gradients flow through them.
+
+        Args:
+            index: the layer.
+            batch: the batch's place in ``hidden``.
+            weights: tensors by parameter name within the layer's module, such as ``self_attn.q_proj.weight``.
+        """
+        module = self.adapter.layer_modules[index]
+        return torch.func.functional_call(module, weights, (self.hidden[batch],), self._kwargs[batch])
+
     def observe(self, index: int, modules: dict[str, nn.Module], gram: bool = True) -> dict[str, Moments]:
         """Moments of the inputs of some modules of layer ``index``, without moving on."""
         with recording(modules, gram) as moments:
