@@ -12,6 +12,7 @@ from sparsitysolver.errors import SparsitySolverError, unknown_name
 BUNDLED = Path(__file__).parent / "models" / "tiny"
 HUB_TEXT = "wikitext2"  # the methods' own calibration text; grids and bundled models put theirs in its place
 RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
+ZERO_SHOT = "zero_shot"  # kind of a task whose items are answered; the other kind is perplexity
 ASSETS_VARIABLE = "SPARSITYSOLVER_ASSETS"
 
 
@@ -108,11 +109,12 @@ def datasets_table() -> dict[str, DatasetRow]:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One line of ``config/tasks.tsv``."""
+    """One line of ``config/tasks.tsv``; ``harness_task`` is the lm-eval task of a zero-shot one, else empty."""
 
     key: str
     kind: str
     dataset: str
+    harness_task: str
     metric: str
 
 
@@ -120,9 +122,17 @@ class TaskRow:
 def tasks_table() -> dict[str, TaskRow]:
     """Every task by key."""
     return {
-        row["key"]: TaskRow(**{k: row[k] for k in ("key", "kind", "dataset", "metric")})
+        row["key"]: TaskRow(**{k: row[k] for k in ("key", "kind", "dataset", "harness_task", "metric")})
         for row in read_table(CONFIG / "tasks.tsv")
     }
+
+
+def zero_shot_task(key: str) -> TaskRow:
+    """A zero-shot task by key, or an error with near names."""
+    table = {row.key: row for row in tasks_table().values() if row.kind == ZERO_SHOT}
+    if key not in table:
+        raise unknown_name("zero-shot task", key, table)
+    return table[key]
 
 
 @dataclass(frozen=True)
