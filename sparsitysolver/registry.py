@@ -12,7 +12,8 @@ from sparsitysolver.errors import SparsitySolverError, unknown_name
 BUNDLED = Path(__file__).parent / "models" / "tiny"
 HUB_TEXT = "wikitext2"  # the methods' own calibration text; grids and bundled models put theirs in its place
 RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
-ZERO_SHOT = "zero_shot"  # kind of a task whose items are answered; the other kind is perplexity
+PERPLEXITY, ZERO_SHOT = "perplexity", "zero_shot"  # kinds of tasks
+ZERO_SHOT_BATCH = 8  # requests per forward pass
 ASSETS_VARIABLE = "SPARSITYSOLVER_ASSETS"
 
 

@@ -59,10 +59,9 @@ def load_items(task: str, part: str, assets: Assets, limit: int | None = None) -
     row = zero_shot_task(task)
     if part not in PARTS:
         raise unknown_name("part of the items", part, PARTS)
+    read = _from_hub if assets.folder is None else _from_assets
     if row.dataset == "mini":
         read = _from_minilang
-    else:
-        read = _from_hub if assets.folder is None else _from_assets
     records, revision, location = read(row, part, assets)
     if not records:
         raise SparsitySolverError(f"{location} holds no items of {task} for the part '{part}'.")
@@ -124,10 +123,11 @@ def _from_hub(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str,
     try:
         values = list(load_dataset(data.hub_id, data.config or None, split=split, revision=data.revision))
     except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
+        why = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
         raise SparsitySolverError(
             f"cannot get {row.key} ({data.hub_id} at {data.revision[:12]}, split {split}) from the hub or its cache: "
-            f"{(str(error) or type(error).__name__).splitlines()[0][:200]} Without network give an assets folder with "
-            f"tasks/{row.key}.jsonl by --assets DIR or SPARSITYSOLVER_ASSETS."
+            f"{why}. Without network give an assets folder with tasks/{row.key}.jsonl by --assets DIR or "
+            "SPARSITYSOLVER_ASSETS."
         ) from error
     location = f"{data.hub_id} {split}"
     return _checked(row, values, lambda index: f"{location}, item {index + 1}"), data.revision, location

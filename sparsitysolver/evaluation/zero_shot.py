@@ -7,16 +7,15 @@ from importlib import metadata
 from typing import Any
 
 import lm_eval
-from lm_eval.api.task import ConfigurableTask
 from lm_eval.models.huggingface import HFLM
 
 from sparsitysolver.data.harness import harness_task, quiet
 from sparsitysolver.data.items import Items
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.registry import ZERO_SHOT_BATCH
 
 HARNESS = f"lm_eval {metadata.version('lm_eval')}"
-BATCH_SIZE = 8
 ACCURACIES = ("acc", "acc_norm")
 # Token ids of a request: context and continuation.
 Encoded = tuple[list[int], list[int]]
@@ -50,7 +49,7 @@ class ZeroShotResult:
 class HarnessModel(HFLM):
     """lm-eval's own model class around a loaded model; overlong answers are an error of the user's."""
 
-    def __init__(self, loaded: LoadedModel, max_length: int, batch_size: int = BATCH_SIZE) -> None:
+    def __init__(self, loaded: LoadedModel, max_length: int, batch_size: int = ZERO_SHOT_BATCH) -> None:
         with quiet():
             super().__init__(
                 pretrained=loaded.model,
@@ -95,7 +94,7 @@ class RequestEncoder(HarnessModel):
 
 
 def evaluate_zero_shot(
-    loaded: LoadedModel, items: Items, batch_size: int = BATCH_SIZE, max_length: int | None = None
+    loaded: LoadedModel, items: Items, batch_size: int = ZERO_SHOT_BATCH, max_length: int | None = None
 ) -> ZeroShotResult:
     """Evaluate a model on the items of a task, without examples.
 
