@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
             return report_error(
                 "sparsitysolver",
                 f"out of memory in stage '{args.stage}': {str(error).splitlines()[0][:200] if str(error) else ''} "
-                "Lower --nsamples, --seqlen or --reward-windows, take a smaller --dtype, or a larger machine.",
+                "Lower --nsamples, --seqlen, --reward-windows or --batch-size, take a smaller --dtype, or a larger machine.",
             )
         raise
     except OSError as error:
@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("calibrate", "calibrate", _calibrate, "one pass over the calibration windows: activation statistics"),
         ("search", "search", _search, "search how much of each unit to keep"),
         ("prune", "prune", _prune, "prune a model and write it as a folder that is again a model"),
-        ("evaluate", "evaluate", _evaluate, "perplexity of a dense or pruned model"),
+        ("evaluate", "evaluate", _evaluate, "perplexity or zero-shot accuracy of a dense or pruned model"),
         ("bench", "bench", _bench, "measure what an episode costs"),
         ("preflight", "preflight", _preflight, "dense perplexity against the registry of published values"),
         ("assets", "assets", _assets, "fill an assets folder for machines without network"),
@@ -170,9 +170,12 @@ def _prune(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
     _model(parser)
-    parser.add_argument("--task", default="wikitext2", help="wikitext2, mini or a text file")
-    parser.add_argument("--split", default="test", help="test (reported) or validation")
-    parser.add_argument("--windows", type=int, help="so many windows, spread evenly (default: all)")
+    parser.add_argument("--task", default="wikitext2", help="key of config/tasks.tsv or a text file")
+    parser.add_argument("--split", help="of a text: test (reported, default) or validation")
+    parser.add_argument("--windows", type=int, help="of a text: so many windows, spread evenly (default: all)")
+    parser.add_argument("--items", help="of a zero-shot task: report (in tables, default), search or all")
+    parser.add_argument("--limit", type=int, help="of a zero-shot task: so many items, spread evenly (default: all)")
+    parser.add_argument("--batch-size", type=int, help="of a zero-shot task: requests at a time (default: 8)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.add_argument("--out", help="cell file to write")
 

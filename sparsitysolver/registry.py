@@ -12,6 +12,8 @@ from sparsitysolver.errors import SparsitySolverError, unknown_name
 BUNDLED = Path(__file__).parent / "models" / "tiny"
 HUB_TEXT = "wikitext2"  # the methods' own calibration text; grids and bundled models put theirs in its place
 RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
+PERPLEXITY, ZERO_SHOT = "perplexity", "zero_shot"  # kinds of tasks
+ZERO_SHOT_BATCH = 8  # requests per forward pass
 ASSETS_VARIABLE = "SPARSITYSOLVER_ASSETS"
 
 
@@ -108,11 +110,12 @@ def datasets_table() -> dict[str, DatasetRow]:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One line of ``config/tasks.tsv``."""
+    """One line of ``config/tasks.tsv``; ``harness_task`` is the lm-eval task of a zero-shot one, else empty."""
 
     key: str
     kind: str
     dataset: str
+    harness_task: str
     metric: str
     n_items: int
 
@@ -122,10 +125,19 @@ def tasks_table() -> dict[str, TaskRow]:
     """Every task by key."""
     return {
         row["key"]: TaskRow(
-            **{k: row[k] for k in ("key", "kind", "dataset", "metric")}, n_items=int(row["n_items"] or 0)
+            **{k: row[k] for k in ("key", "kind", "dataset", "harness_task", "metric")},
+            n_items=int(row["n_items"] or 0),
         )
         for row in read_table(CONFIG / "tasks.tsv")
     }
+
+
+def zero_shot_task(key: str) -> TaskRow:
+    """A zero-shot task by key, or an error with near names."""
+    table = {row.key: row for row in tasks_table().values() if row.kind == ZERO_SHOT}
+    if key not in table:
+        raise unknown_name("zero-shot task", key, table)
+    return table[key]
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def place(tmp_path, monkeypatch):
 PRUNE = ("prune", MODEL, "--out", "out", "--calibration", "ids.npy", "--sparsity", "0.2")
 SEARCH = ("search", MODEL, "--out", "out", "--calibration", "ids.npy", "--sparsity", "0.2", "--seqlen", "16")
 EVALUATE = ("evaluate", MODEL, "--task", "wikitext2", "--seqlen", "16")
+ZERO_SHOT = ("evaluate", MODEL, "--task", "mini_boolq")
 
 
 def failure(capsys, *command):
@@ -139,7 +140,15 @@ BAD = {
     "cut model": ("cut", ("evaluate", "./cut", *EVALUATE[2:])),
     "task": ("wikitext2", ("evaluate", MODEL, "--task", "wikitxt2")),
     "split": ("unknown split 'dev'", (*EVALUATE, "--split", "dev")),
-    "zero-shot task": ("kind zero_shot", ("evaluate", MODEL, "--task", "piqa")),
+    "missing items": ("tasks/piqa.jsonl", ("evaluate", MODEL, "--task", "piqa")),
+    "zero-shot task": ("did you mean mini_piqa", ("evaluate", MODEL, "--task", "mini_pika")),
+    "part": ("part of the items 'test'", (*ZERO_SHOT, "--items", "test")),
+    "limit": ("401 items of mini_boolq asked for; the part 'report' has 400", (*ZERO_SHOT, "--limit", "401")),
+    "batch size": ("batch size 0", (*ZERO_SHOT, "--batch-size", "0")),
+    "windows of items": ("--windows is an option of perplexity tasks", (*ZERO_SHOT, "--windows", "3")),
+    "split of items": ("--items, --limit, --batch-size", (*ZERO_SHOT, "--split", "test")),
+    "items of a text": ("--items is an option of zero-shot tasks", (*EVALUATE, "--items", "all")),
+    "limit of a text": ("takes --split, --windows", (*EVALUATE, "--limit", "3")),
     "short text": ("short.txt", ("evaluate", MODEL, "--task", "./short.txt")),
     "windows": ("900 windows asked for", (*EVALUATE, "--windows", "900")),
     "seqlen": ("window length 4096", ("evaluate", MODEL, "--task", "wikitext2", "--seqlen", "4096")),

@@ -73,12 +73,12 @@ def _from_file(source: str) -> Text:
     path = Path(source)
     if not path.is_file():
         raise SparsitySolverError(f"no text file at {path}.")
-    text = _read(path)
+    text = read_utf8(path)
     return Text(path.name, "file", (text,), "file", str(path))
 
 
-def _read(path: Path) -> str:
-    """A text byte for byte: line ends are part of it."""
+def read_utf8(path: Path) -> str:
+    """A text byte for byte: line ends are part of it. A file that is empty or no UTF-8 is an error."""
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -91,7 +91,7 @@ def _read(path: Path) -> str:
 def _from_assets(source: str, split: str, assets: Assets) -> Text:
     if source == "wikitext2":
         path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
-        return Text(source, split, (_read(path),), "assets", str(path))
+        return Text(source, split, (read_utf8(path),), "assets", str(path))
     folder = assets.existing("c4", "the C4 sample")
     files = sorted(folder.glob("*.jsonl"))
     if not files:
@@ -101,7 +101,7 @@ def _from_assets(source: str, split: str, assets: Assets) -> Text:
 
 def _json_texts(files: Iterable[Path]) -> Iterable[str]:
     for path in files:
-        for number, line in enumerate(_read(path).split("\n"), start=1):
+        for number, line in enumerate(read_utf8(path).split("\n"), start=1):
             if not line.strip():
                 continue
             try:

@@ -1,10 +1,10 @@
 """Accuracy on a zero-shot task as reward (paper, table 4): items tokenised once a search."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sparsitysolver.data.items import Items
-from sparsitysolver.evaluation.choices import ChoiceRequests, accuracy
+from sparsitysolver.evaluation.choices import ChoiceRequests, accuracy, choice_requests
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.records import Json
 from sparsitysolver.registry import tasks_table
@@ -39,8 +39,9 @@ class TaskReward:
 
     def objective(self, loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> AccuracyObjective:
         """The objective over ``count`` items (0: all), spread evenly."""
-        chosen = self.items.take(evenly(len(self.items.records), count))
-        return AccuracyObjective(engine, ChoiceRequests.build(chosen, loaded), tasks_table()[self.items.task].metric)
+        chosen = tuple(self.items.records[index] for index in evenly(len(self.items.records), count))
+        requests = choice_requests(loaded, replace(self.items, records=chosen))
+        return AccuracyObjective(engine, requests, tasks_table()[self.items.task].metric)
 
     def identity(self) -> Json:
         """What decides the objective besides the number of items."""
@@ -48,4 +49,4 @@ class TaskReward:
 
     def record(self, objective: AccuracyObjective) -> Json:
         """What a strategy keeps of its reward."""
-        return self.identity() | {"metric": objective.metric, "reward_items": objective.requests.items}
+        return self.identity() | {"metric": objective.metric, "reward_items": len(objective.requests.gold)}

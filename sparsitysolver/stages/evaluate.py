@@ -1,52 +1,100 @@
-"""``evaluate``: perplexity of a dense or pruned model, as one JSON object and as a cell with full provenance."""
+"""``evaluate``: perplexity or zero-shot accuracy of a dense or pruned model, as one JSON object and as a cell."""
 
 import argparse
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from sparsitysolver.data.sources import load_text
-from sparsitysolver.data.windows import Windows, cut_windows
-from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr, window_losses
-from sparsitysolver.evaluation.size import measure_size
+from sparsitysolver.data.items import REPORT, Items, load_items
+from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
+from sparsitysolver.data.windows import cut_windows
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.evaluation.cells import perplexity_fields, zero_shot_fields
+from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records import Json, content_key, read_json, write_record
-from sparsitysolver.registry import tasks_table
+from sparsitysolver.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATCH, tasks_table
 from sparsitysolver.stages.common import assets_of, open_model
 
 PRUNING_RECORD = "pruning.json"
-JOIN = "rows joined by a blank line"
+# Options that only one kind of task has, with what stands for them where they are not given.
+_OWN_OPTIONS = {
+    PERPLEXITY: {"split": "test", "windows": None},
+    ZERO_SHOT: {"items": REPORT, "limit": None, "batch_size": ZERO_SHOT_BATCH},
+}
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate MODEL on ``--task``; ``--out`` writes the cell, ``--json`` prints the result on the last line."""
     clock = Clock()
-    task = tasks_table().get(args.task)
-    if task is not None and task.kind != "perplexity":
-        allowed = ", ".join(row.key for row in tasks_table().values() if row.kind == "perplexity")
-        raise SparsitySolverError(
-            f"task '{args.task}' is of kind {task.kind}; this command evaluates perplexity: {allowed}, or a text file."
-        )
+    kind = _kind(args.task)
+    _own_options(args, kind)
     assets, pruning = assets_of(args), _pruning(args.model)
     if pruning.get("status") != "skipped":
-        load_config(resolve_model(args.model, assets))  # a model that is not there is said before the text is sought
-    text = load_text(args.task, args.split, assets)
+        load_config(resolve_model(args.model, assets))  # a model that is not there is said before the data are sought
+    if kind == ZERO_SHOT:
+        data, measure = load_items(args.task, args.items, assets, args.limit), _measure_zero_shot
+        args.split = data.part
+    else:
+        data, measure = load_text(args.task, args.split, assets), _measure_perplexity
     if pruning.get("status") == "skipped":
         _write_cell(args, _head(args, pruning, None), clock, pruning)
         print(f"skipped: {pruning['reason']}")
         return
     loaded = open_model(args)
+    cell = _head(args, pruning, loaded) | measure(args, loaded, data, pruning)
+    _write_cell(args, cell, clock, pruning)
+    _print(args, cell)
+
+
+def _kind(task: str) -> str:
+    """What is measured on a task: texts, by name or by path, have a perplexity."""
+    table = tasks_table()
+    if task in table:
+        return table[task].kind
+    if task not in NAMED and not is_file_source(task):
+        raise unknown_name("task or text source", task, {*table, *NAMED, "a path to a text file"})
+    return PERPLEXITY
+
+
+def _own_options(args: argparse.Namespace, kind: str) -> None:
+    """Fill in the defaults of a kind's options; refuse those of the other kind."""
+    for other in _OWN_OPTIONS.keys() - {kind}:
+        for option in _OWN_OPTIONS[other]:
+            if getattr(args, option) is not None:
+                own = ", ".join(_flag(name) for name in _OWN_OPTIONS[kind])
+                raise SparsitySolverError(
+                    f"{_flag(option)} is an option of {_named(other)} tasks; task '{args.task}' is of kind "
+                    f"{_named(kind)} and takes {own}."
+                )
+    for option, default in _OWN_OPTIONS[kind].items():
+        if getattr(args, option) is None:
+            setattr(args, option, default)
+
+
+def _flag(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
+
+
+def _named(kind: str) -> str:
+    return kind.replace("_", "-")
+
+
+def _measure_perplexity(args: argparse.Namespace, loaded: LoadedModel, text: Text, pruning: Json) -> Json:
     windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows)
     losses = window_losses(loaded.adapter, torch.from_numpy(windows.ids.astype(np.int64)))
-    ppl = perplexity(losses)
-    cell = _head(args, pruning, loaded) | _measured(loaded, windows, losses, ppl, pruning)
-    _write_cell(args, cell, clock, pruning)
-    _print(args, cell, ppl)
+    return perplexity_fields(loaded, windows, losses, pruning)
+
+
+def _measure_zero_shot(args: argparse.Namespace, loaded: LoadedModel, items: Items, pruning: Json) -> Json:
+    from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot  # lm-eval takes seconds to import
+
+    seqlen = loaded.seqlen(args.seqlen, loaded.context)
+    result = evaluate_zero_shot(loaded, items, args.batch_size, seqlen)
+    return zero_shot_fields(loaded, items, result, args.batch_size, seqlen, pruning)
 
 
 def _pruning(model: str) -> Json:
@@ -80,87 +128,38 @@ def _head(args: argparse.Namespace, pruning: Json, loaded: LoadedModel | None) -
     return head | ({"reason": pruning["reason"]} if "reason" in pruning else {})
 
 
-def _measured(loaded: LoadedModel, windows: Windows, losses: np.ndarray, ppl: float, pruning: Json) -> Json:
-    strategy = pruning.get("strategy")
-    if not math.isfinite(ppl):
-        raise SparsitySolverError(
-            f"the perplexity of {loaded.source.name} on {windows.text.source} is {ppl}: "
-            f"{int((~np.isfinite(losses)).sum())} of {len(losses)} windows have no finite loss. Try another dtype."
-        )
-    size = measure_size(loaded.adapter).record()
-    dense = strategy["units"] if strategy else None
-    return {
-        "metrics": {"ppl": {"value": ppl, "stderr": perplexity_stderr(losses), "n": len(losses)}},
-        "fingerprint": _fingerprint(loaded, windows),
-        "size": size | {"extra_parameters": pruning.get("facts", {}).get("extra_parameters", 0)},
-        "calibration": pruning.get("calibration"),
-        "reconstruction": pruning.get("reconstruction"),
-        "strategy": strategy,
-        "search": _search(strategy) if dense else None,
-        "leakage": _leakage(windows, pruning),
-        "facts": pruning.get("facts", {}),
-        "windows": [round(float(loss), 8) for loss in losses],
-    }
-
-
-def _fingerprint(loaded: LoadedModel, windows: Windows) -> Json:
-    """The protocol behind a number; equal for all cells of a column."""
-    text = windows.text
-    return {
-        "dataset": text.source,
-        "revision": text.revision,
-        "text_sha256": text.sha256,
-        "split": text.split,
-        "join": JOIN,
-        "bos": "none" if windows.bos == "none" else "tokenizer",
-        "seqlen": windows.seqlen,
-        "tokens": windows.total_tokens,
-        "windows": len(windows.ids),
-        "dtype": loaded.dtype,
-    }
-
-
-def _search(strategy: Json) -> Json | None:
-    found = strategy["found"]
-    if "evaluations" not in found:
-        return None
-    return {key: found[key] for key in ("algorithm", "evaluations", "tokens", "episodes", "reward_split")}
-
-
-def _leakage(windows: Windows, pruning: Json) -> Json:
-    """Closed or open division: was the evaluated domain, split or task seen while pruning?"""
-    seen = [pruning.get("calibration") or {}, pruning.get("reconstruction") or {}]
-    found = (pruning.get("strategy") or {}).get("found", {})
-    return {
-        "calibrated_on_eval_domain": any(sample.get("source") == windows.text.source for sample in seen),
-        "searched_on_reported_split": found.get("text_sha256") == windows.text.sha256,
-        "saw_task": False,
-    }
-
-
 def _write_cell(args: argparse.Namespace, cell: Json, clock: Clock, pruning: Json) -> None:
     if args.out:
         cell["run"] = clock.record(pruning=pruning.get("run"))
         write_record(args.out, cell, "cell")
 
 
-def _print(args: argparse.Namespace, cell: Json, ppl: float) -> None:
-    fingerprint = cell["fingerprint"]
+def _print(args: argparse.Namespace, cell: Json) -> None:
     if args.json:
-        result = {
-            "ppl": ppl,
-            "stderr": cell["metrics"]["ppl"]["stderr"],
-            "tokens": fingerprint["tokens"],
-            "windows": fingerprint["windows"],
-            "seqlen": fingerprint["seqlen"],
-            "split": fingerprint["split"],
-            "achieved_sparsity": cell["size"]["achieved_sparsity"],
-            "parameters": cell["size"]["parameters"],
-            "fingerprint": content_key(fingerprint),
-        }
-        print(json.dumps(result))
+        size = {key: cell["size"][key] for key in ("achieved_sparsity", "parameters")}
+        result = {"fingerprint": content_key(cell["fingerprint"]), "split": cell["split"], **size}
+        print(json.dumps(_numbers(cell) | result))
     else:
-        print(
-            f"{cell['model']['name']} {cell['label']}: perplexity {ppl:.4f} on {fingerprint['dataset']} "
+        print(f"{cell['model']['name']} {cell['label']}: {_sentence(cell)}")
+
+
+def _numbers(cell: Json) -> Json:
+    """What a result has of its kind."""
+    metrics, fingerprint = cell["metrics"], cell["fingerprint"]
+    if "ppl" in metrics:
+        protocol = {key: fingerprint[key] for key in ("tokens", "windows", "seqlen")}
+        return {"ppl": metrics["ppl"]["value"], "stderr": metrics["ppl"]["stderr"], **protocol}
+    values = {name: measured["value"] for name, measured in metrics.items()}
+    errors = {f"{name}_stderr": measured["stderr"] for name, measured in metrics.items()}
+    return {"task": cell["task"], **values, **errors, "n": fingerprint["items"]}
+
+
+def _sentence(cell: Json) -> str:
+    metrics, fingerprint = cell["metrics"], cell["fingerprint"]
+    if "ppl" in metrics:
+        return (
+            f"perplexity {metrics['ppl']['value']:.4f} on {fingerprint['dataset']} "
             f"({fingerprint['split']}, {fingerprint['windows']} windows of {fingerprint['seqlen']})"
         )
+    values = ", ".join(f"{name} {measured['value']:.4f}" for name, measured in metrics.items())
+    return f"{values} on {cell['task']} ({fingerprint['split']}, {fingerprint['items']} items)"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sparsitysolver.data import minilang
+
 CONFIG = Path(__file__).parents[2] / "config"
 GIB = 2**30
 BYTES_PER_PARAMETER = 2.5  # float16 weights and room for loading them
@@ -116,12 +118,23 @@ def test_tasks_name_registered_data_and_cover_the_columns_of_the_paper():
     tasks = registry("tasks.tsv").set_index("key")
     zero_shot = tasks[tasks["kind"] == "zero_shot"]
     table3 = registry("paper/table3.csv")
-    assert list(zero_shot.index) == [c for c in table3 if c not in TABLE_MARKS | {"average"}]
+    bundled = {"mini"}
+    real = zero_shot[~zero_shot["dataset"].isin(bundled)]
+    assert list(real.index) == [c for c in table3 if c not in TABLE_MARKS | {"average"}]
+    assert list(real["harness_task"]) == list(real.index) and set(real["dataset"]) == set(real.index)
     assert set(tasks["kind"]) == {"perplexity", "zero_shot"}
     assert zero_shot["metric"].isin(["acc", "acc_norm"]).all()
     assert zero_shot["n_items"].astype(int).gt(0).all()
-    bundled = {"mini"}
     assert set(tasks["dataset"]) - bundled <= set(registry("datasets.tsv")["key"])
+
+
+def test_every_zero_shot_task_has_its_like_in_the_mini_language():
+    tasks = registry("tasks.tsv").set_index("key")
+    real = tasks[(tasks["kind"] == "zero_shot") & (tasks["dataset"] != "mini")]
+    mini = tasks[(tasks["kind"] == "zero_shot") & (tasks["dataset"] == "mini")]
+    assert list(mini.index) == [f"mini_{key}" for key in real.index]
+    assert list(mini["harness_task"]) == list(real.index) and list(mini["metric"]) == list(real["metric"])
+    assert set(mini["n_items"].astype(int)) == {minilang.ITEMS_PER_SPLIT}
 
 
 def test_data_sets_are_pinned():

@@ -1,0 +1,146 @@
+"""Zero-shot items by task: hub, assets folder or the bundled mini language; checked, and divided into parts.
+
+A part is what may be seen when: ``report`` is what tables report, ``search`` what a search or a calibration may see,
+``all`` the whole stock evaluation split, of which ``report`` may be a part.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparsitysolver.data import minilang
+from sparsitysolver.data.item_schemas import SCHEMAS, item_record
+from sparsitysolver.data.sources import Text, read_utf8
+from sparsitysolver.data.windows import spread
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.records import Json, canonical_json
+from sparsitysolver.registry import Assets, TaskRow, datasets_table, zero_shot_task
+
+REPORT, SEARCH, ALL = PARTS = ("report", "search", "all")
+# Of a main file without a train file beside it, one item in so many is for searching.
+_SEARCH_SHARE = 5
+
+
+@dataclass(frozen=True)
+class Items:
+    """Items of one part of a task, in the order of their source; ``records`` have the hub's field names."""
+
+    task: str
+    harness_task: str
+    records: tuple[Json, ...]
+    source: str
+    revision: str
+    part: str
+    location: str
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hash of the records' content, in order; the same wherever the same items were read from."""
+        return hashlib.sha256("\n".join(canonical_json(record) for record in self.records).encode()).hexdigest()
+
+
+def load_items(task: str, part: str, assets: Assets, limit: int | None = None) -> Items:
+    """Load the items of a zero-shot task.
+
+    Args:
+        task: key of a zero-shot task in ``config/tasks.tsv``.
+        part: ``report``, ``search`` or ``all``.
+        assets: read ``tasks/<task>.jsonl`` there; the hub without a folder.
+        limit: so many items, spread evenly over the part; None for all of them.
+
+    Raises:
+        SparsitySolverError: unknown task or part, missing asset, unreachable hub, an item that is not as it must be,
+            more items asked for than there are.
+    """
+    row = zero_shot_task(task)
+    if part not in PARTS:
+        raise unknown_name("part of the items", part, PARTS)
+    read = _from_hub if assets.folder is None else _from_assets
+    if row.dataset == "mini":
+        read = _from_minilang
+    records, revision, location = read(row, part, assets)
+    if not records:
+        raise SparsitySolverError(f"{location} holds no items of {task} for the part '{part}'.")
+    if limit is not None and not 1 <= limit <= len(records):
+        raise SparsitySolverError(f"{limit} items of {task} asked for; the part '{part}' has {len(records)}.")
+    chosen = tuple(records[index] for index in spread(len(records), limit))
+    return Items(task, row.harness_task, chosen, row.dataset, revision, part, location)
+
+
+def task_text(items: Items) -> Text:
+    """The task's own text, to calibrate on: a document an item, its stock prompt followed by its right answer."""
+    from sparsitysolver.data.harness import answered_prompts
+
+    return Text(items.task, items.part, tuple(answered_prompts(items)), items.revision, items.location)
+
+
+def _from_minilang(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
+    records = minilang.items(row.harness_task, "train" if part == SEARCH else "test")
+    location = "sparsitysolver.data.minilang"
+    return _checked(row, records, lambda index: f"{location}, item {index + 1}"), "bundled", location
+
+
+def _from_assets(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
+    main = assets.existing(f"tasks/{row.key}.jsonl", f"the items of {row.key}")
+    train = main.with_suffix(".train.jsonl")
+    if train.is_file():
+        path = train if part == SEARCH else main
+        return _read_jsonl(row, path), "assets", str(path)
+    records = _read_jsonl(row, main)
+    if part != ALL:
+        records = [record for record in records if _is_for_searching(record) == (part == SEARCH)]
+    return records, "assets", str(main)
+
+
+def _is_for_searching(record: Json) -> bool:
+    """By content and not by place: an item that occurs twice cannot be both searched on and reported."""
+    digest = hashlib.sha256(canonical_json(record).encode()).digest()
+    return int.from_bytes(digest[:8]) % _SEARCH_SHARE == 0
+
+
+def _read_jsonl(row: TaskRow, path: Path) -> list[Json]:
+    lines = [(number, line) for number, line in enumerate(read_utf8(path).split("\n"), start=1) if line.strip()]
+    places = [f"{path}, line {number}" for number, _ in lines]
+    values = [_parsed(line, place) for (_, line), place in zip(lines, places, strict=True)]
+    return _checked(row, values, places.__getitem__)
+
+
+def _parsed(line: str, place: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SparsitySolverError(f"{place}: no JSON object ({error}).") from error
+
+
+def _from_hub(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
+    from datasets import load_dataset
+
+    data, split = datasets_table()[row.dataset], "train" if part == SEARCH else SCHEMAS[row.harness_task].split
+    try:
+        values = list(load_dataset(data.hub_id, data.config or None, split=split, revision=data.revision))
+    except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
+        why = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
+        raise SparsitySolverError(
+            f"cannot get {row.key} ({data.hub_id} at {data.revision[:12]}, split {split}) from the hub or its cache: "
+            f"{why}. Without network give an assets folder with tasks/{row.key}.jsonl by --assets DIR or "
+            "SPARSITYSOLVER_ASSETS."
+        ) from error
+    location = f"{data.hub_id} {split}"
+    return _checked(row, values, lambda index: f"{location}, item {index + 1}"), data.revision, location
+
+
+def _checked(row: TaskRow, values: list[Any], place: Callable[[int], str]) -> list[Json]:
+    """Every value as a record of the task; ``place`` names where the value of an index stands."""
+
+    def records() -> Iterator[Json]:
+        for index, value in enumerate(values):
+            try:
+                yield item_record(row.harness_task, value)
+            except ValueError as error:
+                raise SparsitySolverError(f"{place(index)}: {error}") from error
+
+    return list(records())

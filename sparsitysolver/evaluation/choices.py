@@ -1,0 +1,190 @@
+"""Accuracy on a zero-shot task as a reward: requests tokenised and packed once, scored thousands of times.
+
+The numbers are those of lm-eval (tests compare them); what is left out is everything that repeats: prompts,
+tokenisation, batching, logits of the context. Requests that share a beginning are computed once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lm_eval.api.task import ConfigurableTask
+
+from sparsitysolver.data.harness import harness_task, right_choice
+from sparsitysolver.data.items import Items
+from sparsitysolver.errors import unknown_name
+from sparsitysolver.evaluation.perplexity import BATCH_TOKENS
+from sparsitysolver.evaluation.zero_shot import ACCURACIES, Encoded, RequestEncoder
+from sparsitysolver.models.adapter import Adapter
+from sparsitysolver.models.loading import LoadedModel
+
+# Logits held at a time, in elements.
+_LOGITS = 1 << 24
+_PAD = 0  # right of everything that is read, so causal attention never sees which token it is
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One forward pass: right-padded ``ids`` (rows, tokens), and what is read from it.
+
+    ``places`` (n,) index the flattened (rows * tokens) positions whose logits predict ``targets`` (n,) of ``requests``
+    (n,); a place may occur more than once.
+    """
+
+    ids: torch.Tensor
+    places: torch.Tensor
+    targets: torch.Tensor
+    requests: torch.Tensor
+
+
+@dataclass(frozen=True)
+class ChoiceRequests:
+    """All requests of a task's items, ready to score.
+
+    ``item`` and ``choice`` (requests,) say what a request is of, ``lengths`` (requests,) how long its choice is in
+    characters, ``gold`` (items,) which choice is right. ``tokens`` is the number of tokens of one evaluation, padding
+    left out.
+    """
+
+    batches: tuple[Batch, ...]
+    item: np.ndarray
+    choice: np.ndarray
+    lengths: np.ndarray
+    gold: np.ndarray
+    metrics: tuple[str, ...]
+    tokens: int
+
+
+def choice_requests(
+    loaded: LoadedModel, items: Items, max_length: int | None = None, batch_tokens: int = BATCH_TOKENS
+) -> ChoiceRequests:
+    """Tokenise and pack the requests of ``items`` for a model and its pruned variants.
+
+    Args:
+        loaded: gives the tokenizer, the longest request, and the device that the batches are kept on.
+        items: the items to be answered.
+        max_length: longest request in tokens, longer ones lose their beginning; default: what the model takes.
+        batch_tokens: tokens per forward pass, padding included.
+
+    Raises:
+        SparsitySolverError: an answer is longer than ``max_length``.
+    """
+    encoder, task = RequestEncoder(loaded, max_length or loaded.context), harness_task(items)
+    task.build_all_requests()
+    encoded = encoder.loglikelihood(task.instances, disable_tqdm=True)
+    batches, tokens = _pack(encoded, encoder.max_length, batch_tokens, loaded.adapter.input_device)
+    return _of_task(task, batches, tokens)
+
+
+def _of_task(task: ConfigurableTask, batches: tuple[Batch, ...], tokens: int) -> ChoiceRequests:
+    docs = list(task.task_docs)
+    choices = [task.doc_to_choice(doc) for doc in docs]
+    return ChoiceRequests(
+        batches=batches,
+        item=np.array([request.doc_id for request in task.instances]),
+        choice=np.array([request.idx for request in task.instances]),
+        lengths=np.array([float(len(choices[request.doc_id][request.idx])) for request in task.instances]),
+        gold=np.array([right_choice(task, doc) for doc in docs]),
+        metrics=tuple(metric for metric in ACCURACIES if metric in task.aggregation()),
+        tokens=tokens,
+    )
+
+
+def _pack(
+    encoded: Sequence[Encoded], max_length: int, batch_tokens: int, device: torch.device
+) -> tuple[tuple[Batch, ...], int]:
+    """Batches of rows of about one length, and the tokens in all rows."""
+    # the last token of a continuation is predicted and never read; what is too long loses its beginning
+    inputs = [tuple((context + answer)[-(max_length + 1) :][:-1]) for context, answer in encoded]
+    readers = _readers(inputs)
+    rows = sorted(readers, key=lambda row: (len(row), row))
+    batches, start = [], 0
+    while start < len(rows):
+        end = start + 1
+        while end < len(rows) and (end + 1 - start) * len(rows[end]) <= batch_tokens:
+            end += 1
+        batches.append(_batch(rows[start:end], readers, inputs, encoded, device))
+        start = end
+    return tuple(batches), sum(map(len, rows))
+
+
+def _readers(inputs: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], list[int]]:
+    """Rows to compute, each with the requests that are read from it: those whose input it is or begins with.
+
+    In lexicographic order an input that begins any other one begins the next.
+    """
+    order = sorted(range(len(inputs)), key=lambda request: inputs[request], reverse=True)
+    readers: dict[tuple[int, ...], list[int]] = {}
+    row: tuple[int, ...] = ()
+    for request in order:
+        if row[: len(inputs[request])] != inputs[request]:
+            row = inputs[request]
+        readers.setdefault(row, []).append(request)
+    return readers
+
+
+def _batch(
+    rows: Sequence[tuple[int, ...]],
+    readers: dict[tuple[int, ...], list[int]],
+    inputs: Sequence[tuple[int, ...]],
+    encoded: Sequence[Encoded],
+    device: torch.device,
+) -> Batch:
+    width = len(rows[-1])
+    places, targets, requests = [], [], []
+    for index, row in enumerate(rows):
+        for request in readers[row]:
+            answer, end = encoded[request][1], index * width + len(inputs[request])
+            places += range(end - len(answer), end)
+            targets += answer
+            requests += [request] * len(answer)
+    ids = torch.tensor([[*row, *[_PAD] * (width - len(row))] for row in rows])
+    return Batch(ids.to(device), *(torch.tensor(values, device=device) for values in (places, targets, requests)))
+
+
+@torch.inference_mode()
+def choice_loglikelihoods(adapter: Adapter, requests: ChoiceRequests) -> np.ndarray:
+    """Log-likelihood (nats) of every request's continuation, float64 (requests,); log-softmax in float32."""
+    total = np.zeros(len(requests.item))
+    for batch in requests.batches:
+        np.add.at(total, batch.requests.cpu().numpy(), _token_scores(adapter, batch))
+    return total
+
+
+def _token_scores(adapter: Adapter, batch: Batch) -> np.ndarray:
+    """Log-probability of each target of a batch; the head is applied to the positions that are read, no others."""
+    hidden = adapter.hidden_states(batch.ids)
+    flat, head = hidden.reshape(-1, hidden.shape[-1]), adapter.lm_head
+    rows = max(1, _LOGITS // head.weight.shape[0])
+    scores = []
+    places, targets = batch.places.to(flat.device), batch.targets
+    for place, target in zip(places.split(rows), targets.split(rows), strict=True):
+        logits = head(flat[place]).float().log_softmax(-1)
+        scores.append(logits.gather(1, target.to(logits.device)[:, None])[:, 0])
+    return torch.cat(scores).double().cpu().numpy()
+
+
+def correct(loglikelihoods: np.ndarray, requests: ChoiceRequests, metric: str) -> np.ndarray:
+    """Which items are answered rightly, bool (items,).
+
+    Args:
+        loglikelihoods: nats, (requests,).
+        requests: what they are of.
+        metric: ``acc``, or ``acc_norm``: log-likelihoods divided by the number of characters of the choice, as lm-eval
+            does.
+
+    Raises:
+        SparsitySolverError: a metric that the task has not.
+    """
+    if metric not in requests.metrics:
+        raise unknown_name("metric of the task", metric, requests.metrics)
+    scores = np.full((len(requests.gold), requests.choice.max() + 1), -np.inf)
+    normalised = loglikelihoods / requests.lengths if metric == "acc_norm" else loglikelihoods
+    scores[requests.item, requests.choice] = normalised
+    return scores.argmax(axis=1) == requests.gold
+
+
+def accuracy(adapter: Adapter, requests: ChoiceRequests, metric: str) -> float:
+    """Fraction of items that the model answers rightly; see :func:`correct`."""
+    return float(correct(choice_loglikelihoods(adapter, requests), requests, metric).mean())
