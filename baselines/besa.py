@@ -33,7 +33,9 @@ class _Matrix:
 
 def skip(job: Job) -> str | None:
     """N:M patterns fix the sparsity of every row."""
-    return f"BESA learns how sparse rows are; the pattern {job.pattern} leaves nothing to learn" if job.pattern else None
+    return (
+        f"BESA learns how sparse rows are; the pattern {job.pattern} leaves nothing to learn" if job.pattern else None
+    )
 
 
 def prune(job: Job, kept: list[int] | None) -> Outcome:

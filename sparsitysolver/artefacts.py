@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.grid import RESULTS, ZERO_SHOT, Cell, Grid
+from sparsitysolver.grid import RESULTS, Cell, Grid
 from sparsitysolver.pruning.units import STRUCTURED
 from sparsitysolver.records import content_key, file_sha256
 from sparsitysolver.registry import (
     BUNDLED,
     RECONSTRUCTION_WINDOWS,
     SEARCHING,
+    ZERO_SHOT,
     MethodRow,
     datasets_table,
     method,
@@ -35,6 +36,8 @@ _EDGE = 1 << 20
 # What only zero-shot tasks need: editing it must not plan perplexity anew.
 _TASK_CODE = (
     "sparsitysolver.data.items",
+    "sparsitysolver.data.item_schemas",
+    "sparsitysolver.data.harness",
     "sparsitysolver.evaluation.zero_shot",
     "sparsitysolver.evaluation.choices",
     "sparsitysolver.search.task_reward",
@@ -148,11 +151,13 @@ class Artefacts:
         """The drawing as options of ``sparsitysolver sample``."""
         source, sampler, size, seed = draw.split("-")
         nsamples, seqlen = size.split("x")
-        return f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
+        options = f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
+        return f"{options} --items {self.grid.search_items}" if _zero_shot(source) else options
 
     def ids_key(self, model: str, draw: str) -> str:
         """Content key of calibration ids."""
-        return content_key([self.model_identity(model), draw, self.text_identity(draw.split("-")[0])])
+        text = self.text_identity(draw.split("-")[0])
+        return content_key([self.model_identity(model), self.sample_options(draw), text])
 
     def strategy_key(self, cell: Cell) -> str:
         """Content key of a searched strategy."""
@@ -160,9 +165,8 @@ class Artefacts:
         return content_key(
             [
                 self._stats(cell),
-                self.search_settings(cell),
+                self.search_options(cell),
                 cell.sparsity,
-                self.search_seed(cell),
                 self.text_identity(rewarded_on),
             ]
         )
@@ -224,7 +228,9 @@ class Artefacts:
 
     def search_options(self, cell: Cell) -> str:
         """The search behind a cell as options of ``sparsitysolver search``."""
-        own = {"reward": "accuracy", "task": cell.task} if cell.row.reward == PER_TASK else {"text": self.grid.task}
+        own = {"text": self.grid.task}
+        if cell.row.reward == PER_TASK:
+            own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
         settings = (
             self.search_settings(cell) | own | {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
         )
@@ -232,7 +238,7 @@ class Artefacts:
 
     def evaluate_options(self, task: str) -> str:
         """What is evaluated, as options of ``sparsitysolver evaluate``."""
-        if tasks_table()[task].kind != ZERO_SHOT:
+        if not _zero_shot(task):
             return f"--task {task} --split test"
         limit = f" --limit {self.grid.limit}" if self.grid.limit else ""
         return f"--task {task} --items {self.grid.items}{limit}"
@@ -269,8 +275,11 @@ def prune_code(key: str) -> list[str]:
 
 def stage_code(stage: str, task: str) -> list[str]:
     """Source files of a stage; those of zero-shot tasks only where one is at work."""
-    zero_shot = task in tasks_table() and tasks_table()[task].kind == ZERO_SHOT
-    return source_files(f"sparsitysolver.stages.{stage}", without=() if zero_shot else _TASK_CODE)
+    return source_files(f"sparsitysolver.stages.{stage}", without=() if _zero_shot(task) else _TASK_CODE)
+
+
+def _zero_shot(name: str) -> bool:
+    return name in tasks_table() and tasks_table()[name].kind == ZERO_SHOT
 
 
 def gpus(model: str) -> int:

@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
             return report_error(
                 "sparsitysolver",
                 f"out of memory in stage '{args.stage}': {str(error).splitlines()[0][:200] if str(error) else ''} "
-                "Lower --nsamples, --seqlen, --reward-windows or --batch-size, take a smaller --dtype, or a larger machine.",
+                "Lower --nsamples, --seqlen, --reward-windows or --batch-size, or take a smaller --dtype.",
             )
         raise
     except OSError as error:
@@ -93,7 +93,12 @@ def _model(parser: argparse.ArgumentParser) -> None:
 
 
 def _calibration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--calibration", metavar="SOURCE", help="wikitext2, c4, mini, a text file or a .npy of ids")
+    parser.add_argument(
+        "--calibration", metavar="SOURCE", help="wikitext2, c4, mini, a zero-shot task, a text file or a .npy of ids"
+    )
+    parser.add_argument(
+        "--items", default="search", help="part of a task's items to calibrate or search on: search, or report (leaky)"
+    )
     parser.add_argument("--nsamples", type=int, help="calibration windows (default: the method's own)")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -135,11 +140,8 @@ def _search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--a-max", type=float, help="greatest preserved ratio (default: 1; unstructured: by sparsity)")
     parser.add_argument("--literal", action="store_true", help="line 1 of Algorithm 1 exactly as printed")
     parser.add_argument("--text", help="text of the reward windows (default: wikitext2; bundled models: mini)")
-    parser.add_argument("--task", help="zero-shot task whose accuracy is the reward")
+    parser.add_argument("--task", help="zero-shot task: its accuracy is the reward, or its text reconstructed on")
     parser.add_argument("--reward-items", type=int, default=64, help="items of the task per episode, 0 for all")
-    parser.add_argument(
-        "--items", default="search", help="part of the task's items: search, or report (leaky, flagged)"
-    )
     parser.add_argument("--stats", help="statistics file of calibrate for exactly these calibration windows")
 
 

@@ -11,11 +11,10 @@ import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.registry import Assets, MethodRow, method, models_table, tasks_table
+from sparsitysolver.registry import ZERO_SHOT, Assets, MethodRow, method, models_table, tasks_table
 
 RESULTS = "results"
 TASK_COLUMNS = "tasks"  # layout of tables whose columns are the zero-shot tasks of one model
-PERPLEXITY, ZERO_SHOT = "perplexity", "zero_shot"  # kinds of tasks
 DEFAULT_TASKS = ["boolq", "piqa", "hellaswag", "winogrande", "arc_easy", "arc_challenge", "openbookqa"]
 PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
 
@@ -54,6 +53,7 @@ class Grid:
         self.max_nsamples: int | None = settings.get("max_nsamples")
         self.texts: dict[str, str] = settings.get("texts", {})
         self.items: str = str(config.get("items") or "report")
+        self.search_items: str = str(config.get("search_items") or "search")  # report: the paper's practice, flagged
         self.limit = _limit(config.get("limit") or settings.get("limit"))
         self.searches = _searches(settings, config)
         self.seeds = _seeds(config.get("seeds", [0]))
@@ -183,7 +183,6 @@ def _searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[st
     given = {name: config[name] for name in names if name in config}
     text = settings["search"]
     on_tasks = {"episodes": config.get("task_episodes"), "reward_items": config.get("reward_items")}
-    on_tasks |= {"items": config.get("search_items")}
     return {
         "structured": text | given | ({"criterion": config["criterion"]} if "criterion" in config else {}),
         "unstructured": text | settings.get("unstructured_search", {}) | given,

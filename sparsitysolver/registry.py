@@ -10,7 +10,8 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 
 BUNDLED = Path(__file__).parent / "models" / "tiny"
-HUB_TEXT = "wikitext2"  # the methods' own calibration text; grids and bundled models put theirs in its place
+HUB_TEXT = "wikitext2"  # the text that models are evaluated, searched and mostly calibrated on
+HUB_TEXTS = (HUB_TEXT, "c4")  # the methods' own calibration texts; grids and bundled models put theirs in their place
 RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
 PERPLEXITY, ZERO_SHOT = "perplexity", "zero_shot"  # kinds of tasks
 ZERO_SHOT_BATCH = 8  # requests per forward pass

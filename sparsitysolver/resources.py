@@ -1,8 +1,8 @@
 """What jobs need of a machine: GPUs, host memory, time (estimates for plans; no torch)."""
 
 from sparsitysolver.artefacts import Artefacts
-from sparsitysolver.grid import ZERO_SHOT, Cell
-from sparsitysolver.registry import models_table, tasks_table
+from sparsitysolver.grid import Cell
+from sparsitysolver.registry import ZERO_SHOT, models_table, tasks_table
 
 _RATE = 2e14  # operations a second of one data-centre GPU in half precision, cautiously
 _MARGIN = 1.5

@@ -15,7 +15,7 @@ import numpy as np
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records import Json, content_key, read_json
-from sparsitysolver.registry import Assets
+from sparsitysolver.registry import ZERO_SHOT, Assets, tasks_table
 
 _TRIES = 10_000  # random draws without success before a text is declared too short for its windows
 _SVD_LLM_CHARACTERS = 10  # characters drawn per wanted token
@@ -23,13 +23,17 @@ _SVD_LLM_CHARACTERS = 10  # characters drawn per wanted token
 
 @dataclass(frozen=True)
 class Calibration:
-    """Which windows to draw: text source, sampler, number of windows, window length in tokens, seed."""
+    """Which windows to draw: text source, sampler, number of windows, window length in tokens, seed.
+
+    A source may be a zero-shot task: its own text, of the items that ``items`` names.
+    """
 
     source: str
     sampler: str = "gptq"
     nsamples: int = 64
     seqlen: int = 2048
     seed: int = 0
+    items: str = "search"
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,25 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
         raise unknown_name("calibration sampler", calibration.sampler, SAMPLERS)
     if calibration.nsamples < 1:
         raise SparsitySolverError(f"{calibration.nsamples} calibration windows asked for; at least 1 is needed.")
-    text = load_text(calibration.source, "train", assets)
+    text = _text(calibration, assets)
     rng = random.Random(calibration.seed)
     rows = SAMPLERS[calibration.sampler](text, tokenizer, calibration.nsamples, calibration.seqlen, rng)
-    origin = asdict(calibration) | {
+    origin = {name: value for name, value in asdict(calibration).items() if name != "items"} | {
         "source": text.source,
+        "split": text.split,
         "text_sha256": text.sha256,
         "revision": text.revision,
     }
     return Sample(np.asarray(rows, dtype=np.int32), origin)
+
+
+def _text(calibration: Calibration, assets: Assets) -> Text:
+    task = tasks_table().get(calibration.source)
+    if task is None or task.kind != ZERO_SHOT:
+        return load_text(calibration.source, "train", assets)
+    from sparsitysolver.data.items import load_items, task_text  # lm-eval takes seconds to import
+
+    return task_text(load_items(calibration.source, calibration.items, assets))
 
 
 def read_ids(path: str, vocabulary: int) -> Sample:

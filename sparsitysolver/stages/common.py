@@ -10,7 +10,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
 from sparsitysolver.records import content_key
-from sparsitysolver.registry import BUNDLED, HUB_TEXT, RECONSTRUCTION_WINDOWS, Assets, MethodRow
+from sparsitysolver.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, RECONSTRUCTION_WINDOWS, Assets, MethodRow
 from sparsitysolver.statistics.collect import (
     ALL_TAPS,
     OUTPUT_TAPS,
@@ -39,15 +39,20 @@ def home_text(source: ModelSource) -> str:
     return BUNDLED_TEXT if bundled else HUB_TEXT
 
 
+def text_for(name: str, source: ModelSource) -> str:
+    """A method's own text, or what stands for it where the model is a bundled one."""
+    return BUNDLED_TEXT if name in HUB_TEXTS and home_text(source) == BUNDLED_TEXT else name
+
+
 def calibration_of(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> Calibration:
     """The method's own calibration, with what the command line overrides; windows no longer than the model takes."""
-    source = args.calibration or (home_text(loaded.source) if row.source == HUB_TEXT else row.source)
     return Calibration(
-        source=source,
+        source=args.calibration or text_for(row.source, loaded.source),
         sampler=getattr(args, "sampler", None) or row.sampler or "gptq",
         nsamples=row.nsamples if args.nsamples is None else args.nsamples,
         seqlen=loaded.seqlen(args.seqlen, row.seqlen),
         seed=row.calibration_seed + args.seed,
+        items=getattr(args, "items", "search"),
     )
 
 
@@ -62,11 +67,23 @@ def draw(calibration: Calibration, loaded: LoadedModel, assets: Assets) -> Sampl
     return drawn
 
 
-def reconstruction_calibration(args: argparse.Namespace, calibration: Calibration) -> Calibration:
-    """Windows of reconstruction: a file of their own, else the calibration's file whole, else its first 32 windows."""
+def reconstruction_calibration(
+    args: argparse.Namespace, row: MethodRow, calibration: Calibration, model: ModelSource
+) -> Calibration:
+    """Windows of reconstruction: a source of their own, else the calibration's file whole, else 32 windows.
+
+    Methods that reconstruct on another text than they calibrate on draw from that; on each task's own, from ``--task``.
+    """
     if args.reconstruction_calibration:
         return replace(calibration, source=args.reconstruction_calibration)
-    return replace(calibration, nsamples=min(calibration.nsamples, RECONSTRUCTION_WINDOWS))
+    source = calibration.source
+    if row.reconstruction not in ("", row.source) and not args.calibration:
+        source = text_for(row.reconstruction, model)
+    if row.reconstruction == "task":
+        if args.task is None:
+            raise SparsitySolverError(f"method '{row.key}' reconstructs on a task's own text: name the task by --task.")
+        source = args.task
+    return replace(calibration, source=source, nsamples=min(calibration.nsamples, RECONSTRUCTION_WINDOWS))
 
 
 def taps_of(granularity: str) -> tuple[str, ...]:

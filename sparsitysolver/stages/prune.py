@@ -131,7 +131,7 @@ class _Work:
         if name not in self._samples:
             wanted = calibration_of(self.args, self.row, self.loaded)
             if name == "reconstruction":
-                wanted = reconstruction_calibration(self.args, wanted)
+                wanted = reconstruction_calibration(self.args, self.row, wanted, self.loaded.source)
             self._samples[name] = draw(wanted, self.loaded, assets_of(self.args))
         return self._samples[name]
 

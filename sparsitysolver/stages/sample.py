@@ -10,7 +10,7 @@ from sparsitysolver.models.adapter import adapter_class
 from sparsitysolver.models.loading import load_config, load_tokenizer, resolve_model
 from sparsitysolver.records import atomic_path, write_json
 from sparsitysolver.registry import HUB_TEXT
-from sparsitysolver.stages.common import assets_of, home_text
+from sparsitysolver.stages.common import assets_of, text_for
 
 
 def run(args: argparse.Namespace) -> None:
@@ -19,9 +19,9 @@ def run(args: argparse.Namespace) -> None:
     source = resolve_model(args.model, assets)
     config = load_config(source)
     adapter_class(config)
-    text = home_text(source) if args.calibration in (None, HUB_TEXT) else args.calibration
+    text = text_for(args.calibration or HUB_TEXT, source)
     seqlen = min(args.seqlen or 2048, config.max_position_embeddings)
-    wanted = Calibration(text, args.sampler, args.nsamples, seqlen, args.seed)
+    wanted = Calibration(text, args.sampler, args.nsamples, seqlen, args.seed, args.items)
     drawn = sample(wanted, load_tokenizer(source), assets, config.vocab_size)
     buffer = io.BytesIO()
     np.save(buffer, drawn.ids)
