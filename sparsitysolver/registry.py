@@ -108,19 +108,22 @@ def datasets_table() -> dict[str, DatasetRow]:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One line of ``config/tasks.tsv``."""
+    """One line of ``config/tasks.tsv``; ``n_items`` counts a zero-shot task's items, 0 for perplexity."""
 
     key: str
     kind: str
     dataset: str
     metric: str
+    n_items: int
 
 
 @functools.cache
 def tasks_table() -> dict[str, TaskRow]:
     """Every task by key."""
     return {
-        row["key"]: TaskRow(**{k: row[k] for k in ("key", "kind", "dataset", "metric")})
+        row["key"]: TaskRow(
+            **{k: row[k] for k in ("key", "kind", "dataset", "metric")}, n_items=int(row["n_items"] or 0)
+        )
         for row in read_table(CONFIG / "tasks.tsv")
     }
 
