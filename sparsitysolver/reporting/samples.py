@@ -52,5 +52,5 @@ def read_samples(path: Path) -> dict[str, np.ndarray]:
             return dict(archive)
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no samples at {path}; make them with 'sparsitysolver report collect'.") from error
-    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise SparsitySolverError(f"{path} holds no samples of cells: {error}; collect again.") from error
