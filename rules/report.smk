@@ -6,7 +6,8 @@ rule collect:
         cells=lambda w: artefacts.cell_paths(w.cells),
         code=source_files("sparsitysolver.reporting.collect"),
     output:
-        f"{RESULTS}/{{cells}}.csv",
+        cells=f"{RESULTS}/{{cells}}.csv",
+        samples=f"{RESULTS}/{{cells}}.samples.npz",
     log:
         "logs/{cells}.log",
     conda:
@@ -18,12 +19,13 @@ rule collect:
     message:
         "collect {wildcards.cells}"
     shell:
-        "sparsitysolver report collect {input.cells} --out {output} > {log} 2>&1"
+        "sparsitysolver report collect {input.cells} --out {output.cells} > {log} 2>&1"
 
 
 rule table:
     input:
         cells=f"{RESULTS}/cells_{{table}}.csv",
+        samples=f"{RESULTS}/cells_{{table}}.samples.npz",
         definition="config/tables/{table}.yaml",
         published="config/paper/{table}.csv",
         code=source_files("sparsitysolver.reporting.table_files"),
@@ -33,6 +35,7 @@ rule table:
         f"{RESULTS}/{{table}}_extended.csv",
         f"{RESULTS}/{{table}}_extended.tex",
         f"{RESULTS}/{{table}}.footnotes.json",
+        f"{RESULTS}/{{table}}.pairs.csv",
     log:
         "logs/{table}.log",
     conda:
@@ -43,17 +46,19 @@ rule table:
         runtime=5,
     params:
         models=lambda w: " ".join(grid.table_models(w.table)),
-        task=grid.task,
+        tasks=lambda w: " ".join(grid.table_tasks(w.table) or [grid.task]),
     message:
         "write {wildcards.table}"
     shell:
         "sparsitysolver report table {wildcards.table} --cells {input.cells} --models {params.models} "
-        "--task {params.task} --out results > {log} 2>&1"
+        "--tasks {params.tasks} --out results > {log} 2>&1"
 
 
 rule paper_tables:
     input:
         tables=expand(f"{RESULTS}/{{table}}.csv", table=grid.tables()),
+        footnotes=expand(f"{RESULTS}/{{table}}.footnotes.json", table=grid.tables()),
+        pairs=expand(f"{RESULTS}/{{table}}.pairs.csv", table=grid.tables()),
         cells=f"{RESULTS}/cells.csv",
         tolerances="config/paper/tolerances.csv",
         code=source_files("sparsitysolver.reporting.paper_tables"),
@@ -68,7 +73,7 @@ rule paper_tables:
         mem_mb=1000,
         runtime=5,
     params:
-        options=f"--grid {grid.name} --task {grid.task}",
+        options=f"--grid {grid.name}",
     message:
         "write paper_tables.md"
     shell:

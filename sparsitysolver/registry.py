@@ -111,7 +111,7 @@ def datasets_table() -> dict[str, DatasetRow]:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One line of ``config/tasks.tsv``; ``harness_task`` is the lm-eval task of a zero-shot one, else empty."""
+    """One line of ``config/tasks.tsv``; ``harness_task`` and ``n_items`` are empty and 0 for perplexity."""
 
     key: str
     kind: str

@@ -11,6 +11,7 @@ import pandas as pd
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, atomic_path, content_key, read_record
 from sparsitysolver.reporting.fingerprints import cell_name, check_fingerprints
+from sparsitysolver.reporting.samples import samples_path, write_samples
 
 LEAKAGE = ("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task")
 AXES = ("model", "family", "method", "label", "sparsity", "seed", "task", "split", "status", "reason")
@@ -23,11 +24,13 @@ EFFORT = (
     "search_evaluations",
     "search_tokens",
 )
-PROTOCOL = ("dataset", "revision", "text_sha256", "join", "bos", "seqlen", "windows", "tokens", "dtype")
+TEXT = ("dataset", "revision", "text_sha256", "join", "bos", "seqlen", "windows", "tokens", "dtype")
+ZERO_SHOT = ("items_sha256", "items", "task_version", "harness", "batch_size")  # empty for perplexity
+PROTOCOL = (*TEXT, *ZERO_SHOT)
 PROVENANCE = ("fingerprint", "weights_sha256", "commit", "versions", "device")
 RUN = ("wall_seconds", "peak_memory_bytes")
 COLUMNS = (*AXES, *METRIC, *SIZE, *EFFORT, *LEAKAGE, *PROTOCOL, *PROVENANCE, *RUN, "cell")
-NUMBERS = ("sparsity", "seed", *METRIC[1:], *SIZE, "seqlen", "windows", "tokens", *RUN)
+NUMBERS = ("sparsity", "seed", *METRIC[1:], *SIZE, "seqlen", "windows", "tokens", "items", "batch_size", *RUN)
 # What the schema leaves open because skipped cells lack it, and a measured cell must have.
 _MEASURED = ("metrics", "fingerprint", "size")
 
@@ -68,7 +71,7 @@ def _numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
 
 
 def collect(cell_paths: Sequence[Path], out_csv: Path) -> None:
-    """Write ``cells.csv`` from cell files: sorted, the same bytes for the same cells in any order.
+    """Write ``cells.csv``, and ``cells.samples.npz`` beside it: the same bytes for the same cells in any order.
 
     A skipped cell has one row with empty metric and its reason.
 
@@ -84,6 +87,7 @@ def collect(cell_paths: Sequence[Path], out_csv: Path) -> None:
         writer = csv.DictWriter(handle, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    write_samples({path.stem: cell for cell, path in zip(cells, paths, strict=True)}, samples_path(out_csv))
 
 
 def _order(row: Json) -> tuple[Any, ...]:
@@ -156,7 +160,7 @@ def read_cells_csv(path: Path) -> pd.DataFrame:
 
 
 def collect_command(cells: list[Path], out: Path) -> None:
-    """``sparsitysolver report collect``: cell files to ``cells.csv``."""
+    """``sparsitysolver report collect``: cell files to ``cells.csv`` and ``cells.samples.npz``."""
     if not cells:
         raise SparsitySolverError("no cells to collect; name at least one cell file.")
     collect(cells, out)

@@ -12,12 +12,15 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records import Json
 from sparsitysolver.registry import method, models_table, tasks_table
+from sparsitysolver.reporting.metrics import AVERAGE, is_zero_shot, metric_of
 
 ASTERISK = "Reproduced"
 METHOD = "Method"
 DASH = "-"
 PERPLEXITY = "perplexity"
-LAYOUTS = ("models", "models@sparsity")
+ZERO_SHOT = "zero_shot"
+TASKS = "tasks"  # one model; a column per zero-shot task, and their average
+LAYOUTS = ("models", "models@sparsity", TASKS)
 _KEYS = ("title", "published", "columns", "task", "split", "sparsity", "rows")
 
 
@@ -32,12 +35,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """A number column: its printed name and the axes of the cells in it."""
+    """A number column: its printed name, the axes of the cells in it, and the metric it shows.
+
+    The average over tasks has ``AVERAGE`` for its task and metric: no cell holds it.
+    """
 
     name: str
     model: str
     sparsity: float
     task: str
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,10 @@ class Definition:
         name: the file's stem.
         title: caption.
         published: the published table as printed, all text.
-        protocol: axes (task, split, seqlen) under which the published numbers were measured.
+        protocol: axes (task, split, seqlen, items) under which the published numbers were measured; where columns are
+            tasks, ``published_model`` is the one model they were measured on.
         layout: one of ``LAYOUTS``.
-        task: a task key, or ``perplexity`` for the grid's own perplexity task.
+        task: a task key; ``perplexity`` or ``zero_shot`` for the grid's own.
         split: the split reported.
         sparsities: target sparsities; more than one only where columns carry them.
         rows: the paper's rows.
@@ -78,14 +86,51 @@ class Definition:
         """The paper's number columns."""
         return [name for name in self.published if name not in self.marks]
 
-    def columns(self, models: Sequence[str], task: str) -> list[Column]:
-        """The number columns for the models of a grid, in grid order, sparsity by sparsity as the paper has it."""
+    @property
+    def published_tasks(self) -> list[str]:
+        """The paper's task columns, without their average; none where columns are models."""
+        return [name for name in self.published_columns if name != AVERAGE] if self.layout == TASKS else []
+
+    def columns(self, models: Sequence[str], tasks: Sequence[str]) -> list[Column]:
+        """The number columns for the models and tasks of a grid, in grid order.
+
+        Models as columns: one perplexity task, sparsity by sparsity as the paper has it. Tasks as columns: one model,
+        its zero-shot tasks, then their average.
+
+        Raises:
+            SparsitySolverError: several models where columns are tasks, or tasks that this layout cannot show.
+        """
+        self._check_axes(models, tasks)
+        if self.layout == TASKS:
+            (model,), (sparsity,) = models, self.sparsities
+            of_tasks = [Column(task, model, sparsity, task, metric_of(task)) for task in tasks]
+            return [*of_tasks, Column(AVERAGE, model, sparsity, AVERAGE, AVERAGE)]
+        (task,) = tasks
         named = self.layout == "models@sparsity"
         return [
-            Column(f"{model}@{sparsity:g}" if named else model, model, sparsity, task)
+            Column(f"{model}@{sparsity:g}" if named else model, model, sparsity, task, metric_of(task))
             for sparsity in self.sparsities
             for model in models
         ]
+
+    def _check_axes(self, models: Sequence[str], tasks: Sequence[str]) -> None:
+        found = ", ".join(tasks) or "none"
+        if self.layout != TASKS:
+            if len(tasks) != 1 or is_zero_shot(tasks[0]):
+                raise SparsitySolverError(
+                    f"{self.name} shows one perplexity task; found {found}. Name it with --tasks."
+                )
+            return
+        if len(models) != 1:
+            raise SparsitySolverError(
+                f"{self.name} has tasks as columns and shows exactly one model; found {len(models)}: "
+                f"{', '.join(models)}. Name one with --models."
+            )
+        if not tasks or not all(map(is_zero_shot, tasks)) or len(set(tasks)) < len(tasks):
+            known = ", ".join(task for task in tasks_table() if is_zero_shot(task))
+            raise SparsitySolverError(
+                f"{self.name} shows zero-shot tasks, each once; found {found}. Name them with --tasks; known: {known}."
+            )
 
 
 def published_table(path: Path) -> pd.DataFrame:
@@ -102,7 +147,7 @@ def published_table(path: Path) -> pd.DataFrame:
 
 def descriptive_columns(published: pd.DataFrame) -> list[str]:
     """Columns of a published table that describe a method; all others are models, model@sparsity or tasks."""
-    numbers = models_table().keys() | tasks_table().keys() | {"average"}
+    numbers = models_table().keys() | tasks_table().keys() | {AVERAGE}
     return [name for name in published if name.split("@")[0] not in numbers]
 
 
@@ -148,7 +193,8 @@ def _check(definition: Definition, path: Path) -> None:
     for row in definition.rows:
         if row.name not in definition.published.index:
             raise unknown_name(f"row of the published table (in {path})", row.name, definition.published.index)
-    if definition.layout == "models" and len(definition.sparsities) > 1:
+    if definition.layout != "models@sparsity" and len(definition.sparsities) > 1:
         raise SparsitySolverError(
-            f"{path}: columns 'models' take one sparsity, found {len(definition.sparsities)}; use 'models@sparsity'."
+            f"{path}: columns '{definition.layout}' take one sparsity, found {len(definition.sparsities)}; "
+            "use 'models@sparsity'."
         )

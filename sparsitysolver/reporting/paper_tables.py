@@ -1,8 +1,9 @@
 """``paper_tables.md``: every table of the paper, published beside measured, with verdicts and provenance."""
 
 import csv
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +11,14 @@ import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import write_text
+from sparsitysolver.records import Json, read_json, write_text
 from sparsitysolver.reporting.collect import LEAKAGE, read_cells_csv
-from sparsitysolver.reporting.definition import DASH, METHOD, descriptive_columns, published_table
+from sparsitysolver.reporting.definition import DASH, METHOD, TASKS, descriptive_columns, published_table
+from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.metrics import PERPLEXITY_METRIC
+from sparsitysolver.reporting.paired import CONFIDENCE, PairVerdict, PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.table_files import footnote_text
-from sparsitysolver.reporting.tables import MeasuredTable, build_table, printed
+from sparsitysolver.reporting.tables import MeasuredTable, build_table
 from sparsitysolver.reporting.verdicts import Verdict, judge_order, order_claims, other_protocol, verdict_of
 
 _INTRODUCTION = """\
@@ -23,8 +27,9 @@ _INTRODUCTION = """\
 Generated from collected cells; do not edit. Grid: **{grid}**.
 
 - **reproduced**, **deviates**: within or beyond the tolerance of `config/paper/tolerances.csv`, compared as printed.
-- **not comparable**: the published model is not on this grid, or was measured under another protocol.
+- **not comparable**: the published model or task is not on this grid, or was measured under another protocol.
 - **not run**: no measurement on this grid.
+- **inside the noise**: the {confidence:.0%} interval of a difference, bootstrapped over windows or items, holds zero.
 """
 
 
@@ -35,48 +40,49 @@ def markdown(frame: pd.DataFrame) -> str:
     return texts.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
-def paper_tables(results: Path, grid: str, task: str | None = None) -> str:
+def paper_tables(results: Path, grid: str) -> str:
     """The page for the tables found in a results folder.
 
     Args:
-        results: folder with ``cells.csv`` and any of ``table1.csv`` to ``table6.csv``.
+        results: folder with ``cells.csv`` and the files of any of ``table1`` to ``table6``.
         grid: the grid they were measured on, as the page names it.
-        task: which perplexity task, where the cells hold more than one.
     """
     with (CONFIG / "paper" / "titles.csv").open(newline="") as handle:
         titles = {row["table"]: row["title"] for row in csv.DictReader(handle)}
-    parts = [_INTRODUCTION.format(grid=grid)]
+    parts = [_INTRODUCTION.format(grid=grid, confidence=CONFIDENCE)]
     for name, title in titles.items():
         published = published_table(CONFIG / "paper" / f"{name}.csv")
         parts.append(f"## {name.replace('table', 'Table ')}: {title}\n")
-        parts.append(_section(name, published, results, grid, task))
+        parts.append(_section(name, published, results, grid))
     return "\n".join(parts)
 
 
-def _section(name: str, published: pd.DataFrame, results: Path, grid: str, task: str | None) -> str:
+def _section(name: str, published: pd.DataFrame, results: Path, grid: str) -> str:
     path = results / f"{name}.csv"
     if not path.is_file():
         return _not_run(published)
     cells = read_cells_csv(results / "cells.csv")
-    table = build_table(name, cells, _models(path, published, grid), task)
-    parts = [_beside(published, table), _local(table, grid), _extended(table)]
+    axes = _axes(results / f"{name}.footnotes.json", path, grid)
+    table = build_table(name, cells, axes["models"], axes["tasks"])
+    pairs = read_pair_verdicts(results / f"{name}.pairs.csv")
+    parts = [_beside(published, table), _local(table, grid, pairs), _extended(table), _noise(name, table, pairs)]
     parts += [_footnotes(table), _provenance(table, cells, grid)]
     return "\n".join(part for part in parts if part)
 
 
-def _models(path: Path, published: pd.DataFrame, grid: str) -> list[str]:
-    """The models of a written table; they must be those of the grid the page is about."""
-    described = [METHOD, *descriptive_columns(published)]
-    columns = [name for name in pd.read_csv(path, dtype=str, nrows=0) if name not in described]
-    models = list(dict.fromkeys(name.split("@")[0] for name in columns))
+def _axes(sidecar: Path, path: Path, grid: str) -> Json:
+    """The models and tasks of a written table; the models must be among those of the grid the page is about."""
+    axes = read_json(sidecar, "table's footnotes")
+    if not {"models", "tasks"} <= axes.keys():
+        raise SparsitySolverError(f"{sidecar} does not name the models and tasks of {path.name}; make the table anew.")
     file = CONFIG / "grids" / f"{grid}.yaml"
-    expected = (yaml.safe_load(file.read_text()) or {}).get("models") if file.is_file() else None
-    if expected and models != expected:
+    of_grid = (yaml.safe_load(file.read_text()) or {}).get("models") if file.is_file() else None
+    if of_grid and not set(axes["models"]) <= set(of_grid):
         raise SparsitySolverError(
-            f"{path} is not of grid '{grid}': found {', '.join(models)}; the grid has {', '.join(expected)}. "
+            f"{path} is not of grid '{grid}': found {', '.join(axes['models'])}; the grid has {', '.join(of_grid)}. "
             "Make the table anew, or name its grid."
         )
-    return models
+    return axes
 
 
 def _not_run(published: pd.DataFrame) -> str:
@@ -99,13 +105,13 @@ def _beside(published: pd.DataFrame, table: MeasuredTable) -> str:
 
 
 def _measured(table: MeasuredTable, row: str, column: str) -> str:
-    entry = table.entries.get((row, column))
+    entry = table.entries.get((row, column)) if column in table.columns_of_paper else None
     return printed(entry.value) if entry else DASH
 
 
-def _local(table: MeasuredTable, grid: str) -> str:
-    """Models that the paper lacks, in a table of their own, and the paper's claims of order judged on them."""
-    columns = [c.name for c in table.columns if c.name not in table.definition.published_columns]
+def _local(table: MeasuredTable, grid: str, pairs: PairVerdicts) -> str:
+    """Models and tasks that the paper lacks, in a table of their own, with the paper's claims of order on them."""
+    columns = [c.name for c in table.columns if c.name not in table.columns_of_paper]
     if not columns:
         return ""
     frame = table.frame()[[METHOD, *columns]].assign(Verdict=str(Verdict.NOT_COMPARABLE))
@@ -113,12 +119,12 @@ def _local(table: MeasuredTable, grid: str) -> str:
         {
             "Claim": f"{claim.better} better than {claim.worse}",
             "Published": f"{claim.support} of {claim.columns}",
-            **{column: str(judge_order(claim, table, column)) for column in columns},
+            **{column: str(judge_order(claim, table, column, pairs)) for column in columns},
         }
         for claim in order_claims(table)
     ]
     order = f"Claims of order, judged on grid {grid}; beside each the published columns that show it:"
-    text = f"### Models of this grid that the paper lacks\n\n{markdown(frame)}\n"
+    text = f"### Models and tasks of this grid that the paper lacks\n\n{markdown(frame)}\n"
     return f"{text}\n{order}\n\n{markdown(pd.DataFrame(claims))}\n" if claims else text
 
 
@@ -129,41 +135,64 @@ def _extended(table: MeasuredTable) -> str:
     return f"### Rows the paper lacks\n\n{markdown(frame)}\n"
 
 
+def _noise(name: str, table: MeasuredTable, pairs: PairVerdicts) -> str:
+    """How many of the gaps between rows mean nothing."""
+    compared = [verdict for verdict in pairs.values() if verdict is not PairVerdict.NONE]
+    if not compared:
+        return "Pairwise gaps: none compared, the cells hold no samples.\n"
+    inside = sum(verdict is PairVerdict.NOISE for verdict in compared)
+    over = "windows" if table.columns[0].metric == PERPLEXITY_METRIC else "items"
+    return (
+        f"Pairwise gaps inside the noise: {inside} of {len(compared)} ({CONFIDENCE:.0%} intervals, bootstrapped over "
+        f"paired {over}; every pair in `{name}.pairs.csv`).\n"
+    )
+
+
 def _footnotes(table: MeasuredTable) -> str:
     rows = (*table.definition.rows, *table.definition.extended)
     lines = [footnote_text(note) for note in table.footnotes(rows)]
-    for column in table.columns:
-        differences = {other_protocol(table, table.entries[row.name, column.name]) for row in rows} - {""}
-        if differences and column.name in table.definition.published_columns:
-            lines.append(f"{column.name}: not the published protocol: {'; '.join(sorted(differences))}.")
+    for column in table.columns_of_paper:
+        differences = {other_protocol(table, row.name, column) for row in rows} - {""}
+        if differences:
+            lines.append(f"{column}: not the published protocol: {'; '.join(sorted(differences))}.")
     return "".join(f"- {line}\n" for line in lines)
 
 
 def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str) -> str:
     """What the numbers were made with; what differs between cells is listed in full."""
     keys = {key for entry in table.entries.values() for key in entry.cells}
-    used = cells[cells["cell"].isin(keys) & (cells["metric"] == table.metric)]
+    shown = {(column.task, column.metric) for column in table.columns}
+    used = cells[cells["cell"].isin(keys)]
+    used = used[[pair in shown for pair in zip(used["task"], used["metric"], strict=True)]]
+    zero_shot = table.definition.layout == TASKS
     items = {
         "grid": [grid],
-        "task": [f"{table.columns[0].task} ({table.definition.split} split)"],
+        **({"model": table.models} if zero_shot else {}),
+        "task": [f"{', '.join(table.tasks)} ({table.definition.split} split)"],
         "seeds": sorted({f"{seed:.0f}" for seed in used["seed"]}, key=int),
         "commit": _distinct(used["commit"]),
         "versions": _distinct(used["versions"]),
         "device": _distinct(used["device"]),
-        "join": [f"`{text!r}`" for text in _distinct(used["join"])],
+        **({"harness": _distinct(used["harness"])} if zero_shot else {"join": _quoted(used["join"])}),
         "precision": _distinct(used["dtype"]),
     }
     line = "; ".join(f"{key}: {' | '.join(values) or 'none'}" for key, values in items.items())
-    return f"Provenance: {line}.\n\n{_fingerprints(used, [c.model for c in table.columns])}\n{_leakage(used)}"
+    return f"Provenance: {line}.\n\n{_fingerprints(used, table)}\n{_leakage(used)}"
 
 
-def _fingerprints(used: pd.DataFrame, models: Sequence[str]) -> str:
-    columns = ["model", "fingerprint", "seqlen", "windows", "tokens", "bos", "dataset", "revision"]
-    frame = used[columns].drop_duplicates().set_index("model")
-    frame = frame.loc[[model for model in dict.fromkeys(models) if model in frame.index]].reset_index()
-    for column in ("seqlen", "windows", "tokens"):
-        frame[column] = [printed(value, 0) for value in frame[column]]
-    return f"{markdown(frame.rename(columns={'model': 'Protocol of'}))}\n"
+def _fingerprints(used: pd.DataFrame, table: MeasuredTable) -> str:
+    """One line per model, or per task where columns are tasks."""
+    if table.definition.layout == TASKS:
+        axis, order = "task", table.tasks
+        numbers, texts = ["items", "seqlen", "batch_size"], ["task_version", "bos", "dataset", "revision"]
+    else:
+        axis, order = "model", table.models
+        numbers, texts = ["seqlen", "windows", "tokens"], ["bos", "dataset", "revision"]
+    frame = used[[axis, "fingerprint", *numbers, *texts]].drop_duplicates().set_index(axis)
+    frame = frame.loc[[name for name in order if name in frame.index]].reset_index()
+    for column in numbers:
+        frame[column] = [DASH if math.isnan(value) else printed(value, 0) for value in frame[column]]
+    return f"{markdown(frame.rename(columns={axis: 'Protocol of'}))}\n"
 
 
 def _leakage(used: pd.DataFrame) -> str:
@@ -172,10 +201,14 @@ def _leakage(used: pd.DataFrame) -> str:
     return f"Leakage flags: {'; '.join(parts)}.\n"
 
 
+def _quoted(values: Iterable[str]) -> list[str]:
+    return [f"`{text!r}`" for text in _distinct(values)]
+
+
 def _distinct(values: Iterable[str]) -> list[str]:
     return sorted(set(values))
 
 
-def paper_tables_command(results: Path, out: Path, grid: str, task: str | None = None) -> None:
+def paper_tables_command(results: Path, out: Path, grid: str) -> None:
     """``sparsitysolver report paper-tables``: write ``paper_tables.md`` from a results folder."""
-    write_text(out, paper_tables(results, grid, task))
+    write_text(out, paper_tables(results, grid))

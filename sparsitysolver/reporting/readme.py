@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import read_json, write_text
+from sparsitysolver.records import Json, read_json, write_text
 from sparsitysolver.reporting.definition import METHOD
 from sparsitysolver.reporting.paper_tables import markdown
 from sparsitysolver.reporting.table_files import footnote_text
@@ -44,14 +44,18 @@ def table_section(results: Path, name: str, grid: str) -> str:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no table at {path}; make it with 'sparsitysolver report table {name}'.") from error
-    notes = "".join(f"- {line}\n" for line in _footnotes(results / f"{name}.footnotes.json", list(frame[METHOD])))
-    return f"{markdown(frame)}\n\n{notes}\nGenerated from `{name}.csv`; grid: {grid}."
+    path = results / f"{name}.footnotes.json"
+    sidecar = read_json(path, "table's footnotes") if path.is_file() else {}
+    notes = "".join(f"- {line}\n" for line in _footnotes(sidecar.get("footnotes", []), list(frame[METHOD])))
+    columns = [column.split("@")[0] for column in frame]
+    unnamed = "".join(f"; model: {model}" for model in sidecar.get("models", []) if model not in columns)
+    return f"{markdown(frame)}\n\n{notes}\nGenerated from `{name}.csv`; grid: {grid}{unnamed}."
 
 
-def _footnotes(path: Path, rows: list[str]) -> list[str]:
+def _footnotes(notes: Sequence[Json], rows: list[str]) -> list[str]:
     """Footnotes on rows of the table; those on rows of its extended twin alone are left out."""
     lines = []
-    for note in read_json(path, "footnotes")["footnotes"] if path.is_file() else []:
+    for note in notes:
         places = tuple((row, column) for row, column in note["places"] if row in rows)
         if places:
             lines.append(footnote_text(Footnote(note["number"], note["reason"], places)))

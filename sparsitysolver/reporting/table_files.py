@@ -1,4 +1,4 @@
-"""A measured table as files: CSV in the paper's layout, its extended twin, LaTeX of both, footnotes."""
+"""A measured table as files: CSV in the paper's layout, its extended twin, LaTeX of both, footnotes, pairs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,8 +8,11 @@ import pandas as pd
 from sparsitysolver.records import atomic_path, write_json, write_text
 from sparsitysolver.reporting.collect import read_cells_csv
 from sparsitysolver.reporting.definition import DASH, METHOD, Row
+from sparsitysolver.reporting.entries import Entry, printed
 from sparsitysolver.reporting.latex import fitted, tabular, tex_escape, tex_table
-from sparsitysolver.reporting.tables import Entry, Footnote, MeasuredTable, build_table, printed
+from sparsitysolver.reporting.paired import compare_rows, pairs_frame
+from sparsitysolver.reporting.samples import Samples, read_samples, samples_path
+from sparsitysolver.reporting.tables import Footnote, MeasuredTable, build_table
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -34,7 +37,7 @@ def _tex(table: MeasuredTable, blocks: dict[str, pd.DataFrame], rows: Sequence[R
         left = len(frame.columns) - len(table.columns)
         title = f"\\par\\medskip {tex_escape(heading)}\\par\\smallskip\n" if heading else ""
         body += title + fitted(tabular(frame, left, marks if number == 0 else None))
-    return tex_table(table.definition.title, f"tab:{label}", body, map(footnote_text, notes))
+    return tex_table(table.caption, f"tab:{label}", body, map(footnote_text, notes))
 
 
 def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
@@ -58,8 +61,11 @@ def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
     }
 
 
-def write_table(table: MeasuredTable, out_dir: Path) -> None:
-    """Write ``NAME.csv``, ``NAME.tex``, ``NAME_extended.csv``, ``NAME_extended.tex`` and ``NAME.footnotes.json``."""
+def write_table(table: MeasuredTable, samples: Samples, out_dir: Path) -> None:
+    """Write ``NAME.csv``, ``NAME.tex``, their ``NAME_extended`` twins, ``NAME.footnotes.json`` and ``NAME.pairs.csv``.
+
+    The footnotes' file also names the table's models and tasks: columns alone do not say both.
+    """
     definition, name = table.definition, table.definition.name
     rows = (*definition.rows, *definition.extended)
     write_csv(table.frame(), out_dir / f"{name}.csv")
@@ -70,9 +76,12 @@ def write_table(table: MeasuredTable, out_dir: Path) -> None:
         {"number": note.number, "reason": note.reason, "places": [list(place) for place in note.places]}
         for note in table.footnotes(rows)
     ]
-    write_json(out_dir / f"{name}.footnotes.json", {"footnotes": notes})
+    axes = {"models": table.models, "tasks": table.tasks}
+    write_json(out_dir / f"{name}.footnotes.json", axes | {"footnotes": notes})
+    write_csv(pairs_frame(table, compare_rows(table, samples)), out_dir / f"{name}.pairs.csv")
 
 
-def table_command(name: str, cells_csv: Path, models: list[str], out_dir: Path, task: str | None = None) -> None:
-    """``report table``: one table of the paper from ``cells.csv``, as CSV and LaTeX, with its extended twin."""
-    write_table(build_table(name, read_cells_csv(cells_csv), models, task), out_dir)
+def table_command(name: str, cells_csv: Path, models: list[str], out_dir: Path, tasks: Sequence[str] = ()) -> None:
+    """``report table``: one table of the paper from ``cells.csv`` and the samples beside it, as CSV and LaTeX."""
+    table = build_table(name, read_cells_csv(cells_csv), models, tasks)
+    write_table(table, read_samples(samples_path(cells_csv)), out_dir)

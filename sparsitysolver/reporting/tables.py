@@ -1,6 +1,6 @@
 """Tables in the paper's layout, from ``cells.csv`` and a definition in ``config/tables``."""
 
-import math
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,50 +8,24 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.registry import tasks_table
-from sparsitysolver.reporting.definition import DASH, METHOD, PERPLEXITY, Column, Definition, Row, load_definition
+from sparsitysolver.reporting.definition import (
+    DASH,
+    METHOD,
+    PERPLEXITY,
+    TASKS,
+    ZERO_SHOT,
+    Column,
+    Definition,
+    Row,
+    load_definition,
+)
+from sparsitysolver.reporting.entries import Entry, average_entry, measured_entry, printed
+from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
 
 DENSE = "dense"
-DECIMALS = 2  # as the paper prints perplexities and accuracies
-PERPLEXITY_METRIC = "ppl"
 # What the extended table says of every number, beside the number itself.
 QUANTITIES = ("sd", "seeds", "achieved sparsity", "parameters")
 _SPARSITY_TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One number of a table: the mean over seeds and what it rests on, or the reason why there is none.
-
-    Attributes:
-        value: mean over seeds; None where every seed was skipped.
-        sd: sample standard deviation over seeds; None for fewer than two.
-        seeds: how many seeds were measured.
-        achieved_sparsity: mean over seeds, fraction of prunable weights removed.
-        parameters: mean over seeds, all parameters of the pruned model.
-        seqlen: window length in tokens; None for tasks without windows.
-        reason: why a combination was skipped, for the footnote; empty otherwise.
-        cells: the content keys of the cells behind the number.
-    """
-
-    value: float | None
-    sd: float | None = None
-    seeds: int = 0
-    achieved_sparsity: float | None = None
-    parameters: float | None = None
-    seqlen: int | None = None
-    reason: str = ""
-    cells: tuple[str, ...] = ()
-
-    @property
-    def quantities(self) -> dict[str, str]:
-        """The columns of the extended table."""
-        skipped = self.value is None
-        return {
-            "sd": printed(self.sd),
-            "seeds": DASH if skipped else str(self.seeds),
-            "achieved sparsity": printed(self.achieved_sparsity, 4),
-            "parameters": printed(self.parameters, 0),
-        }
 
 
 @dataclass(frozen=True)
@@ -69,8 +43,39 @@ class MeasuredTable:
 
     definition: Definition
     columns: tuple[Column, ...]
-    metric: str
     entries: dict[tuple[str, str], Entry]
+
+    @property
+    def metric(self) -> str:
+        """What the table shows, in words: its one metric, or accuracy in percent where tasks differ in theirs."""
+        return "accuracy in %" if self.definition.layout == TASKS else self.columns[0].metric
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of the columns, each once, the average apart."""
+        return list(dict.fromkeys(column.task for column in self.columns if column.task != AVERAGE))
+
+    @property
+    def models(self) -> list[str]:
+        """The models of the columns, each once."""
+        return list(dict.fromkeys(column.model for column in self.columns))
+
+    @property
+    def caption(self) -> str:
+        """The title; with the model where columns do not name it."""
+        title = self.definition.title
+        return f"{title} ({self.models[0]})" if self.definition.layout == TASKS else title
+
+    @property
+    def columns_of_paper(self) -> list[str]:
+        """Columns that mean the same in the paper: its models; or its tasks on its model, and the average of all."""
+        published = self.definition.published_columns
+        if self.definition.layout == TASKS:
+            if self.models != [self.definition.protocol.get("published_model", self.models[0])]:
+                return []
+            if set(self.tasks) != set(self.definition.published_tasks):
+                published = self.definition.published_tasks
+        return [column.name for column in self.columns if column.name in published]
 
     def frame(self, rows: Sequence[Row] | None = None) -> pd.DataFrame:
         """The paper's layout, all text: Method, the paper's descriptive columns, one number column per column."""
@@ -114,55 +119,69 @@ class MeasuredTable:
         return {mark: row.marks.get(mark, DASH) for mark in self.definition.marks}
 
 
-def printed(value: float | None, decimals: int = DECIMALS) -> str:
-    """A number as a table prints it; a dash for none."""
-    return DASH if value is None else f"{value:.{decimals}f}"
-
-
-def build_table(name: str, cells: pd.DataFrame, models: Sequence[str], task: str | None = None) -> MeasuredTable:
+def build_table(name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Sequence[str] = ()) -> MeasuredTable:
     """Build a table from collected cells.
 
     Args:
         name: a file of ``config/tables``.
         cells: from :func:`read_cells_csv`.
-        models: the models of the grid, in the order of the columns.
-        task: which perplexity task, where the cells hold more than one.
+        models: the models of the grid, in the order of the columns; exactly one where columns are tasks.
+        tasks: the zero-shot tasks in the order of the columns, or the one perplexity task; those the cells hold where
+            none are named.
 
     Raises:
-        SparsitySolverError: cells are missing (all are named), stand twice, or hold no finite number.
+        SparsitySolverError: cells are missing (all are named), stand twice, or hold no finite number; models or tasks
+            that the table cannot show.
     """
     if not models:
         raise SparsitySolverError(f"{name}: no models; name the models of the grid, in the order of the columns.")
     definition = load_definition(name)
-    task = task or _task(definition, cells, models)
-    metric = tasks_table()[task].metric if task in tasks_table() else PERPLEXITY_METRIC
-    columns = tuple(definition.columns(models, task))
+    columns = tuple(definition.columns(models, tasks or _tasks(definition, cells, models)))
+    of_cells = [column for column in columns if column.task != AVERAGE]
+    rows = (*definition.rows, *definition.extended)
     entries: dict[tuple[str, str], Entry] = {}
     missing = []
-    for row in (*definition.rows, *definition.extended):
-        for column in columns:
-            chosen = _choose(cells, row, column, definition.split)
-            if chosen.empty:
-                missing.append(f"{column.model} × {row.method}")
-            else:
-                entries[row.name, column.name] = _entry(chosen, row, column, metric)
+    for row, column in itertools.product(rows, of_cells):
+        chosen = _choose(cells, row, column, definition.split)
+        if chosen.empty:
+            missing.append(_where(row, column))
+        else:
+            entries[row.name, column.name] = measured_entry(chosen, _where(row, column), column.metric)
     if missing:
-        where = f"{task} {definition.split}, target sparsity {', '.join(map(str, definition.sparsities))}"
-        raise SparsitySolverError(
-            f"{name} lacks {len(missing)} cell(s) ({where}): {'; '.join(missing)}. Evaluate them, then collect again."
-        )
-    return MeasuredTable(definition, columns, metric, entries)
+        raise _missing(definition, of_cells, list(dict.fromkeys(missing)))
+    if len(of_cells) < len(columns):
+        for row in rows:
+            entries[row.name, AVERAGE] = average_entry({c.name: entries[row.name, c.name] for c in of_cells})
+    return MeasuredTable(definition, columns, entries)
 
 
-def _task(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> str:
-    if definition.task != PERPLEXITY:
-        return definition.task
+def _tasks(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:
+    """The tasks that the cells of these models hold; the perplexity task must be the only one."""
+    if definition.task not in (PERPLEXITY, ZERO_SHOT):
+        return [definition.task]
     of_grid = cells[cells["model"].isin(models) & (cells["split"] == definition.split)]
+    if definition.task == ZERO_SHOT:
+        held = set(of_grid["task"])
+        return [task for task in tasks_table() if task in held and is_zero_shot(task)]
     tasks = sorted(set(of_grid.loc[of_grid["metric"] == PERPLEXITY_METRIC, "task"]))
     if len(tasks) != 1:
         found = f"several perplexity tasks ({', '.join(tasks)}); name one" if tasks else "no perplexity cells"
         raise SparsitySolverError(f"{definition.name}: {found} for {', '.join(models)}, {definition.split} split.")
-    return tasks[0]
+    return tasks
+
+
+def _where(row: Row, column: Column) -> str:
+    """What an entry is called in messages; the dense model is the same at every sparsity."""
+    return f"{column.model if row.method == DENSE and '@' in column.name else column.name} × {row.method}"
+
+
+def _missing(definition: Definition, columns: Sequence[Column], missing: Sequence[str]) -> SparsitySolverError:
+    axes = columns[0].model if definition.layout == TASKS else columns[0].task
+    where = f"{axes} {definition.split}, target sparsity {', '.join(map(str, definition.sparsities))}"
+    return SparsitySolverError(
+        f"{definition.name} lacks {len(missing)} cell(s) ({where}): {'; '.join(missing)}. "
+        "Evaluate them, then collect again."
+    )
 
 
 def _choose(cells: pd.DataFrame, row: Row, column: Column, split: str) -> pd.DataFrame:
@@ -174,45 +193,3 @@ def _choose(cells: pd.DataFrame, row: Row, column: Column, split: str) -> pd.Dat
         & (cells["split"] == split)
         & ((cells["sparsity"] - sparsity).abs() < _SPARSITY_TOLERANCE)
     ]
-
-
-def _entry(chosen: pd.DataFrame, row: Row, column: Column, metric: str) -> Entry:
-    """Mean over seeds; a footnote's reason where seeds were skipped."""
-    where = f"{column.model} × {row.method}"
-    skipped = chosen[chosen["status"] == "skipped"]
-    measured = chosen[(chosen["status"] == "ok") & (chosen["metric"] == metric)]
-    _one_per_seed(pd.concat([measured, skipped]), where)
-    reason = "; ".join(sorted(set(skipped["reason"]))) or "no reason given" if len(skipped) else ""
-    if measured.empty:
-        if skipped.empty:
-            raise SparsitySolverError(f"{where}: cell {chosen['cell'].iloc[0]} has no metric '{metric}'.")
-        return Entry(None, reason=reason, cells=tuple(sorted(skipped["cell"])))
-    values = measured["value"]
-    if not all(math.isfinite(value) for value in values):
-        raise SparsitySolverError(f"{where}: cell {measured['cell'].iloc[0]} holds no finite {metric}.")
-    seqlen = measured["seqlen"].iloc[0]
-    return Entry(
-        value=float(values.mean()),
-        sd=float(values.std(ddof=1)) if len(values) > 1 else None,
-        seeds=len(values),
-        achieved_sparsity=_mean(measured["achieved_sparsity"]),
-        parameters=_mean(measured["parameters"]),
-        seqlen=None if math.isnan(seqlen) else int(seqlen),
-        reason=f"{len(skipped)} of {len(skipped) + len(values)} seeds skipped: {reason}" if reason else "",
-        cells=tuple(sorted(measured["cell"])),
-    )
-
-
-def _one_per_seed(chosen: pd.DataFrame, where: str) -> None:
-    """Two cells of one seed differ in something that no column of the table shows; a mean of them means nothing."""
-    for seed, same in chosen.groupby("seed"):
-        if len(same) > 1:
-            keys = " and ".join(sorted(same["cell"])[:2])
-            raise SparsitySolverError(
-                f"{where}, seed {int(seed)}: cells {keys} stand for the same entry; collect only one of them."
-            )
-
-
-def _mean(values: pd.Series) -> float | None:
-    mean = float(values.mean())
-    return None if math.isnan(mean) else mean

@@ -3,6 +3,7 @@
 import csv
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -10,12 +11,15 @@ from pathlib import Path
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.registry import tasks_table
 from sparsitysolver.reporting.definition import DASH
-from sparsitysolver.reporting.tables import Entry, MeasuredTable, printed
+from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.metrics import AVERAGE, lower_is_better
+from sparsitysolver.reporting.paired import PairVerdict, PairVerdicts
+from sparsitysolver.reporting.tables import MeasuredTable
 
 TOLERANCES = CONFIG / "paper" / "tolerances.csv"
 ANY_METHOD = "*"
-_LOWER_IS_BETTER = ("ppl",)
 
 
 class Verdict(StrEnum):
@@ -32,7 +36,8 @@ class OrderVerdict(StrEnum):
 
     HOLDS = "order holds"
     REVERSED = "order reversed"
-    TIE = "tie"
+    INSIDE_NOISE = "inside the noise"
+    TIE = "tie"  # equal digits, where no interval says more
     NOT_RUN = "not run"
 
 
@@ -82,28 +87,41 @@ def judge(published: str, measured: float | None, metric: str, method: str) -> V
     return Verdict.REPRODUCED if within else Verdict.DEVIATES
 
 
-def other_protocol(table: MeasuredTable, entry: Entry) -> str:
+def other_protocol(table: MeasuredTable, row: str, column: str) -> str:
     """In what the protocol of an entry differs from the published one; empty where it does not."""
-    definition = table.definition
-    measured = {"task": table.columns[0].task, "split": definition.split, "seqlen": entry.seqlen}
+    definition, entry = table.definition, table.entries[row, column]
+    (found,) = [c for c in table.columns if c.name == column]
+    measured = {
+        "task": found.task,
+        "split": definition.split,
+        "seqlen": entry.seqlen,
+        "published_model": found.model,
+        "items": _share_of_items(table.tasks if found.task == AVERAGE else [found.task], entry.items),
+    }
     return ", ".join(
-        f"{axis} {measured.get(axis)} instead of {published}"
+        f"{axis.removeprefix('published_')} {measured.get(axis)} instead of {published}"
         for axis, published in definition.protocol.items()
         if entry.value is not None and measured.get(axis) != published
     )
 
 
+def _share_of_items(tasks: Sequence[str], items: int | None) -> str:
+    """How many of the tasks' items were measured: ``all``, or such as ``800 of 1000``."""
+    every = sum(tasks_table()[task].n_items for task in tasks if task in tasks_table())
+    return "all" if items == every else f"{items} of {every}"
+
+
 def verdict_of(table: MeasuredTable, row: str, column: str) -> Verdict:
     """Verdict on a published cell by the names of its row and column."""
-    if column not in [c.name for c in table.columns]:
+    if column not in table.columns_of_paper:
         return Verdict.NOT_COMPARABLE
     method = next((r.method for r in table.definition.rows if r.name == row), None)
     if method is None:
         return Verdict.NOT_RUN
-    entry = table.entries[row, column]
-    if other_protocol(table, entry):
+    if other_protocol(table, row, column):
         return Verdict.NOT_COMPARABLE
-    return judge(table.definition.published.loc[row, column], entry.value, table.metric, method)
+    metric = next(c.metric for c in table.columns if c.name == column)
+    return judge(table.definition.published.loc[row, column], table.entries[row, column].value, metric, method)
 
 
 @dataclass(frozen=True)
@@ -116,11 +134,6 @@ class OrderClaim:
     columns: int
 
 
-def lower_is_better(metric: str) -> bool:
-    """Whether a smaller value of a metric is the better one."""
-    return metric in _LOWER_IS_BETTER
-
-
 def order_claims(table: MeasuredTable) -> list[OrderClaim]:
     """For each pair of the paper's rows the order that most of its columns show; none where they are split evenly."""
     published, claims = table.definition.published, []
@@ -130,8 +143,8 @@ def order_claims(table: MeasuredTable) -> list[OrderClaim]:
             for column in table.definition.published_columns
             if DASH not in (published.loc[first, column], published.loc[second, column])
         ]
-        wins = sum(_better(a, b, table.metric) for a, b in pairs)
-        losses = sum(_better(b, a, table.metric) for a, b in pairs)
+        wins = sum(_better(a, b, table) for a, b in pairs)
+        losses = sum(_better(b, a, table) for a, b in pairs)
         if wins > losses:
             claims.append(OrderClaim(first, second, wins, len(pairs)))
         elif losses > wins:
@@ -139,16 +152,38 @@ def order_claims(table: MeasuredTable) -> list[OrderClaim]:
     return claims
 
 
-def judge_order(claim: OrderClaim, table: MeasuredTable, column: str) -> OrderVerdict:
-    """Whether the measured numbers of a column stand in the claimed order; as printed, so equal digits are a tie."""
+def judge_order(claim: OrderClaim, table: MeasuredTable, column: str, pairs: PairVerdicts) -> OrderVerdict:
+    """Whether a column's measured numbers stand in the claimed order, the interval of their difference considered.
+
+    Args:
+        claim: which row is claimed to be better than which.
+        table: the measured table.
+        column: one of its columns, by name.
+        pairs: verdicts of paired comparisons; where these have none, printed digits are compared.
+    """
     values = [table.entries[row, column].value for row in (claim.better, claim.worse)]
     if None in values:
         return OrderVerdict.NOT_RUN
+    paired = _paired_order(claim, column, pairs)
+    if paired is not None:
+        return paired
     better, worse = (float(printed(value)) for value in values)
     if better == worse:
         return OrderVerdict.TIE
-    return OrderVerdict.HOLDS if _better(better, worse, table.metric) else OrderVerdict.REVERSED
+    return OrderVerdict.HOLDS if _better(better, worse, table) else OrderVerdict.REVERSED
 
 
-def _better(a: float, b: float, metric: str) -> bool:
-    return a < b if lower_is_better(metric) else a > b
+def _paired_order(claim: OrderClaim, column: str, pairs: PairVerdicts) -> OrderVerdict | None:
+    """What the paired comparison says, in whichever order it has the rows; None where there is none."""
+    claimed_first = (column, claim.better, claim.worse) in pairs
+    key = (column, claim.better, claim.worse) if claimed_first else (column, claim.worse, claim.better)
+    verdict = pairs.get(key, PairVerdict.NONE)
+    if verdict is PairVerdict.NONE:
+        return None
+    if verdict is PairVerdict.NOISE:
+        return OrderVerdict.INSIDE_NOISE
+    return OrderVerdict.HOLDS if (verdict is PairVerdict.FIRST) == claimed_first else OrderVerdict.REVERSED
+
+
+def _better(a: float, b: float, table: MeasuredTable) -> bool:
+    return a < b if lower_is_better(table.columns[0].metric) else a > b

@@ -9,14 +9,16 @@ RESULTS = Path("results")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The four documents that ``report`` writes."""
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    collect = what.add_parser("collect", help="cells to one long table")
+    collect = what.add_parser("collect", help="cells to one long table and their samples")
     collect.add_argument("cells", nargs="+", type=Path, help="cell files")
     collect.add_argument("--out", type=Path, default=RESULTS / "cells.csv")
     table = what.add_parser("table", help="one table in the paper's layout, as CSV and LaTeX")
     table.add_argument("name", help="file of config/tables, e.g. table2")
     table.add_argument("--cells", type=Path, default=RESULTS / "cells.csv")
     table.add_argument("--models", nargs="+", required=True, help="models of the grid, in order")
-    table.add_argument("--task", help="the grid's perplexity task")
+    table.add_argument(
+        "--tasks", nargs="+", default=[], help="the grid's zero-shot tasks, in order, or its perplexity task"
+    )
     table.add_argument("--out", type=Path, default=RESULTS, help="folder to write into")
     for name, out, text in (
         ("paper-tables", Path("paper_tables.md"), "published beside measured, with verdicts"),
@@ -25,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         page = what.add_parser(name, help=text)
         page.add_argument("--results", type=Path, default=RESULTS)
         page.add_argument("--grid", default="tiny")
-        page.add_argument("--task")
         page.add_argument("--out", type=Path, default=out)
 
 
@@ -38,11 +39,11 @@ def run(args: argparse.Namespace) -> None:
     elif args.what == "table":
         from sparsitysolver.reporting.table_files import table_command
 
-        table_command(args.name, args.cells, args.models, args.out, args.task)
+        table_command(args.name, args.cells, args.models, args.out, args.tasks)
     elif args.what == "paper-tables":
         from sparsitysolver.reporting.paper_tables import paper_tables_command
 
-        paper_tables_command(args.results, args.out, args.grid, args.task)
+        paper_tables_command(args.results, args.out, args.grid)
     else:
         from sparsitysolver.reporting.readme import readme_command
 

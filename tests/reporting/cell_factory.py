@@ -1,6 +1,10 @@
 """Cells made to order: valid by the schema, with only what a test is about spelled out."""
 
+from collections.abc import Sequence
+
 from sparsitysolver.records import validate
+from sparsitysolver.reporting.definition import load_definition
+from sparsitysolver.reporting.metrics import metric_of
 
 METHODS = [
     "dense",
@@ -83,9 +87,71 @@ def make_grid(models: tuple[str, ...] = ("opt-125m",), **changes: object) -> lis
 
 
 def replace_cell(cells: list[dict], new: dict) -> list[dict]:
-    """A grid with one cell replaced by another of the same model, method and seed."""
+    """A grid with one cell replaced by another of the same model, method, seed and task."""
 
     def axes(cell: dict) -> tuple:
-        return cell["model"]["name"], cell["method"], cell["seed"]
+        return cell["model"]["name"], cell["method"], cell["seed"], cell["task"]
 
     return [new if axes(cell) == axes(new) else cell for cell in cells]
+
+
+def make_task_cell(task: str, method: str, correct: Sequence[int] | None, **changes: object) -> dict:
+    """A cell of a zero-shot task with these items right (1) and wrong (0); without items a skipped one.
+
+    Tasks scored by ``acc_norm`` get the opposite as ``acc``, so that a table with the wrong metric shows.
+    """
+    if correct is None:
+        return make_cell(**{"model": "llama-tiny", "method": method, "value": None, "task": task, **changes})
+    samples = {metric_of(task): list(correct), "loglikelihoods": [[-1.0, -2.0]] * len(correct)}
+    if metric_of(task) == "acc_norm":
+        samples["acc"] = [1 - right for right in correct]
+    metrics = {
+        metric: {"value": sum(samples[metric]) / len(correct), "stderr": 0.02, "n": len(correct)}
+        for metric in samples
+        if metric != "loglikelihoods"
+    }
+    part = str(changes.get("split", "report"))
+    fingerprint = {
+        "kind": "zero_shot",
+        "dataset": "mini",
+        "revision": "r1",
+        "items_sha256": "i-" + task,
+        "items": len(correct),
+        "split": part,
+        "task_version": "1.0",
+        "harness": "lm_eval 0.4.13",
+        "fewshot": 0,
+        "batch_size": 8,
+        "bos": "none",
+        "seqlen": 256,
+        "dtype": "float32",
+        **changes.pop("fingerprint", {}),
+    }
+    cell = make_cell(
+        **{"model": "llama-tiny", "method": method, "task": task, "split": part, "metrics": metrics} | changes
+    )
+    return cell | {"fingerprint": fingerprint, "samples": samples}
+
+
+def make_task_grid(table: str, right: dict[str, list[int]], items: int = 20, **changes: object) -> list[dict]:
+    """Every cell of a table of tasks: per task how many items each row has right, in order of the rows.
+
+    Rows beyond the list have the last number. The items right are the first ones.
+    """
+    definition = load_definition(table)
+    rows = (*definition.rows, *definition.extended)
+    return [
+        make_task_cell(
+            task,
+            row.method,
+            first_right(numbers[min(position, len(numbers) - 1)], items),
+            **{"sparsity": 0.0 if row.method == "dense" else definition.sparsities[0], **changes},
+        )
+        for task, numbers in right.items()
+        for position, row in enumerate(rows)
+    ]
+
+
+def first_right(right: int, items: int) -> list[int]:
+    """Items of which the first are right."""
+    return [1] * right + [0] * (items - right)

@@ -1,18 +1,22 @@
 """Collecting cells: what is refused, what the long form holds, that it is deterministic."""
 
+import json
 import subprocess
 import sys
+import zipfile
 
+import numpy as np
 import pytest
-from cell_factory import make_cell, make_grid
+from cell_factory import first_right, make_cell, make_grid, make_task_cell
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import content_key, write_text
 from sparsitysolver.reporting.collect import COLUMNS, check_fingerprints, collect, read_cells, read_cells_csv
+from sparsitysolver.reporting.samples import read_samples
 
 
 def test_reporting_never_loads_torch():
-    modules = "collect, definition, fingerprints, latex, paper_tables, readme, table_files, tables, verdicts"
+    modules = "collect, definition, latex, paired, paper_tables, readme, samples, table_files, tables, verdicts"
     code = f"import sys; from sparsitysolver.reporting import {modules}; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'pandas'" in loaded
@@ -53,6 +57,93 @@ def test_same_bytes_in_any_order_of_files(save, tmp_path):
     collect(paths, tmp_path / "a.csv")
     collect(paths[::-1] + paths, tmp_path / "b.csv")  # a file named twice counts once
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_samples_are_kept_by_cell_and_metric(collected):
+    text, task = make_cell(windows=[3.25, 3.5]), make_task_cell("mini_piqa", "flap", [1, 0, 0])
+    samples = read_samples(collected([text, task, make_cell(method="flap")]).with_name("cells.samples.npz"))
+    assert set(samples) == {f"{content_key(text)}/ppl", f"{content_key(task)}/acc", f"{content_key(task)}/acc_norm"}
+    np.testing.assert_array_equal(samples[f"{content_key(text)}/ppl"], [3.25, 3.5])
+    np.testing.assert_array_equal(samples[f"{content_key(task)}/acc_norm"], [1, 0, 0])
+
+
+def test_samples_have_no_time_or_order_in_their_bytes(save, tmp_path):
+    paths = save([make_cell(windows=[3.25, 3.5]), make_task_cell("mini_piqa", "flap", [1, 0, 0])])
+    for folder, order in (("a", paths), ("b", paths[::-1])):
+        collect(order, tmp_path / folder / "cells.csv")
+    first, second = (tmp_path / folder / "cells.samples.npz" for folder in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_reading_something_else_than_samples(tmp_path):
+    with pytest.raises(SparsitySolverError, match=r"no samples at .*report collect"):
+        read_samples(tmp_path / "cells.samples.npz")
+    for text in ("", "cells"):
+        write_text(tmp_path / "cells.samples.npz", text)
+        with pytest.raises(SparsitySolverError, match=r"samples\.npz holds no samples"):
+            read_samples(tmp_path / "cells.samples.npz")
+    np.save(tmp_path / "one.npy", np.ones(2))
+    with pytest.raises(SparsitySolverError, match=r"one\.npy holds no samples"):
+        read_samples(tmp_path / "one.npy")
+
+
+def test_zero_shot_protocol_has_its_columns_and_perplexity_leaves_them_empty(collected):
+    frame = read_cells_csv(collected([make_cell(), make_task_cell("mini_boolq", "flap", first_right(3, 4))]))
+    task, text = (frame[frame["task"] == name].iloc[0] for name in ("mini_boolq", "wikitext2"))
+    assert (task["metric"], task["value"], task["items"], task["batch_size"]) == ("acc", 0.75, 4, 8)
+    assert (task["items_sha256"], task["task_version"], task["harness"]) == ("i-mini_boolq", "1.0", "lm_eval 0.4.13")
+    assert (task["join"], task["text_sha256"], task["windows"] != task["windows"]) == ("", "", True)
+    assert (text["items_sha256"], text["harness"], text["items"] != text["items"]) == ("", "", True)
+
+
+@pytest.mark.parametrize("field", ["kind", "items_sha256", "harness", "batch_size"])
+def test_fingerprint_of_a_zero_shot_cell_is_whole(save, field):
+    (path,) = save([make_task_cell("mini_boolq", "flap", [1, 0])])
+    cell = json.loads(path.read_text())
+    del cell["fingerprint"][field]
+    write_text(path, json.dumps(cell))
+    with pytest.raises(SparsitySolverError, match=r"fingerprint.*is a required property"):
+        read_cells([path])
+
+
+def test_correctness_is_zero_or_one(save):
+    (path,) = save([make_task_cell("mini_boolq", "flap", [1, 0])])
+    write_text(path, path.read_text().replace('"acc": [\n   1,', '"acc": [\n   0.5,'))
+    with pytest.raises(SparsitySolverError, match=r"samples/acc/0: 0\.5"):
+        read_cells([path])
+
+
+@pytest.mark.parametrize(
+    "field", ["items_sha256", "items", "task_version", "harness", "fewshot", "batch_size", "dtype"]
+)
+def test_column_of_a_task_shares_the_whole_fingerprint(field):
+    value = "other" if field in ("items_sha256", "task_version", "harness", "dtype") else 99
+    cells = [
+        make_task_cell("mini_boolq", m, [1, 0], fingerprint=f) for m, f in (("dense", {}), ("flap", {field: value}))
+    ]
+    with pytest.raises(SparsitySolverError, match=rf"one column.*'{field}' differs"):
+        check_fingerprints(cells)
+
+
+@pytest.mark.parametrize(("field", "refused"), [("items_sha256", True), ("bos", True), ("batch_size", False)])
+def test_models_of_a_task_share_items_and_harness_but_not_the_batch_size(field, refused):
+    other = {field: 99 if field == "batch_size" else "other"}
+    cells = [
+        make_task_cell("mini_boolq", "dense", [1, 0], model=m, fingerprint=f) for m, f in (("a", {}), ("b", other))
+    ]
+    if refused:
+        with pytest.raises(SparsitySolverError, match=rf"one table.*'{field}' differs"):
+            check_fingerprints(cells)
+    else:
+        check_fingerprints(cells)
+
+
+def test_tasks_are_columns_of_their_own():
+    check_fingerprints(
+        [make_task_cell(task, "dense", [1, 0, 1]) for task in ("mini_boolq", "mini_piqa")] + [make_cell()]
+    )
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

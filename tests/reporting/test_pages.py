@@ -53,7 +53,7 @@ def test_models_the_paper_lacks_have_their_own_table_with_claims_of_order(page):
     models = ("opt-tiny", "llama-tiny")
     cells = replace_cell(make_grid(models), make_cell("llama-tiny", "flap", 30.0))
     text = page(cells, models)
-    local = text[text.index("### Models of this grid that the paper lacks") :]
+    local = text[text.index("### Models and tasks of this grid that the paper lacks") :]
     assert rows(local, "SliceGPT")[0] == ["SliceGPT", "34.10", "34.10", "not comparable"]
     claim = rows(local, "SliceGPT better than FLAP")[0]
     assert claim == ["SliceGPT better than FLAP", "7 of 9", "order holds", "order reversed"]

@@ -130,7 +130,7 @@ def test_perplexity_task_is_the_grids_own_unless_there_are_several(table):
     assert table(mini).columns[0].task == "mini"
     with pytest.raises(SparsitySolverError, match=r"several perplexity tasks \(mini, wikitext2\)"):
         table(mini + make_grid())
-    assert table(mini + make_grid(), task="mini").columns[0].task == "mini"
+    assert table(mini + make_grid(), tasks=["mini"]).columns[0].task == "mini"
 
 
 def test_models_must_be_named_and_have_cells(table):
@@ -154,7 +154,7 @@ def test_columns_by_model_and_sparsity_are_named_and_ordered_as_in_table_1(tmp_p
         " sparsity: [0.5, 0.6, 0.7], rows: [{name: Dense, method: dense}]}"
     )
     definition = load_definition("table1", tmp_path)
-    columns = definition.columns(["llama-7b", "llama-13b"], "wikitext2")
+    columns = definition.columns(["llama-7b", "llama-13b"], ["wikitext2"])
     assert [column.name for column in columns] == definition.published_columns
 
 
@@ -214,7 +214,7 @@ def test_same_files_for_the_same_cells(written):
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     written(make_grid(("opt-tiny", "opt-125m")), ("opt-125m", "opt-tiny"))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
-    assert len(first) == 6
+    assert len(first) == 8
 
 
 def test_factory_covers_every_method_of_the_table():

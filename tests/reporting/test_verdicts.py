@@ -7,6 +7,7 @@ from cell_factory import PUBLISHED_125M, make_cell, make_grid, replace_cell
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collect import read_cells_csv
+from sparsitysolver.reporting.paired import PairVerdict
 from sparsitysolver.reporting.tables import build_table
 from sparsitysolver.reporting.verdicts import (
     OrderClaim,
@@ -96,4 +97,20 @@ def test_claim_of_order_judged_on_another_model(table, flap, verdict):
     cells = replace_cell(make_grid(("opt-tiny",)), make_cell("opt-tiny", "flap", flap))
     claim = OrderClaim("SliceGPT", "FLAP", 7, 9)
     assert PUBLISHED_125M["slicegpt"] == 34.10
-    assert judge_order(claim, table(cells, ("opt-tiny",)), "opt-tiny") is verdict
+    assert judge_order(claim, table(cells, ("opt-tiny",)), "opt-tiny", {}) is verdict  # no samples: digits decide
+
+
+@pytest.mark.parametrize(
+    ("paired", "verdict"),
+    [
+        (PairVerdict.FIRST, OrderVerdict.REVERSED),
+        (PairVerdict.SECOND, OrderVerdict.HOLDS),
+        (PairVerdict.NOISE, OrderVerdict.INSIDE_NOISE),
+        (PairVerdict.NONE, OrderVerdict.HOLDS),  # 34.10 before 34.45
+    ],
+)
+def test_interval_decides_before_digits_do_whichever_row_stands_first(table, paired, verdict):
+    built, claim = table(make_grid(("opt-tiny",)), ("opt-tiny",)), OrderClaim("SliceGPT", "FLAP", 7, 9)
+    mirrored = {PairVerdict.FIRST: PairVerdict.SECOND, PairVerdict.SECOND: PairVerdict.FIRST}.get(paired, paired)
+    assert judge_order(claim, built, "opt-tiny", {("opt-tiny", "FLAP", "SliceGPT"): paired}) is verdict
+    assert judge_order(claim, built, "opt-tiny", {("opt-tiny", "SliceGPT", "FLAP"): mirrored}) is verdict

@@ -1,0 +1,191 @@
+"""Paired uncertainty: the difference between two rows of one column, over the same windows or items."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.definition import DASH, Column, Row
+from sparsitysolver.reporting.entries import Entry, printed
+from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, lower_is_better
+from sparsitysolver.reporting.samples import Samples, sample_key
+from sparsitysolver.reporting.tables import MeasuredTable
+from sparsitysolver.seeds import derive_seed
+
+CONFIDENCE = 0.95
+RESAMPLES = 4999
+COLUMNS = (
+    *("column", "first row", "second row", "first value", "second value"),
+    *("difference", "unit", "low", "high", "n", "verdict"),
+)
+_DECIMALS = 3  # of differences: smaller ones than the values' own digits show
+_NUMBERS_AT_ONCE = 4_000_000  # resampled numbers held in memory at once
+
+
+class PairVerdict(StrEnum):
+    """Which of two rows is better, by the interval of their difference: A is the first row, B the second."""
+
+    FIRST = "A better"
+    SECOND = "B better"
+    NOISE = "inside the noise"
+    NONE = DASH  # a row without a number or without samples
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows of one column. The difference is the first less the second, None where it cannot be taken.
+
+    Perplexity: by how many percent the first is above the second, ``100 (exp(mean(d)) - 1)`` for differences ``d`` of
+    the windows' mean losses. Accuracy: in points. Over several seeds the losses and correctness are averaged first.
+    """
+
+    column: Column
+    first: Row
+    second: Row
+    n: int = 0
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def verdict(self) -> PairVerdict:
+        """The better row, unless the interval holds zero."""
+        if self.low is None or self.high is None:
+            return PairVerdict.NONE
+        if self.low <= 0 <= self.high:
+            return PairVerdict.NOISE
+        return PairVerdict.FIRST if (self.high < 0) == lower_is_better(self.column.metric) else PairVerdict.SECOND
+
+
+def compare_rows(table: MeasuredTable, samples: Samples) -> list[Pair]:
+    """All pairs of the paper's rows, and each extended row against the last of the paper's, column by column.
+
+    Args:
+        table: a measured table.
+        samples: from :func:`read_samples`.
+
+    Raises:
+        SparsitySolverError: two rows were measured on different numbers of windows or items.
+    """
+    rows, extended = table.definition.rows, table.definition.extended
+    pairs = [*itertools.combinations(rows, 2), *((row, rows[-1]) for row in extended)]
+    return [_pair(table, column, first, second, samples) for column in table.columns for first, second in pairs]
+
+
+def _pair(table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples) -> Pair:
+    """The average is compared over all tasks, each a stratum; any other column is its own only stratum."""
+    parts = [column] if column.task != AVERAGE else [c for c in table.columns if c.task != AVERAGE]
+    strata = [_differences(table, part, first, second, samples) for part in parts]
+    if any(stratum is None or len(stratum) < 2 for stratum in strata):  # one observation has no spread
+        return Pair(column, first, second)
+    seed = derive_seed("paired bootstrap", column.model, column.name, column.sparsity, first.method, second.method)
+    difference = float(np.mean([stratum.mean() for stratum in strata]))
+    low, high = bootstrap_interval(strata, seed)
+    n = sum(map(len, strata))
+    return Pair(column, first, second, n, *(_in_unit(value, column.metric) for value in (difference, low, high)))
+
+
+def _differences(table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples) -> np.ndarray | None:
+    """First less second of every window or item, shape (n,); None where a row has no number or no samples."""
+    one, other = (_sample(table.entries[row.name, column.name], column.metric, samples) for row in (first, second))
+    if one is None or other is None:
+        return None
+    if one.shape != other.shape:
+        raise SparsitySolverError(
+            f"{column.name}: {first.name} was measured on {len(one)} windows or items and {second.name} on "
+            f"{len(other)}; rows of one column need the same. Evaluate them alike, then collect again."
+        )
+    return one - other
+
+
+def _sample(entry: Entry, metric: str, samples: Samples) -> np.ndarray | None:
+    """Mean over seeds of every window's loss or item's correctness, shape (n,)."""
+    of_seeds = [samples.get(sample_key(cell, metric)) for cell in entry.cells]
+    if entry.value is None or not of_seeds or any(sample is None for sample in of_seeds):
+        return None
+    lengths = sorted({len(sample) for sample in of_seeds})
+    if len(lengths) > 1:
+        raise SparsitySolverError(
+            f"cells {', '.join(entry.cells)} stand in one entry and were measured on {lengths} windows or items; "
+            "seeds of one entry need the same. Evaluate them alike, then collect again."
+        )
+    return np.mean([sample.astype(np.float64) for sample in of_seeds], axis=0)
+
+
+def _in_unit(difference: float, metric: str) -> float:
+    """A difference of losses as percent of perplexity, one of fractions correct as points; both keep the order."""
+    return float(100 * np.expm1(difference)) if metric == PERPLEXITY_METRIC else 100 * difference
+
+
+def _mean_of_means(*strata: np.ndarray, axis: int) -> np.ndarray:
+    return np.mean([stratum.mean(axis=axis) for stratum in strata], axis=0)
+
+
+def bootstrap_interval(strata: Sequence[np.ndarray], seed: int) -> tuple[float, float]:
+    """Percentile bootstrap interval of the unweighted mean over strata of each stratum's mean.
+
+    Observations are drawn anew within each stratum, so that every task keeps its number of items. Differences that
+    are all equal give an interval of no width. Percentiles rather than BCa: the statistic is a mean, and the jackknife
+    of ten thousand items costs their square in memory.
+
+    Args:
+        strata: paired differences, each of shape (observations,), two observations or more.
+        seed: of the resampling.
+    """
+    result = stats.bootstrap(
+        tuple(strata),
+        _mean_of_means,
+        vectorized=True,
+        axis=-1,
+        n_resamples=RESAMPLES,
+        batch=max(1, _NUMBERS_AT_ONCE // max(map(len, strata))),
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def pairs_frame(table: MeasuredTable, pairs: Sequence[Pair]) -> pd.DataFrame:
+    """Pairs as texts, one line each, columns ``COLUMNS``."""
+    lines = [_line(table, pair) for pair in pairs]
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def _line(table: MeasuredTable, pair: Pair) -> tuple[str, ...]:
+    values = [printed(table.entries[row.name, pair.column.name].value) for row in (pair.first, pair.second)]
+    difference, low, high = (printed(number, _DECIMALS) for number in (pair.difference, pair.low, pair.high))
+    unit = "percent" if pair.column.metric == PERPLEXITY_METRIC else "points"
+    rows = (pair.column.name, pair.first.name, pair.second.name)
+    return (*rows, *values, difference, unit, low, high, str(pair.n) if pair.n else DASH, str(pair.verdict))
+
+
+PairVerdicts = Mapping[tuple[str, str, str], PairVerdict]
+
+
+def read_pair_verdicts(path: Path) -> dict[tuple[str, str, str], PairVerdict]:
+    """The verdicts of a written ``NAME.pairs.csv`` by (column, first row, second row).
+
+    Raises:
+        SparsitySolverError: no such file, or not a table of pairs.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return {
+            (column, first, second): PairVerdict(verdict)
+            for column, first, second, verdict in zip(
+                *(frame[name] for name in ("column", "first row", "second row", "verdict")), strict=True
+            )
+        }
+    except FileNotFoundError as error:
+        raise SparsitySolverError(
+            f"no pairs at {path}; make the table anew with 'sparsitysolver report table'."
+        ) from error
+    except (KeyError, ValueError) as error:
+        raise SparsitySolverError(f"{path} is not a table of pairs: {error}; make the table anew.") from error

@@ -1,0 +1,177 @@
+"""Paired comparisons: intervals with known answers, equal differences, strata, and what the table of pairs says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from cell_factory import make_cell, make_grid, make_task_cell, make_task_grid, replace_cell
+from scipy.stats import norm
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.collect import read_cells_csv
+from sparsitysolver.reporting.paired import COLUMNS, PairVerdict, bootstrap_interval, compare_rows, read_pair_verdicts
+from sparsitysolver.reporting.samples import read_samples, samples_path
+from sparsitysolver.reporting.table_files import table_command
+from sparsitysolver.reporting.tables import build_table
+
+WINDOWS = 200
+
+
+@pytest.fixture
+def pairs(collected):
+    """Pairs of a table by (column, first row, second row)."""
+
+    def compare(cells, table="table2", models=("opt-tiny",)):
+        path = collected(cells)
+        built = build_table(table, read_cells_csv(path), list(models))
+        found = compare_rows(built, read_samples(samples_path(path)))
+        return {(pair.column.name, pair.first.name, pair.second.name): pair for pair in found}
+
+    return compare
+
+
+def losses(offset=0.0, spread=0.0, windows=WINDOWS, seed=0):
+    """Mean losses of windows: one hard text for all, a method's offset, and its own deviation from window to window."""
+    common = np.random.default_rng(1).normal(3.0, 0.5, windows)
+    return (common + offset + spread * np.random.default_rng(seed).standard_normal(windows)).round(8).tolist()
+
+
+def text_cell(method, windows, **changes):
+    ppl = float(np.exp(np.mean(windows)))
+    return make_cell("opt-tiny", method, windows=windows, metrics={"ppl": {"value": ppl, "n": len(windows)}}, **changes)
+
+
+def test_interval_agrees_with_the_normal_one_on_a_large_sample():
+    sample = np.random.default_rng(0).normal(0.3, 2.0, 10_000)
+    low, high = bootstrap_interval([sample], seed=1)
+    half = norm.ppf(0.975) * sample.std(ddof=1) / 100  # standard error: divided by the root of n
+    assert low == pytest.approx(sample.mean() - half, abs=0.06 * half)
+    assert high == pytest.approx(sample.mean() + half, abs=0.06 * half)
+
+
+def test_strata_are_resampled_apart_and_weigh_the_same():
+    """Variance of the mean of two stratum means: a quarter of the sum of theirs, whatever their sizes."""
+    rng = np.random.default_rng(0)
+    large, small = rng.normal(1.0, 1.0, 8000), rng.normal(-1.0, 3.0, 2000)
+    low, high = bootstrap_interval([large, small], seed=1)
+    half = norm.ppf(0.975) * 0.5 * np.sqrt(large.var(ddof=1) / 8000 + small.var(ddof=1) / 2000)
+    center = (large.mean() + small.mean()) / 2  # near 0; the mean over all observations is near 0.6
+    assert (low, high) == (pytest.approx(center - half, abs=0.06 * half), pytest.approx(center + half, abs=0.06 * half))
+
+
+def test_interval_is_drawn_from_its_seed():
+    sample = np.random.default_rng(0).normal(size=50)
+    assert bootstrap_interval([sample], seed=1) == bootstrap_interval([sample], seed=1)
+    assert bootstrap_interval([sample], seed=1) != bootstrap_interval([sample], seed=2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_equal_differences_have_an_interval_of_no_width():
+    assert bootstrap_interval([np.zeros(40)], seed=1) == (0.0, 0.0)
+    assert bootstrap_interval([np.full(40, 0.25), np.full(7, 0.75)], seed=1) == (0.5, 0.5)
+
+
+def test_pairs_are_those_of_the_papers_rows_and_the_extended_against_the_last(pairs):
+    found = pairs(make_grid(("opt-tiny",)))
+    names = [(first, second) for _, first, second in found]
+    assert len(names) == 15 + 4
+    assert names[:2] == [("Dense", "SliceGPT"), ("Dense", "FLAP")]
+    assert names[-1] == ("Uniform (Recon)", "Ours (Recon)")
+    assert {pair.verdict for pair in found.values()} == {PairVerdict.NONE}  # cells without windows
+
+
+def test_clear_gap_noise_and_identical_rows_of_perplexity(pairs):
+    cells = make_grid(("opt-tiny",))
+    samples = {"dense": losses(), "slicegpt": losses(0.1, 0.02, seed=2), "flap": losses(0.1, 0.02, seed=3)}
+    for method, windows in {**samples, "svd_llm": samples["flap"]}.items():
+        cells = replace_cell(cells, text_cell(method, windows))
+    found = pairs(cells)
+    clear = found["opt-tiny", "Dense", "SliceGPT"]
+    assert clear.verdict is PairVerdict.FIRST
+    exact = 100 * (np.exp(np.mean(np.subtract(samples["dense"], samples["slicegpt"]))) - 1)
+    assert clear.difference == pytest.approx(exact)
+    assert clear.low < exact < clear.high < 0
+    assert clear.n == WINDOWS
+    # Paired: windows differ by 0.5 among themselves and the methods by 0.02, so the interval is narrow.
+    assert clear.high - clear.low == pytest.approx(2 * 1.96 * 0.02 / np.sqrt(WINDOWS) * 100 * np.exp(-0.1), rel=0.2)
+    assert found["opt-tiny", "SliceGPT", "FLAP"].verdict is PairVerdict.NOISE
+    same = found["opt-tiny", "FLAP", "SVD-LLM"]
+    assert (same.difference, same.low, same.high, same.verdict) == (0, 0, 0, PairVerdict.NOISE)
+    assert found["opt-tiny", "Dense", "Ours"].verdict is PairVerdict.NONE  # Ours has no windows
+
+
+def test_losses_are_averaged_over_seeds_first(pairs):
+    cells = replace_cell(make_grid(("opt-tiny",)), text_cell("dense", losses()))
+    cells = replace_cell(cells, text_cell("flap", losses(0.3)))
+    cells.append(text_cell("flap", losses(0.1), seed=1))
+    found = pairs(cells)["opt-tiny", "Dense", "FLAP"]
+    assert found.difference == pytest.approx(100 * (np.exp(-0.2) - 1))
+    assert found.n == WINDOWS
+
+
+def test_rows_and_seeds_of_other_lengths_are_refused(pairs):
+    cells = replace_cell(make_grid(("opt-tiny",)), text_cell("dense", losses()))
+    other = replace_cell(cells, text_cell("flap", losses(windows=7)))
+    with pytest.raises(SparsitySolverError, match=r"opt-tiny: Dense was measured on 200 .* FLAP on 7"):
+        pairs(other)
+    seeds = [*cells, make_cell("opt-tiny", "dense", windows=[1.0, 2.0], seed=1)]
+    with pytest.raises(SparsitySolverError, match=r"stand in one entry and were measured on \[2, 200\]"):
+        pairs(seeds)
+
+
+def test_one_window_or_a_skipped_row_has_no_interval(pairs):
+    cells = [make_cell("opt-tiny", cell["method"], windows=[3.0]) for cell in make_grid(("opt-tiny",))]
+    cells = replace_cell(cells, make_cell("opt-tiny", "flap", None))
+    assert {pair.verdict for pair in pairs(cells).values()} == {PairVerdict.NONE}
+
+
+def test_higher_accuracy_is_better_and_the_average_is_stratified(pairs):
+    """Dense has 5 items more of 20 in one task and 5 fewer of 20 in the other; with 16 more of 20 it is better."""
+    right = {"mini_boolq": [15, 10, 15, 3], "mini_piqa": [10, 15, 10, 3]}
+    found = pairs(make_task_grid("table4", right), "table4", ("llama-tiny",))
+    one, other = found["mini_boolq", "Dense", "Wanda"], found["mini_piqa", "Dense", "Wanda"]
+    assert (one.difference, one.verdict, one.n) == (25, PairVerdict.FIRST, 20)
+    assert (other.difference, other.verdict) == (-25, PairVerdict.SECOND)
+    average = found["average", "Dense", "Wanda"]
+    assert (average.difference, average.verdict, average.n) == (0, PairVerdict.NOISE, 40)
+    assert average.low < 0 < average.high
+    assert found["average", "Dense", "OWL"].verdict is PairVerdict.NOISE  # identical, item by item
+    clear = found["average", "Dense", "BESA"]
+    assert (clear.difference, clear.verdict) == (pytest.approx(47.5), PairVerdict.FIRST)
+
+
+def test_average_weighs_tasks_and_not_items(pairs):
+    cells = make_task_grid("table4", {"mini_boolq": [10, 0]}, items=10)
+    cells += make_task_grid("table4", {"mini_piqa": [0, 0]}, items=90)
+    found = pairs(cells, "table4", ("llama-tiny",))["average", "Dense", "Wanda"]
+    assert (found.difference, found.n) == (50, 100)
+
+
+def test_written_pairs_say_values_difference_interval_and_verdict(collected, tmp_path):
+    cells = make_task_grid("table4", {"mini_boolq": [15, 10], "mini_piqa": [10, 10]})
+    cells = replace_cell(cells, make_task_cell("mini_piqa", "besa", None, split="report", sparsity=0.7))
+    path = collected(cells)
+    written = path.with_name("table4.pairs.csv")
+    table_command("table4", path, ["llama-tiny"], path.parent)
+    frame = pd.read_csv(written, dtype=str, keep_default_na=False)
+    assert tuple(frame) == COLUMNS
+    assert list(dict.fromkeys(frame["column"])) == ["mini_boolq", "mini_piqa", "average"]
+    rows = frame.set_index(["column", "first row", "second row"])
+    line = rows.loc[("mini_boolq", "Dense", "Wanda")]
+    assert list(line)[:4] == ["75.00", "50.00", "25.000", "points"]
+    assert 0 < float(line["low"]) < 25 < float(line["high"]) < 50
+    assert (line["n"], line["verdict"]) == ("20", "A better")
+    skipped = rows.loc[("average", "Dense", "BESA")]
+    assert list(skipped) == ["62.50", "-", "-", "points", "-", "-", "-", "-"]
+    first = written.read_bytes()
+    table_command("table4", path, ["llama-tiny"], path.parent)
+    assert written.read_bytes() == first
+    assert read_pair_verdicts(written)["mini_boolq", "Dense", "Wanda"] is PairVerdict.FIRST
+
+
+def test_reading_pairs_that_are_not_there_or_something_else(tmp_path):
+    with pytest.raises(SparsitySolverError, match="no pairs at"):
+        read_pair_verdicts(tmp_path / "table4.pairs.csv")
+    for text in ("a,b\n1,2\n", "column,first row,second row,verdict\na,b,c,fine\n"):
+        (tmp_path / "table4.pairs.csv").write_text(text)
+        with pytest.raises(SparsitySolverError, match="is not a table of pairs"):
+            read_pair_verdicts(tmp_path / "table4.pairs.csv")

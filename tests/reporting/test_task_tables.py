@@ -1,0 +1,344 @@
+"""Tables of tasks and of sparsities: layout, percent, averages, verdicts, claims of order, and their page."""
+
+import json
+
+import pandas as pd
+import pytest
+from cell_factory import first_right, make_cell, make_task_cell, make_task_grid, replace_cell
+
+from sparsitysolver import CONFIG
+from sparsitysolver.cli import main
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import read_json, write_json
+from sparsitysolver.registry import tasks_table
+from sparsitysolver.reporting.collect import read_cells_csv
+from sparsitysolver.reporting.definition import load_definition
+from sparsitysolver.reporting.paper_tables import paper_tables
+from sparsitysolver.reporting.readme import table_section
+from sparsitysolver.reporting.table_files import table_command
+from sparsitysolver.reporting.tables import build_table
+from sparsitysolver.reporting.verdicts import OrderClaim, Verdict, judge, order_claims, other_protocol, verdict_of
+
+TASKS = ["mini_boolq", "mini_piqa"]
+RIGHT = {"mini_boolq": [15, 5, 10, 11, 12], "mini_piqa": [14, 8, 6, 7, 8]}  # of 20 items, by row
+PAPER_TASKS = load_definition("table3").published_tasks
+
+
+@pytest.fixture
+def table(collected):
+    def build(cells, name="table3", models=("llama-tiny",), tasks=()):
+        return build_table(name, read_cells_csv(collected(cells)), list(models), list(tasks))
+
+    return build
+
+
+def paper_cells(table="table3", model="llama-7b", part=1):
+    """The published accuracies as near as whole numbers of items come to them; of every ``part``-th item of a task."""
+    definition = load_definition(table)
+    published = definition.published.astype(float, errors="ignore")
+    cells = []
+    for task in PAPER_TASKS:
+        items = tasks_table()[task].n_items // part
+        for row in (*definition.rows, *definition.extended):
+            percent = float(published[task].get(row.name, "50"))
+            sparsity = 0.0 if row.method == "dense" else definition.sparsities[0]
+            correct = first_right(round(percent * items / 100), items)
+            cell = make_task_cell(task, row.method, correct, model=model, sparsity=sparsity)
+            del cell["samples"]  # long, and these tests are about means
+            cells.append(cell)
+    return cells
+
+
+def perplexity_cells(models=("opt-tiny", "llama-tiny"), **changes):
+    """Table 1: perplexity by position of model, row and sparsity, so that every number is of one place only."""
+    definition, cells = load_definition("table1"), []
+    for m, model in enumerate(models):
+        cells.append(make_cell(model, value=10.0 + m, task="mini", **changes))
+        for r, row in enumerate((*definition.rows, *definition.extended)[1:], start=1):
+            for sparsity in definition.sparsities:
+                value = 10 + m + r + sparsity
+                cells.append(make_cell(model, row.method, value, sparsity=sparsity, task="mini", **changes))
+    return cells
+
+
+# --- layout and numbers ---------------------------------------------------------------------------------------------
+
+
+def test_columns_are_the_tasks_then_their_average_in_percent(table):
+    frame = table(make_task_grid("table3", RIGHT), tasks=["mini_piqa", "mini_boolq"]).frame().set_index("Method")
+    assert list(frame)[3:] == ["mini_piqa", "mini_boolq", "average"]
+    assert list(frame.loc["Dense"])[3:] == ["70.00", "75.00", "72.50"]
+    assert list(frame.loc["SliceGPT"]) == ["no", "yes", "yes", "40.00", "25.00", "32.50"]
+    assert list(frame.index) == list(load_definition("table3").published.index)
+
+
+def test_metric_shown_is_the_tasks_own(table):
+    """The factory's acc of PIQA is the opposite of its acc_norm; the paper shows acc_norm."""
+    built = table(make_task_grid("table3", RIGHT))
+    assert [column.metric for column in built.columns] == ["acc", "acc_norm", "average"]
+    assert built.entries["SliceGPT", "mini_piqa"].value == pytest.approx(40)
+
+
+def test_tasks_the_cells_hold_stand_in_the_order_of_the_registry(table):
+    grid = make_task_grid("table3", {"mini_openbookqa": [1], "mini_piqa": [2], "mini_boolq": [3]})
+    assert [c.name for c in table(grid).columns] == ["mini_boolq", "mini_piqa", "mini_openbookqa", "average"]
+
+
+def test_published_accuracies_give_the_published_rows(table):
+    """Rows that are whole numbers of items print as published, and their average with them."""
+    frame = table(paper_cells(), models=["llama-7b"]).frame().set_index("Method")
+    published = load_definition("table3").published
+    assert list(frame) == list(published)
+    assert list(frame.loc["Dense"]) == list(published.loc["Dense"])
+    assert frame.loc["SliceGPT", "boolq"] == "58.99"
+    assert frame.loc["FLAP", "average"] == "61.19"
+
+
+def test_no_average_where_a_task_has_no_number_and_the_reason_is_a_footnote(table):
+    skipped = make_task_cell("mini_piqa", "flap", None, split="report")
+    built = table(replace_cell(make_task_grid("table3", RIGHT), skipped))
+    assert list(built.frame().set_index("Method").loc["FLAP"])[3:] == ["50.00", "-", "-"]
+    notes = {note.reason: note.places for note in built.footnotes()}
+    assert notes == {
+        "not supported": (("FLAP", "mini_piqa"),),
+        "no average without mini_piqa": (("FLAP", "average"),),
+    }
+
+
+def test_average_over_seeds_has_the_deviation_of_the_seeds_averages(table):
+    cells = make_task_grid("table3", RIGHT)
+    for task, right in (("mini_boolq", 14), ("mini_piqa", 6)):
+        cells.append(make_task_cell(task, "flap", first_right(right, 20), seed=1))
+    entry = table(cells).entries["FLAP", "average"]
+    assert entry.by_seed == {0: 40, 1: 50}
+    assert (entry.value, entry.seeds) == (45, 2)
+    assert entry.sd == pytest.approx(50**0.5)
+
+
+def test_average_says_where_tasks_were_measured_with_different_seeds(table):
+    cells = [*make_task_grid("table3", RIGHT), make_task_cell("mini_boolq", "flap", first_right(14, 20), seed=1)]
+    entry = table(cells).entries["FLAP", "average"]
+    assert (entry.value, entry.sd) == (45, None)  # mean of 60 and 30
+    assert entry.reason == "the tasks were measured with different seeds"
+
+
+def test_missing_cells_of_tasks_are_named_by_task_and_method(table):
+    cells = [c for c in make_task_grid("table3", RIGHT) if (c["method"], c["task"]) != ("flap", "mini_piqa")]
+    with pytest.raises(SparsitySolverError, match=r"lacks 1 cell.*llama-tiny report.*0\.2\): mini_piqa × flap\."):
+        table(cells)
+
+
+def test_other_parts_of_the_items_are_not_shown(table):
+    searched = make_task_grid("table3", {"mini_boolq": [20]}, split="search")
+    assert table(make_task_grid("table3", RIGHT) + searched).entries["Dense", "mini_boolq"].value == 75
+
+
+def test_dense_perplexity_is_repeated_at_every_sparsity(table):
+    built = table(perplexity_cells(), "table1", ("opt-tiny", "llama-tiny"), ["mini"])
+    frame = built.frame().set_index("Method")
+    assert list(frame)[2:] == [f"{model}@{s}" for s in ("0.5", "0.6", "0.7") for model in ("opt-tiny", "llama-tiny")]
+    assert list(frame.loc["Dense"])[2:] == ["10.00", "11.00"] * 3
+    assert list(frame.loc["BESA"]) == ["yes", "no", "13.50", "14.50", "13.60", "14.60", "13.70", "14.70"]
+
+
+def test_missing_cells_of_sparsities_are_named_and_dense_once(table):
+    cells = [c for c in perplexity_cells() if c["method"] != "dense" or c["model"]["name"] == "opt-tiny"]
+    cells = [c for c in cells if (c["method"], c["sparsity"], c["model"]["name"]) != ("owl", 0.6, "opt-tiny")]
+    with pytest.raises(SparsitySolverError, match=r"lacks 2 cell.*: llama-tiny × dense; opt-tiny@0\.6 × owl\."):
+        table(cells, "table1", ("opt-tiny", "llama-tiny"))
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "tasks", "message"),
+    [
+        ("table3", ["llama-tiny", "opt-tiny"], TASKS, r"exactly one model; found 2: llama-tiny, opt-tiny"),
+        ("table3", ["llama-tiny"], ["mini"], r"zero-shot tasks, each once; found mini.*known: boolq"),
+        ("table3", ["llama-tiny"], ["mini_boolq", "mini_boolq"], r"each once; found mini_boolq, mini_boolq"),
+        ("table3", ["opt-tiny"], [], r"zero-shot tasks, each once; found none"),
+        ("table1", ["llama-tiny"], TASKS, r"table1 shows one perplexity task; found mini_boolq, mini_piqa"),
+        ("table1", ["llama-tiny"], TASKS[:1], r"table1 shows one perplexity task; found mini_boolq"),
+    ],
+)
+def test_models_and_tasks_that_a_table_cannot_show(table, name, models, tasks, message):
+    with pytest.raises(SparsitySolverError, match=message):
+        table(make_task_grid("table3", RIGHT), name, models, tasks)
+
+
+@pytest.mark.parametrize("name", ["table1", "table3", "table4"])
+def test_rows_are_those_of_the_paper_in_its_order_with_marks_for_the_others(name):
+    definition = load_definition(name)
+    assert [row.name for row in definition.rows] == list(definition.published.index)
+    for row in definition.extended:
+        assert set(row.marks) == set(definition.marks), row.name
+        assert row.name not in definition.published.index
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_command_line_writes_a_table_of_tasks(collected, tmp_path):
+    path = collected(make_task_grid("table3", RIGHT))
+    out = tmp_path / "out"
+    options = ["--models", "llama-tiny", "--tasks", *TASKS, "--out", str(out)]
+    assert main(["report", "table", "table3", "--cells", str(path), *options]) == 0
+    assert {file.name for file in out.iterdir()} == {
+        *("table3.csv", "table3.tex", "table3_extended.csv", "table3_extended.tex"),
+        *("table3.footnotes.json", "table3.pairs.csv"),
+    }
+    assert (out / "table3.csv").read_text().splitlines()[:2] == [
+        "Method,Searched Sparsity,Weight Update,Additional Parameters,mini_boolq,mini_piqa,average",
+        "Dense,-,-,-,75.00,70.00,72.50",
+    ]
+    axes = json.loads((out / "table3.footnotes.json").read_text())
+    assert (axes["models"], axes["tasks"]) == (["llama-tiny"], TASKS)
+
+
+def test_command_line_refuses_two_models_for_tasks(collected, tmp_path, capsys):
+    path = collected(make_task_grid("table3", RIGHT))
+    options = ["--models", "llama-tiny", "opt-tiny", "--out", str(tmp_path)]
+    assert main(["report", "table", "table3", "--cells", str(path), *options]) == 2
+    assert "exactly one model" in capsys.readouterr().err
+
+
+def test_latex_of_a_table_of_tasks_names_the_model_and_escapes_the_tasks(collected):
+    path = collected(make_task_grid("table3", RIGHT))
+    table_command("table3", path, ["llama-tiny"], path.parent)
+    tex = (path.parent / "table3.tex").read_text()
+    assert r"\caption{Zero-shot accuracy (\%) of structured pruning at 20\% sparsity (llama-tiny)}" in tex
+    assert r"Additional Parameters & mini\_boolq & mini\_piqa & average \\" in tex
+    assert r"\begin{tabular}{llllrrr}" in tex
+    assert r"SliceGPT & no & yes & yes & 25.00 & 40.00 & 32.50 \\" in tex
+    assert r"accuracy in \%: mean" in (path.parent / "table3_extended.tex").read_text()
+
+
+def test_section_of_the_readme_names_the_model_that_columns_do_not(collected):
+    path = collected(make_task_grid("table3", RIGHT) + perplexity_cells())
+    table_command("table3", path, ["llama-tiny"], path.parent)
+    table_command("table1", path, ["opt-tiny"], path.parent)
+    assert "Generated from `table3.csv`; grid: tiny; model: llama-tiny." in table_section(path.parent, "table3", "tiny")
+    assert "Generated from `table1.csv`; grid: tiny." in table_section(path.parent, "table1", "tiny")
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", ["acc", "acc_norm", "average"])
+@pytest.mark.parametrize(
+    ("measured", "method", "verdict"),
+    [
+        (75.17, "dense", Verdict.REPRODUCED),  # 0.15 points
+        (75.18, "dense", Verdict.DEVIATES),
+        (74.02, "flap", Verdict.REPRODUCED),  # one point
+        (74.01, "flap", Verdict.DEVIATES),
+    ],
+)
+def test_tolerances_of_accuracy_are_in_points(metric, measured, method, verdict):
+    assert judge("75.02", measured, metric, method) is verdict
+
+
+def test_papers_tasks_on_its_model_are_judged(table):
+    built = table(paper_cells(), models=["llama-7b"])
+    assert built.columns_of_paper == [*PAPER_TASKS, "average"]
+    rows = [row.name for row in built.definition.rows]
+    assert {verdict_of(built, row, column) for row in rows for column in built.columns_of_paper} == {Verdict.REPRODUCED}
+
+
+@pytest.mark.parametrize("change", [{"model": "llama-13b"}, {"part": 2}])
+def test_other_model_or_a_part_of_the_items_is_not_comparable(table, change):
+    built = table(paper_cells(**change), models=[change.get("model", "llama-7b")])
+    verdicts = {verdict_of(built, "Dense", column) for column in [*PAPER_TASKS, "average"]}
+    assert verdicts == {Verdict.NOT_COMPARABLE}
+    axis = "model llama-13b instead of llama-7b" if "model" in change else "items 1635 of 3270 instead of all"
+    assert axis in other_protocol(built, "Dense", "boolq")
+
+
+def test_average_over_some_of_the_papers_tasks_is_not_the_papers(table):
+    built = table(paper_cells(), models=["llama-7b"], tasks=PAPER_TASKS[:3])
+    assert built.columns_of_paper == PAPER_TASKS[:3]
+    assert verdict_of(built, "Dense", "average") is Verdict.NOT_COMPARABLE
+    assert verdict_of(built, "Dense", "boolq") is Verdict.REPRODUCED
+
+
+def test_claims_of_order_take_higher_accuracy_for_better(table):
+    claims = order_claims(table(make_task_grid("table4", RIGHT), "table4"))
+    assert OrderClaim("Ours", "OWL", 8, 8) in claims
+    assert OrderClaim("OWL", "Wanda", 8, 8) in claims
+    assert not [c for c in claims if {c.better, c.worse} == {"BESA", "Wanda"}]  # four columns against four
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(collected):
+    """The page of a grid with Tables 1, 3 and 4, and its sections."""
+    right4 = {"mini_boolq": [18, 2, 16, 8, 9], "mini_piqa": [18, 2, 16, 8, 9]}
+    cells = perplexity_cells(windows=[1.0, 2.0, 3.0]) + make_task_grid("table3", RIGHT)
+    dense = {(c["task"], c["method"]) for c in cells if c["method"] == "dense"}
+    cells += [c for c in make_task_grid("table4", right4) if (c["task"], c["method"]) not in dense]
+    path = collected(cells)
+    table_command("table1", path, ["opt-tiny", "llama-tiny"], path.parent)
+    for name in ("table3", "table4"):
+        table_command(name, path, ["llama-tiny"], path.parent)
+    text = paper_tables(path.parent, "tiny")
+    return {part.split(":")[0]: part for part in text.split("## Table ")[1:]} | {"folder": path.parent}
+
+
+def line(section, *start):
+    """The first row of a markdown table that starts with these cells."""
+    lines = [[cell.strip() for cell in row.strip("|").split("|")] for row in section.splitlines() if row[:1] == "|"]
+    return next(cells for cells in lines if cells[: len(start)] == list(start))
+
+
+def test_mini_tasks_stand_among_what_the_paper_lacks(page):
+    section = page["3"]
+    assert line(section, "", "measured") == ["", "measured", *["-"] * 8]  # the average of other tasks is another number
+    assert "0 reproduced, 0 deviates, 40 not comparable, 0 not run" in section
+    local = section[section.index("### Models and tasks of this grid that the paper lacks") :]
+    assert line(local, "SliceGPT") == ["SliceGPT", "25.00", "40.00", "32.50", "not comparable"]
+    assert "model: llama-tiny; task: mini_boolq, mini_piqa (report split)" in section
+    assert "harness: lm_eval 0.4.13" in section
+    assert line(section, "mini_piqa")[2:] == ["20", "256", "8", "1.0", "none", "mini", "r1"]
+
+
+def test_claims_of_order_consider_the_interval(page):
+    order = page["4"][page["4"].index("Claims of order") :]
+    assert line(order, "OWL better than Wanda")[1:] == ["8 of 8", "order holds", "order holds", "order holds"]
+    assert line(order, "Ours better than OWL")[1:] == ["8 of 8", "order reversed", "order reversed", "order reversed"]
+    assert line(order, "Ours better than BESA")[1:] == ["8 of 8", *["inside the noise"] * 3]
+
+
+def test_one_line_says_how_many_gaps_are_noise(page):
+    pairs = pd.read_csv(page["folder"] / "table4.pairs.csv", dtype=str)
+    inside = int((pairs["verdict"] == "inside the noise").sum())
+    assert 0 < inside < len(pairs) == 3 * (10 + 3)
+    assert f"Pairwise gaps inside the noise: {inside} of 39 (95% intervals, bootstrapped over paired items" in page["4"]
+    # Table 1: the same three windows for every row, so every gap is noise.
+    assert "Pairwise gaps inside the noise: 102 of 102 (95% intervals, bootstrapped over paired windows" in page["1"]
+
+
+def test_page_of_some_models_of_the_grid_and_of_others(page):
+    folder = page["folder"]
+    assert "llama-tiny" in paper_tables(folder, "tiny")  # one of three models of the grid
+    with pytest.raises(SparsitySolverError, match=r"table1\.csv is not of grid 'opt125m': found opt-tiny, llama-tiny"):
+        paper_tables(folder, "opt125m")
+    sidecar = folder / "table1.footnotes.json"
+    write_json(sidecar, {"footnotes": read_json(sidecar, "footnotes")["footnotes"]})
+    with pytest.raises(SparsitySolverError, match="does not name the models and tasks of table1.csv; make the table"):
+        paper_tables(folder, "tiny")
+
+
+def test_papers_own_table_3_stands_beside_the_published_one(collected):
+    path = collected(paper_cells(part=2))
+    table_command("table3", path, ["llama-7b"], path.parent)
+    section = paper_tables(path.parent, "local").split("## Table ")[3]
+    assert line(section, "Dense") == ["Dense", "published", *load_definition("table3").published.loc["Dense"][3:]]
+    assert line(section, "", "measured")[2] == "75.05"  # 1227 of 1635
+    assert "- boolq: not the published protocol: items 1635 of 3270 instead of all." in section
+    assert "### Models and tasks of this grid" not in section
+    assert "Pairwise gaps: none compared, the cells hold no samples." in section
+
+
+def test_titles_of_the_page_are_there_for_every_table():
+    titles = pd.read_csv(CONFIG / "paper" / "titles.csv")["table"]
+    assert {file.stem for file in (CONFIG / "tables").glob("*.yaml")} <= set(titles)
