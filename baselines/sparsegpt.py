@@ -10,6 +10,7 @@ from sparsitysolver.pruning.obs import BLOCKSIZE, PERCDAMP, sparsegpt
 
 NAME = "SparseGPT"
 REFERENCE = "Frantar and Alistarh, ICML 2023: one-shot optimal brain surgeon, blocks of 128 columns, damping 0.01"
+PATTERNS = True
 
 
 def prune(job: Job, kept: list[int]) -> Outcome:
