@@ -7,12 +7,11 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json
 
 # Equal across a table (all models of one task and split). The length of a window, its tokens and their number follow
-# from the model's tokenizer and maximum; they are equal within a column only, as is the batch size.
-TABLE_RULES = ("dataset", "revision", "text_sha256", "join", "bos", "dtype")
-ZERO_SHOT_RULES = (
-    *("kind", "dataset", "revision", "items_sha256", "items"),
-    *("task_version", "harness", "fewshot", "bos", "dtype"),
-)
+# from the model's tokenizer and maximum; they are equal within a column only. By the kind that a fingerprint states.
+TABLE_RULES = {
+    None: ("dataset", "revision", "text_sha256", "join", "bos", "dtype"),
+    "zero_shot": ("dataset", "revision", "items_sha256", "items", "task_version", "harness", "fewshot", "bos", "dtype"),
+}
 # The tokens a tokenizer begins with have different ids in different vocabularies; the rule is whether there is one.
 _NO_BOS = "none"
 
@@ -52,8 +51,8 @@ def _column(cell: Json) -> tuple[str, str, str]:
 
 
 def _table_rules(cell: Json) -> Json:
-    fields = ZERO_SHOT_RULES if "kind" in cell["fingerprint"] else TABLE_RULES
-    rules = {field: cell["fingerprint"][field] for field in fields}
+    fingerprint = cell["fingerprint"]
+    rules = {field: fingerprint[field] for field in TABLE_RULES[fingerprint.get("kind")]}
     return rules | {"bos": _NO_BOS if rules["bos"] == _NO_BOS else "a BOS token"}
 
 
