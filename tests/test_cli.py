@@ -91,6 +91,40 @@ def test_search_and_prune_by_its_strategy(place, capsys):
     )
 
 
+def test_n_of_m_patterns(place, capsys):
+    output(capsys, *PRUNE[:-2], "--method", "wanda", "--pattern", "2:4", "--seqlen", "16")
+    evaluated = json.loads(output(capsys, "evaluate", "out", *EVALUATE[2:], "--json"))
+    assert evaluated["achieved_sparsity"] == 0.5
+    assert json.loads((place / "out" / "pruning.json").read_text())["pattern"] == "2:4"
+    for _, linear in load_model("out", device="cpu").adapter.prunable_linears():
+        assert (linear.weight.reshape(-1, 4).count_nonzero(dim=1) == 2).all()
+
+
+def test_an_unstructured_search_and_both_prunings_by_it(place, capsys):
+    """The static masks are those the search scored; --granularity chooses the method's unstructured row."""
+    options = ("--granularity", "unstructured", "--episodes", "15", "--reward-windows", "0")
+    output(capsys, *SEARCH[:3], "s.json", *SEARCH[4:], *options)
+    strategy = read_record("s.json", "strategy")
+    found = strategy["found"]
+    assert (strategy["granularity"], len(strategy["units"])) == ("unstructured", 21)
+    chosen = next(c for c in found["candidates"] if c["name"] == found["chosen"])
+    output(capsys, *PRUNE, "--method", "sparsitysolver_unstructured_static", "--strategy", "s.json", "--out", "static")
+    static = json.loads(output(capsys, "evaluate", "static", *EVALUATE[2:], "--split", "validation", "--json"))
+    assert static["ppl"] == pytest.approx(chosen["reward_ppl"], rel=1e-6)
+    output(capsys, *PRUNE, "--method", "sparsitysolver", "--strategy", "s.json", "--out", "anew")
+    assert json.loads((place / "anew" / "pruning.json").read_text())["method"] == "sparsitysolver_unstructured"
+    assert "give --granularity unstructured" in failure(
+        capsys, *PRUNE, "--method", "uniform", "--strategy", "s.json", "--out", "other"
+    )
+
+
+def test_bench_of_an_unstructured_episode(capsys):
+    options = ("--granularity", "unstructured", "--reward-windows", "2", "--seqlen", "16", "--rounds", "1", "--json")
+    result = json.loads(output(capsys, "bench", "episode", MODEL, "--calibration", "ids.npy", *options))
+    assert result["episodes"] == 15 and result["ratio_to_dense_forward"] > 0
+    assert result["rank_bytes_per_weight"] == 1
+
+
 def test_prune_searches_with_the_options_of_a_search(place, capsys):
     (place / "reward.txt").write_text(tiny_text(500, seed=9))
     options = (
@@ -157,6 +191,23 @@ BAD = {
     "algorithm": ("did you mean ppo", (*SEARCH, "--algorithm", "pppo", "--episodes", "15")),
     "episodes": ("0 episodes", (*SEARCH, "--episodes", "0")),
     "granularity": ("granularity", (*SEARCH, "--granularity", "structred")),
+    "pattern": ("N:M with 0 < N < M", (*PRUNE[:-2], "--method", "wanda", "--pattern", "4:2")),
+    "pattern that does not divide": (
+        "does not divide the 32 columns of layers.0.query",
+        (*PRUNE[:-2], "--method", "wanda", "--pattern", "2:5"),
+    ),
+    "pattern and sparsity": ("gives sparsity 0.5, and 0.2", (*PRUNE, "--method", "wanda", "--pattern", "2:4")),
+    "pattern of a method": ("'owl' has no N:M pattern", (*PRUNE[:-2], "--method", "owl", "--pattern", "2:4")),
+    "method's granularity": (
+        "prunes at granularity structured; unstructured was asked for",
+        (*PRUNE, "--method", "flap", "--granularity", "unstructured"),
+    ),
+    "reward's task": ("name it by --task", (*SEARCH, "--reward", "accuracy")),
+    "unknown reward's task": ("did you mean boolq", (*SEARCH, "--reward", "accuracy", "--task", "bolq")),
+    "reconstruction's task": (
+        "name the task by --task",
+        (*PRUNE[:4], "--method", "sparsitysolver_recon_task", "--episodes", "15", "--text", "t.txt"),
+    ),
     "bounds": ("a_min", (*SEARCH, "--a-min", "0.95")),
     "prune's episodes": ("0 episodes", (*PRUNE, "--method", "sparsitysolver", "--episodes", "0")),
     "other strategy": ("strategy", (*PRUNE, "--method", "sparsitysolver", "--strategy", "other.json")),

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+from sparsitysolver.data.items import ALL, SEARCH, load_items
 from sparsitysolver.data.sources import SPLITS, load_text
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Grid
-from sparsitysolver.records import atomic_folder, write_text
+from sparsitysolver.records import Json, atomic_folder, write_text
 from sparsitysolver.registry import Assets, models_table
 
 _FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
@@ -15,9 +17,9 @@ _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.bin"]
 
 
 def run(args: argparse.Namespace) -> None:
-    """Fetch the grid's models, WikiText-2 and the first C4 shard into ``--to``; what is there already is kept."""
-    target = Path(args.to)
-    for model in Grid({"grid": args.grid}).models:
+    """Fetch the grid's models, tasks, WikiText-2 and the first C4 shard into ``--to``; what is there is kept."""
+    target, grid = Path(args.to), Grid({"grid": args.grid})
+    for model in grid.all_models():
         row = models_table()[model]
         if row.hub_id and not (target / "models" / model).is_dir():
             _download_model(row.hub_id, row.revision, target / "models" / model)
@@ -28,9 +30,16 @@ def run(args: argparse.Namespace) -> None:
             print(f"{path}: written")
     path = target / "c4" / "train-00000.jsonl"
     if not path.is_file():
-        documents = load_text("c4", "train", Assets(None)).documents
-        write_text(path, "".join(json.dumps({"text": document}) + "\n" for document in documents))
-        print(f"{path}: written")
+        _write_lines(path, ({"text": document} for document in load_text("c4", "train", Assets(None)).documents))
+    for task in grid.tasks:
+        for part, path in ((SEARCH, f"{task}.train.jsonl"), (ALL, f"{task}.jsonl")):
+            if not (target / "tasks" / path).is_file():
+                _write_lines(target / "tasks" / path, load_items(task, part, Assets(None)).records)
+
+
+def _write_lines(path: Path, records: Iterable[Json]) -> None:
+    write_text(path, "".join(json.dumps(record) + "\n" for record in records))
+    print(f"{path}: written")
 
 
 def _download_model(hub_id: str, revision: str, folder: Path) -> None:

@@ -80,8 +80,6 @@ def reconstruction_calibration(
     if row.reconstruction not in ("", row.source) and not args.calibration:
         source = text_for(row.reconstruction, model)
     if row.reconstruction == "task":
-        if args.task is None:
-            raise SparsitySolverError(f"method '{row.key}' reconstructs on a task's own text: name the task by --task.")
         source = args.task
     return replace(calibration, source=source, nsamples=min(calibration.nsamples, RECONSTRUCTION_WINDOWS))
 

@@ -17,6 +17,7 @@ from sparsitysolver.pruning.masks import Pattern
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
 from sparsitysolver.records import Json, atomic_folder, identity, read_record, write_json
 from sparsitysolver.registry import SEARCHING, MethodRow, method
+from sparsitysolver.search.objectives import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
 from sparsitysolver.search.solve import solve
 from sparsitysolver.stages.common import (
@@ -91,6 +92,8 @@ def _check(args: argparse.Namespace, row: MethodRow) -> None:
         raise SparsitySolverError(f"method '{row.key}' has no N:M pattern; magnitude, wanda and sparsegpt have.")
     if row.allocator == SEARCHING and not args.strategy:
         SearchSettings.from_options(_search_options(args, row))
+    if row.reconstruction == "task" and not (args.task or args.reconstruction_calibration):
+        raise SparsitySolverError(f"method '{row.key}' reconstructs on a task's own text: name the task by --task.")
     if args.strategy and not row.allocator:
         raise SparsitySolverError(f"method '{row.key}' has no per-layer allocation: it takes no --strategy.")
     if Path(args.out).exists() and any(Path(args.out).iterdir() if Path(args.out).is_dir() else [1]):
@@ -98,7 +101,8 @@ def _check(args: argparse.Namespace, row: MethodRow) -> None:
 
 
 def _search_options(args: argparse.Namespace, row: MethodRow) -> Json:
-    return vars(args) | {"granularity": row.granularity}
+    own = {"reward": ACCURACY} if row.reward == "task" else {}
+    return vars(args) | {"granularity": row.granularity} | own
 
 
 def _skip(name: str, job: Job) -> str | None:

@@ -1,0 +1,73 @@
+"""Searches rewarded by accuracy on a task: what is scored, what is recorded, and that the same seed gives the same."""
+
+import pytest
+
+from sparsitysolver.data.items import load_items
+from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot
+from sparsitysolver.models.loading import load_model
+from sparsitysolver.pruning.units import unstructured_units
+from sparsitysolver.records import identity, validate
+from sparsitysolver.registry import Assets
+from sparsitysolver.search.engines import build_engine
+from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.search.solve import solve
+from sparsitysolver.search.task_reward import TaskReward
+from sparsitysolver.statistics.collect import ALL_TAPS, collect
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+TASK = "mini_arc_easy"
+CALIBRATION = {"sha256": "calibration", "source": "mini"}
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    """A bundled model with its statistics over a few windows of its own text."""
+    loaded = load_model("llama-tiny", device="cpu")
+    ids = loaded.tokenizer("the cat is left in the rain . " * 60, return_tensors="np").input_ids[:, :256]
+    return lambda: (load_model("llama-tiny", device="cpu"), collect(loaded.adapter, ids, "w", "i", ALL_TAPS))
+
+
+def search(bundled, folder, name="x"):
+    loaded, statistics = bundled()
+    settings = SearchSettings(
+        granularity="unstructured",
+        sparsity=0.5,
+        episodes=17,
+        reward="accuracy",
+        task=TASK,
+        reward_items=12,
+        rescore_items=20,
+        rescore_top=1,
+    )
+    reward = TaskReward(load_items(TASK, "search", Assets(None)))
+    return solve(loaded, statistics, CALIBRATION, reward, settings, folder / f"{name}.json", print)
+
+
+def test_the_reward_is_the_harness_accuracy_of_the_candidate(bundled):
+    """By the metric that tables report for the task, on items spread over the search part."""
+    loaded, statistics = bundled()
+    engine = build_engine(loaded.adapter, statistics, "unstructured", "wanda")
+    kept = [unit.size // 3 for unit in unstructured_units(loaded.adapter.shape)]
+    full = [unit.size for unit in unstructured_units(loaded.adapter.shape)]
+    items = load_items(TASK, "search", Assets(None), limit=30)
+    objective = TaskReward(load_items(TASK, "search", Assets(None))).objective(loaded, engine, full, 30)
+    ppl, reward = objective.score(kept)
+    engine.apply(kept)
+    expected = evaluate_zero_shot(loaded, items).metrics["acc_norm"].value
+    assert ppl is None and reward == pytest.approx(expected)
+    assert objective.score(full)[1] > reward
+
+
+def test_a_search_on_a_task(bundled, tmp_path):
+    strategy = search(bundled, tmp_path)
+    validate(strategy, "strategy", "x")
+    found = strategy["found"]
+    assert (found["task"], found["items"], found["reward_items"], found["metric"]) == (TASK, "search", 12, "acc_norm")
+    assert found["items_sha256"] == load_items(TASK, "search", Assets(None)).sha256
+    assert all(candidate["rescored_ppl"] is None for candidate in found["candidates"])
+    best = max(candidate["rescored_reward"] for candidate in found["candidates"])
+    assert next(c for c in found["candidates"] if c["name"] == found["chosen"])["rescored_reward"] == best
+    assert found["tokens"] > 17 * 12
+    curve = (tmp_path / "x.curve.csv").read_text().splitlines()
+    assert len(curve) == 18 and curve[1].split(",")[1] == ""
+    assert identity(search(bundled, tmp_path, "y")) == identity(strategy)
