@@ -158,15 +158,9 @@ def methods_table() -> dict[str, MethodRow]:
     return rows
 
 
-# Keys of methods still to come: who asks for one should learn that, and not think it misspelt.
-PLANNED_METHODS = ("magnitude", "wanda", "sparsegpt", "owl", "owl_sparsegpt", "besa", "dlp", "ramp")
-
-
 def method(key: str) -> MethodRow:
-    """A method by key, or an error with near names that also says which methods are not there yet."""
+    """A method by key, or an error with near names."""
     table = methods_table()
     if key not in table:
-        raise SparsitySolverError(
-            f"{unknown_name('method', key, table)} Planned, not in this version: {', '.join(PLANNED_METHODS)}."
-        )
+        raise unknown_name("method", key, table)
     return table[key]
