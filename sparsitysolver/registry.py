@@ -176,24 +176,18 @@ def methods_table() -> dict[str, MethodRow]:
     return rows
 
 
-# Keys of methods still to come: who asks for one should learn that, and not think it misspelt.
-PLANNED_METHODS = ("magnitude", "wanda", "sparsegpt", "owl", "owl_sparsegpt", "besa", "dlp", "ramp")
-
-
 SEARCHING = "sparsitysolver"  # the allocator that searches, and the key of its structured row
 
 
 def method(key: str, granularity: str | None = None) -> MethodRow:
-    """A method by key, or an error with near names that also says which methods are not there yet.
+    """A method by key, or an error with near names.
 
     With a granularity, the row of that granularity: ``sparsitysolver`` and ``unstructured`` give
     ``sparsitysolver_unstructured``.
     """
     table = methods_table()
     if key not in table:
-        raise SparsitySolverError(
-            f"{unknown_name('method', key, table)} Planned, not in this version: {', '.join(PLANNED_METHODS)}."
-        )
+        raise unknown_name("method", key, table)
     row = table[key]
     if granularity in (None, row.granularity):
         return row

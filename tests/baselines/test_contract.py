@@ -12,12 +12,13 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.models.saving import save_pruned
-from sparsitysolver.pruning.units import uniform_counts
 from sparsitysolver.registry import method, methods_table
 
 SPARSITY = 0.25
 # Tiny layers are coarse: a group is 5% of the prunable weights, and ranks round down by up to 6%.
 BANDS = {"structured": (-0.03, 0.03), "low_rank": (0.0, 0.08), "unstructured": (-0.03, 0.03)}
+# BESA's target is a penalty, not a constraint, and these layers see 12 steps; its exact variant gets no such room.
+OWN_BANDS = {"besa": (-0.06, 0.06), "besa_row": (-0.06, 0.06), "besa_exact": (-1e-3, 1e-3)}
 METHODS = methods_table()
 
 
@@ -28,7 +29,12 @@ def options_of(row) -> dict[str, str]:
 def run(row, model, ids):
     """Allocate and prune as a methods row says; returns the job, the kept counts and the outcome."""
     job = job_for(
-        model, SPARSITY, ids, options=options_of(row), search=lambda asked: uniform_counts(asked.units, asked.sparsity)
+        model,
+        SPARSITY,
+        ids,
+        granularity=row.granularity,
+        options=options_of(row),
+        search=import_module("baselines.uniform").allocate,
     )
     pruner = import_module(f"baselines.{row.pruner}")
     for name in filter(None, (row.allocator, row.pruner)):
@@ -56,14 +62,14 @@ def test_method_prunes_saves_and_loads(row, model_family, tmp_path):
     job, kept, outcome = run(row, model, ids)
 
     assert np.array_equal(ids, before)
-    if kept is not None and row.granularity == "structured":
+    if kept is not None:
         assert all(0 <= count <= unit.size for count, unit in zip(kept, job.units, strict=True))
     pruned = logits(model)
     assert pruned.isfinite().all()
     if row.key != "dense":
         assert not torch.equal(pruned, dense)
         achieved = measure_size(job.adapter).sparsity
-        low, high = BANDS.get(row.granularity, (-SPARSITY, 1.0))
+        low, high = OWN_BANDS.get(row.key) or BANDS.get(row.granularity, (-SPARSITY, 1.0))
         assert SPARSITY + low <= achieved <= SPARSITY + high
 
     save_pruned(model, tiny_tokenizer(), outcome.structure, tmp_path / "pruned")
