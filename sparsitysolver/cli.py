@@ -28,7 +28,8 @@ def main(argv: list[str] | None = None) -> int:
             return report_error(
                 "sparsitysolver",
                 f"out of memory in stage '{args.stage}': {str(error).splitlines()[0][:200] if str(error) else ''} "
-                "Lower --nsamples, --seqlen, --reward-windows or --batch-size, or take a smaller --dtype.",
+                "Lower --nsamples, --seqlen, --reward-windows or --batch-size, take a smaller --dtype, or a larger "
+                "machine.",
             )
         raise
     except OSError as error:

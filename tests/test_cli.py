@@ -14,8 +14,12 @@ import torch
 from tiny import tiny_folder, tiny_ids, tiny_text
 
 from sparsitysolver.cli import build_parser, main
+from sparsitysolver.data import minilang
+from sparsitysolver.data.items import load_items
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.records import read_record, write_json
+from sparsitysolver.registry import Assets
 from sparsitysolver.statistics.collect import load_statistics
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -71,6 +75,83 @@ def test_prune_and_evaluate(place, capsys):
     assert (cell["method"], cell["sparsity"], cell["calibration"]["source"]) == ("uniform", 0.2, "ids.npy")
     assert cell["metrics"]["ppl"]["value"] == pruned["ppl"]
     assert read_record("dense.json", "cell")["method"] == "dense"
+
+
+def test_zero_shot_of_a_dense_and_a_pruned_model(place, capsys):
+    options = ("--task", "mini_piqa", "--limit", "12", "--seqlen", "32", "--json", "--out")
+    dense = json.loads(output(capsys, "evaluate", MODEL, *options, "dense.json"))
+    assert {"acc", "acc_norm", "acc_stderr", "n", "fingerprint", "achieved_sparsity", "parameters"} <= dense.keys()
+    assert (dense["n"], dense["split"], dense["achieved_sparsity"]) == (12, "report", 0.0)
+    output(capsys, *PRUNE, "--method", "uniform")
+    pruned = json.loads(output(capsys, "evaluate", "out", *options, "cell.json"))
+    assert pruned["fingerprint"] == dense["fingerprint"] and 0.2 <= pruned["achieved_sparsity"] < 0.3
+    cell = read_record("cell.json", "cell")
+    assert (cell["method"], cell["task"], cell["split"]) == ("uniform", "mini_piqa", "report")
+    assert cell["samples"]["loglikelihoods"] != read_record("dense.json", "cell")["samples"]["loglikelihoods"]
+    for metric in ("acc", "acc_norm"):
+        measured = cell["metrics"][metric]
+        assert (measured["value"], measured["n"]) == (pytest.approx(np.mean(cell["samples"][metric])), 12)
+        assert measured["value"] == pruned[metric] and measured["stderr"] == pruned[f"{metric}_stderr"]
+    assert cell["fingerprint"] == {
+        "kind": "zero_shot",
+        "dataset": "mini",
+        "revision": "bundled",
+        "items_sha256": load_items("mini_piqa", "report", Assets(None), 12).sha256,
+        "items": 12,
+        "split": "report",
+        "task_version": "1.0",
+        "harness": "lm_eval 0.4.13",
+        "fewshot": 0,
+        "batch_size": 8,
+        "bos": "tokenizer",
+        "seqlen": 32,
+        "dtype": "float32",
+    }
+    assert cell["leakage"] == {
+        "calibrated_on_eval_domain": False,
+        "searched_on_reported_split": False,
+        "saw_task": False,
+    }
+
+
+def test_zero_shot_items_of_an_assets_folder(place, capsys):
+    (place / "assets" / "tasks").mkdir()
+    lines = [json.dumps(record) for record in minilang.items("boolq", "test")[:40]]
+    (place / "assets" / "tasks" / "boolq.jsonl").write_text("\n".join(lines))
+    found = {}
+    for part in ("report", "search", "all"):
+        options = ("--task", "boolq", "--items", part, "--json", "--out", "cell.json")
+        found[part] = json.loads(output(capsys, "evaluate", MODEL, *options))
+        fingerprint = read_record("cell.json", "cell")["fingerprint"]
+        assert (fingerprint["dataset"], fingerprint["revision"], fingerprint["split"]) == ("boolq", "assets", part)
+    assert "acc_norm" not in found["all"]
+    assert found["report"]["n"] + found["search"]["n"] == found["all"]["n"] == 40
+    right = {part: round(one["acc"] * one["n"]) for part, one in found.items()}
+    assert right["report"] + right["search"] == right["all"]
+    assert len({one["fingerprint"] for one in found.values()}) == 3
+
+
+def test_a_cell_of_perplexity_says_nothing_of_items(place, capsys):
+    output(capsys, *EVALUATE, "--out", "cell.json")
+    cell = read_record("cell.json", "cell")
+    text = ("dataset", "revision", "text_sha256", "split", "join", "bos", "seqlen", "tokens", "windows", "dtype")
+    assert cell["fingerprint"].keys() == set(text)
+    assert cell["split"] == "test" and "samples" not in cell
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [("kind", "perplexity", "zero_shot"), ("items_sha256", None, "items_sha256"), ("split", "test", "report")],
+)
+def test_a_cell_of_accuracy_is_checked(field, value, word, place, capsys):
+    output(capsys, *ZERO_SHOT, "--limit", "3", "--out", "cell.json")
+    cell = read_record("cell.json", "cell")
+    cell["fingerprint"][field] = value
+    if value is None:
+        del cell["fingerprint"][field]
+    write_json("cell.json", cell)
+    with pytest.raises(SparsitySolverError, match=f"is not a valid cell: fingerprint.*{word}"):
+        read_record("cell.json", "cell")
 
 
 def test_a_pruned_folder_is_not_pruned_again(capsys):

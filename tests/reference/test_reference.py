@@ -6,13 +6,17 @@ import torch
 from jobs import job_for
 
 from baselines import reconstruction, slicing
+from sparsitysolver.data.items import load_items
 from sparsitysolver.data.sampling import read_ids
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
+from sparsitysolver.evaluation.choices import accuracy, choice_loglikelihoods, choice_requests
 from sparsitysolver.evaluation.perplexity import perplexity, window_losses
 from sparsitysolver.evaluation.size import measure_size
+from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.units import uniform_counts
+from sparsitysolver.records import canonical_json
 from sparsitysolver.registry import Assets
 
 pytestmark = pytest.mark.reference
@@ -62,3 +66,36 @@ def test_uniform_pruning_on_given_calibration(name, pruner, published, reference
     assert 0.2 <= measure_size(job.adapter).sparsity <= 0.215
     ratio = perplexity(window_losses(job.adapter, ids)) / dense
     assert ratio == pytest.approx(published / DENSE_TEST[name], rel=0.01)
+
+
+ITEMS = {
+    "boolq": 3270,
+    "piqa": 1838,
+    "hellaswag": 10042,
+    "winogrande": 1267,
+    "arc_easy": 2376,
+    "arc_challenge": 1172,
+    "openbookqa": 500,
+}
+
+
+@pytest.mark.parametrize("task", ITEMS)
+def test_real_items(task, reference):
+    whole, report, search = (load_items(task, part, Assets(reference)) for part in ("all", "report", "search"))
+    assert len(whole.records) == ITEMS[task]
+    assert len(report.records) + len(search.records) == ITEMS[task]
+    assert len(search.records) / ITEMS[task] == pytest.approx(0.2, abs=0.05)
+    spelt = [{canonical_json(record) for record in part.records} for part in (report, search)]
+    assert not spelt[0] & spelt[1]
+
+
+@pytest.mark.parametrize("task", ["boolq", "hellaswag", "winogrande", "arc_challenge"])
+def test_zero_shot_on_real_items(task, reference, load):
+    loaded, items = load("opt-mini"), load_items(task, "report", Assets(reference), 40)
+    result, requests = evaluate_zero_shot(loaded, items), choice_requests(loaded, items)
+    found = choice_loglikelihoods(loaded.adapter, requests)
+    assert np.abs(found - np.concatenate(result.loglikelihoods)).max() <= 1e-4
+    assert {metric: accuracy(loaded.adapter, requests, metric) for metric in requests.metrics} == {
+        metric: pytest.approx(measured.value) for metric, measured in result.metrics.items()
+    }
+    assert all(measured.n == 40 and 0.1 <= measured.value <= 0.9 for measured in result.metrics.values())

@@ -226,6 +226,42 @@ def test_other_weights_under_one_name_are_refused():
         check_fingerprints([make_cell(), other])
 
 
+def zero_shot_cell(model="opt-125m", **changes):
+    """A cell of accuracy: its fingerprint has fields of its own."""
+    cell = make_cell(model, task="boolq", split="report", metrics={"acc": {"value": 0.5, "stderr": 0.1, "n": 40}})
+    cell["fingerprint"] = {
+        "kind": "zero_shot",
+        "dataset": "boolq",
+        "revision": "r1",
+        "items_sha256": "i",
+        "items": 40,
+        "split": "report",
+        "task_version": "2.0",
+        "harness": "lm_eval 0.4.13",
+        "fewshot": 0,
+        "batch_size": 8,
+        "bos": "tokenizer",
+        "seqlen": 2048,
+        "dtype": "float32",
+        **changes,
+    }
+    return cell
+
+
+def test_cells_of_accuracy_share_the_items_and_the_harness():
+    check_fingerprints([zero_shot_cell(), zero_shot_cell("llama-2-7b", seqlen=4096), make_cell()])
+    for field, value in (("items_sha256", "j"), ("harness", "lm_eval 0.4.0"), ("dtype", "float16")):
+        with pytest.raises(SparsitySolverError, match=f"one table.*'{field}'"):
+            check_fingerprints([zero_shot_cell(), zero_shot_cell("llama-2-7b", **{field: value})])
+
+
+def test_cells_of_accuracy_are_collected(save, tmp_path):
+    collect(save([zero_shot_cell(), make_cell()]), tmp_path / "cells.csv")
+    frame = read_cells_csv(tmp_path / "cells.csv").set_index("task")
+    assert (frame.loc["boolq", "metric"], frame.loc["boolq", "value"]) == ("acc", 0.5)
+    assert (frame.loc["boolq", "text_sha256"], frame.loc["boolq", "dataset"]) == ("", "boolq")
+
+
 def test_collect_names_the_files_of_mixed_cells(save, tmp_path):
     paths = save([make_cell(), make_cell(method="flap", fingerprint={"seqlen": 1024})])
     with pytest.raises(SparsitySolverError) as error:

@@ -1,0 +1,246 @@
+"""Zero-shot items: parts that share nothing, files that are checked, the hub's code path on local data."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import datasets
+import pytest
+import tiny  # noqa: F401 - keeps the hub's client off the network
+
+from sparsitysolver.data import minilang
+from sparsitysolver.data.item_schemas import SCHEMAS
+from sparsitysolver.data.items import PARTS, load_items, task_text
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.registry import Assets, datasets_table
+
+NO_ASSETS = Assets(None)
+CHOICES = {"text": ["sun", "moon", "sea"], "label": ["A", "B", "C"]}
+ITEMS = {
+    "boolq": {"passage": "it is red.", "question": "is it red", "label": 1},
+    "piqa": {"goal": "cut it", "sol1": "use a knife.", "sol2": "use a spoon.", "label": 0},
+    "hellaswag": {
+        "activity_label": "Baking",
+        "ctx_a": "A man mixes.",
+        "ctx_b": "he",
+        "endings": ["bakes.", "[x] sings.", "runs.", "reads."],
+        "label": "0",
+    },
+    "winogrande": {"sentence": "Ann met Bob so _ smiled.", "option1": "Ann", "option2": "Bob", "answer": "2"},
+    "arc_easy": {"question": "What shines?", "choices": CHOICES, "answerKey": "A"},
+    "arc_challenge": {"question": "What shines at night?", "choices": CHOICES, "answerKey": "B"},
+    "openbookqa": {"question_stem": "fish live in the", "choices": CHOICES, "answerKey": "C"},
+}
+ANSWERED = {
+    "boolq": "it is red.\nQuestion: is it red?\nAnswer: yes",
+    "piqa": "Question: cut it\nAnswer: use a knife.",
+    "hellaswag": "Baking: A man mixes. He bakes.",
+    "winogrande": "Ann met Bob so Bob smiled.",
+    "arc_easy": "Question: What shines?\nAnswer: sun",
+    "arc_challenge": "Question: What shines at night?\nAnswer: moon",
+    "openbookqa": "fish live in the sea",
+}
+
+
+def write(folder, task, records, name="{}.jsonl"):
+    """An assets folder with a file of items."""
+    (folder / "tasks").mkdir(exist_ok=True)
+    path = folder / "tasks" / name.format(task)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return Assets(folder)
+
+
+def questions(count, start=0):
+    return [ITEMS["boolq"] | {"question": f"question {number}"} for number in range(start, start + count)]
+
+
+def failure(*arguments):
+    with pytest.raises(SparsitySolverError) as error:
+        load_items(*arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", SCHEMAS)
+def test_mini_items_are_those_of_the_mini_language(task):
+    report, search, whole = (load_items(f"mini_{task}", part, NO_ASSETS) for part in PARTS)
+    assert list(report.records) == list(whole.records) == minilang.items(task, "test")
+    assert list(search.records) == minilang.items(task, "train")
+    assert (report.harness_task, report.source, report.part) == (task, "mini", "report")
+    assert report.sha256 == whole.sha256 != search.sha256
+
+
+def test_a_main_file_alone_is_divided_by_the_content_of_its_items(tmp_path):
+    records = questions(400)
+    assets = write(tmp_path, "boolq", [*records, *records[:50]])
+    report, search, whole = (load_items("boolq", part, assets).records for part in PARTS)
+    assert list(whole) == [*records, *records[:50]] and len(report) + len(search) == 450
+    spelt = {part: {json.dumps(record) for record in records} for part, records in zip("rs", (report, search))}
+    assert not spelt["r"] & spelt["s"]
+    assert 50 < len(spelt["s"]) < 110  # a fifth of 400 is 80, standard deviation 8
+
+    def for_searching(record):
+        text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+        return int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) % 5 == 0
+
+    assert list(search) == [record for record in whole if for_searching(record)]
+
+
+def test_the_side_of_an_item_does_not_depend_on_its_neighbours(tmp_path):
+    records = questions(60)
+    before = load_items("boolq", "search", write(tmp_path, "boolq", records)).records
+    after = load_items("boolq", "search", write(tmp_path, "boolq", records[::-1] + questions(30, start=60))).records
+    assert before and set(map(str, before)) <= set(map(str, after))
+
+
+def test_a_train_file_is_for_searching_and_the_whole_main_file_for_reporting(tmp_path):
+    write(tmp_path, "boolq", questions(9, start=100), "{}.train.jsonl")
+    assets = write(tmp_path, "boolq", questions(7))
+    report, search, whole = (load_items("boolq", part, assets) for part in PARTS)
+    assert list(report.records) == list(whole.records) == questions(7)
+    assert list(search.records) == questions(9, start=100)
+    assert search.location.endswith("tasks/boolq.train.jsonl")
+
+
+def test_a_limit_is_spread_evenly(tmp_path):
+    assets = write(tmp_path, "boolq", questions(10))
+    chosen = load_items("boolq", "all", assets, 5).records
+    assert [record["question"] for record in chosen] == [f"question {number}" for number in (1, 3, 5, 7, 9)]
+    assert "11 items of boolq asked for; the part 'all' has 10" in failure("boolq", "all", assets, 11)
+    assert "0 items" in failure("boolq", "all", assets, 0)
+
+
+def test_the_hash_is_of_what_prompts_read_in_order(tmp_path):
+    records = questions(3)
+    plain = load_items("boolq", "all", write(tmp_path, "boolq", records)).sha256
+    extended = [{"idx": number, **dict(reversed(record.items()))} for number, record in enumerate(records)]
+    assert load_items("boolq", "all", write(tmp_path, "boolq", extended)).sha256 == plain
+    assert load_items("boolq", "all", write(tmp_path, "boolq", records[::-1])).sha256 != plain
+
+
+def test_unknown_names():
+    assert "did you mean mini_piqa" in failure("mini_pika", "report", NO_ASSETS)
+    assert "unknown zero-shot task 'wikitext2'" in failure("wikitext2", "report", NO_ASSETS)
+    assert "unknown part of the items 'test'. Allowed: all, report, search." in failure("piqa", "test", NO_ASSETS)
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+BROKEN = {
+    "missing field": ("boolq", {"passage": None}, "no field 'passage'; an item of boolq has passage, question, label."),
+    "number for a text": ("piqa", {"goal": 3}, "field 'goal' is 3; allowed: a text."),
+    "label out of range": ("boolq", {"label": 2}, "field 'label' is 2; allowed: 0 or 1."),
+    "label is a truth value": ("boolq", {"label": True}, "field 'label' is True; allowed: 0 or 1."),
+    "label is a text": ("piqa", {"label": "1"}, "field 'label' is '1'; allowed: 0 or 1."),
+    "hidden label": ("hellaswag", {"label": ""}, "field 'label' is ''; allowed: '0' or '1' or '2' or '3'."),
+    "answer from zero": ("winogrande", {"answer": "0"}, "field 'answer' is '0'; allowed: '1' or '2'."),
+    "no blank": ("winogrande", {"sentence": "Ann smiled."}, "allowed: a text with a blank written as _."),
+    "empty option": ("winogrande", {"option2": ""}, "field 'option2' is ''; allowed: a text that is not empty."),
+    "three endings": ("hellaswag", {"endings": ["a", "b", "c"]}, "allowed: a list of 4 texts."),
+    "foreign key": ("arc_easy", {"answerKey": "E"}, "field 'answerKey' is 'E'; allowed: A, B, C."),
+    "labels missing": ("openbookqa", {"choices": {"text": ["a", "b"]}}, "the lists 'text' and 'label'"),
+    "labels twice": ("arc_challenge", {"choices": {"text": ["a", "b"], "label": ["A", "A"]}}, "differ"),
+    "one choice": ("arc_easy", {"choices": {"text": ["a"], "label": ["A"]}}, "two or more texts"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_item_is_named_with_file_line_and_field(name, tmp_path):
+    task, changes, message = BROKEN[name]
+    broken = {key: value for key, value in (ITEMS[task] | changes).items() if value is not None}
+    found = failure(task, "all", write(tmp_path, task, [ITEMS[task], broken]))
+    assert found.startswith(f"{tmp_path}/tasks/{task}.jsonl, line 2: ")
+    assert found.endswith(message) or (message in found and name in ("labels missing", "labels twice", "one choice"))
+
+
+def test_broken_files(tmp_path):
+    assets = write(tmp_path, "piqa", [])
+    path = tmp_path / "tasks" / "piqa.jsonl"
+    assert failure("piqa", "report", assets) == f"text file {path} is empty."
+    path.write_text('\n{"goal": \n')
+    assert f"{path}, line 2: no JSON object" in failure("piqa", "report", assets)
+    path.write_text("[1]\n")
+    assert f"{path}, line 1: no JSON object but [1]" in failure("piqa", "report", assets)
+    path.write_bytes(b"\xff\n")
+    assert f"{path} is not a UTF-8 text file" in failure("piqa", "report", assets)
+    path.unlink()
+    assert f"the items of piqa was looked for at {path}" in failure("piqa", "report", assets)
+
+
+def test_a_part_without_items(tmp_path):
+    assets = write(tmp_path, "boolq", [ITEMS["boolq"]])
+    empty = [part for part in ("report", "search") if "holds no items" in _outcome("boolq", part, assets)]
+    assert len(empty) == 1
+
+
+def _outcome(task, part, assets):
+    try:
+        return str(load_items(task, part, assets).records)
+    except SparsitySolverError as error:
+        return str(error)
+
+
+def test_labels_have_the_hubs_type(tmp_path):
+    assets = write(tmp_path, "hellaswag", [ITEMS["hellaswag"] | {"label": 3}])
+    assert load_items("hellaswag", "all", assets).records[0]["label"] == "3"
+    assets = write(tmp_path, "openbookqa", [ITEMS["openbookqa"] | {"answerKey": " C"}])
+    assert load_items("openbookqa", "all", assets).records[0]["answerKey"] == "C"
+
+
+# --- hub ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", SCHEMAS)
+@pytest.mark.parametrize("part", PARTS)
+def test_items_from_the_hub(task, part, monkeypatch):
+    asked = []
+
+    def load_dataset(*arguments, **options):
+        asked.append((arguments, options))
+        return datasets.Dataset.from_list([{"idx": 7, **ITEMS[task]}])
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    items = load_items(task, part, NO_ASSETS)
+    row, stock = datasets_table()[task], "test" if task.startswith(("arc", "open")) else "validation"
+    split = "train" if part == "search" else stock
+    assert asked == [((row.hub_id, row.config or None), {"split": split, "revision": row.revision})]
+    assert items.records == (ITEMS[task],)
+    assert (items.source, items.revision) == (task, row.revision)
+
+
+def test_a_broken_item_of_the_hub_is_named(monkeypatch):
+    data = datasets.Dataset.from_list([ITEMS["piqa"], ITEMS["piqa"] | {"label": -1}])
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: data)
+    assert "baber/piqa validation, item 2: field 'label' is -1; allowed: 0 or 1." in failure(
+        "piqa", "report", NO_ASSETS
+    )
+
+
+def test_an_unreachable_hub_is_one_clear_error(monkeypatch):
+    def load_dataset(*_, **__):
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    message = failure("arc_easy", "search", NO_ASSETS)
+    for part in ("arc_easy", "allenai/ai2_arc", "split train", "no route.", "tasks/arc_easy.jsonl", "--assets DIR"):
+        assert part in message
+
+
+# --- text of a task -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", SCHEMAS)
+def test_the_text_of_a_task_is_its_prompts_with_the_right_answers(task, tmp_path):
+    items = load_items(task, "all", write(tmp_path, task, [ITEMS[task]] * 2))
+    text = task_text(items)
+    assert text.documents == (ANSWERED[task],) * 2
+    assert (text.source, text.split, text.revision) == (task, "all", "assets")
+
+
+def test_the_text_of_a_mini_task_is_deterministic():
+    items = load_items("mini_arc_easy", "search", NO_ASSETS)
+    assert task_text(items).sha256 == task_text(replace(items)).sha256
+    assert len(task_text(items).documents) == 400
