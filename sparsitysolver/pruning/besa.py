@@ -105,7 +105,7 @@ def sparsity_penalty(sparsity: torch.Tensor, target: float) -> torch.Tensor:
 
 
 def block_sparsity(alphas: Sequence[torch.Tensor], weights: Sequence[int]) -> torch.Tensor:
-    """Mean sparsity of a block's matrices, each the mean of its rows' α (rows,), weighted by their numbers of weights."""
+    """Mean sparsity of a block's matrices, each the mean of its rows' α (rows,), by their numbers of weights."""
     means = torch.stack([alpha.mean() for alpha in alphas])
     sizes = torch.tensor(weights, dtype=means.dtype, device=means.device)
     return (means * sizes).sum() / sizes.sum()

@@ -25,7 +25,7 @@ ALL_TAPS = ("query", "attention_output", "ffn_input", "ffn_output")
 
 
 def roles_by_tap(roles: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Which linears of a layer share each distinct input; ``roles`` in forward order as ``Adapter.roles`` gives them."""
+    """Which linears of a layer share each distinct input; ``roles`` in forward order as of ``Adapter.roles``."""
     return dict(
         zip(ALL_TAPS, (tuple(roles[:3]), tuple(roles[3:4]), tuple(roles[4:-1]), tuple(roles[-1:])), strict=True)
     )

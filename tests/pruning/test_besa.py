@@ -124,7 +124,7 @@ def test_shifted_counts_meet_the_number(removed):
     counts = besa.shifted_counts(alphas, [10, 20], removed)
     assert sum(int(count.sum()) for count in counts) == removed
     for alpha, count, width in zip(alphas, counts, (10, 20), strict=True):
-        assert ((0 <= count) & (count <= width)).all()
+        assert ((count >= 0) & (count <= width)).all()
         order = alpha.argsort()
         assert (count[order].diff() >= -1).all()  # a sparser row stays sparser, up to the weight handed out
 

@@ -94,6 +94,8 @@ def test_a_pattern_must_divide_the_columns():
     Pattern(2, 4).check("layers.0.query", 16)
     with pytest.raises(SparsitySolverError, match=r"2:4 does not divide the 18 columns of layers\.0\.query"):
         Pattern(2, 4).check("layers.0.query", 18)
+    with pytest.raises(SparsitySolverError, match="does not divide"):  # 12 weights are three groups, rows are not
+        pattern_mask(torch.rand(2, 6), Pattern(2, 4))
 
 
 @pytest.mark.parametrize("text", ["4:2", "4:4", "0:4", "2", "2:4:8", "a:b", "-1:4", ""])
