@@ -18,7 +18,9 @@ from sparsitysolver.statistics.replay import LayerReplay
 NAME = "BESA"
 REFERENCE = "Xu et al., ICLR 2024: blockwise parameter-efficient sparsity allocation; no LoRA, no weight update"
 PENALTY = 5  # weight of the sparsity penalty in all published recipes
-D_COEF, D_COEF_ROWS = 50, 5  # Prodigy's step-size coefficient in the published LLaMA-7B recipes
+# Prodigy's step-size coefficient: a ratio a row as in the published 7B and 13B recipes; a ratio a matrix as the
+# published code's default, because those recipes (0.05 to 50) are for another reference, the dense model's outputs.
+D_COEF, D_COEF_ROWS = 1, 5
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,7 @@ class _Matrix:
 
 def skip(job: Job) -> str | None:
     """N:M patterns fix the sparsity of every row."""
-    return (
-        f"BESA learns how sparse rows are; the pattern {job.pattern} leaves nothing to learn" if job.pattern else None
-    )
+    return f"BESA learns how sparse rows are; {job.pattern} leaves nothing to learn" if job.pattern else None
 
 
 def prune(job: Job, kept: list[int] | None) -> Outcome:

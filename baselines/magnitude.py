@@ -14,6 +14,6 @@ def prune(job: Job, kept: list[int]) -> Outcome:
     for unit, count, (_, linear) in zip(job.units, kept, job.adapter.prunable_linears(), strict=True):
         scores = check_scores(magnitude(linear.weight), unit.name)
         removed = (unit.size - count) * unit.weights_per_item
-        mask = pattern_mask(scores, job.pattern) if job.pattern else matrix_mask(scores, removed)
+        mask = pattern_mask(scores, job.pattern, unit.name) if job.pattern else matrix_mask(scores, removed)
         linear.weight.data.masked_fill_(~mask, 0)
     return Outcome(None)

@@ -17,8 +17,9 @@ def prune(job: Job, kept: list[int]) -> Outcome:
     score = matrix_criterion(job.criterion)
 
     def change(matrix: Matrix) -> torch.Tensor:
-        scores = check_scores(score(matrix.weight, matrix.moments), matrix.unit.name)
-        mask = pattern_mask(scores, job.pattern) if job.pattern else row_mask(scores, matrix.kept)
+        name = matrix.unit.name
+        scores = check_scores(score(matrix.weight, matrix.moments), name)
+        mask = pattern_mask(scores, job.pattern, name) if job.pattern else row_mask(scores, matrix.kept)
         return matrix.weight.masked_fill(~mask, 0)
 
     prune_sequentially(job, kept, change)

@@ -90,7 +90,8 @@ def matrix_mask(scores: torch.Tensor, removed: int) -> torch.Tensor:
     return scores > threshold
 
 
-def pattern_mask(scores: torch.Tensor, pattern: Pattern) -> torch.Tensor:
+def pattern_mask(scores: torch.Tensor, pattern: Pattern, name: str = "the matrix") -> torch.Tensor:
     """The ``pattern.keep`` highest scores of every ``pattern.group`` consecutive columns; they must divide."""
+    pattern.check(name, scores.shape[1])  # groups across the ends of rows would pass unnoticed
     groups = scores.reshape(-1, pattern.group)
     return row_mask(groups, pattern.keep).reshape(scores.shape)
