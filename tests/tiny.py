@@ -28,6 +28,8 @@ from transformers import (  # noqa: E402
     PreTrainedTokenizerFast,
 )
 
+torch.set_num_threads(1)  # tiny matrices gain nothing from more, and lose much beside other processes
+
 FAMILIES = ("opt", "llama", "mistral")
 VOCABULARY = 50
 PAD = 1
