@@ -6,10 +6,10 @@ from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver import resources
-from sparsitysolver.artefacts import Artefacts, deciding, gpus, prune_code, stage_code
+from sparsitysolver.artefacts import Artefacts, deciding, gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.registry import methods_table
-from sparsitysolver.sources import source_files
+from sparsitysolver.sources import prune_code, source_files, stage_code
 
 min_version("9.27.1")
 

@@ -18,30 +18,20 @@ from sparsitysolver.registry import (
     BUNDLED,
     RECONSTRUCTION_WINDOWS,
     SEARCHING,
-    ZERO_SHOT,
     MethodRow,
     datasets_table,
+    is_zero_shot,
     method,
     models_table,
     tasks_table,
 )
 from sparsitysolver.seeds import derive_seed
-from sparsitysolver.sources import source_files
 
 MINI = "mini"
 PER_TASK = "task"  # a row's reconstruction or reward is each task's own
 ANY_TASK = "any"  # path segment of artefacts that all tasks share
 _WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
 _EDGE = 1 << 20
-# What only zero-shot tasks need: editing it must not plan perplexity anew.
-_TASK_CODE = (
-    "sparsitysolver.data.items",
-    "sparsitysolver.data.item_schemas",
-    "sparsitysolver.data.harness",
-    "sparsitysolver.evaluation.zero_shot",
-    "sparsitysolver.evaluation.choices",
-    "sparsitysolver.search.task_reward",
-)
 
 
 class Artefacts:
@@ -122,7 +112,7 @@ class Artefacts:
             return content_key([file_sha256(path) for path in generator])
         if self.grid.assets.folder is None:
             return datasets_table()[dataset].revision
-        if task and task.kind == ZERO_SHOT:
+        if is_zero_shot(source):
             main = self.grid.assets.existing(f"tasks/{source}.jsonl", f"the items of task {source}")
             files = [main, *main.parent.glob(f"{source}.train.jsonl")]
         else:
@@ -152,7 +142,7 @@ class Artefacts:
         source, sampler, size, seed = draw.split("-")
         nsamples, seqlen = size.split("x")
         options = f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
-        return f"{options} --items {self.grid.search_items}" if _zero_shot(source) else options
+        return f"{options} --items {self.grid.search_items}" if is_zero_shot(source) else options
 
     def ids_key(self, model: str, draw: str) -> str:
         """Content key of calibration ids."""
@@ -238,7 +228,7 @@ class Artefacts:
 
     def evaluate_options(self, task: str) -> str:
         """What is evaluated, as options of ``sparsitysolver evaluate``."""
-        if not _zero_shot(task):
+        if not is_zero_shot(task):
             return f"--task {task} --split test"
         limit = f" --limit {self.grid.limit}" if self.grid.limit else ""
         return f"--task {task} --items {self.grid.items}{limit}"
@@ -263,23 +253,6 @@ def deciding(key: str) -> list[str]:
     """The columns of a method's row that decide its result; its label does not."""
     row = method(key)
     return [row.granularity, row.allocator, row.pruner, row.options, row.reconstruction, row.reward]
-
-
-def prune_code(key: str) -> list[str]:
-    """Source files that decide a method's pruning: the stage without the search, allocator and pruner."""
-    row = method(key)
-    modules = ["sparsitysolver.stages.prune", *(f"baselines.{name}" for name in (row.allocator, row.pruner) if name)]
-    without = ("sparsitysolver.search", "sparsitysolver.stages.reward", *_TASK_CODE)
-    return sorted({file for module in modules for file in source_files(module, without=without)})
-
-
-def stage_code(stage: str, task: str) -> list[str]:
-    """Source files of a stage; those of zero-shot tasks only where one is at work."""
-    return source_files(f"sparsitysolver.stages.{stage}", without=() if _zero_shot(task) else _TASK_CODE)
-
-
-def _zero_shot(name: str) -> bool:
-    return name in tasks_table() and tasks_table()[name].kind == ZERO_SHOT
 
 
 def gpus(model: str) -> int:

@@ -141,6 +141,11 @@ def zero_shot_task(key: str) -> TaskRow:
     return table[key]
 
 
+def is_zero_shot(name: str) -> bool:
+    """Whether a name is that of a zero-shot task."""
+    return name in tasks_table() and tasks_table()[name].kind == ZERO_SHOT
+
+
 @dataclass(frozen=True)
 class MethodRow:
     """One line of ``config/methods.tsv``: how a method allocates, prunes and calibrates by default.

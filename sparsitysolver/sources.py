@@ -5,11 +5,22 @@ import functools
 from pathlib import Path
 
 from sparsitysolver import ROOT
+from sparsitysolver.registry import is_zero_shot, method
 
 # Modules that cannot change a result: messages, times, locks, the command line itself.
 NEUTRAL = frozenset(
     f"sparsitysolver.{name}"
     for name in ("cli", "errors", "provenance", "devices", "sources", "grid", "artefacts", "resources")
+)
+
+# What only zero-shot tasks need: editing it must not plan perplexity anew.
+_TASK_CODE = (
+    "sparsitysolver.data.items",
+    "sparsitysolver.data.item_schemas",
+    "sparsitysolver.data.harness",
+    "sparsitysolver.evaluation.zero_shot",
+    "sparsitysolver.evaluation.choices",
+    "sparsitysolver.search.task_reward",
 )
 
 
@@ -32,6 +43,19 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> list[str]:
         seen[name] = path
         queue.extend(_imports(path))
     return sorted(str(path.relative_to(ROOT)) for path in seen.values())
+
+
+def prune_code(key: str) -> list[str]:
+    """Source files that decide a method's pruning: the stage without the search, allocator and pruner."""
+    row = method(key)
+    modules = ["sparsitysolver.stages.prune", *(f"baselines.{name}" for name in (row.allocator, row.pruner) if name)]
+    without = ("sparsitysolver.search", "sparsitysolver.stages.reward", *_TASK_CODE)
+    return sorted({file for module in modules for file in source_files(module, without=without)})
+
+
+def stage_code(stage: str, task: str) -> list[str]:
+    """Source files of a stage; those of zero-shot tasks only where one is at work."""
+    return source_files(f"sparsitysolver.stages.{stage}", without=() if is_zero_shot(task) else _TASK_CODE)
 
 
 def _file(module: str) -> Path | None:

@@ -199,6 +199,20 @@ def test_an_unstructured_search_and_both_prunings_by_it(place, capsys):
     )
 
 
+def test_statistics_are_of_a_granularity(place, capsys):
+    """Those of one are refused where another is needed; by its own an allocator finds what it finds without a file."""
+    calibrate = ("calibrate", MODEL, "--calibration", "ids.npy", "--out")
+    output(capsys, *calibrate, "narrow.safetensors")
+    output(capsys, *calibrate, "wide.safetensors", "--granularity", "unstructured")
+    owl = (*PRUNE, "--method", "owl", "--out")
+    error = failure(capsys, *owl, "a", "--stats", "narrow.safetensors")
+    assert "no moments of 'query': it was made for another granularity" in error
+    for name, options in (("b", ("--stats", "wide.safetensors")), ("c", ())):
+        output(capsys, *owl, name, *options)
+    strategies = [json.loads((place / name / "pruning.json").read_text())["strategy"] for name in "bc"]
+    assert strategies[0] == strategies[1]
+
+
 def test_bench_of_an_unstructured_episode(capsys):
     options = ("--granularity", "unstructured", "--reward-windows", "2", "--seqlen", "16", "--rounds", "1", "--json")
     result = json.loads(output(capsys, "bench", "episode", MODEL, "--calibration", "ids.npy", *options))

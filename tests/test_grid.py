@@ -7,10 +7,11 @@ import pytest
 from sparsitysolver import artefacts as module
 from sparsitysolver import grid as grid_module
 from sparsitysolver import resources
-from sparsitysolver.artefacts import Artefacts, gpus, prune_code
+from sparsitysolver.artefacts import Artefacts, gpus
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.registry import method, methods_table
+from sparsitysolver.sources import prune_code
 
 
 @pytest.fixture(autouse=True)

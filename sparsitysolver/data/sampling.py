@@ -15,7 +15,7 @@ import numpy as np
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records import Json, content_key, read_json
-from sparsitysolver.registry import ZERO_SHOT, Assets, tasks_table
+from sparsitysolver.registry import Assets, is_zero_shot
 
 _TRIES = 10_000  # random draws without success before a text is declared too short for its windows
 _SVD_LLM_CHARACTERS = 10  # characters drawn per wanted token
@@ -74,8 +74,7 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
 
 
 def _text(calibration: Calibration, assets: Assets) -> Text:
-    task = tasks_table().get(calibration.source)
-    if task is None or task.kind != ZERO_SHOT:
+    if not is_zero_shot(calibration.source):
         return load_text(calibration.source, "train", assets)
     from sparsitysolver.data.items import load_items, task_text  # lm-eval takes seconds to import
 

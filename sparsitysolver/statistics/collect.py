@@ -25,7 +25,7 @@ ALL_TAPS = ("query", "attention_output", "ffn_input", "ffn_output")
 
 
 def roles_by_tap(roles: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Which linears of a layer share each distinct input; ``roles`` in forward order as of ``Adapter.roles``."""
+    """Which linears of a layer share each distinct input; ``roles`` in order as ``Adapter.roles`` gives them."""
     return dict(
         zip(ALL_TAPS, (tuple(roles[:3]), tuple(roles[3:4]), tuple(roles[4:-1]), tuple(roles[-1:])), strict=True)
     )
@@ -130,8 +130,10 @@ def save_statistics(statistics: Statistics, path: str | Path) -> None:
         save_file(tensors, str(temporary), metadata=metadata)
 
 
-def load_statistics(path: str | Path, weights_sha256: str, ids_sha256: str | None = None) -> Statistics:
-    """Read statistics and check that they belong to these weights (and ids, where given)."""
+def load_statistics(
+    path: str | Path, weights_sha256: str, ids_sha256: str | None = None, taps: Sequence[str] = ()
+) -> Statistics:
+    """Read statistics and check that they belong to these weights (and ids, where given) and hold these taps."""
     if not Path(path).is_file():
         raise SparsitySolverError(f"no statistics file at {path}.")
     try:
@@ -146,6 +148,12 @@ def load_statistics(path: str | Path, weights_sha256: str, ids_sha256: str | Non
                 f"statistics file {path} was made from other {name.split('_')[0]}: {name} {metadata.get(name)} found, "
                 f"{want} needed; run calibrate again for this model."
             )
+    missing = [tap for tap in taps if f"layers.0.{tap}" not in moments]
+    if missing:
+        raise SparsitySolverError(
+            f"statistics file {path} has no moments of '{missing[0]}': it was made for another granularity; run "
+            "calibrate again with the --granularity of the method."
+        )
     return Statistics(moments, metadata["weights_sha256"], metadata["ids_sha256"], int(metadata["tokens"]))
 
 
