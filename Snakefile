@@ -6,7 +6,7 @@ from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver import resources
-from sparsitysolver.artefacts import Artefacts, deciding, gpus
+from sparsitysolver.artefacts import SHARED, Artefacts, deciding, gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.registry import methods_table
 from sparsitysolver.sources import prune_code, source_files, stage_code

@@ -3,7 +3,7 @@
 
 def cell_of(wildcards):
     """The cell that a path belongs to; what all tasks share stands for the grid's own."""
-    own = [name for name in (wildcards.get("task"), wildcards.get("target")) if name and name != "any"]
+    own = [name for name in (wildcards.get("task"), wildcards.get("target")) if name and name not in SHARED]
     return Cell(wildcards.model, wildcards.method, wildcards.sparsity, wildcards.seed, (own or [grid.task])[0])
 
 

@@ -16,8 +16,10 @@ from sparsitysolver.pruning.units import STRUCTURED
 from sparsitysolver.records import content_key, file_sha256
 from sparsitysolver.registry import (
     BUNDLED,
+    PERPLEXITY,
     RECONSTRUCTION_WINDOWS,
     SEARCHING,
+    ZERO_SHOT,
     MethodRow,
     datasets_table,
     is_zero_shot,
@@ -29,7 +31,8 @@ from sparsitysolver.seeds import derive_seed
 
 MINI = "mini"
 PER_TASK = "task"  # a row's reconstruction or reward is each task's own
-ANY_TASK = "any"  # path segment of artefacts that all tasks share
+ANY_TASK = "any"  # path segment of strategies that all tasks share
+SHARED = (ANY_TASK, PERPLEXITY, ZERO_SHOT)  # segments that name no task
 _WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
 _EDGE = 1 << 20
 
@@ -235,12 +238,17 @@ class Artefacts:
 
 
 def target(cell: Cell) -> str:
-    """Path segment of a cell's pruned model: its task where every task has its own, else ``any``."""
-    return cell.task if PER_TASK in (cell.row.reconstruction, cell.row.reward) else ANY_TASK
+    """Path segment of a cell's pruned model: its task where every task has its own, else the kind of its task.
+
+    Pruned models are temporary. One for both kinds would have to be made again for the second kind asked for, and
+    Snakemake would then evaluate the first kind's cells again.
+    """
+    own = PER_TASK in (cell.row.reconstruction, cell.row.reward)
+    return cell.task if own else tasks_table()[cell.task].kind
 
 
 def search_target(cell: Cell) -> str:
-    """The same for its strategy."""
+    """Path segment of a cell's strategy: its task where it was rewarded on that, else ``any``."""
     return cell.task if cell.row.reward == PER_TASK else ANY_TASK
 
 

@@ -279,15 +279,60 @@ def test_statistics_are_of_a_granularity(local):
 
 def test_searches_differ_by_granularity_and_task(local):
     artefacts = local(episodes=7)
-    one, other = (
-        cell("sparsitysolver_unstructured", sparsity="0.5"),
-        cell("sparsitysolver_unstructured_static", sparsity="0.5"),
-    )
+    names = ("sparsitysolver_unstructured", "sparsitysolver_unstructured_static", "sparsitysolver")
+    one, other, structured = (cell(name, sparsity="0.5") for name in names)
+    assert artefacts.strategy_path(one) == artefacts.strategy_path(other) != artefacts.strategy_path(structured)
+    options = artefacts.search_options(one)
+    assert "--episodes 7" in options and "--granularity unstructured" in options and "--text wikitext2" in options
+    tasks = [Cell("a", "sparsitysolver_task", "0.7", "0", task) for task in ("boolq", "piqa")]
+    assert len({artefacts.strategy_path(c) for c in tasks}) == len({artefacts.pruned_path(c) for c in tasks}) == 2
+    options = artefacts.search_options(tasks[1])
+    assert "--reward accuracy" in options and "--task piqa" in options and "--items search" in options
+
+
+def test_reconstruction_on_a_tasks_own_text(local):
+    artefacts = local()
+    own = Cell("a", "sparsitysolver_recon_task", "0.2", "0", "boolq")
+    assert artefacts.reconstruction_draw(own) == "boolq-gptq-32x2048-0"
+    c4 = dataclasses.replace(own, method="sparsitysolver_recon_c4")
+    assert artefacts.reconstruction_draw(c4) == "c4-gptq-32x2048-0"
+    assert artefacts.pruned_path(c4) == artefacts.pruned_path(dataclasses.replace(c4, task="piqa"))
+    assert artefacts.pruned_path(own) != artefacts.pruned_path(dataclasses.replace(own, task="piqa"))
     assert (
-        artefacts.strategy_path(one)
-        == artefacts.strategy_path(other)
-        != artefacts.strategy_path(cell("sparsitysolver"))
+        artefacts.strategy_path(own) == artefacts.strategy_path(c4) == artefacts.strategy_path(cell("sparsitysolver"))
     )
-    assert "--episodes 7" in artefacts.search_options(one) and "--granularity unstructured" in artefacts.search_options(
-        one
-    )
+
+
+def test_kinds_of_tasks_have_pruned_models_of_their_own(local):
+    """Else making a temporary model again for the second kind would evaluate the first kind again."""
+    artefacts = local()
+    perplexity, boolq, piqa = (Cell("a", "flap", "0.2", "0", task) for task in ("wikitext2", "boolq", "piqa"))
+    assert artefacts.pruned_path(boolq) == artefacts.pruned_path(piqa) != artefacts.pruned_path(perplexity)
+    assert artefacts.pruned_key(boolq) == artefacts.pruned_key(perplexity)
+
+
+def test_a_limit_concerns_zero_shot_cells_only(local):
+    whole, some = local(), local(limit=20)
+    perplexity, accuracy = cell("flap"), Cell("a", "flap", "0.2", "0", "boolq")
+    assert whole.cell_path(perplexity) == some.cell_path(perplexity)
+    assert whole.cell_path(accuracy) != some.cell_path(accuracy)
+    assert some.evaluate_options("boolq") == "--task boolq --items report --limit 20"
+
+
+def test_the_papers_practice_of_searching_on_reported_items(local):
+    """Strategies and task texts of the reported items are other artefacts, and asked for as such."""
+    ours, papers = local(), local(search_items="report")
+    searched = Cell("a", "sparsitysolver_task", "0.7", "0", "boolq")
+    assert ours.strategy_path(searched) != papers.strategy_path(searched)
+    assert "--items report" in papers.search_options(searched)
+    draw = "boolq-gptq-32x2048-0"
+    assert ours.ids_path("a", draw) != papers.ids_path("a", draw)
+    assert papers.sample_options(draw).endswith("--items report")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"), [({"limit": "many"}, "limit=many"), ({"tasks": "bolq"}, "did you mean boolq")]
+)
+def test_wrong_limits_and_tasks(config, message, local):
+    with pytest.raises(SparsitySolverError, match=message):
+        local(**config)
