@@ -185,7 +185,7 @@ def _searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[st
     on_tasks = {"episodes": config.get("task_episodes"), "reward_items": config.get("reward_items")}
     return {
         "structured": text | given | ({"criterion": config["criterion"]} if "criterion" in config else {}),
-        "unstructured": text | settings.get("unstructured_search", {}) | given,
+        "unstructured": text | given,
         "task": settings.get("task_search", {})
         | {name: value for name, value in given.items() if name == "budget"}
         | {name: value for name, value in on_tasks.items() if value is not None},

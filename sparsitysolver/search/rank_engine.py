@@ -1,7 +1,7 @@
 """The engine of an unstructured episode: rank once, prune by comparing (design, section 6).
 
 Scores do not change during a search. The rank of every weight within its row is stored once, one byte a weight in rows
-of up to 256 columns and two in longer ones; a candidate is then ``rank < k``, made where a matrix is used and dropped
+of up to 255 columns and two in longer ones; a candidate is then ``rank < k``, made where a matrix is used and dropped
 after it: nothing is sorted again, no weight is restored or copied.
 """
 

@@ -17,7 +17,7 @@ from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.units import uniform_counts
 from sparsitysolver.records import canonical_json
-from sparsitysolver.registry import Assets
+from sparsitysolver.registry import Assets, tasks_table
 
 pytestmark = pytest.mark.reference
 SEQLEN = 256
@@ -68,15 +68,7 @@ def test_uniform_pruning_on_given_calibration(name, pruner, published, reference
     assert ratio == pytest.approx(published / DENSE_TEST[name], rel=0.01)
 
 
-ITEMS = {
-    "boolq": 3270,
-    "piqa": 1838,
-    "hellaswag": 10042,
-    "winogrande": 1267,
-    "arc_easy": 2376,
-    "arc_challenge": 1172,
-    "openbookqa": 500,
-}
+ITEMS = {row.key: row.n_items for row in tasks_table().values() if row.key == row.harness_task}
 
 
 @pytest.mark.parametrize("task", ITEMS)
