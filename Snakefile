@@ -5,7 +5,7 @@ import sys
 from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver import resources
+from sparsitysolver import preload, resources
 from sparsitysolver.artefacts import SHARED, Artefacts, deciding, gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.registry import methods_table
@@ -37,6 +37,10 @@ wildcard_constraints:
     key=r"[0-9a-f]{16}",
     table=r"table\d+",
     cells=r"cells(_table\d+)?",
+
+
+onstart:
+    preload.start(grid.threads)
 
 
 localrules:

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 
+from sparsitysolver import preload
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
 
 EXIT_INTERRUPTED = 130
@@ -14,7 +15,12 @@ _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, e
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, set the process up, run the stage; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
     args = build_parser().parse_args(argv)
+    if hasattr(args, "threads"):  # a stage that loads models
+        status = preload.forward(argv)
+        if status is not None:
+            return status
     try:
         _prepare(args)
         importlib.import_module(f"sparsitysolver.stages.{args.stage}").run(args)
@@ -43,9 +49,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _prepare(args: argparse.Namespace) -> None:
     """Quiet libraries, a GPU of one's own, and the number of threads from the options (never from the cores)."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    for name, value in preload.QUIET.items():
+        os.environ.setdefault(name, value)
     if not hasattr(args, "threads"):
         return
     if args.threads < 1:

@@ -10,7 +10,7 @@ from sparsitysolver.registry import is_zero_shot, method
 # Modules that cannot change a result: messages, times, locks, the command line itself.
 NEUTRAL = frozenset(
     f"sparsitysolver.{name}"
-    for name in ("cli", "errors", "provenance", "devices", "sources", "grid", "artefacts", "resources")
+    for name in ("cli", "preload", "errors", "provenance", "devices", "sources", "grid", "artefacts", "resources")
 )
 
 # What only zero-shot tasks need: editing it must not plan perplexity anew.
