@@ -35,8 +35,11 @@ wildcard_constraints:
     granularity="structured|unstructured",
     draw=r"[a-z0-9_]+-[a-z_]+-\d+x\d+-\d+",
     key=r"[0-9a-f]{16}",
-    table=r"table\d+",
-    cells=r"cells(_table\d+)?",
+    table="|".join(grid.tables()),  # table7 has a rule of its own
+    cells=r"cells(_(table|figure)\d+)?",
+    kind="strategies|curves|inference|reconstruction",
+    of=r"(_(table|figure)\d+)?",
+    figure=r"figure\d+",
 
 
 onstart:
@@ -46,6 +49,7 @@ onstart:
 localrules:
     all,
     collect,
+    gather,
 
 
 rule all:

@@ -70,10 +70,11 @@ rule search:
         model=model,
         common=common,
         options=lambda w: artefacts.search_options(cell_of(w)),
+        warm_start=lambda w, input: artefacts.warm_start(dict(input.items())),
     message:
         "{wildcards.model}: {wildcards.method} search at sparsity {wildcards.sparsity}, {wildcards.target} task; follow it with tail -f {log} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver search {params.model} {params.common} {params.options} --sparsity {wildcards.sparsity} "
+        "sparsitysolver search {params.model} {params.common} {params.options} {params.warm_start} --sparsity {wildcards.sparsity} "
         "--calibration {input.calibration} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
 
 

@@ -3,7 +3,7 @@
 
 rule collect:
     input:
-        cells=lambda w: artefacts.cell_paths(w.cells),
+        cells=lambda w: artefacts.collected(w.cells),
         code=source_files("sparsitysolver.reporting.collect"),
     output:
         cells=f"{RESULTS}/{{cells}}.csv",
@@ -22,10 +22,31 @@ rule collect:
         "sparsitysolver report collect {input.cells} --out {output.cells} > {log} 2>&1"
 
 
+rule gather:
+    input:
+        files=lambda w: artefacts.collected(f"{w.kind}{w.of}"),
+        code=lambda w: source_files(f"sparsitysolver.reporting.{w.kind}"),
+    output:
+        f"{RESULTS}/{{kind}}{{of}}.csv",
+    log:
+        "logs/{kind}{of}.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "collect {wildcards.kind}{wildcards.of}"
+    shell:
+        "sparsitysolver report {wildcards.kind} {input.files} --out {output} > {log} 2>&1"
+
+
 rule table:
     input:
         cells=f"{RESULTS}/cells_{{table}}.csv",
         samples=f"{RESULTS}/cells_{{table}}.samples.npz",
+        curves=lambda w: artefacts.table_curves(w.table),
         definition="config/tables/{table}.yaml",
         published="config/paper/{table}.csv",
         code=source_files("sparsitysolver.reporting.table_files"),
@@ -54,8 +75,32 @@ rule table:
         "--tasks {params.tasks} --out results > {log} 2>&1"
 
 
+rule settings_table:
+    input:
+        strategies=artefacts.settings_strategies(),
+        published="config/paper/table7.csv",
+        code=source_files("sparsitysolver.reporting.settings_table"),
+    output:
+        f"{RESULTS}/table7.csv",
+        f"{RESULTS}/table7_extended.csv",
+        f"{RESULTS}/table7.tex",
+    log:
+        "logs/table7.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "write table7"
+    shell:
+        "sparsitysolver report settings {input.strategies} --out results > {log} 2>&1"
+
+
 rule paper_tables:
     input:
+        f"{RESULTS}/table7.csv",
         tables=expand(f"{RESULTS}/{{table}}.csv", table=grid.tables()),
         footnotes=expand(f"{RESULTS}/{{table}}.footnotes.json", table=grid.tables()),
         pairs=expand(f"{RESULTS}/{{table}}.pairs.csv", table=grid.tables()),

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.grid import RESULTS, Cell, Grid
-from sparsitysolver.pruning.units import STRUCTURED
+from sparsitysolver import needs
+from sparsitysolver.grid import RESULTS, TASK_SEARCH, Cell, Grid
 from sparsitysolver.records import content_key, file_sha256
 from sparsitysolver.registry import (
     BUNDLED,
@@ -24,6 +24,7 @@ from sparsitysolver.registry import (
     datasets_table,
     is_zero_shot,
     method,
+    methods_table,
     models_table,
     tasks_table,
 )
@@ -32,7 +33,8 @@ from sparsitysolver.seeds import derive_seed
 MINI = "mini"
 PER_TASK = "task"  # a row's reconstruction or reward is each task's own
 ANY_TASK = "any"  # path segment of strategies that all tasks share
-SHARED = (ANY_TASK, PERPLEXITY, ZERO_SHOT)  # segments that name no task
+TIMED = "inference"  # path segment of pruned models whose inference is timed
+SHARED = (ANY_TASK, PERPLEXITY, ZERO_SHOT, TIMED)  # segments that name no task
 _WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
 _EDGE = 1 << 20
 
@@ -49,14 +51,49 @@ class Artefacts:
         """Path of a cell's JSON."""
         return f"{RESULTS}/cells/{_place(cell)}/{cell.task}/{self.cell_key(cell)}.json"
 
-    def cell_paths(self, cells: str) -> list[str]:
-        """Paths of the cells behind ``cells.csv``, or behind one table (``cells_table2.csv``)."""
-        tables = [cells.removeprefix("cells_")] if cells != "cells" else None
-        return [self.cell_path(cell) for cell in self.grid.cells(tables)]
+    def collected(self, collection: str) -> list[str]:
+        """Files behind a collection: ``cells`` and other kinds, of everything or of one target (``cells_table2``)."""
+        kind, _, of = collection.partition("_")
+        wanted = needs.needed(self.grid, kind, of or None)
+        paths = {
+            needs.CELLS: self.cell_path,
+            needs.STRATEGIES: lambda cell: self.strategy_path(cell) if searches(cell.row) else self.cell_path(cell),
+            needs.CURVES: self.strategy_path,
+            needs.INFERENCE: lambda cell: self.inference_path(cell.model, of or None),
+            needs.RECONSTRUCTION: self.study_path,
+        }
+        return list(dict.fromkeys(map(paths[kind], wanted)))
 
-    def pruned_path(self, cell: Cell) -> str:
-        """Path of the pruned model behind a cell; one for all tasks, unless the method has one for each."""
-        return f"{RESULTS}/pruned/{_place(cell)}/{target(cell)}/{self.pruned_key(cell)}"
+    def table_curves(self, table: str) -> list[str]:
+        """The collected curves of a table with rows that are read from searches."""
+        return [f"{RESULTS}/{needs.CURVES}_{table}.csv"] if needs.needed(self.grid, needs.CURVES, table) else []
+
+    def settings_strategies(self) -> list[str]:
+        """Strategies whose agent's settings are Table 7: the structured searches of Table 2."""
+        models = self.grid.own_models("table7") or self.grid.models
+        return [self.strategy_path(Cell(model, SEARCHING, "0.2", "0", self.grid.task)) for model in models]
+
+    def figure_files(self, figure: str) -> list[str]:
+        """The collected files that a figure is drawn from."""
+        return [f"{RESULTS}/{kind}_{figure}.csv" for kind in needs.kinds(figure)]
+
+    def pruned_path(self, cell: Cell, use: str | None = None) -> str:
+        """Path of the pruned model behind a cell; one for all tasks, unless the method has one for each.
+
+        Pruned models are temporary, so every ``use`` besides evaluation has one of its own (see :func:`target`).
+        """
+        return f"{RESULTS}/pruned/{_place(cell)}/{use or target(cell)}/{self.pruned_key(cell)}"
+
+    def inference_path(self, model: str, of: str | None) -> str:
+        """Path of the record of inference times of a model, dense and pruned, for a figure."""
+        return f"{RESULTS}/inference/{model}/{content_key(self._timed_keys(model, of))}/{of or 'all'}.json"
+
+    def study_path(self, cell: Cell) -> str:
+        """Path of the record of a reconstruction study."""
+        parts = [self.model_identity(cell.model), self.precision(cell.model), self.study_options(cell)]
+        parts += [self.ids_key(cell.model, self.study_draw(cell)), self.text_identity(cell.task)]
+        place = f"{cell.model}/{cell.sparsity}/{cell.seed}"
+        return f"{RESULTS}/reconstruction/{place}/{content_key([*parts, self._stats(cell)])}.json"
 
     def strategy_path(self, cell: Cell) -> str:
         """Path of the searched strategy behind a cell; shared by all methods that search alike."""
@@ -155,19 +192,22 @@ class Artefacts:
     def strategy_key(self, cell: Cell) -> str:
         """Content key of a searched strategy."""
         rewarded_on = cell.task if cell.row.reward == PER_TASK else self.grid.task
+        first = needs.first_search(cell)
         return content_key(
             [
                 self._stats(cell),
                 self.search_options(cell),
                 cell.sparsity,
                 self.text_identity(rewarded_on),
+                *([self.strategy_key(first)] if first else []),
             ]
         )
 
     def search_settings(self, cell: Cell) -> dict[str, Any]:
-        """The grid's settings of the search behind a cell."""
-        kind = "task" if cell.row.reward == PER_TASK else cell.row.granularity
-        return self.grid.searches[kind]
+        """Settings of the search behind a cell: the grid's, and what the method's row adds."""
+        own = cell.row.search_options
+        kind = TASK_SEARCH if cell.row.reward == PER_TASK else own.get("settings", cell.row.granularity)
+        return self.grid.searches[kind] | {k: v for k, v in own.items() if k not in ("settings", "warm_start")}
 
     def search_seed(self, cell: Cell) -> int:
         """Seed of a search, derived from model, searching method, sparsity and seed index (and task)."""
@@ -216,8 +256,39 @@ class Artefacts:
         return " ".join(f"--{name.replace('_', '-')} {path}" for name, path in named.items())
 
     def search_inputs(self, cell: Cell) -> dict[str, str]:
-        """Files that a search reads."""
-        return {"calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed)), "stats": self._stats(cell)}
+        """Files that a search reads; the agent of the search before it lies beside that one's strategy."""
+        files = {
+            "calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed)),
+            "stats": self._stats(cell),
+        }
+        first = needs.first_search(cell)
+        return files | ({"first": self.strategy_path(first)} if first else {})
+
+    def warm_start(self, files: Mapping[str, Any]) -> str:
+        """The option that names the agent to start from, if the search has one before it."""
+        return f"--warm-start {Path(files['first']).with_suffix('.agent')}" if "first" in files else ""
+
+    def timed_cells(self, model: str, of: str) -> list[Cell]:
+        """The pruned models of a model whose inference is timed for a figure, or for all."""
+        cells = needs.needed(self.grid, needs.INFERENCE, None if of == "all" else of)
+        return [cell for cell in cells if cell.model == model and cell.method != needs.DENSE]
+
+    def timed_folders(self, model: str, of: str) -> list[str]:
+        """Folders of those models."""
+        return [self.pruned_path(cell, TIMED) for cell in self.timed_cells(model, of)]
+
+    def _timed_keys(self, model: str, of: str | None) -> list[Any]:
+        cells = self.timed_cells(model, of or "all")
+        return [self.model_identity(model), self.precision(model), [self.pruned_key(cell) for cell in cells]]
+
+    def study_draw(self, cell: Cell) -> str:
+        """Calibration windows of a reconstruction study: as many as its largest number of samples."""
+        return self._draw(cell.row, cell.row.reconstruction, max(self.grid.study_samples), cell.seed)
+
+    def study_options(self, cell: Cell) -> str:
+        """A reconstruction study as options of ``sparsitysolver study reconstruction``."""
+        samples = ",".join(map(str, self.grid.study_samples))
+        return f"--sparsity {cell.sparsity} --samples {samples} --task {cell.task} --split test"
 
     def search_options(self, cell: Cell) -> str:
         """The search behind a cell as options of ``sparsitysolver search``."""
@@ -269,10 +340,12 @@ def gpus(model: str) -> int:
 
 
 def _searcher(row: MethodRow) -> str:
-    """The method whose search a row takes its strategy from."""
-    if row.reward == PER_TASK:
-        return f"{SEARCHING}_{PER_TASK}"
-    return SEARCHING if row.granularity == STRUCTURED else f"{SEARCHING}_{row.granularity}"
+    """The method whose search a row takes its strategy from: the first that searches alike."""
+
+    def kind(other: MethodRow) -> tuple[str, ...]:
+        return other.allocator, other.granularity, other.reward, other.search
+
+    return next(other.key for other in methods_table().values() if kind(other) == kind(row))
 
 
 def _place(cell: Cell) -> str:

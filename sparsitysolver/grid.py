@@ -16,6 +16,8 @@ from sparsitysolver.registry import ZERO_SHOT, Assets, MethodRow, method, models
 RESULTS = "results"
 TASK_COLUMNS = "tasks"  # layout of tables whose columns are the zero-shot tasks of one model
 DEFAULT_TASKS = ["boolq", "piqa", "hellaswag", "winogrande", "arc_easy", "arc_challenge", "openbookqa"]
+STUDY_SAMPLES = [1, 2, 4, 8, 16, 32, 64, 128]  # of reconstruction (figure 5)
+TASK_SEARCH = "task"  # kind of the settings of searches rewarded on a task
 PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
 
 
@@ -56,11 +58,12 @@ class Grid:
         self.search_items: str = str(config.get("search_items") or "search")  # report: the paper's practice, flagged
         self.limit = _limit(config.get("limit") or settings.get("limit"))
         self.searches = _searches(settings, config)
+        self.study_samples: list[int] = settings.get("study_samples", STUDY_SAMPLES)
         self.seeds = _seeds(config.get("seeds", [0]))
         self.models = self._models(config.get("models") or settings["models"])
         self.tasks = self._tasks(config.get("tasks") or settings.get("tasks") or DEFAULT_TASKS)
-        # Models asked for by name are those of every table; else a table may have fewer or others than the grid.
-        self._own_models: dict[str, list[str]] = {} if config.get("models") else settings.get("table_models", {})
+        # Models asked for by name are those of every table and figure; else one may have fewer or others than the grid.
+        self._own_models: dict[str, list[str]] = {} if config.get("models") else settings.get("own_models", {})
 
     def _uses_assets(self) -> bool:
         return self.name != "tiny"
@@ -105,6 +108,10 @@ class Grid:
         """Names of all tables defined."""
         return sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
 
+    def own_models(self, target: str) -> list[str] | None:
+        """The models that the grid names for a table or figure, if it does."""
+        return self._own_models.get(target)
+
     def table_models(self, name: str) -> list[str]:
         """The models of a table: its own where the grid names them; for tables over tasks one, LLaMA if there is."""
         models = self._own_models.get(name, self.models)
@@ -120,8 +127,9 @@ class Grid:
         return self.tasks if self.table(name)["columns"] == TASK_COLUMNS else []
 
     def all_models(self) -> list[str]:
-        """Every model of the grid or of any of its tables."""
-        return list(dict.fromkeys([*self.models, *(m for name in self.tables() for m in self.table_models(name))]))
+        """Every model of the grid or of any of its tables and figures."""
+        own = [model for models in self._own_models.values() for model in models]
+        return list(dict.fromkeys([*self.models, *own]))
 
     def table_cells(self, name: str) -> list[Cell]:
         """All cells that a table needs, its extended rows included."""
@@ -130,6 +138,7 @@ class Grid:
         cells = [
             Cell(model, row["method"], "0" if row["method"] == "dense" else str(sparsity), seed, task)
             for row in [*table["rows"], *table.get("extended", [])]
+            if "quantity" not in row
             for sparsity in sparsities
             for model in self.table_models(name)
             for seed in (self.seeds if _draws(method(row["method"])) else ["0"])
@@ -175,18 +184,21 @@ def _seeds(given: Any) -> list[str]:
 
 
 def _searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Search settings by kind: structured and unstructured ones rewarded on text, and those rewarded on a task.
+    """Search settings by kind: the usual ones by granularity, and one for every ``NAME_search`` of the grid.
 
-    ``--config episodes=300`` and other settings of a run go to all; ``task_episodes`` to searches on tasks.
+    ``--config episodes=300`` and other settings of a run go to the usual searches; ``NAME_episodes`` (``task_episodes``
+    and others) to a kind of its own. Searches on a task count ``reward_items`` in place of windows.
     """
-    names = ("episodes", "reward_windows", "budget", "reward", "reward_split")
-    given = {name: config[name] for name in names if name in config}
-    text = settings["search"]
-    on_tasks = {"episodes": config.get("task_episodes"), "reward_items": config.get("reward_items")}
-    return {
-        "structured": text | given | ({"criterion": config["criterion"]} if "criterion" in config else {}),
-        "unstructured": text | given,
-        "task": settings.get("task_search", {})
-        | {name: value for name, value in given.items() if name == "budget"}
-        | {name: value for name, value in on_tasks.items() if value is not None},
-    }
+    shared = ("reward_windows", "budget", "reward", "reward_split")
+    given = {name: config[name] for name in shared if name in config}
+    usual = settings["search"] | given | ({"episodes": config["episodes"]} if "episodes" in config else {})
+    criterion = {"criterion": config["criterion"]} if "criterion" in config else {}
+    found = {"structured": usual | criterion, "unstructured": usual}
+    for name in (key.removesuffix("_search") for key in settings if key.endswith("_search")):
+        episodes = config.get(f"{name}_episodes")
+        on_task = name == TASK_SEARCH
+        taken = {key: value for key, value in given.items() if key == "budget"} if on_task else given | criterion
+        items = {"reward_items": config["reward_items"]} if on_task and "reward_items" in config else {}
+        own = settings[f"{name}_search"] | taken | items
+        found[name] = own | ({"episodes": episodes} if episodes is not None else {})
+    return found

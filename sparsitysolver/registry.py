@@ -153,6 +153,8 @@ class MethodRow:
     ``allocator`` and ``pruner`` name files of ``baselines/``; ``options`` are their ``name=value`` pairs.
     ``reconstruction`` is the text that reconstruction regresses on and ``reward`` what a search is rewarded on:
     ``text``, or ``task`` for each zero-shot task's own, in which case every task has a pruned model of its own.
+    ``search`` holds ``name=value`` pairs of a search that differs from the grid's usual one: options of the command,
+    ``settings`` (which of the grid's settings apply) and ``warm_start`` (``method@sparsity`` of the search before it).
     """
 
     key: str
@@ -168,6 +170,12 @@ class MethodRow:
     options: str
     reconstruction: str
     reward: str
+    search: str = ""
+
+    @property
+    def search_options(self) -> dict[str, str]:
+        """``search`` as a mapping."""
+        return dict(pair.split("=", 1) for pair in self.search.split(",") if pair)
 
 
 @functools.cache

@@ -26,11 +26,16 @@ _KEYS = ("title", "published", "columns", "task", "split", "sparsity", "rows")
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: its printed name, the method behind it, and descriptive columns where the paper has no row."""
+    """A row of a table: its printed name, the method behind it, and descriptive columns where the paper has no row.
+
+    A row with a ``quantity`` shows that of the method's search (at a ``sparsity`` of its own, if given) and no metric.
+    """
 
     name: str
     method: str
     marks: dict[str, str] = field(default_factory=dict)
+    quantity: str = ""
+    sparsity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,16 @@ class Definition:
     sparsities: tuple[float, ...]
     rows: tuple[Row, ...]
     extended: tuple[Row, ...]
+
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        """The paper's rows and those it lacks."""
+        return (*self.rows, *self.extended)
+
+    @property
+    def measured_rows(self) -> tuple[Row, ...]:
+        """The paper's rows that show the table's metric."""
+        return tuple(row for row in self.rows if not row.quantity)
 
     @property
     def marks(self) -> list[str]:
@@ -184,11 +199,11 @@ def load_definition(name: str, config: Path = CONFIG) -> Definition:
 
 
 def _rows(fields: list[dict[str, Any]]) -> tuple[Row, ...]:
-    return tuple(Row(row["name"], row["method"], row.get("marks", {})) for row in fields)
+    return tuple(Row(**row) for row in fields)
 
 
 def _check(definition: Definition, path: Path) -> None:
-    for row in (*definition.rows, *definition.extended):
+    for row in definition.all_rows:
         method(row.method)
     for row in definition.rows:
         if row.name not in definition.published.index:

@@ -27,6 +27,7 @@ class Entry:
         items: how many items a zero-shot task was measured on; None for perplexity.
         reason: why a combination was skipped, for the footnote; empty otherwise.
         cells: the content keys of the cells behind the number.
+        decimals: as the table prints it.
     """
 
     value: float | None
@@ -38,6 +39,12 @@ class Entry:
     items: int | None = None
     reason: str = ""
     cells: tuple[str, ...] = ()
+    decimals: int = DECIMALS
+
+    @property
+    def text(self) -> str:
+        """The number as the table prints it."""
+        return printed(self.value, self.decimals)
 
     @property
     def seeds(self) -> int:

@@ -73,7 +73,8 @@ def compare_rows(table: MeasuredTable, samples: Samples) -> list[Pair]:
     Raises:
         SparsitySolverError: two rows were measured on different numbers of windows or items.
     """
-    rows, extended = table.definition.rows, table.definition.extended
+    rows = table.definition.measured_rows
+    extended = [row for row in table.definition.extended if not row.quantity]
     pairs = [*itertools.combinations(rows, 2), *((row, rows[-1]) for row in extended)]
     return [_pair(table, column, first, second, samples) for column in table.columns for first, second in pairs]
 

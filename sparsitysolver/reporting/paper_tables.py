@@ -12,12 +12,13 @@ import yaml
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, read_json, write_text
+from sparsitysolver.reporting import settings_table
 from sparsitysolver.reporting.collect import LEAKAGE, read_cells_csv
 from sparsitysolver.reporting.definition import DASH, METHOD, TASKS, descriptive_columns, published_table
 from sparsitysolver.reporting.entries import printed
 from sparsitysolver.reporting.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.paired import CONFIDENCE, PairVerdict, PairVerdicts, read_pair_verdicts
-from sparsitysolver.reporting.table_files import footnote_text
+from sparsitysolver.reporting.table_files import curves_of, footnote_text
 from sparsitysolver.reporting.tables import MeasuredTable, build_table
 from sparsitysolver.reporting.verdicts import Verdict, judge_order, order_claims, other_protocol, verdict_of
 
@@ -44,17 +45,29 @@ def paper_tables(results: Path, grid: str) -> str:
     """The page for the tables found in a results folder.
 
     Args:
-        results: folder with ``cells.csv`` and the files of any of ``table1`` to ``table6``.
+        results: folder with ``cells.csv`` and the files of any of ``table1`` to ``table7``.
         grid: the grid they were measured on, as the page names it.
     """
     with (CONFIG / "paper" / "titles.csv").open(newline="") as handle:
         titles = {row["table"]: row["title"] for row in csv.DictReader(handle)}
     parts = [_INTRODUCTION.format(grid=grid, confidence=CONFIDENCE)]
     for name, title in titles.items():
+        if name == settings_table.NAME:
+            parts.append(_settings(title, results))
+            continue
         published = published_table(CONFIG / "paper" / f"{name}.csv")
         parts.append(f"## {name.replace('table', 'Table ')}: {title}\n")
         parts.append(_section(name, published, results, grid))
     return "\n".join(parts)
+
+
+def _settings(title: str, results: Path) -> str:
+    """Table 7: settings, not measurements."""
+    heading, path = f"## Table 7: {title}\n", results / f"{settings_table.NAME}.csv"
+    if not path.is_file():
+        return f"{heading}\nNot run on this grid. Published:\n\n{markdown(settings_table.published_settings())}\n"
+    used = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return f"{heading}\n{markdown(settings_table.settings_verdicts(used))}\n"
 
 
 def _section(name: str, published: pd.DataFrame, results: Path, grid: str) -> str:
@@ -63,7 +76,7 @@ def _section(name: str, published: pd.DataFrame, results: Path, grid: str) -> st
         return _not_run(published)
     cells = read_cells_csv(results / "cells.csv")
     axes = _axes(results / f"{name}.footnotes.json", path, grid)
-    table = build_table(name, cells, axes["models"], axes["tasks"])
+    table = build_table(name, cells, axes["models"], axes["tasks"], curves_of(name, results))
     pairs = read_pair_verdicts(results / f"{name}.pairs.csv")
     parts = [_beside(published, table), _local(table, grid, pairs), _extended(table), _noise(name, table, pairs)]
     parts += [_footnotes(table), _provenance(table, cells, grid)]
@@ -106,7 +119,7 @@ def _beside(published: pd.DataFrame, table: MeasuredTable) -> str:
 
 def _measured(table: MeasuredTable, row: str, column: str) -> str:
     entry = table.entries.get((row, column)) if column in table.columns_of_paper else None
-    return printed(entry.value) if entry else DASH
+    return entry.text if entry else DASH
 
 
 def _local(table: MeasuredTable, grid: str, pairs: PairVerdicts) -> str:
@@ -149,7 +162,7 @@ def _noise(name: str, table: MeasuredTable, pairs: PairVerdicts) -> str:
 
 
 def _footnotes(table: MeasuredTable) -> str:
-    rows = (*table.definition.rows, *table.definition.extended)
+    rows = [row for row in table.definition.all_rows if not row.quantity]
     lines = [footnote_text(note) for note in table.footnotes(rows)]
     for column in table.columns_of_paper:
         differences = {other_protocol(table, row.name, column) for row in rows} - {""}

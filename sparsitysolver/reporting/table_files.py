@@ -7,7 +7,8 @@ import pandas as pd
 
 from sparsitysolver.records import atomic_path, write_json, write_text
 from sparsitysolver.reporting.collect import read_cells_csv
-from sparsitysolver.reporting.definition import DASH, METHOD, Row
+from sparsitysolver.reporting.curves import read_curves
+from sparsitysolver.reporting.definition import DASH, METHOD, Row, load_definition
 from sparsitysolver.reporting.entries import Entry, printed
 from sparsitysolver.reporting.latex import fitted, tabular, tex_escape, tex_table
 from sparsitysolver.reporting.paired import compare_rows, pairs_frame
@@ -42,7 +43,7 @@ def _tex(table: MeasuredTable, blocks: dict[str, pd.DataFrame], rows: Sequence[R
 
 def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
     """What the extended table says, one block per quantity, so that nine models fit a page."""
-    rows = (*table.definition.rows, *table.definition.extended)
+    rows = table.definition.all_rows
 
     def block(text: Callable[[Entry], str]) -> pd.DataFrame:
         records = [
@@ -52,7 +53,7 @@ def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
 
     def value(entry: Entry) -> str:
         spread = "" if entry.sd is None else f" ± {printed(entry.sd)} ({entry.seeds})"
-        return printed(entry.value) + spread
+        return entry.text + spread
 
     return {
         f"{table.metric}: mean ± sample standard deviation (seeds), where there are several": block(value),
@@ -67,7 +68,7 @@ def write_table(table: MeasuredTable, samples: Samples, out_dir: Path) -> None:
     The footnotes' file also names the table's models and tasks: columns alone do not say both.
     """
     definition, name = table.definition, table.definition.name
-    rows = (*definition.rows, *definition.extended)
+    rows = definition.all_rows
     write_csv(table.frame(), out_dir / f"{name}.csv")
     write_csv(table.extended_frame(), out_dir / f"{name}_extended.csv")
     write_text(out_dir / f"{name}.tex", _tex(table, {"": table.frame()}, definition.rows, name))
@@ -81,7 +82,14 @@ def write_table(table: MeasuredTable, samples: Samples, out_dir: Path) -> None:
     write_csv(pairs_frame(table, compare_rows(table, samples)), out_dir / f"{name}.pairs.csv")
 
 
+def curves_of(name: str, results: Path) -> pd.DataFrame | None:
+    """The curves that a table with rows from searches is made of; None for others."""
+    if not any(row.quantity for row in load_definition(name).all_rows):
+        return None
+    return read_curves(results / f"curves_{name}.csv")
+
+
 def table_command(name: str, cells_csv: Path, models: list[str], out_dir: Path, tasks: Sequence[str] = ()) -> None:
     """``report table``: one table of the paper from ``cells.csv`` and the samples beside it, as CSV and LaTeX."""
-    table = build_table(name, read_cells_csv(cells_csv), models, tasks)
+    table = build_table(name, read_cells_csv(cells_csv), models, tasks, curves_of(name, cells_csv.parent))
     write_table(table, read_samples(samples_path(cells_csv)), out_dir)

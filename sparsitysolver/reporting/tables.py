@@ -19,8 +19,9 @@ from sparsitysolver.reporting.definition import (
     Row,
     load_definition,
 )
-from sparsitysolver.reporting.entries import Entry, average_entry, measured_entry, printed
+from sparsitysolver.reporting.entries import Entry, average_entry, measured_entry
 from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
+from sparsitysolver.reporting.quantities import quantity_entry
 
 DENSE = "dense"
 # What the extended table says of every number, beside the number itself.
@@ -82,7 +83,7 @@ class MeasuredTable:
         rows = self.definition.rows if rows is None else rows
         records = [
             {METHOD: row.name, **self._marks(row)}
-            | {column.name: printed(self.entries[row.name, column.name].value) for column in self.columns}
+            | {column.name: self.entries[row.name, column.name].text for column in self.columns}
             for row in rows
         ]
         return pd.DataFrame(records, columns=[METHOD, *self.definition.marks, *(c.name for c in self.columns)])
@@ -92,7 +93,7 @@ class MeasuredTable:
 
         ``sd`` is the sample standard deviation over ``seeds`` seeds.
         """
-        rows = (*self.definition.rows, *self.definition.extended)
+        rows = self.definition.all_rows
         details = [
             {
                 f"{column.name} {quantity}": self.entries[row.name, column.name].quantities[quantity]
@@ -119,7 +120,13 @@ class MeasuredTable:
         return {mark: row.marks.get(mark, DASH) for mark in self.definition.marks}
 
 
-def build_table(name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Sequence[str] = ()) -> MeasuredTable:
+def build_table(
+    name: str,
+    cells: pd.DataFrame,
+    models: Sequence[str],
+    tasks: Sequence[str] = (),
+    curves: pd.DataFrame | None = None,
+) -> MeasuredTable:
     """Build a table from collected cells.
 
     Args:
@@ -128,6 +135,7 @@ def build_table(name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Se
         models: the models of the grid, in the order of the columns; exactly one where columns are tasks.
         tasks: the zero-shot tasks in the order of the columns, or the one perplexity task; those the cells hold where
             none are named.
+        curves: from :func:`read_curves`, for tables with rows that are read from searches.
 
     Raises:
         SparsitySolverError: cells are missing (all are named), stand twice, or hold no finite number; models or tasks
@@ -138,10 +146,13 @@ def build_table(name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Se
     definition = load_definition(name)
     columns = tuple(definition.columns(models, tasks or _tasks(definition, cells, models)))
     of_cells = [column for column in columns if column.task != AVERAGE]
-    rows = (*definition.rows, *definition.extended)
+    rows = definition.all_rows
     entries: dict[tuple[str, str], Entry] = {}
     missing = []
     for row, column in itertools.product(rows, of_cells):
+        if row.quantity:
+            entries[row.name, column.name] = _quantity(name, row, column, curves)
+            continue
         chosen = _choose(cells, row, column, definition.split)
         if chosen.empty:
             missing.append(_where(row, column))
@@ -153,6 +164,12 @@ def build_table(name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Se
         for row in rows:
             entries[row.name, AVERAGE] = average_entry({c.name: entries[row.name, c.name] for c in of_cells})
     return MeasuredTable(definition, columns, entries)
+
+
+def _quantity(name: str, row: Row, column: Column, curves: pd.DataFrame | None) -> Entry:
+    if curves is None:
+        raise SparsitySolverError(f"{name}: row '{row.name}' is read from the curves of searches: name their file.")
+    return quantity_entry(row, column, curves, _where(row, column))
 
 
 def _tasks(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:

@@ -115,13 +115,15 @@ def verdict_of(table: MeasuredTable, row: str, column: str) -> Verdict:
     """Verdict on a published cell by the names of its row and column."""
     if column not in table.columns_of_paper:
         return Verdict.NOT_COMPARABLE
-    method = next((r.method for r in table.definition.rows if r.name == row), None)
-    if method is None:
+    found = next((r for r in table.definition.rows if r.name == row), None)
+    if found is None:
         return Verdict.NOT_RUN
+    if found.quantity:  # how long a search took depends on its chance and on the machine
+        return Verdict.NOT_COMPARABLE
     if other_protocol(table, row, column):
         return Verdict.NOT_COMPARABLE
     metric = next(c.metric for c in table.columns if c.name == column)
-    return judge(table.definition.published.loc[row, column], table.entries[row, column].value, metric, method)
+    return judge(table.definition.published.loc[row, column], table.entries[row, column].value, metric, found.method)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class OrderClaim:
 def order_claims(table: MeasuredTable) -> list[OrderClaim]:
     """For each pair of the paper's rows the order that most of its columns show; none where they are split evenly."""
     published, claims = table.definition.published, []
-    for first, second in itertools.combinations([row.name for row in table.definition.rows], 2):
+    for first, second in itertools.combinations([row.name for row in table.definition.measured_rows], 2):
         pairs = [
             (float(published.loc[first, column]), float(published.loc[second, column]))
             for column in table.definition.published_columns

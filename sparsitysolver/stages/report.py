@@ -1,13 +1,18 @@
 """``report``: collect cells, write tables and documents. Nothing here imports torch."""
 
 import argparse
+import importlib
 from pathlib import Path
 
 RESULTS = Path("results")
+_LONG_TABLES = {
+    "strategies": "strategies of searches and cells to one long table, a row per unit",
+    "curves": "curves of searches to one long table, a row per episode",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The four documents that ``report`` writes."""
+    """What ``report`` writes."""
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     collect = what.add_parser("collect", help="cells to one long table and their samples")
     collect.add_argument("cells", nargs="+", type=Path, help="cell files")
@@ -20,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tasks", nargs="+", default=[], help="the grid's zero-shot tasks, in order, or its perplexity task"
     )
     table.add_argument("--out", type=Path, default=RESULTS, help="folder to write into")
+    for kind, text in _LONG_TABLES.items():
+        gather = what.add_parser(kind, help=text)
+        gather.add_argument("files", nargs="+", type=Path)
+        gather.add_argument("--out", type=Path, default=RESULTS / f"{kind}.csv")
+    settings = what.add_parser("settings", help="Table 7: the agent's settings, from strategies that it found")
+    settings.add_argument("strategies", nargs="+", type=Path)
+    settings.add_argument("--out", type=Path, default=RESULTS, help="folder to write into")
     for name, out, text in (
         ("paper-tables", Path("paper_tables.md"), "published beside measured, with verdicts"),
         ("readme", Path("README.md"), "fill the generated sections of the README"),
@@ -36,10 +48,17 @@ def run(args: argparse.Namespace) -> None:
         from sparsitysolver.reporting.collect import collect_command
 
         collect_command(args.cells, args.out)
+    elif args.what in _LONG_TABLES:
+        module = importlib.import_module(f"sparsitysolver.reporting.{args.what}")
+        getattr(module, f"{args.what}_command")(args.files, args.out)
     elif args.what == "table":
         from sparsitysolver.reporting.table_files import table_command
 
         table_command(args.name, args.cells, args.models, args.out, args.tasks)
+    elif args.what == "settings":
+        from sparsitysolver.reporting.settings_table import settings_command
+
+        settings_command(args.strategies, args.out)
     elif args.what == "paper-tables":
         from sparsitysolver.reporting.paper_tables import paper_tables_command
 

@@ -1,0 +1,79 @@
+"""``curves.csv``: every episode of every search, with what its reward windows give for the dense and uniform model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import Json, read_record
+from sparsitysolver.registry import method
+from sparsitysolver.reporting.frames import read_frame, write_frame
+from sparsitysolver.reporting.places import place_of
+
+AXES = (
+    "key",
+    "model",
+    "family",
+    "method",
+    "label",
+    "algorithm",
+    "granularity",
+    "sparsity",
+    "seed",
+    "task",
+    "warm_start",
+)
+EPISODE = ("episode", "ppl", "reward", "kept", "tokens", "seconds")
+REFERENCES = ("dense_ppl", "uniform_ppl", "uniform_reward")
+COLUMNS = (*AXES, *EPISODE, *REFERENCES)
+NUMBERS = ("sparsity", "seed", "episode", "ppl", "reward", "tokens", "seconds", *REFERENCES)
+# Searches rewarded on a task measure no perplexity, and one that is not finite is written as inf by the search.
+OPTIONAL = ("ppl", *REFERENCES)
+
+
+def curves_command(files: Sequence[Path], out: Path) -> None:
+    """``report curves``: the curves beside these strategy files, in one long table."""
+    rows = [row for path in sorted({Path(path) for path in files}) for row in _rows(path)]
+    write_frame(rows, COLUMNS, out)
+
+
+def read_curves(path: Path) -> pd.DataFrame:
+    """``curves.csv`` as a frame; a perplexity that was not finite is empty there."""
+    return read_frame(path, COLUMNS, NUMBERS, OPTIONAL)
+
+
+def _rows(path: Path) -> list[Json]:
+    strategy, place = read_record(path, "strategy"), place_of(path)
+    found = strategy["found"]
+    uniform = found.get("uniform") or {}
+    axes = {
+        "key": place.key,
+        "model": place.model,
+        "family": strategy["model"]["family"],
+        "method": place.method,
+        "label": method(place.method).label,
+        "algorithm": found["algorithm"],
+        "granularity": strategy["granularity"],
+        "sparsity": place.sparsity,
+        "seed": place.seed,
+        "task": place.task,
+        "warm_start": (found.get("warm_start") or {}).get("sha256", ""),
+        "dense_ppl": found.get("dense_ppl"),
+        "uniform_ppl": uniform.get("ppl"),
+        "uniform_reward": uniform.get("reward"),
+    }
+    return [axes | episode for episode in _episodes(path.with_suffix(".curve.csv"))]
+
+
+def _episodes(path: Path) -> list[Json]:
+    """The curve file of a search as texts; infinite perplexities become empty."""
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (FileNotFoundError, pd.errors.EmptyDataError) as error:
+        raise SparsitySolverError(f"no curve at {path}; search again.") from error
+    missing = [column for column in EPISODE if column not in frame]
+    if missing:
+        raise SparsitySolverError(f"{path} is not the curve of a search: column '{missing[0]}' is missing.")
+    frame["ppl"] = frame["ppl"].replace(["inf", "nan"], "")
+    return frame[list(EPISODE)].to_dict("records")

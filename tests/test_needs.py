@@ -1,0 +1,100 @@
+"""What tables and figures need: every kind of result, by model, method, sparsity and seed."""
+
+import pytest
+
+from sparsitysolver import needs
+from sparsitysolver.artefacts import TIMED, Artefacts
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.grid import Cell, Grid
+
+
+@pytest.fixture
+def tiny():
+    return Artefacts(Grid({"grid": "tiny"}))
+
+
+def test_pareto_has_every_method_at_every_sparsity_on_one_model(tiny):
+    cells = needs.needed(tiny.grid, needs.CELLS, "figure3")
+    assert {cell.model for cell in cells} == {"opt-tiny"}
+    assert {cell.sparsity for cell in cells if cell.method == "flap"} == {"0.1", "0.2", "0.3", "0.4", "0.5"}
+    assert [cell.sparsity for cell in cells if cell.method == "dense"] == ["0"]
+    assert len(tiny.collected("cells_figure3")) == len(cells)
+
+
+def test_comparison_of_agents_has_three_seeds_at_one_budget(tiny):
+    searches = needs.needed(tiny.grid, needs.CURVES, "figure6")
+    assert {(cell.method, cell.seed) for cell in searches} == {
+        (name, seed) for name in ("ppo", "amc", "amc_broadcast", "agmc") for seed in "012"
+    }
+    options = {tiny.search_settings(cell)["algorithm"]: tiny.search_settings(cell) for cell in searches}
+    assert {settings["episodes"] for settings in options.values()} == {300}
+    assert len({tiny.search_seed(cell) for cell in searches}) == len(searches)
+
+
+def test_a_reused_agent_waits_for_the_search_before_it(tiny):
+    cell = Cell("opt-tiny", "sparsitysolver_reuse", "0.3", "0", "mini")
+    first = needs.first_search(cell)
+    assert first == Cell("opt-tiny", "sparsitysolver_first", "0.2", "0", "mini")
+    files = tiny.search_inputs(cell)
+    assert files["first"] == tiny.strategy_path(first)
+    assert tiny.warm_start(files) == f"--warm-start {tiny.strategy_path(first).removesuffix('.json')}.agent"
+    assert tiny.warm_start(tiny.search_inputs(first)) == ""
+    assert "--a-min 0.3" in tiny.search_options(cell) and "warm" not in tiny.search_options(cell)
+
+
+def test_another_first_search_is_another_second_one():
+    paths = set()
+    for episodes in (30, 60):
+        artefacts = Artefacts(Grid({"grid": "tiny", "first_episodes": episodes}))
+        paths.add(artefacts.strategy_path(Cell("opt-tiny", "sparsitysolver_reuse", "0.3", "0", "mini")))
+    assert len(paths) == 2
+
+
+def test_rows_that_search_alike_share_a_search(tiny):
+    def path(name, sparsity="0.3"):
+        return tiny.strategy_path(Cell("opt-tiny", name, sparsity, "0", "mini"))
+
+    assert path("sparsitysolver_reuse") == path("sparsitysolver_reuse_recon")
+    assert path("sparsitysolver") == path("sparsitysolver_recon")
+    assert len({path(name) for name in ("sparsitysolver", "ppo", "amc", "sparsitysolver_first")}) == 4
+
+
+def test_strategies_come_from_searches_and_from_cells_of_allocators(tiny):
+    files = tiny.collected("strategies_figure12")
+    assert sum(path.startswith("results/strategies/") for path in files) == 3
+    assert sum("/owl/" in path and path.startswith("results/cells/") for path in files) == 3
+
+
+def test_timed_models_are_apart_from_evaluated_ones(tiny):
+    (record,) = tiny.collected("inference_figure3")
+    folders = tiny.timed_folders("opt-tiny", "figure3")
+    assert len(folders) == 20 and all(f"/{TIMED}/" in folder for folder in folders)
+    assert record.startswith("results/inference/opt-tiny/") and record.endswith("/figure3.json")
+    cell = tiny.timed_cells("opt-tiny", "figure3")[0]
+    assert tiny.pruned_path(cell) != tiny.pruned_path(cell, TIMED)
+
+
+def test_figures_without_their_model_are_left_out_or_refused():
+    one = Grid({"grid": "tiny", "models": "llama-tiny"})
+    assert not {"figure9", "figure10"} & set(needs.drawable(one)) and "figure8" in needs.drawable(one)
+    with pytest.raises(SparsitySolverError, match="figure10 shows the grid's model number 3"):
+        needs.needed(one, needs.CURVES, "figure10")
+    with pytest.raises(SparsitySolverError, match="unknown figure 'figure33'; did you mean figure3"):
+        needs.figure("figure33")
+
+
+def test_every_figure_and_kind_has_files(tiny):
+    for figure in needs.figures():
+        for kind in needs.kinds(figure):
+            assert tiny.collected(f"{kind}_{figure}")
+    for kind in needs.KINDS:
+        every = set(tiny.collected(kind))
+        if kind != needs.INFERENCE:  # timed anew for every figure: a ratio needs the same minutes
+            assert every >= {path for name in needs.figures() for path in tiny.collected(f"{kind}_{name}")}
+
+
+def test_paper_names_the_models_of_its_figures():
+    grid = Grid({"grid": "paper"})
+    assert needs.figure_models(grid, "figure6") == ["llama-2-7b"]
+    assert needs.figure_models(grid, "figure10") == ["opt-2.7b"]
+    assert {cell.model for cell in needs.needed(grid, needs.INFERENCE, "figure14")} == {"opt-6.7b"}
