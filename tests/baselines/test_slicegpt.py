@@ -11,11 +11,9 @@ from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.adapter import adapt, adapter_class
 from sparsitysolver.models.rotated import RMSN_EPS, RotatedNorm
 from sparsitysolver.models.structure import apply_structure, rotated_structure
-from sparsitysolver.pruning.rotation import (
-    centre_outputs,
-    fold_gain,
+from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
+from sparsitysolver.pruning.widths import (
     matched_width,
-    principal_components,
     removed_fraction,
     rounding_interval,
     sliced_width,
