@@ -5,6 +5,7 @@ Source: Ashkboos et al., SliceGPT: Compress Large Language Models by Deleting Ro
 
 from fractions import Fraction
 
+from sparsitysolver.models.published import PublishedModel
 from sparsitysolver.models.shape import Shape
 
 INTERVAL, INTERVAL_FROM = 8, 512  # widths are multiples of 8 in streams of 512 channels or more
@@ -28,6 +29,21 @@ def stored_weights(shape: Shape, width: int) -> int:
     written = channels + shape.ffn  # columns of both output projections
     last = (shape.hidden - width) * (shape.ffn + width)  # the last FFN output and its shortcut stay full width
     return shape.layers * width * (read + written + 2 * width) + last
+
+
+def stored_parameters(model: PublishedModel, width: int) -> int:
+    """All parameters of a published model sliced to ``width``.
+
+    Norms vanish into the linears, tables are cut, and the head is untied and whole; where linears have biases, the head
+    gets one from the last norm, and biases of outputs are cut but the last.
+    """
+    shape = model.shape
+    total = stored_weights(shape, width) + model.embeddings * width + model.vocabulary * shape.hidden
+    if not model.biased:
+        return total
+    cut = ("attention_output", "ffn_output")
+    biases = sum(width if role in cut else rows for role, (rows, _) in shape.matrices.items())
+    return total + shape.layers * biases + (shape.hidden - width) + model.vocabulary
 
 
 def removed_fraction(shape: Shape, width: int) -> float:
