@@ -7,14 +7,8 @@ from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.rotated import rotate_skeleton, set_table
 from sparsitysolver.models.structure import rotated_structure
 from sparsitysolver.pruning.job import Job, Outcome
-from sparsitysolver.pruning.rotation import (
-    centre_outputs,
-    fold_gain,
-    matched_width,
-    principal_components,
-    removed_fraction,
-    sliced_width,
-)
+from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
+from sparsitysolver.pruning.widths import matched_width, removed_fraction, sliced_width
 from sparsitysolver.statistics.moments import Moments
 from sparsitysolver.statistics.replay import LayerReplay
 

@@ -80,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("preflight", "preflight", _preflight, "dense perplexity against the registry of published values"),
         ("assets", "assets", _assets, "fill an assets folder for machines without network"),
         ("report", "report", _report, "collect cells, write tables and documents (no torch)"),
+        ("audit", "audit", _audit, "check the arithmetic of published tables; exit status 0 whether or not it flags"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(stage=stage)
@@ -214,6 +215,12 @@ def _assets(parser: argparse.ArgumentParser) -> None:
 
 def _report(parser: argparse.ArgumentParser) -> None:
     from sparsitysolver.stages.report import add_arguments
+
+    add_arguments(parser)
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    from sparsitysolver.stages.audit import add_arguments
 
     add_arguments(parser)
 

@@ -58,12 +58,18 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One line of ``config/models.tsv``; ``parameters`` counts a tied head once, 0 where not stated."""
+    """One line of ``config/models.tsv``; ``parameters`` counts a tied head once; sizes are 0 where not stated."""
 
     key: str
     family: str
     hub_id: str
     revision: str
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    ffn: int
     parameters: int
     gpus: int
     memory_gib: int
@@ -80,7 +86,7 @@ def models_table() -> dict[str, ModelRow]:
             family=row["family"],
             hub_id=row["hub_id"],
             revision=row["revision"],
-            parameters=int(row["parameters"] or 0),
+            **{k: int(row[k] or 0) for k in ("layers", "hidden", "heads", "kv_heads", "head_dim", "ffn", "parameters")},
             gpus=int(row["gpus"] or 1),
             memory_gib=int(row["memory_gib"] or 4),
             paper_name=row["paper_name"],

@@ -478,7 +478,7 @@ print(sorted({"torch", "transformers", "datasets", "stable_baselines3"} & set(sy
 def test_help_is_quick():
     commands = [
         "",
-        *["sample", "calibrate", "search", "prune", "evaluate", "bench", "preflight", "assets", "report"],
+        *["sample", "calibrate", "search", "prune", "evaluate", "bench", "preflight", "assets", "report", "audit"],
         "bench episode",
     ]
     result = subprocess.run([sys.executable, "-c", HELP, *commands], capture_output=True, text=True, check=True)

@@ -1,17 +1,12 @@
-"""SliceGPT's mathematics: norms folded into linears, principal components of the stream, widths.
+"""SliceGPT's mathematics: norms folded into linears, principal components of the stream.
 
 Source: Ashkboos et al., SliceGPT: Compress Large Language Models by Deleting Rows and Columns, ICLR 2024, section 3.
 Weights are (out, in); all functions compute in float64 and return it, so that only storing rounds.
 """
 
-from fractions import Fraction
-
 import torch
 
-from sparsitysolver.models.shape import Shape
-
 DAMPING = 0.01  # share of the mean diagonal added before the eigendecomposition
-INTERVAL, INTERVAL_FROM = 8, 512  # widths are multiples of 8 in streams of 512 channels or more
 
 
 def fold_gain(
@@ -44,35 +39,3 @@ def principal_components(gram: torch.Tensor) -> torch.Tensor:
     damped = gram.double().clone()
     damped.diagonal().add_(DAMPING * damped.diagonal().mean())
     return torch.linalg.eigh(damped).eigenvectors.flip(1)
-
-
-def rounding_interval(hidden: int) -> int:
-    """What widths are multiples of: 8 from 512 channels upwards, 1 below (design: decision 4)."""
-    return INTERVAL if hidden >= INTERVAL_FROM else 1
-
-
-def sliced_width(hidden: int, slicing: float) -> int:
-    """k = (1 - slicing) * hidden, rounded down to the interval; exact for decimal fractions."""
-    interval = rounding_interval(hidden)
-    return int((1 - Fraction(str(slicing))) * hidden) // interval * interval
-
-
-def stored_weights(shape: Shape, width: int) -> int:
-    """Weights that a model sliced to ``width`` stores in its decoder layers, shortcuts included, biases not."""
-    channels = shape.groups * shape.group_channels
-    read = channels + 2 * shape.groups * shape.head_dim + shape.ffn_inputs * shape.ffn  # rows of q, k, v, FFN inputs
-    written = channels + shape.ffn  # columns of both output projections
-    last = (shape.hidden - width) * (shape.ffn + width)  # the last FFN output and its shortcut stay full width
-    return shape.layers * width * (read + written + 2 * width) + last
-
-
-def removed_fraction(shape: Shape, width: int) -> float:
-    """Achieved sparsity: 1 - stored weights / prunable weights of the dense model; negative near full width."""
-    return 1 - stored_weights(shape, width) / shape.prunable_weights
-
-
-def matched_width(shape: Shape, sparsity: float) -> int:
-    """The width whose removed fraction of prunable weights is closest to ``sparsity``; the larger one at a draw."""
-    interval = rounding_interval(shape.hidden)
-    widths = range(shape.hidden // interval * interval, 0, -interval)
-    return min(widths, key=lambda width: abs(removed_fraction(shape, width) - sparsity), default=0)

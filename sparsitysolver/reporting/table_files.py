@@ -11,6 +11,7 @@ from sparsitysolver.reporting.curves import read_curves
 from sparsitysolver.reporting.definition import DASH, METHOD, Row, load_definition
 from sparsitysolver.reporting.entries import Entry, printed
 from sparsitysolver.reporting.latex import fitted, tabular, tex_escape, tex_table
+from sparsitysolver.reporting.metrics import AVERAGE
 from sparsitysolver.reporting.paired import compare_rows, pairs_frame
 from sparsitysolver.reporting.samples import Samples, read_samples, samples_path
 from sparsitysolver.reporting.tables import Footnote, MeasuredTable, build_table
@@ -62,10 +63,19 @@ def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
     }
 
 
+def _answers(table: MeasuredTable) -> dict[str, dict[str, int]]:
+    answers: dict[str, dict[str, int]] = {}
+    for (row, column), entry in table.entries.items():
+        if column != AVERAGE and entry.value is not None and entry.items:
+            answers.setdefault(row, {})[column] = entry.items * entry.seeds
+    return answers
+
+
 def write_table(table: MeasuredTable, samples: Samples, out_dir: Path) -> None:
     """Write ``NAME.csv``, ``NAME.tex``, their ``NAME_extended`` twins, ``NAME.footnotes.json`` and ``NAME.pairs.csv``.
 
-    The footnotes' file also names the table's models and tasks: columns alone do not say both.
+    The footnotes' file also names the table's models and tasks: columns alone do not say both. ``answers`` in it says
+    how many answers an accuracy rests on, items times seeds, by row and column.
     """
     definition, name = table.definition, table.definition.name
     rows = definition.all_rows
@@ -77,7 +87,7 @@ def write_table(table: MeasuredTable, samples: Samples, out_dir: Path) -> None:
         {"number": note.number, "reason": note.reason, "places": [list(place) for place in note.places]}
         for note in table.footnotes(rows)
     ]
-    axes = {"models": table.models, "tasks": table.tasks}
+    axes = {"models": table.models, "tasks": table.tasks, "answers": _answers(table)}
     write_json(out_dir / f"{name}.footnotes.json", axes | {"footnotes": notes})
     write_csv(pairs_frame(table, compare_rows(table, samples)), out_dir / f"{name}.pairs.csv")
 

@@ -9,16 +9,16 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, OPTCo
 from baselines import slicegpt
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.adapter import adapt, adapter_class
+from sparsitysolver.models.published import published_model
 from sparsitysolver.models.rotated import RMSN_EPS, RotatedNorm
 from sparsitysolver.models.structure import apply_structure, rotated_structure
-from sparsitysolver.pruning.rotation import (
-    centre_outputs,
-    fold_gain,
+from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
+from sparsitysolver.pruning.widths import (
     matched_width,
-    principal_components,
     removed_fraction,
     rounding_interval,
     sliced_width,
+    stored_parameters,
     stored_weights,
 )
 
@@ -26,7 +26,7 @@ OPT_125M = {"vocab_size": 50272, "hidden_size": 768, "num_hidden_layers": 12, "n
 LLAMA_7B = {"vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
 
 
-def published_model(config, width):
+def sliced_model(config, width):
     """A model of the published size, sliced to ``width``, without storage."""
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
@@ -79,13 +79,16 @@ def test_rounding_interval_starts_at_512():
 
 
 def test_opt_125m_has_the_published_number_of_parameters():
-    model = published_model(OPTConfig(ffn_dim=3072, word_embed_proj_dim=768, **OPT_125M), 608)
+    model = sliced_model(OPTConfig(ffn_dim=3072, word_embed_proj_dim=768, **OPT_125M), 608)
     assert sum(parameter.numel() for parameter in model.parameters()) == 147_250_880
+    assert stored_parameters(published_model("opt-125m"), 608) == 147_250_880
 
 
 def test_llama_7b_has_the_published_number_of_parameters():
-    model = published_model(LlamaConfig(intermediate_size=11008, **LLAMA_7B), 3272)
-    assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(6.106e9, rel=1e-3)
+    model = sliced_model(LlamaConfig(intermediate_size=11008, **LLAMA_7B), 3272)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    assert parameters == pytest.approx(6.106e9, rel=1e-3)
+    assert stored_parameters(published_model("llama-7b"), 3272) == parameters
 
 
 def test_a_fifth_of_the_weights_needs_more_than_a_fifth_of_the_width():
@@ -99,8 +102,10 @@ def test_a_fifth_of_the_weights_needs_more_than_a_fifth_of_the_width():
 
 def test_mistral_is_counted_by_its_groups():
     config = MistralConfig(intermediate_size=14336, num_key_value_heads=8, **LLAMA_7B)
-    model = published_model(config, 3272)
-    assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(6.51e9, rel=1e-3)
+    model = sliced_model(config, 3272)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    assert parameters == pytest.approx(6.51e9, rel=1e-3)
+    assert stored_parameters(published_model("mistral-7b"), 3272) == parameters
     weights = sum(w.weight.numel() for _, w in adapt(model).prunable_linears())
     shortcuts = sum(linear.weight.numel() for linear in adapt(model).shortcuts)
     assert weights + shortcuts == stored_weights(adapt(model).shape, 3272)

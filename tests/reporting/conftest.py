@@ -1,11 +1,14 @@
 """Cell files and collected cells in a temporary folder."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sparsitysolver import CONFIG
 from sparsitysolver.records import content_key, write_json
+from sparsitysolver.reporting.audit import Line, audit
 from sparsitysolver.reporting.collect import collect
 
 
@@ -32,3 +35,22 @@ def collected(save: Callable, tmp_path: Path) -> Callable[[list[dict]], Path]:
         return out
 
     return write
+
+
+@pytest.fixture
+def table_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write a printed table: a header and rows, all text."""
+
+    def write(*rows: list[str], name: str = "table9.csv") -> Path:
+        path = tmp_path / name
+        with path.open("w", newline="") as handle:
+            csv.writer(handle).writerows(rows)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def paper() -> list[Line]:
+    """The audit of the published tables."""
+    return audit(CONFIG / "paper")
