@@ -60,4 +60,5 @@ rule all:
 include: "rules/common.smk"
 include: "rules/prune.smk"
 include: "rules/report.smk"
+include: "rules/audit.smk"
 include: "rules/tiny.smk"

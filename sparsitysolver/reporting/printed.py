@@ -15,6 +15,7 @@ from sparsitysolver.reporting.definition import DASH, METHOD, descriptive_column
 from sparsitysolver.reporting.metrics import is_zero_shot
 
 QUANTITIES = "quantities.csv"  # rows that hold another quantity than their table's metric, by name
+SETTINGS = "Parameters"  # first column of tables that hold settings, not measurements
 TWINS = ("_extended",)  # what this project writes beside a table, under the table's name
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.IGNORECASE)
 
@@ -73,8 +74,8 @@ class PrintedTable:
 def find_tables(path: Path) -> list[Path]:
     """The table files of a folder, or the one file.
 
-    In a folder these are ``table*.csv`` and every other CSV file with a column ``Method``, without what this project
-    writes beside a table (``tableN_extended.csv``, ``tableN.pairs.csv``).
+    In a folder these are ``table*.csv`` and every other CSV file with a column ``Method``, without tables of settings
+    (``Parameters``) and what this project writes beside a table (``tableN_extended.csv``, ``tableN.pairs.csv``).
 
     Raises:
         SparsitySolverError: nothing there, or a folder without tables.
@@ -88,6 +89,7 @@ def find_tables(path: Path) -> list[Path]:
     files = [
         file for file in path.glob("*.csv") if file.is_file() and "." not in file.stem and not file.stem.endswith(TWINS)
     ]
+    files = [file for file in files if SETTINGS not in _first_line(file)]
     tables = [file for file in files if file.stem.startswith("table") or METHOD in _first_line(file)]
     if not tables:
         found = ", ".join(sorted(file.name for file in path.glob("*.csv"))) or "no CSV file"
