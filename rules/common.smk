@@ -43,3 +43,8 @@ def memory(wildcards):
 def gpu(wildcards):
     """GPUs of a job, by model."""
     return gpus(wildcards.model)
+
+
+def alone(wildcards):
+    """All cores of this machine, so that nothing runs beside a job; elsewhere the scheduler has to see to that."""
+    return workflow.resource_settings.cores or grid.threads
