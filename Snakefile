@@ -8,6 +8,7 @@ from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver import preload, resources
 from sparsitysolver.artefacts import SHARED, Artefacts, deciding, gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
+from sparsitysolver.needs import STUDIED
 from sparsitysolver.registry import methods_table
 from sparsitysolver.sources import prune_code, source_files, stage_code
 
@@ -60,5 +61,6 @@ rule all:
 include: "rules/common.smk"
 include: "rules/prune.smk"
 include: "rules/report.smk"
+include: "rules/measure.smk"
 include: "rules/audit.smk"
 include: "rules/tiny.smk"

@@ -7,6 +7,11 @@ def cell_of(wildcards):
     return Cell(wildcards.model, wildcards.method, wildcards.sparsity, wildcards.seed, (own or [grid.task])[0])
 
 
+def study(wildcards):
+    """The cell that stands for a reconstruction study: the uniform strategy's, on the grid's own text."""
+    return Cell(wildcards.model, STUDIED, wildcards.sparsity, wildcards.seed, grid.task)
+
+
 def common(wildcards):
     """Options that every stage on a model takes; models that need no GPU stay on the CPU wherever they run."""
     assets = f"--assets {grid.assets.folder} " if grid.assets.folder else ""
@@ -43,3 +48,8 @@ def memory(wildcards):
 def gpu(wildcards):
     """GPUs of a job, by model."""
     return gpus(wildcards.model)
+
+
+def alone(wildcards):
+    """All cores of this machine, so that nothing runs beside a job; elsewhere the scheduler has to see to that."""
+    return workflow.resource_settings.cores or grid.threads

@@ -59,7 +59,7 @@ class Artefacts:
             needs.CELLS: self.cell_path,
             needs.STRATEGIES: lambda cell: self.strategy_path(cell) if searches(cell.row) else self.cell_path(cell),
             needs.CURVES: self.strategy_path,
-            needs.INFERENCE: lambda cell: self.inference_path(cell.model, of or None),
+            needs.INFERENCE: lambda cell: self.inference_path(cell.model),
             needs.RECONSTRUCTION: self.study_path,
         }
         return list(dict.fromkeys(map(paths[kind], wanted)))
@@ -84,9 +84,10 @@ class Artefacts:
         """
         return f"{RESULTS}/pruned/{_place(cell)}/{use or target(cell)}/{self.pruned_key(cell)}"
 
-    def inference_path(self, model: str, of: str | None) -> str:
-        """Path of the record of inference times of a model, dense and pruned, for a figure."""
-        return f"{RESULTS}/inference/{model}/{content_key(self._timed_keys(model, of))}/{of or 'all'}.json"
+    def inference_path(self, model: str) -> str:
+        """Path of the record of inference times of a model, dense and pruned; one for all figures."""
+        pruned = [self.pruned_key(cell) for cell in self._timed_cells(model)]
+        return f"{RESULTS}/inference/{model}/{content_key([self.model_identity(model), self.precision(model), pruned])}.json"
 
     def study_path(self, cell: Cell) -> str:
         """Path of the record of a reconstruction study."""
@@ -268,18 +269,21 @@ class Artefacts:
         """The option that names the agent to start from, if the search has one before it."""
         return f"--warm-start {Path(files['first']).with_suffix('.agent')}" if "first" in files else ""
 
-    def timed_cells(self, model: str, of: str) -> list[Cell]:
-        """The pruned models of a model whose inference is timed for a figure, or for all."""
-        cells = needs.needed(self.grid, needs.INFERENCE, None if of == "all" else of)
+    def timed_folders(self, model: str) -> list[str]:
+        """Folders of the pruned models of a model whose inference is timed."""
+        return [self.pruned_path(cell, TIMED) for cell in self._timed_cells(model)]
+
+    def _timed_cells(self, model: str) -> list[Cell]:
+        cells = needs.needed(self.grid, needs.INFERENCE)
         return [cell for cell in cells if cell.model == model and cell.method != needs.DENSE]
 
-    def timed_folders(self, model: str, of: str) -> list[str]:
-        """Folders of those models."""
-        return [self.pruned_path(cell, TIMED) for cell in self.timed_cells(model, of)]
-
-    def _timed_keys(self, model: str, of: str | None) -> list[Any]:
-        cells = self.timed_cells(model, of or "all")
-        return [self.model_identity(model), self.precision(model), [self.pruned_key(cell) for cell in cells]]
+    def study_inputs(self, cell: Cell) -> dict[str, str]:
+        """Files that a reconstruction study reads."""
+        files = {
+            "calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed)),
+            "stats": self._stats(cell),
+        }
+        return files | {"reconstruction_calibration": self.ids_path(cell.model, self.study_draw(cell))}
 
     def study_draw(self, cell: Cell) -> str:
         """Calibration windows of a reconstruction study: as many as its largest number of samples."""

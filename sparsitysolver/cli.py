@@ -8,6 +8,7 @@ import sys
 
 from sparsitysolver import preload
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
+from sparsitysolver.stages import measure_options
 
 EXIT_INTERRUPTED = 130
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR})
@@ -76,7 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
         ("search", "search", _search, "search how much of each unit to keep"),
         ("prune", "prune", _prune, "prune a model and write it as a folder that is again a model"),
         ("evaluate", "evaluate", _evaluate, "perplexity or zero-shot accuracy of a dense or pruned model"),
-        ("bench", "bench", _bench, "measure what an episode costs"),
+        ("bench", "bench", _bench, "measure what an episode costs, and how fast pruned models are"),
+        ("study", "reconstruction_study", _study, "what a component of the method is worth"),
         ("preflight", "preflight", _preflight, "dense perplexity against the registry of published values"),
         ("assets", "assets", _assets, "fill an assets folder for machines without network"),
         ("report", "report", _report, "collect cells, write tables and documents (no torch)"),
@@ -88,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _model(parser: argparse.ArgumentParser) -> None:
+def _model(parser: argparse.ArgumentParser, windows: bool = True) -> None:
     parser.add_argument("model", metavar="MODEL", help="hub id, local folder, or key of config/models.tsv")
     parser.add_argument("--assets", help="assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
@@ -96,7 +98,8 @@ def _model(parser: argparse.ArgumentParser) -> None:
     threads = os.environ.get("SPARSITYSOLVER_THREADS", "1")
     parser.add_argument("--threads", type=int, default=threads, help=f"torch threads (default: {threads})")
     parser.add_argument("--gpus", type=int, default=1, help="GPUs to lock for this job (default: 1)")
-    parser.add_argument("--seqlen", type=int, help="window length in tokens (default: 2048 or the model's maximum)")
+    if windows:
+        parser.add_argument("--seqlen", type=int, help="window length in tokens (default: 2048 or the model's maximum)")
 
 
 def _calibration(parser: argparse.ArgumentParser) -> None:
@@ -198,6 +201,17 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     episode.add_argument("--sparsity", type=float, help="default: 0.2, unstructured 0.5")
     episode.add_argument("--rounds", type=int, default=6, help="updates of 15 episodes to time (default: 6)")
     episode.add_argument("--json", action="store_true")
+    inference = what.add_parser("inference", help="prefill, decode and memory of pruned models against the dense one")
+    _model(inference, windows=False)
+    measure_options.add_inference(inference)
+
+
+def _study(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    reconstruction = what.add_parser("reconstruction", help="perplexity by number of reconstruction samples and module")
+    _model(reconstruction)
+    _calibration(reconstruction)
+    measure_options.add_reconstruction(reconstruction)
 
 
 def _preflight(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ CELLS, STRATEGIES, CURVES, INFERENCE, RECONSTRUCTION = KINDS = (
     "reconstruction",
 )
 DENSE = "dense"
+STUDIED = "uniform_recon"  # stands for reconstruction studies, which have the uniform strategy
 
 
 def figures() -> list[str]:
@@ -84,7 +85,7 @@ def _of_need(grid: Grid, target: str, need: dict[str, Any]) -> Iterator[Cell]:
     """Cells of one entry of ``needs``; the reconstruction study has no method: it is the uniform strategy's."""
     seeds = [str(index) for index in range(need["seeds"])] if "seeds" in need else grid.seeds
     for model in figure_models(grid, target)[: need.get("models")]:
-        for name in need.get("methods", ["uniform_recon"]):
+        for name in need.get("methods", [STUDIED]):
             for sparsity in ["0"] if name == DENSE else [str(value) for value in _list(need["sparsity"])]:
                 for seed in ["0"] if name == DENSE else seeds:
                     yield Cell(model, name, sparsity, seed, grid.task)

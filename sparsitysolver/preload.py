@@ -32,7 +32,12 @@ LIBRARIES = (
     "jsonschema",
 )
 # Read when the libraries are imported: what a job would set for itself must be there before.
-QUIET = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+QUIET = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "KINETO_LOG_LEVEL": "99",  # torch's profiler, which counts the memory of inference
+}
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _INTERRUPT = b"i"
 _LENGTH = struct.Struct("!Q")

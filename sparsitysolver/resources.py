@@ -24,7 +24,14 @@ def minutes(model: str, tokens: int) -> int:
 
 def stage_tokens(stage: str) -> int:
     """Tokens that go through the model in a stage of fixed work."""
-    return {"sample": 0, "calibrate": 128 * _WINDOW, "prune": 8 * 256 * _WINDOW}[stage]
+    evaluation, reconstruction = 170 * _WINDOW, 4 * 255 * _WINDOW  # four passes over 1 + 2 + ... + 128 windows
+    return {
+        "sample": 0,
+        "calibrate": 128 * _WINDOW,
+        "prune": 8 * 256 * _WINDOW,
+        "inference": 256 * _WINDOW,
+        "reconstruction_study": 26 * evaluation + 3 * reconstruction,
+    }[stage]
 
 
 def search_tokens(artefacts: Artefacts, cell: Cell) -> int:

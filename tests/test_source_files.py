@@ -18,7 +18,10 @@ for stage in sys.argv[1:]:
     importlib.import_module(stage)
     print(*(name for name in sys.modules if name.split(".")[0] in ("sparsitysolver", "baselines")))
 """
-STAGES = [f"sparsitysolver.stages.{name}" for name in ("sample", "calibrate", "search", "prune", "evaluate")]
+STAGES = [
+    f"sparsitysolver.stages.{name}"
+    for name in ("sample", "calibrate", "search", "prune", "evaluate", "inference", "reconstruction_study")
+]
 
 
 def only_docstring(path):

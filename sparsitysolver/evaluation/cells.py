@@ -34,18 +34,23 @@ def perplexity_fields(loaded: LoadedModel, windows: Windows, losses: np.ndarray,
     Raises:
         SparsitySolverError: the perplexity is not finite.
     """
+    return {
+        "metrics": {"ppl": finite_perplexity(loaded, windows, losses)},
+        "fingerprint": perplexity_fingerprint(loaded, windows),
+        "leakage": _perplexity_leakage(windows, pruning),
+        "windows": [round(float(loss), 8) for loss in losses],
+    } | _pruned_fields(loaded, pruning)
+
+
+def finite_perplexity(loaded: LoadedModel, windows: Windows, losses: np.ndarray) -> Json:
+    """The metric of a cell of perplexity; see :func:`perplexity_fields`."""
     ppl = perplexity(losses)
     if not math.isfinite(ppl):
         raise SparsitySolverError(
             f"the perplexity of {loaded.source.name} on {windows.text.source} is {ppl}: "
             f"{int((~np.isfinite(losses)).sum())} of {len(losses)} windows have no finite loss. Try another dtype."
         )
-    return {
-        "metrics": {"ppl": {"value": ppl, "stderr": perplexity_stderr(losses), "n": len(losses)}},
-        "fingerprint": _perplexity_fingerprint(loaded, windows),
-        "leakage": _perplexity_leakage(windows, pruning),
-        "windows": [round(float(loss), 8) for loss in losses],
-    } | _pruned_fields(loaded, pruning)
+    return {"value": ppl, "stderr": perplexity_stderr(losses), "n": len(losses)}
 
 
 def zero_shot_fields(
@@ -115,7 +120,7 @@ def _search(strategy: Json) -> Json | None:
     return {key: found[key] for key in ("algorithm", "evaluations", "tokens", "episodes", "reward_split")}
 
 
-def _perplexity_fingerprint(loaded: LoadedModel, windows: Windows) -> Json:
+def perplexity_fingerprint(loaded: LoadedModel, windows: Windows) -> Json:
     """The protocol behind a number; equal for all cells of a column."""
     text = windows.text
     return {

@@ -80,7 +80,14 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What a pruner leaves: the structure to rebuild the model's shapes (None: unchanged), and facts for the record."""
+    """What a pruner leaves.
+
+    Attributes:
+        structure: rebuilds the model's shapes; None where they are unchanged.
+        facts: what the record says of the pruning.
+        run: the same for what differs from run to run, such as times.
+    """
 
     structure: Structure | None
     facts: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)

@@ -1,5 +1,8 @@
 """Structured pruning that physically shrinks a layer: rows of the input linears, columns of the output linear."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -51,3 +54,21 @@ def slice_ffn(adapter: Adapter, index: int, neurons: torch.Tensor, output_weight
     for linear in layer.ffn_inputs:
         keep_rows(linear, neurons)
     set_columns(layer.ffn_output, layer.ffn_output.weight[:, neurons] if output_weight is None else output_weight)
+
+
+@contextmanager
+def dense_again(adapter: Adapter) -> Iterator[None]:
+    """Whatever the block slices of a dense model is as before when it ends; the dense weights are kept, not copied."""
+    attentions = [(module, adapter.layer(module).attention) for module in adapter.layer_modules]
+    linears = [
+        (linear, linear.weight, linear.bias, linear.in_features, linear.out_features)
+        for _, linear in adapter.prunable_linears()
+    ]
+    try:
+        yield
+    finally:
+        for module, attention in attentions:
+            adapter.set_attention(module, attention)
+            adapter.group_count_changed(attention, adapter.shape.groups)
+        for linear, *before in linears:
+            linear.weight, linear.bias, linear.in_features, linear.out_features = before

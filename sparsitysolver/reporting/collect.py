@@ -1,16 +1,16 @@
 """Collect cells into ``results/cells.csv``: long form, one row per metric, the one input of tables and figures."""
 
-import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, atomic_path, content_key, read_record
+from sparsitysolver.records import Json, content_key, read_record
 from sparsitysolver.reporting.fingerprints import cell_name, check_fingerprints
+from sparsitysolver.reporting.rows import numbers, write_rows
 from sparsitysolver.reporting.samples import samples_path, write_samples
 
 LEAKAGE = ("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task")
@@ -47,7 +47,7 @@ def read_cells(paths: Sequence[Path]) -> list[Json]:
 
 def _read_cell(path: Path) -> Json:
     cell = read_record(path, "cell")
-    for where, value in _numbers(cell):
+    for where, value in numbers(cell):
         if not math.isfinite(value):
             raise SparsitySolverError(
                 f"{cell_name(cell, str(path))}: {where} is {value}; a cell holds finite numbers only."
@@ -56,18 +56,6 @@ def _read_cell(path: Path) -> Json:
     if missing:
         raise SparsitySolverError(f"{path} is not a valid cell: measured (status ok), but without {missing[0]}.")
     return cell
-
-
-def _numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a JSON value with its place; Python's JSON reader accepts NaN and overflows to infinity."""
-    if isinstance(value, float):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _numbers(item, f"{where}/{key}" if where else key)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _numbers(item, f"{where}/{index}")
 
 
 def collect(cell_paths: Sequence[Path], out_csv: Path) -> None:
@@ -83,10 +71,7 @@ def collect(cell_paths: Sequence[Path], out_csv: Path) -> None:
     check_fingerprints(cells, [str(path) for path in paths])
     rows = [row for cell, path in zip(cells, paths, strict=True) for row in _rows(cell, path.stem)]
     rows.sort(key=_order)
-    with atomic_path(out_csv) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(out_csv, COLUMNS, rows)
     write_samples({path.stem: cell for cell, path in zip(cells, paths, strict=True)}, samples_path(out_csv))
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, read_record
 from sparsitysolver.registry import method
-from sparsitysolver.reporting.frames import read_frame, write_frame
+from sparsitysolver.reporting.frames import read_frame
 from sparsitysolver.reporting.places import place_of
+from sparsitysolver.reporting.rows import write_rows
 
 AXES = (
     "key",
@@ -35,7 +36,7 @@ OPTIONAL = ("ppl", *REFERENCES)
 def curves_command(files: Sequence[Path], out: Path) -> None:
     """``report curves``: the curves beside these strategy files, in one long table."""
     rows = [row for path in sorted({Path(path) for path in files}) for row in _rows(path)]
-    write_frame(rows, COLUMNS, out)
+    write_rows(out, COLUMNS, rows)
 
 
 def read_curves(path: Path) -> pd.DataFrame:

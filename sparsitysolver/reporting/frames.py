@@ -1,20 +1,12 @@
-"""Long tables of the results folder: written whole, read back with their columns and numbers checked."""
+"""Long tables of the results folder, read back with their columns and numbers checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import atomic_path
-
-
-def write_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], path: Path) -> None:
-    """Write rows as CSV in the order given; missing and null values are empty."""
-    frame = pd.DataFrame(list(rows), columns=list(columns))
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_frame(

@@ -7,8 +7,9 @@ import pandas as pd
 
 from sparsitysolver.records import Json, content_key, read_json, read_record
 from sparsitysolver.registry import is_zero_shot, method
-from sparsitysolver.reporting.frames import read_frame, write_frame
+from sparsitysolver.reporting.frames import read_frame
 from sparsitysolver.reporting.places import place_of
+from sparsitysolver.reporting.rows import write_rows
 
 AXES = ("model", "family", "method", "label", "granularity", "algorithm", "sparsity", "seed", "task")
 UNITS = ("achieved_sparsity", "unit", "name", "kind", "layer", "size", "kept", "ratio")
@@ -26,7 +27,7 @@ def strategies_command(files: Sequence[Path], out: Path) -> None:
         for row in _rows(Path(path)):
             rows.setdefault(tuple(row[name] for name in (*AXES, "unit", "kept")), row)
     ordered = sorted(rows.values(), key=lambda row: tuple(row[name] for name in (*AXES, "key", "unit")))
-    write_frame(ordered, COLUMNS, out)
+    write_rows(out, COLUMNS, ordered)
 
 
 def read_strategies(path: Path) -> pd.DataFrame:

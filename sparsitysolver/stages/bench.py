@@ -5,7 +5,6 @@ import copy
 import json
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from sparsitysolver.search.solve import make_problem
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, statistics_of
 from sparsitysolver.stages.reward import reward_of
 from sparsitysolver.statistics.collect import Statistics, tap_of
+from sparsitysolver.timing import timed
 
 DEFAULT_SPARSITIES = {UNSTRUCTURED: 0.5}
 
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
 def _one_round(search: ppo.Search, dense: Adapter, materialise: Callable[[list[int]], Adapter], times: _Times) -> None:
     problem, done = search.problem, len(search.journal.episodes)
     windows = problem.objective.windows
-    whole = _seconds(search.update)
+    whole = timed(search.update)[1]
     episodes = search.journal.episodes[done:]
     agent_share = (whole - sum(episode.seconds for episode in episodes)) / len(episodes)
     for number, episode in enumerate(episodes):
@@ -89,7 +89,7 @@ def _one_round(search: ppo.Search, dense: Adapter, materialise: Callable[[list[i
         ]
         for index in range(len(work)):
             into, extra, call = work[(number + index) % len(work)]
-            into.append(extra + _seconds(call))
+            into.append(extra + timed(call)[1])
 
 
 def _materialiser(dense: Adapter, statistics: Statistics, settings: SearchSettings) -> Callable[[list[int]], Adapter]:
@@ -115,16 +115,6 @@ def _masked(dense: Adapter, statistics: Statistics, criterion: str, kept: list[i
         scores = score(linear.weight, statistics.of(int(layer), tap_of(role)))
         linear.weight.data.masked_fill_(~row_mask(scores, count), 0)
     return adapter
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def _print(args: argparse.Namespace, times: _Times, windows: torch.Tensor, engine: Engine) -> None:

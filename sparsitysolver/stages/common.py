@@ -9,7 +9,7 @@ from sparsitysolver.data.sampling import Calibration, Sample, sample
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
-from sparsitysolver.records import content_key
+from sparsitysolver.records import Json, content_key, read_json
 from sparsitysolver.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, RECONSTRUCTION_WINDOWS, Assets, MethodRow
 from sparsitysolver.statistics.collect import (
     ALL_TAPS,
@@ -21,6 +21,7 @@ from sparsitysolver.statistics.collect import (
 )
 
 BUNDLED_TEXT = "mini"
+PRUNING_RECORD = "pruning.json"
 
 
 def assets_of(args: argparse.Namespace) -> Assets:
@@ -31,6 +32,22 @@ def assets_of(args: argparse.Namespace) -> Assets:
 def open_model(args: argparse.Namespace) -> LoadedModel:
     """Load MODEL as the common options say."""
     return load_model(args.model, args.device, args.dtype, assets_of(args))
+
+
+def model_record(loaded: LoadedModel) -> Json:
+    """Which dense model something was made from or measured on."""
+    return {
+        "name": loaded.source.name,
+        "family": loaded.adapter.shape.family,
+        "weights_sha256": loaded.weights_sha256,
+        "revision": loaded.source.revision,
+    }
+
+
+def pruning_of(model: str) -> Json:
+    """The record that ``prune`` left in a model's folder; empty for a dense model."""
+    path = Path(model) / PRUNING_RECORD
+    return read_json(path, "pruning record") if path.is_file() else {}
 
 
 def home_text(source: ModelSource) -> str:

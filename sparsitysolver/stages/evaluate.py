@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,11 +14,10 @@ from sparsitysolver.evaluation.cells import perplexity_fields, zero_shot_fields
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
-from sparsitysolver.records import Json, content_key, read_json, write_record
+from sparsitysolver.records import Json, content_key, write_record
 from sparsitysolver.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATCH, tasks_table
-from sparsitysolver.stages.common import assets_of, open_model
+from sparsitysolver.stages.common import assets_of, model_record, open_model, pruning_of
 
-PRUNING_RECORD = "pruning.json"
 # Options that only one kind of task has, with what stands for them where they are not given.
 _OWN_OPTIONS = {
     PERPLEXITY: {"split": "test", "windows": None},
@@ -32,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     clock = Clock()
     kind = _kind(args.task)
     _own_options(args, kind)
-    assets, pruning = assets_of(args), _pruning(args.model)
+    assets, pruning = assets_of(args), pruning_of(args.model)
     if pruning.get("status") != "skipped":
         load_config(resolve_model(args.model, assets))  # a model that is not there is said before the data are sought
     if kind == ZERO_SHOT:
@@ -97,26 +95,12 @@ def _measure_zero_shot(args: argparse.Namespace, loaded: LoadedModel, items: Ite
     return zero_shot_fields(loaded, items, result, args.batch_size, seqlen, pruning)
 
 
-def _pruning(model: str) -> Json:
-    path = Path(model) / PRUNING_RECORD
-    return read_json(path, "pruning record") if path.is_file() else {}
-
-
 def _head(args: argparse.Namespace, pruning: Json, loaded: LoadedModel | None) -> Json:
     """Which cell this is: from the pruning record, or that of a dense model."""
-    if pruning:
-        model = pruning["model"]
-    else:
-        model = {
-            "name": loaded.source.name,
-            "family": loaded.adapter.shape.family,
-            "weights_sha256": loaded.weights_sha256,
-            "revision": loaded.source.revision,
-        }
     head = {
         "format": 1,
         "status": pruning.get("status", "ok"),
-        "model": model,
+        "model": pruning["model"] if pruning else model_record(loaded),
         "method": pruning.get("method", "dense"),
         "label": pruning.get("label", "Dense"),
         "sparsity": pruning.get("sparsity", 0.0),

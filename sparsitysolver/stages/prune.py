@@ -21,9 +21,11 @@ from sparsitysolver.search.objectives import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
 from sparsitysolver.search.solve import solve
 from sparsitysolver.stages.common import (
+    PRUNING_RECORD,
     assets_of,
     calibration_of,
     draw,
+    model_record,
     open_model,
     reconstruction_calibration,
     statistics_of,
@@ -31,7 +33,6 @@ from sparsitysolver.stages.common import (
 from sparsitysolver.stages.reward import reward_of
 from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
 
-RECORD = "pruning.json"
 UNIFORM = "uniform"  # the allocator whose matrices an N:M pattern may take over
 DEFAULT_SPARSITY = 0.2
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     reason = next((r for r in (_skip(name, work.job) for name in (row.allocator, row.pruner) if name) if r), None)
     strategy = None if reason else work.strategy()
     outcome = None if reason else pruner.prune(work.job, kept_counts(strategy) if strategy else None)
-    record = work.record(strategy, outcome, reason) | {"run": clock.record()}
+    record = work.record(strategy, outcome, reason) | {"run": clock.record(**(outcome.run if outcome else {}))}
     _write(args, loaded, outcome, record)
     if reason:
         print(f"{args.out}: skipped: {reason}")
@@ -148,9 +149,8 @@ class _Work:
             return read_strategy(self.args.strategy, units, weights, self.args.sparsity, self.job.granularity)
         kept = baseline(self.row.allocator).allocate(self.job)
         found = self._found or {"algorithm": self.row.allocator}
-        return make_strategy(
-            units, kept, self.args.sparsity, self._model(), found, self.args.seed, granularity=self.job.granularity
-        )
+        model, granularity = model_record(self.loaded), self.job.granularity
+        return make_strategy(units, kept, self.args.sparsity, model, found, self.args.seed, granularity=granularity)
 
     def _search(self, job: Job) -> list[int]:
         """Search with the command line's options, on a copy of the model that the episode engine may reorder."""
@@ -164,20 +164,12 @@ class _Work:
         self._found = strategy["found"]
         return kept_counts(strategy)
 
-    def _model(self) -> Json:
-        return {
-            "name": self.loaded.source.name,
-            "family": self.loaded.adapter.shape.family,
-            "weights_sha256": self.loaded.weights_sha256,
-            "revision": self.loaded.source.revision,
-        }
-
     def record(self, strategy: Json | None, outcome: Outcome | None, reason: str | None) -> Json:
         """What a cell will say of this pruning."""
         samples = {name: drawn.record() for name, drawn in self._samples.items()}
         record: dict[str, Any] = {
             "status": "skipped" if reason else "ok",
-            "model": self._model(),
+            "model": model_record(self.loaded),
             "method": self.row.key,
             "label": self.row.label,
             "sparsity": 0.0 if self.row.key == "dense" else self.args.sparsity,
@@ -206,7 +198,7 @@ def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome | Non
     with atomic_folder(args.out) as folder:
         if outcome is not None:
             _save(args.format, loaded, outcome.structure, folder)
-        write_json(folder / RECORD, record)
+        write_json(folder / PRUNING_RECORD, record)
 
 
 def _save(form: str, loaded: LoadedModel, structure: Structure | None, folder: Path) -> None:

@@ -8,11 +8,13 @@ RESULTS = Path("results")
 _LONG_TABLES = {
     "strategies": "strategies of searches and cells to one long table, a row per unit",
     "curves": "curves of searches to one long table, a row per episode",
+    "inference": "records of bench inference to one table, a row per model measured",
+    "reconstruction": "records of study reconstruction to one table, a row per point",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What ``report`` writes."""
+    """The documents that ``report`` writes."""
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     collect = what.add_parser("collect", help="cells to one long table and their samples")
     collect.add_argument("cells", nargs="+", type=Path, help="cell files")
@@ -40,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         page.add_argument("--results", type=Path, default=RESULTS)
         page.add_argument("--grid", default="tiny")
         page.add_argument("--out", type=Path, default=out)
+    for name in ("inference", "reconstruction"):
+        measured = what.add_parser(name, help=f"records of {name} to one table")
+        measured.add_argument("records", nargs="+", type=Path, help="record files")
+        measured.add_argument("--out", type=Path, default=RESULTS / f"{name}.csv")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -63,6 +69,14 @@ def run(args: argparse.Namespace) -> None:
         from sparsitysolver.reporting.paper_tables import paper_tables_command
 
         paper_tables_command(args.results, args.out, args.grid)
+    elif args.what == "inference":
+        from sparsitysolver.reporting.inference import inference_command
+
+        inference_command(args.records, args.out)
+    elif args.what == "reconstruction":
+        from sparsitysolver.reporting.reconstruction import reconstruction_command
+
+        reconstruction_command(args.records, args.out)
     else:
         from sparsitysolver.reporting.readme import readme_command
 

@@ -16,7 +16,8 @@ from sparsitysolver.reporting.samples import read_samples
 
 
 def test_reporting_never_loads_torch():
-    modules = "collect, definition, latex, paired, paper_tables, readme, samples, table_files, tables, verdicts"
+    modules = "collect, definition, inference, latex, paired, paper_tables, readme, reconstruction, samples"
+    modules += ", table_files, tables, verdicts"
     code = f"import sys; from sparsitysolver.reporting import {modules}; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'pandas'" in loaded

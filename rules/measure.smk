@@ -1,0 +1,54 @@
+# Measurements: speed and memory of pruned models, and what reconstruction gains by samples and modules.
+
+
+rule inference:
+    input:
+        models=lambda w: artefacts.timed_folders(w.model),
+        code=source_files("sparsitysolver.stages.inference"),
+    output:
+        f"{RESULTS}/inference/{{model}}/{{key}}.json",
+    log:
+        "logs/inference/{model}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    # Times are the result, and any other job would be measured with them. The number of torch threads is the grid's.
+    threads: alone
+    resources:
+        mem_mb=lambda w: 2 * memory(w),
+        gpu=gpu,
+        runtime=minutes("inference"),
+    params:
+        model=model,
+        common=common,
+        count=lambda w, input: len(input.models),
+    message:
+        "{wildcards.model}: inference of the dense and {params.count} pruned models, alone on the machine [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
+    shell:
+        "sparsitysolver bench inference {params.model} {input.models} {params.common} " "--out {output} > {log} 2>&1"
+
+
+rule reconstruction_study:
+    input:
+        unpack(lambda w: artefacts.study_inputs(study(w))),
+        code=source_files("sparsitysolver.stages.reconstruction_study"),
+    output:
+        f"{RESULTS}/reconstruction/{{model}}/{{sparsity}}/{{seed}}/{{key}}.json",
+    log:
+        "logs/reconstruction/{model}/{sparsity}/{seed}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: grid.threads
+    resources:
+        mem_mb=memory,
+        gpu=gpu,
+        runtime=minutes("reconstruction_study"),
+    params:
+        model=model,
+        common=common,
+        files=lambda w, input: artefacts.prune_options(dict(input.items())),
+        options=lambda w: artefacts.study_options(study(w)),
+    message:
+        "{wildcards.model}: reconstruction at sparsity {wildcards.sparsity} by samples and modules [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
+    shell:
+        "sparsitysolver study reconstruction {params.model} {params.common} {params.files} {params.options} "
+        "--out {output} > {log} 2>&1"

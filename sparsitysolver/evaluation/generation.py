@@ -1,0 +1,102 @@
+"""Greedy generation in its two phases, prefill and decode, and a check that the cache does not change what comes out.
+
+A batch holds prompts of equal length, so nothing is padded. No token ends a text: every model does the same work.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from transformers import Cache, PreTrainedModel
+
+from sparsitysolver.errors import SparsitySolverError
+
+# How far logits with and without a cache may lie apart, as root mean square over the vocabulary and in standard
+# deviations of the logits: room for rounding alone (seen: 1e-6 in float32). A broken cache is off by about 1.
+TOLERANCES = {"float32": 1e-3, "float16": 0.05, "bfloat16": 0.2}
+
+
+@dataclass(frozen=True)
+class CacheCheck:
+    """What generation with a cache has in common with generation without.
+
+    Attributes:
+        tokens: tokens compared, of all prompts together.
+        different: those that differ, which only ties within rounding may.
+        distance: greatest distance of the logits; see ``TOLERANCES``.
+    """
+
+    tokens: int
+    different: int
+    distance: float
+
+
+@torch.inference_mode()
+def prefill(model: PreTrainedModel, prompt: torch.Tensor) -> tuple[Cache, torch.Tensor]:
+    """One forward pass over prompts (batch, tokens): the cache, and logits (batch, vocabulary) of the last position.
+
+    The head is applied to the last position alone, as generation does it.
+    """
+    output = model(input_ids=prompt, use_cache=True, logits_to_keep=1)
+    return output.past_key_values, output.logits[:, -1]
+
+
+@torch.inference_mode()
+def step(model: PreTrainedModel, cache: Cache, token: torch.Tensor) -> torch.Tensor:
+    """Logits (batch, vocabulary) after one more token (batch, 1), whose keys and values join the cache."""
+    return model(input_ids=token, past_key_values=cache, use_cache=True).logits[:, -1]
+
+
+@torch.inference_mode()
+def decode(model: PreTrainedModel, cache: Cache, logits: torch.Tensor, steps: int) -> torch.Tensor:
+    """``steps`` forward passes of one token each, every one the best by the logits (batch, vocabulary) before it.
+
+    Returns the tokens (batch, steps).
+    """
+    tokens = []
+    for _ in range(steps):
+        tokens.append(logits.argmax(dim=-1, keepdim=True))
+        logits = step(model, cache, tokens[-1])
+    return torch.cat(tokens, dim=1)
+
+
+@torch.inference_mode()
+def check_cache(model: PreTrainedModel, prompt: torch.Tensor, steps: int, dtype: str, name: str) -> CacheCheck:
+    """Compare cached greedy generation with a forward pass without cache over all that it generated.
+
+    One pass is enough: if it names the same best token after every prefix, then generation without a cache, which
+    starts from the same prompt, goes through the same prefixes.
+
+    Args:
+        model: the model.
+        prompt: token ids (batch, tokens).
+        steps: tokens to feed back.
+        dtype: precision of the model, a key of ``TOLERANCES``.
+        name: what the model is called in messages.
+
+    Raises:
+        SparsitySolverError: the logits are not finite, or differ by more than rounding.
+    """
+    cache, logits = prefill(model, prompt)
+    cached, text = [logits], prompt
+    for _ in range(steps):
+        token = cached[-1].argmax(dim=-1, keepdim=True)
+        text = torch.cat([text, token], dim=1)
+        cached.append(step(model, cache, token))
+    plain = model(input_ids=text, use_cache=False, logits_to_keep=steps + 1).logits.float()
+    found = torch.stack(cached, dim=1).float()
+    distances = (found - plain).square().mean(dim=-1).sqrt() / plain.std(dim=-1)
+    if not (distances <= TOLERANCES[dtype]).all():  # also true of NaN
+        raise _broken(distances, TOLERANCES[dtype], name)
+    different = int((found.argmax(dim=-1) != plain.argmax(dim=-1)).sum())
+    return CacheCheck(distances.numel(), different, float(distances.max()))
+
+
+def _broken(distances: torch.Tensor, tolerance: float, name: str) -> SparsitySolverError:
+    if not distances.isfinite().all():
+        return SparsitySolverError(f"{name} generates from logits that are not finite. Try another dtype.")
+    first = int((distances > tolerance).any(dim=0).nonzero()[0])
+    return SparsitySolverError(
+        f"{name} generates other tokens with a cache than without: from token {first + 1} of {distances.shape[1]} on "
+        f"its logits are up to {float(distances.max()):.3g} standard deviations apart ({tolerance:g} allowed for "
+        "rounding). Its speed would be that of another model; prune it again, and report this if it happens again."
+    )
