@@ -135,7 +135,7 @@ def _granularity(parser: argparse.ArgumentParser) -> None:
 
 
 def _search_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--algorithm", default="ppo")
+    parser.add_argument("--algorithm", default="ppo", help="ppo (default), amc, amc_broadcast or agmc")
     _granularity(parser)
     parser.add_argument("--episodes", type=int, default=3000)
     parser.add_argument(
@@ -160,7 +160,8 @@ def _search(parser: argparse.ArgumentParser) -> None:
     _calibration(parser)
     _search_options(parser)
     parser.add_argument("--sparsity", "--sparsity_ratio", type=float, required=True)
-    parser.add_argument("--out", required=True, help="strategy to write (.json); the curve goes beside it")
+    parser.add_argument("--warm-start", metavar="AGENT", help="agent (.agent) of another search to start from")
+    parser.add_argument("--out", required=True, help="strategy to write (.json); curve and agent go beside it")
 
 
 def _prune(parser: argparse.ArgumentParser) -> None:

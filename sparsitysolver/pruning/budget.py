@@ -65,22 +65,41 @@ def ratios(action: np.ndarray, bounds: Bounds, literal: bool = False) -> np.ndar
     return np.clip(stretched, 0.0, bounds.upper)
 
 
-def greedy(wanted: np.ndarray, units: Sequence[Unit], sparsity: float, bounds: Bounds) -> list[int]:
-    """Lines 4 to 10 of Algorithm 1: round to whole items, then cap every unit front to back.
+class Wall:
+    """Lines 4 to 9 of Algorithm 1, a unit at a time in order: whole items, and no more than the budget leaves.
 
-    Unit i may keep what the budget leaves when all earlier units keep what they got and all later ones a_min. The
-    cap is one-sided: a strategy below the budget stays below it.
+    A unit may keep what is left when all earlier units keep what they got and all later ones a_min. The cap is
+    one-sided: units that ask for less than it get less. AMC's action wall is the same rule (He et al. 2018, alg. 1).
     """
-    room = budget(units, sparsity)
-    reserved = bounds.lower * sum(unit.weights for unit in units)
-    kept, spent = [], 0
-    for unit, ratio in zip(units, wanted, strict=True):
-        reserved -= bounds.lower * unit.weights
-        cap = int((room - spent - reserved) / unit.weights_per_item + _ROUNDING)
+
+    def __init__(self, units: Sequence[Unit], sparsity: float, bounds: Bounds) -> None:
+        self._units = units
+        self._lower = bounds.lower
+        self._room = budget(units, sparsity)
+        self._reserved = bounds.lower * sum(unit.weights for unit in units)
+        self.spent = 0  # weights kept so far
+        self.kept: list[int] = []
+
+    def keep(self, ratio: float) -> int:
+        """Items that the next unit keeps where it asks for ``ratio`` of them."""
+        unit = self._units[len(self.kept)]
+        self._reserved -= self._lower * unit.weights
+        cap = int((self._room - self.spent - self._reserved) / unit.weights_per_item + _ROUNDING)
         count = max(0, min(int(np.rint(ratio * unit.size)), cap))
-        spent += count * unit.weights_per_item
-        kept.append(count)
-    return kept
+        self.spent += count * unit.weights_per_item
+        self.kept.append(count)
+        return count
+
+
+def greedy(wanted: np.ndarray, units: Sequence[Unit], sparsity: float, bounds: Bounds) -> list[int]:
+    """Lines 4 to 10 of Algorithm 1: round to whole items, then cap every unit front to back (:class:`Wall`).
+
+    A strategy below the budget stays below it.
+    """
+    wall = Wall(units, sparsity, bounds)
+    for ratio, _ in zip(wanted, units, strict=True):
+        wall.keep(ratio)
+    return wall.kept
 
 
 def projection(wanted: np.ndarray, units: Sequence[Unit], sparsity: float, bounds: Bounds) -> list[int]:

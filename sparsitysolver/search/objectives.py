@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -46,6 +46,7 @@ class Objective(Protocol):
     """Scores candidates; the same for every candidate of a search."""
 
     tokens: int  # evaluated per candidate
+    setup_evaluations: ClassVar[int]  # of the dense model, made once to set the objective up
 
     def score(self, kept: Sequence[int]) -> tuple[float | None, float]:
         """(perplexity or None, reward) of a candidate."""
@@ -59,6 +60,7 @@ class PerplexityObjective:
     windows: torch.Tensor
     reward: Callable[[float, float], float]
     dense_ppl: float
+    setup_evaluations: ClassVar[int] = 1
 
     @property
     def tokens(self) -> int:

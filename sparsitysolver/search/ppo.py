@@ -1,7 +1,5 @@
 """SparsitySolver's own search: PPO in a single-step environment (paper, section 3.1; settings of table 7)."""
 
-import io
-import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +10,8 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 
+from sparsitysolver.search.agents import Agent, Searched
+from sparsitysolver.search.generators import generator_states, restore_generators
 from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
 from sparsitysolver.search.problem import Problem
 
@@ -62,7 +62,10 @@ class SingleStepEnvironment(gymnasium.Env):
 
 
 class Search:
-    """A PPO search that stands between two updates; ``journal`` says how far it has come."""
+    """A PPO search that stands between two updates; ``journal`` says how far it has come.
+
+    ``start`` is an agent whose networks and standard deviations are taken over; the optimiser is new (deviation D?).
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Search:
         seed: int,
         settings: PPOSettings = PPOSettings(),
         after_episode: Callable[[], None] = lambda: None,
+        start: Agent | None = None,
     ) -> None:
         self.problem, self.journal, self.settings = problem, journal, settings
         self._after_episode = after_episode
@@ -78,7 +82,9 @@ class Search:
         state = journal.resume()
         self._agent = _agent(self._environment, seed, settings)
         if state is not None:
-            self._agent = _restore(state, self._environment)
+            _restore(self._agent, state)
+        elif start is not None:
+            start.give_to(self._agent.policy)
         # Without a logger of its own, every call of ``learn`` leaves a folder behind in the temporary directory.
         self._agent.set_logger(Logger(folder=None, output_formats=[]))
 
@@ -102,22 +108,27 @@ class Search:
         action, _ = self._agent.predict(self._environment.state, deterministic=True)
         return self.problem.constrain(action)
 
+    @property
+    def parameters(self) -> dict[str, torch.Tensor]:
+        """Tensors of the policy: both networks and the logarithms of the standard deviations."""
+        return self._agent.policy.state_dict()
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> dict[str, list[int]]:
-    """Search for ``episodes`` episodes; returns the final policy's mean action as candidate ``policy_mean``.
+
+def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Agent | None = None) -> Searched:
+    """Search for ``episodes`` episodes; the final policy's mean action is candidate ``policy_mean``.
 
     A checkpoint is saved after every update of 15 episodes. Left-over episodes of the last, incomplete update are
     drawn from the final policy without another update.
     """
     with progress_bar(episodes) as bar:
-        search = Search(problem, journal, seed, after_episode=lambda: advance(bar, journal))
+        search = Search(problem, journal, seed, after_episode=lambda: advance(bar, journal), start=start)
         catch_up(bar, journal)
         while len(journal.episodes) + search.settings.episodes_per_update <= episodes:
             search.update()
         while len(journal.episodes) < episodes:
             search.draw()
         journal.save_curve()
-    return {"policy_mean": search.policy_mean()}
+    return Searched({"policy_mean": search.policy_mean()}, search.parameters)
 
 
 def record(settings: PPOSettings = PPOSettings()) -> dict[str, Any]:
@@ -147,23 +158,15 @@ def _agent(environment: gymnasium.Env, seed: int, settings: PPOSettings) -> PPO:
 
 
 def _snapshot(agent: PPO) -> dict[str, Any]:
-    """Agent and all generator states: what ``save`` and ``load`` of stable-baselines3 alone do not restore."""
-    buffer = io.BytesIO()
-    agent.save(buffer)
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - the generator SB3 draws from
+    """Everything that the next update depends on; the environment holds no state between two episodes."""
     return {
-        "agent": buffer.getvalue(),
-        "torch": torch.get_rng_state(),
-        "numpy": [kind, keys.tolist(), position, has_gauss, gauss],
-        "python": random.getstate(),
+        "parameters": agent.get_parameters(),
+        "steps": agent.num_timesteps,
+        "generators": generator_states(),
     }
 
 
-def _restore(state: dict[str, Any], environment: gymnasium.Env) -> PPO:
-    agent = PPO.load(io.BytesIO(state["agent"]), env=environment, device="cpu")
-    torch.set_rng_state(state["torch"])
-    kind, keys, position, has_gauss, gauss = state["numpy"]
-    np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))  # noqa: NPY002
-    version, internal, gauss_next = state["python"]
-    random.setstate((version, tuple(internal), gauss_next))
-    return agent
+def _restore(agent: PPO, state: dict[str, Any]) -> None:
+    agent.set_parameters(state["parameters"], device="cpu")
+    agent.num_timesteps = state["steps"]
+    restore_generators(state["generators"])

@@ -9,9 +9,10 @@ from sparsitysolver.pruning.budget import Bounds, budget_rule, check_bounds, def
 from sparsitysolver.pruning.matrix_scores import matrix_criterion
 from sparsitysolver.pruning.scores import criterion
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
-from sparsitysolver.search.algorithms import ALGORITHMS
+from sparsitysolver.search.algorithms import ALGORITHMS, WALKING
 from sparsitysolver.search.objectives import ACCURACY, check_reward
 
+GREEDY = "greedy"
 DEFAULT_CRITERIA = {"structured": "l2", "unstructured": "wanda"}  # the paper's (appendix A)
 
 
@@ -38,7 +39,7 @@ class SearchSettings:
     reward_items: int = 64
     rescore_items: int = 0
     rescore_top: int = 5
-    budget: str = "greedy"
+    budget: str = GREEDY
     a_min: float | None = None
     a_max: float | None = None
     literal: bool = False
@@ -59,6 +60,11 @@ class SearchSettings:
             raise unknown_name("search algorithm", self.algorithm, ALGORITHMS)
         if self.granularity not in GRANULARITIES:
             raise unknown_name("granularity", self.granularity, GRANULARITIES)
+        if self.algorithm in WALKING and (self.budget != GREEDY or self.literal):
+            raise SparsitySolverError(
+                f"algorithm '{self.algorithm}' walks from unit to unit and meets the budget by its action wall: leave "
+                "--budget at greedy and --literal out, or take --algorithm ppo."
+            )
         check_criterion(self.granularity, self.chosen_criterion)
         budget_rule(self.budget)
         check_reward(self.reward)

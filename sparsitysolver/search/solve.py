@@ -1,6 +1,6 @@
 """One search from model to strategy: problem, algorithm, rescoring of the best candidates, the record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,16 @@ import numpy as np
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.pruning.budget import budget_rule
-from sparsitysolver.pruning.units import achieved_sparsity, units_of
+from sparsitysolver.pruning.units import (
+    STRUCTURED,
+    Unit,
+    achieved_sparsity,
+    uniform_columns,
+    uniform_counts,
+    units_of,
+)
 from sparsitysolver.records import Json, content_key
+from sparsitysolver.search.agents import Agent, save_agent
 from sparsitysolver.search.algorithms import ALGORITHMS
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Episode, Journal
@@ -30,27 +38,36 @@ def solve(
     settings: SearchSettings,
     out: Path,
     log: Callable[[str], None] = print,
+    start: Agent | None = None,
 ) -> Json:
-    """Search a strategy; the curve file and the checkpoint lie beside ``out``. The strategy itself is returned.
+    """Search a strategy and return it; curve file, checkpoint and the agent lie beside ``out``.
 
-    The model is taken over by the episode engine, which changes it in place.
+    The model is taken over by the episode engine, which changes it in place. ``start`` is an agent to start from.
     """
     settings.check()
+    units = units_of(loaded.adapter.shape, settings.granularity)
+    if start is not None:
+        start.check_kind(settings.algorithm, settings.granularity)
+        start.check_units(units)
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
     problem = make_problem(loaded, engine, reward, settings)
+    origin = start.record() if start else None
     identity = content_key(
-        [asdict(settings), loaded.weights_sha256, calibration["sha256"], reward.identity(), loaded.dtype], 64
+        [asdict(settings), loaded.weights_sha256, calibration["sha256"], reward.identity(), loaded.dtype, origin], 64
     )
     journal = Journal(out.with_suffix(".curve.csv"), out.with_suffix(".checkpoint"), identity, log=log)
-    own = ALGORITHMS[settings.algorithm].run(problem, journal, settings.episodes, settings.seed)
+    searched = ALGORITHMS[settings.algorithm]().run(problem, journal, settings.episodes, settings.seed, start)
     rescore = make_objective(loaded, engine, reward, settings, settings.rescore_windows, settings.rescore_items)
-    candidates = _rescore(problem, journal, own, rescore, settings)
+    candidates = _rescore(problem, journal, searched.candidates, rescore, settings)
     chosen = max(candidates, key=lambda candidate: candidate["rescored_reward"])
     if chosen["rescored_reward"] <= 0:
         raise SparsitySolverError(
             f"no candidate of the search earns a reward (finite perplexity, or accuracy) at sparsity "
             f"{settings.sparsity}: take a lower --sparsity or another --dtype."
         )
+    found = _found(problem, journal, candidates, chosen, reward, rescore, settings)
+    if searched.parameters is not None:
+        save_agent(out.with_suffix(".agent"), _about(loaded, units, settings), searched.parameters)
     return make_strategy(
         problem.units,
         chosen["kept"],
@@ -60,11 +77,23 @@ def solve(
             "family": loaded.adapter.shape.family,
             "weights_sha256": loaded.weights_sha256,
         },
-        _found(problem, journal, candidates, chosen, reward, rescore, settings) | {"calibration": calibration},
+        found | {"warm_start": origin, "calibration": calibration},
         settings.seed,
         {"resumed_at": journal.resumed_at or 0, "search_seconds": round(journal.seconds, 3)},
         settings.granularity,
     )
+
+
+def _about(loaded: LoadedModel, units: Sequence[Unit], settings: SearchSettings) -> Json:
+    """What an agent's file says of its origin."""
+    return {
+        "algorithm": settings.algorithm,
+        "granularity": settings.granularity,
+        "units": [unit.name for unit in units],
+        "model": loaded.source.name,
+        "sparsity": settings.sparsity,
+        "episodes": settings.episodes,
+    }
 
 
 def make_problem(loaded: LoadedModel, engine: Engine, reward: Reward, settings: SearchSettings) -> Problem:
@@ -132,16 +161,30 @@ def _found(
 ) -> Json:
     """How the strategy was found."""
     objective = problem.objective
-    spent = sum(episode.tokens for episode in journal.episodes)
+    uniform, uniform_evaluations = _uniform(problem, settings)
+    on_reward = len(journal.episodes) + len(candidates) + uniform_evaluations + objective.setup_evaluations
+    on_rescore = len(candidates) + rescore.setup_evaluations
     return {
         **asdict(settings),
         "criterion": settings.chosen_criterion,
         "a_min": problem.bounds.lower,
         "a_max": problem.bounds.upper,
-        "agent": ALGORITHMS[settings.algorithm].record(),
+        "agent": ALGORITHMS[settings.algorithm]().record(),
         **reward.record(objective),
-        "evaluations": len(journal.episodes) + 2 * len(candidates),
-        "tokens": spent + len(candidates) * (objective.tokens + rescore.tokens),
+        "uniform": uniform,
+        "evaluations": on_reward + on_rescore,
+        "tokens": on_reward * objective.tokens + on_rescore * rescore.tokens,
         "chosen": chosen["name"],
         "candidates": candidates,
     }
+
+
+def _uniform(problem: Problem, settings: SearchSettings) -> tuple[Json, int]:
+    """Perplexity and reward of uniform pruning, and the evaluations spent; null where it cannot meet the budget."""
+    rule = uniform_counts if settings.granularity == STRUCTURED else uniform_columns
+    try:
+        kept = rule(problem.units, settings.sparsity)
+    except SparsitySolverError:
+        return {"ppl": None, "reward": None}, 0
+    ppl, reward = problem.score(kept)
+    return {"ppl": _finite(ppl), "reward": reward}, 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from sparsitysolver.data.items import Items
 from sparsitysolver.evaluation.choices import ChoiceRequests, accuracy, choice_requests
@@ -19,6 +20,7 @@ class AccuracyObjective:
     engine: Engine
     requests: ChoiceRequests
     metric: str
+    setup_evaluations: ClassVar[int] = 0
 
     @property
     def tokens(self) -> int:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,7 +21,6 @@ from sparsitysolver.pruning.selection import Selection, score_units
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
 from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.registry import SEARCHING, method
-from sparsitysolver.search import ppo
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.objectives import ACCURACY
@@ -31,6 +31,9 @@ from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_m
 from sparsitysolver.stages.reward import reward_of
 from sparsitysolver.statistics.collect import Statistics, tap_of
 from sparsitysolver.timing import timed
+
+if TYPE_CHECKING:
+    from sparsitysolver.search import ppo
 
 DEFAULT_SPARSITIES = {UNSTRUCTURED: 0.5}
 
@@ -51,6 +54,8 @@ def run(args: argparse.Namespace) -> None:
     and update (timed on whole updates, less their evaluations). The same candidate pruned physically (untimed), and
     the dense model, are scored on the same windows beside it, in changing order. Ratios are medians over episodes.
     """
+    from sparsitysolver.search import ppo  # the agents' library takes seconds to import
+
     if args.rounds < 1:
         raise SparsitySolverError(f"{args.rounds} rounds asked for; at least 1 is needed.")
     if args.reward == ACCURACY:
@@ -74,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     _print(args, times, problem.objective.windows, engine)
 
 
-def _one_round(search: ppo.Search, dense: Adapter, materialise: Callable[[list[int]], Adapter], times: _Times) -> None:
+def _one_round(search: "ppo.Search", dense: Adapter, materialise: Callable[[list[int]], Adapter], times: _Times) -> None:
     problem, done = search.problem, len(search.journal.episodes)
     windows = problem.objective.windows
     whole = timed(search.update)[1]

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records import write_record
 from sparsitysolver.registry import SEARCHING, method
+from sparsitysolver.search.agents import load_agent
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import solve
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, statistics_of
@@ -15,16 +16,19 @@ from sparsitysolver.stages.reward import reward_of
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the strategy to ``--out``, the curve beside it; a checkpoint makes the same command go on after a stop."""
+    """Write the strategy to ``--out``, curve and agent beside it; a checkpoint lets the command go on after a stop."""
     clock = Clock()
     settings, out = SearchSettings.from_options(vars(args)), Path(args.out)
     row = method(SEARCHING, settings.granularity)
+    start = load_agent(args.warm_start) if args.warm_start else None
+    if start is not None:
+        start.check_kind(settings.algorithm, settings.granularity)
     out.parent.mkdir(parents=True, exist_ok=True)
     assets, loaded = assets_of(args), open_model(args)
     windows = draw(calibration_of(args, row, loaded), loaded, assets)
     statistics = statistics_of(loaded, windows, args.stats, settings.granularity)
     reward = reward_of(args, settings, loaded)
-    strategy = solve(loaded, statistics, windows.record(), reward, settings, out, tqdm.write)
+    strategy = solve(loaded, statistics, windows.record(), reward, settings, out, tqdm.write, start)
     strategy["run"] |= clock.record() | provenance(loaded.device, args.threads, {"search": settings.seed})
     write_record(out, strategy, "strategy")
     out.with_suffix(".checkpoint").unlink(missing_ok=True)

@@ -132,7 +132,7 @@ def test_perplexity_that_is_not_finite_earns_nothing_and_is_logged(value, tmp_pa
 def test_a_search_survives_candidates_without_perplexity(tmp_path):
     calls = iter(range(10_000))
     target = problem(losses=lambda kept, w: synthetic_losses(kept, w) * (np.nan if next(calls) % 3 == 0 else 1.0))
-    own = ppo.run(target, journal(tmp_path), 30, 0)
+    own = ppo.run(target, journal(tmp_path), 30, 0).candidates
     assert len(curve(tmp_path / "x.curve.csv")) == 30
     assert all(0 <= count <= 40 for count in own["policy_mean"])
 
@@ -144,7 +144,7 @@ def test_it_learns(tmp_path):
     """600 episodes on a known landscape: far better than random, the policy mean better than where it began."""
     target, records = problem(), journal(tmp_path)
     start = target.score(target.constrain(np.zeros(8)))[1]
-    mean = ppo.run(target, records, 600, 0)["policy_mean"]
+    mean = ppo.run(target, records, 600, 0).candidates["policy_mean"]
     rewards = [episode.reward for episode in records.episodes]
     rng = np.random.default_rng(0)
     random = [target.score(target.constrain(rng.normal(0, np.exp(-0.5), 8)))[1] for _ in range(600)]

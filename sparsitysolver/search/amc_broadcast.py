@@ -1,0 +1,13 @@
+"""AMC as its published code has it: the final reward in every transition of the episode, less a moving average.
+
+The code is mit-han-lab/amc (``amc_search.py``, ``lib/agent.py``). ``amc`` differs in the reward alone.
+"""
+
+from functools import partial
+
+from sparsitysolver.search import amc, ddpg
+
+SETTINGS = ddpg.DDPGSettings(broadcast=True)
+
+run = partial(amc.run, settings=SETTINGS)
+record = SETTINGS.record
