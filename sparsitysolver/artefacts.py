@@ -86,8 +86,9 @@ class Artefacts:
 
     def inference_path(self, model: str) -> str:
         """Path of the record of inference times of a model, dense and pruned; one for all figures."""
+        parts = [self.model_identity(model), self.precision(model)]
         pruned = [self.pruned_key(cell) for cell in self._timed_cells(model)]
-        return f"{RESULTS}/inference/{model}/{content_key([self.model_identity(model), self.precision(model), pruned])}.json"
+        return f"{RESULTS}/inference/{model}/{content_key([*parts, pruned])}.json"
 
     def study_path(self, cell: Cell) -> str:
         """Path of the record of a reconstruction study."""

@@ -61,7 +61,7 @@ def stage_code(stage: str, task: str) -> list[str]:
 def _file(module: str) -> Path | None:
     base = ROOT / module.replace(".", "/")
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file() and module.split(".")[0] in ("sparsitysolver", "baselines"):
+        if candidate.is_file() and module.split(".")[0] in ("sparsitysolver", "baselines", "figures"):
             return candidate
     return None
 

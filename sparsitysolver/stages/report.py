@@ -42,10 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         page.add_argument("--results", type=Path, default=RESULTS)
         page.add_argument("--grid", default="tiny")
         page.add_argument("--out", type=Path, default=out)
-    for name in ("inference", "reconstruction"):
-        measured = what.add_parser(name, help=f"records of {name} to one table")
-        measured.add_argument("records", nargs="+", type=Path, help="record files")
-        measured.add_argument("--out", type=Path, default=RESULTS / f"{name}.csv")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -69,14 +65,6 @@ def run(args: argparse.Namespace) -> None:
         from sparsitysolver.reporting.paper_tables import paper_tables_command
 
         paper_tables_command(args.results, args.out, args.grid)
-    elif args.what == "inference":
-        from sparsitysolver.reporting.inference import inference_command
-
-        inference_command(args.records, args.out)
-    elif args.what == "reconstruction":
-        from sparsitysolver.reporting.reconstruction import reconstruction_command
-
-        reconstruction_command(args.records, args.out)
     else:
         from sparsitysolver.reporting.readme import readme_command
 

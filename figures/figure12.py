@@ -1,0 +1,28 @@
+"""Figure 12: unstructured strategies of every model beside OWL's, by weight matrix."""
+
+import sys
+
+from sparsitysolver.reporting.plots.command import Data, Picture, main
+from sparsitysolver.reporting.plots.contracts import select
+from sparsitysolver.reporting.plots.definition import FigureDefinition
+from sparsitysolver.reporting.plots.panels import page
+from sparsitysolver.reporting.plots.strategies import matrices_panel, method_entries, uniform_entry
+
+NAME = "strategies_figure12.csv"
+MOST_IN_ONE_COLUMN = 6
+
+
+def draw(data: Data, definition: FigureDefinition) -> Picture:
+    """One wide panel a model, in two columns where there are many models."""
+    sparsity = definition.setting("sparsity")
+    matrices = select(data["strategies"], NAME, granularity="unstructured", sparsity=sparsity)
+    panels = [
+        matrices_panel(of_model, f"{model}, {sparsity:.0%}", NAME)
+        for model, of_model in matrices.groupby("model", sort=False)
+    ]
+    columns = 1 if len(panels) <= MOST_IN_ONE_COLUMN else 2
+    return Picture(page(panels, method_entries(matrices) | uniform_entry(), columns), {"sparsity": f"{sparsity:.0%}"})
+
+
+if __name__ == "__main__":
+    sys.exit(main("figure12", draw))

@@ -1,0 +1,9 @@
+"""Figure 5: perplexity and time of reconstruction against the number of samples."""
+
+import sys
+
+from sparsitysolver.reporting.plots.command import main
+from sparsitysolver.reporting.plots.reconstruction import draw_reconstruction as draw
+
+if __name__ == "__main__":
+    sys.exit(main("figure5", draw))

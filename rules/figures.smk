@@ -1,0 +1,30 @@
+# From collected results to pictures: figures/NAME.py draws results/*_NAME.csv (no torch).
+
+
+rule figure:
+    input:
+        script="figures/{figure}.py",
+        definition="config/figures/{figure}.yaml",
+        data=lambda w: artefacts.figure_files(w.figure),
+        style="sparsitysolver/reporting/plots/style.mplstyle",
+        code=lambda w: source_files(f"figures.{w.figure}"),
+    output:
+        png="figures/{figure}.png",
+        pdf="figures/{figure}.pdf",
+    log:
+        "logs/{figure}.log",
+    wildcard_constraints:
+        figure=r"figure\d+",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        results=RESULTS,
+        out=lambda w, output: output.png.removesuffix(".png"),
+    message:
+        "draw {wildcards.figure}"
+    shell:
+        "python {input.script} --results {params.results} --out {params.out} > {log} 2>&1"

@@ -1,0 +1,1 @@
+"""What the scripts under ``figures/`` draw with: reading collected results, one style, panels (no torch)."""

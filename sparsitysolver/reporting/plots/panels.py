@@ -1,0 +1,141 @@
+"""Panels on a page: their places, letters, axes and one legend below them all, so that it never hides data."""
+
+import string
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+COLUMN_WIDTH = 3.5  # inches: one column of a two-column page
+_MARGIN = 0.45  # inches of a panel that its title cannot use: ticks and label of the y axis
+_SLOT_LETTERS = 20  # of a line of a legend that takes the place of a panel
+_SLOT_ROOM = 0.3  # inches around that place, which panels use for ticks and labels
+_LARGE_SPAN = 10.0  # largest over smallest value from which an axis is logarithmic
+_MOST_POINTS = 20  # of a line that has a marker at each
+_MARKERS = 8  # of a line of more points
+_MANY_POINTS, _THIN = 60, 0.8  # from how many points on a line is thin, and how thin (points)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: what it shows, and how it is drawn."""
+
+    title: str
+    draw: Callable[[Axes], None]
+
+
+def page(
+    panels: Sequence[Panel],
+    legend: Mapping[str, Artist],
+    columns: int = 2,
+    row_height: float = 1.45,
+    width: float = COLUMN_WIDTH,
+) -> Figure:
+    """A figure of lettered panels, row by row, with a legend below; sizes in inches."""
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(width, rows * row_height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, hspace=0.03, wspace=0.03)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, panel, letter in zip(axes, panels, _letters(len(panels)), strict=False):
+        panel.draw(ax)
+        _set_title(ax, f"{letter}{panel.title}", width / columns - _MARGIN)
+    free = list(axes[len(panels) :])
+    for ax in free:
+        ax.set_axis_off()
+    if legend and not (free and _legend_within(figure, free[0], legend)):
+        _legend_below(figure, legend)
+    return figure
+
+
+def _letters(count: int) -> list[str]:
+    """(a), (b) ... for several panels; numbers where letters do not suffice."""
+    if count == 1:
+        return [""]
+    names = string.ascii_lowercase if count <= len(string.ascii_lowercase) else map(str, range(1, count + 1))
+    return [f"({name}) " for _, name in zip(range(count), names, strict=False)]
+
+
+def _set_title(ax: Axes, text: str, room: float) -> None:
+    """A title in as many lines as it takes to fit into ``room`` inches."""
+    title = ax.set_title(text)
+    width = title.get_window_extent(ax.figure.canvas.get_renderer()).width / ax.figure.dpi
+    if width > room:
+        title.set_text(textwrap.fill(text, int(0.95 * len(text) * room / width)))
+
+
+def _legend_within(figure: Figure, ax: Axes, entries: Mapping[str, Artist]) -> bool:
+    """A legend in the place of a panel that there is not; False (and none) where it does not fit."""
+    figure.draw_without_rendering()  # places the panels
+    names = [textwrap.fill(name, _SLOT_LETTERS) for name in entries]
+    legend = ax.legend(entries.values(), names, loc="center", borderaxespad=0, labelspacing=0.25)
+    legend.set_in_layout(False)
+    place, extent = ax.get_window_extent(), legend.get_window_extent(figure.canvas.get_renderer())
+    room = figure.dpi * _SLOT_ROOM
+    if extent.width <= place.width + room and extent.height <= place.height + room:
+        legend.set_loc("center" if extent.width <= place.width else "center right")  # a wide one reaches to the left
+        return True
+    legend.remove()
+    return False
+
+
+def _legend_below(figure: Figure, entries: Mapping[str, Artist]) -> None:
+    """A legend under the panels, in as many columns as fit; the page grows by its height."""
+    renderer = figure.canvas.get_renderer()
+    for columns in range(min(len(entries), 4), 0, -1):
+        legend = figure.legend(
+            entries.values(), [textwrap.fill(name, 60) for name in entries], loc="outside lower center", ncols=columns
+        )
+        extent = legend.get_window_extent(renderer)
+        if extent.width <= figure.bbox.width or columns == 1:
+            break
+        legend.remove()
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + extent.height / figure.dpi)
+
+
+def whole_numbers(ax: Axes, most: int = 5) -> None:
+    """Few whole numbers on the x axis."""
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=most, integer=True, min_n_ticks=1))
+
+
+def log_if_wide(ax: Axes, values: np.ndarray, span: float = _LARGE_SPAN, axis: str = "y") -> None:
+    """A logarithmic axis with plain numbers, where positive values span more than ``span``."""
+    finite = values[np.isfinite(values)]
+    if not len(finite) or finite.min() <= 0 or finite.max() < span * finite.min():
+        return
+    (ax.set_yscale if axis == "y" else ax.set_xscale)("log")
+    plain_log(ax, axis, np.log10(finite.max() / finite.min()))
+
+
+def plain_log(ax: Axes, axis: str, decades: float) -> None:
+    """Ticks of a logarithmic axis as plain numbers: 1, 2, 5, 10 ... over few decades, powers of ten over many."""
+    ticks = ax.yaxis if axis == "y" else ax.xaxis
+    ticks.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,), numticks=7 if axis == "y" else 4))
+    ticks.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+    ticks.set_minor_formatter(NullFormatter())
+
+
+def short_number(value: float) -> str:
+    """1000 as 1k, 20000000 as 20M; beyond that as a power of ten."""
+    for scale, letter in ((1e9, ""), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= scale:
+            return f"{value:.0e}".replace("e+0", "e").replace("e+", "e") if not letter else f"{value / scale:g}{letter}"
+    return f"{value:g}"
+
+
+def by_points(points: int, rank: int = 0) -> dict[str, Any]:
+    """Arguments of ``Axes.plot`` for a line of so many points: markers apart, shifted by rank; many make it thin."""
+    if points <= _MOST_POINTS:
+        return {}
+    spacing = -(-points // _MARKERS)
+    thin = {"linewidth": _THIN} if points >= _MANY_POINTS else {}
+    return {"markevery": (rank * spacing // 4 % spacing, spacing)} | thin

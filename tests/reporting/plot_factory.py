@@ -1,0 +1,236 @@
+"""Collected results made to order: whole CSV files as the collecting stages write them, with known values."""
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+STRUCTURED = ("uniform", "uniform_recon", "flap", "slicegpt", "slicegpt_matched", "svd_llm", "svd_llm_update")
+OURS = ("sparsitysolver", "sparsitysolver_recon")
+LABELS = {
+    "dense": "Dense",
+    "uniform": "Uniform",
+    "uniform_recon": "Uniform (Recon)",
+    "flap": "FLAP",
+    "slicegpt": "SliceGPT",
+    "slicegpt_matched": "SliceGPT (parameter-matched)",
+    "svd_llm": "SVD-LLM",
+    "svd_llm_update": "SVD-LLM (closed-form update)",
+    "sparsitysolver": "Ours",
+    "sparsitysolver_recon": "Ours (Recon)",
+    "sparsitysolver_unstructured": "Ours",
+    "owl": "OWL w.t. Wanda",
+    "ppo": "Ours (PPO)",
+    "amc": "AMC",
+    "amc_broadcast": "AMC (reward to every step)",
+    "agmc": "AGMC",
+    "sparsitysolver_reuse": "Ours (reused agent)",
+}
+ROLES = ("q", "k", "v", "o", "gate", "up", "down")
+
+
+def write(path: Path, rows: Iterable[dict]) -> Path:
+    """Rows as a CSV file."""
+    rows = list(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _axes(model: str, method: str, sparsity: float, seed: int) -> dict:
+    return {
+        "model": model,
+        "family": "llama",
+        "method": method,
+        "label": LABELS.get(method, method),
+        "sparsity": sparsity,
+        "seed": seed,
+    }
+
+
+def cell_ppl(rank: int, sparsity: float, seed: int) -> float:
+    """Perplexity of the method of that rank: the better, the lower its rank; seeds differ by a tenth."""
+    return 5.0 * math.exp((1.0 + 0.5 * rank) * sparsity * 4) + 0.1 * seed
+
+
+def cells(
+    models: Sequence[str] = ("llama-tiny",),
+    methods: Sequence[str] = (*OURS, *STRUCTURED),
+    sparsities: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
+    seeds: int = 1,
+) -> list[dict]:
+    """Rows of ``cells.csv``: a method of rank r keeps (1 - 0.9 P) of 1000 parameters and 10 r more."""
+    rows = []
+    for model in models:
+        shared = {"task": "mini", "split": "test", "status": "ok", "reason": "", "metric": "ppl", "n": 10}
+        rows.append(_axes(model, "dense", 0.0, 0) | shared | {"value": 5.0, "parameters": 1000})
+        for rank, method in enumerate(methods):
+            for sparsity in sparsities:
+                for seed in range(seeds):
+                    value = {
+                        "value": cell_ppl(rank, sparsity, seed),
+                        "parameters": 1000 * (1 - 0.9 * sparsity) + 10 * rank,
+                    }
+                    rows.append(_axes(model, method, sparsity, seed) | shared | value)
+    return rows
+
+
+def inference(
+    models: Sequence[str] = ("llama-tiny",),
+    methods: Sequence[str] = ("slicegpt", "flap", "sparsitysolver_recon"),
+    sparsities: Sequence[float] = (0.2,),
+    seeds: int = 1,
+    memory: bool = True,
+) -> list[dict]:
+    """Rows of ``inference.csv``: the dense model takes 0.1 s and 0.4 s; the next model of a grid four times as long.
+
+    A method of rank r is 1 + P + r/10 times as fast; the interval of its speedup reaches 10% to either side.
+    """
+    return [
+        _inference_row(model, method, sparsity, seed, 1 + sparsity + rank / 10, 4**place, memory)
+        for place, model in enumerate(models)
+        for rank, method, sparsity, seed in [
+            (0, "dense", 0.0, 0),
+            *((r, m, p, s) for r, m in enumerate(methods) for p in sparsities for s in range(seeds)),
+        ]
+    ]
+
+
+def _inference_row(
+    model: str, method: str, sparsity: float, seed: int, speedup: float, scale: float, memory: bool
+) -> dict:
+    row = _axes(model, method, sparsity, seed)
+    row |= {"batch": 1, "prompt_tokens": 128, "new_tokens": 32, "rounds": 7, "threads": 1, "device": "cpu"}
+    row |= {"dtype": "float32", "parameters": 1000, "weight_bytes": 4000}
+    for phase, seconds, tokens in (("prefill", 0.1 * scale, 128), ("decode", 0.4 * scale, 32)):
+        time = seconds / speedup
+        row |= {f"{phase}_seconds": time, f"{phase}_tokens_per_second": tokens / time, f"{phase}_speedup": speedup}
+        wide = 0.0 if method == "dense" else 0.1
+        row |= {f"{phase}_speedup_low": speedup * (1 - wide), f"{phase}_speedup_high": speedup * (1 + wide)}
+    return row | {"peak_memory_bytes": 2**20 * 100 * scale / speedup if memory else ""}
+
+
+def curve_ppl(rank: int, episode: int, seed: int) -> float:
+    """Perplexity that falls with the episodes, more slowly at a higher rank, and swings by turns."""
+    return (
+        6.0 + rank + 8.0 * math.exp(-episode / (40 * (1 + rank))) + (0.4 + 0.3 * rank) * (episode % 3 - 1) + 0.3 * seed
+    )
+
+
+def curves(
+    models: Sequence[str] = ("llama-tiny",),
+    methods: Sequence[str] = ("sparsitysolver",),
+    sparsity: float = 0.2,
+    seeds: int = 1,
+    episodes: int = 90,
+    layers: int = 4,
+    uniform: bool = True,
+    ppl: Callable[[int, int, int], float] = curve_ppl,
+) -> list[dict]:
+    """Rows of ``curves.csv``; reward 10 / perplexity, uniform pruning at perplexity 8."""
+    rows = []
+    for model in models:
+        for rank, method in enumerate(methods):
+            for seed in range(seeds):
+                own = _axes(model, method, sparsity, seed)
+                own |= {"key": f"{model}-{method}-{seed}", "algorithm": "ppo", "granularity": "structured"}
+                own |= {"task": "", "warm_start": "", "dense_ppl": 5.0}
+                own |= {"uniform_ppl": 8.0 if uniform else "", "uniform_reward": 1.25 if uniform else ""}
+                for episode in range(episodes):
+                    value = ppl(rank, episode, seed)
+                    kept = [kept_count(unit, episode, size) for unit, size in enumerate([8, 160] * layers)]
+                    reward = 10 / value if math.isfinite(value) else 0.0
+                    rows.append(
+                        own
+                        | {"episode": episode, "ppl": value, "reward": reward, "kept": json.dumps(kept)}
+                        | {"tokens": 1024, "seconds": 0.1}
+                    )
+    return rows
+
+
+def kept_count(unit: int, episode: int, size: int) -> int:
+    """Kept items of a unit, the same at no two of the first episodes."""
+    return size // 2 + (unit * 3 + episode * 7) % (size // 2 + 1)
+
+
+def ratio(unit: int, seed: int) -> float:
+    """Preserved ratio of a unit, between 0.5 and 0.9."""
+    return 0.5 + 0.1 * ((unit * 7 + unit // 5 + seed) % 5)
+
+
+def strategies(
+    models: Sequence[str] = ("llama-tiny",),
+    methods: Sequence[str] = ("sparsitysolver",),
+    sparsity: float = 0.2,
+    seeds: int = 1,
+    layers: int = 4,
+    granularity: str = "structured",
+) -> list[dict]:
+    """Rows of ``strategies.csv``; attention has 8 groups, an FFN 160 neurons, a matrix 64 columns."""
+    kinds = (("mha", 8), ("ffn", 160)) if granularity == "structured" else tuple((role, 64) for role in ROLES)
+    rows = []
+    for model in models:
+        for rank, method in enumerate(methods):
+            for seed in range(seeds):
+                own = _axes(model, method, sparsity, seed) | {"key": f"{model}-{method}-{sparsity}-{seed}"}
+                own |= {"granularity": granularity, "algorithm": "ppo", "task": "", "achieved_sparsity": sparsity}
+                for unit in range(layers * len(kinds)):
+                    layer, (kind, size) = unit // len(kinds), kinds[unit % len(kinds)]
+                    value = ratio(unit if rank == 0 else layer, seed)
+                    place = {"unit": unit, "name": f"layers.{layer}.{kind}", "kind": kind, "layer": layer}
+                    rows.append(own | place | {"size": size, "kept": round(value * size), "ratio": value})
+    return rows
+
+
+def reconstruction(
+    models: Sequence[str] = ("llama-tiny",),
+    samples: Sequence[int] = (1, 2, 4, 8, 16, 32, 64, 128),
+    seeds: int = 1,
+    modules: Sequence[str] = ("mha", "ffn", "both"),
+) -> list[dict]:
+    """Rows of ``reconstruction.csv``: perplexity 10 - rank + 4 / samples, seeds a tenth apart."""
+    return [
+        {
+            "model": model,
+            "sparsity": 0.3,
+            "modules": kind,
+            "samples": count,
+            "tokens": 128 * count,
+            "ppl": 10 - rank + (4 / count if count else 8) + 0.1 * seed,
+            "seconds_per_module": 0.01 * (1 + rank) * count,
+            "seed": seed,
+        }
+        for model in models
+        for rank, kind in enumerate(modules)
+        for count in samples
+        for seed in range(seeds)
+    ]
+
+
+def small_results(folder: Path) -> Path:
+    """Everything the twelve figures read, small: one model more or less, one seed."""
+    two = ("llama-tiny", "opt-tiny")
+    figure6 = ("ppo", "amc", "amc_broadcast", "agmc")
+    pairs = ("sparsitysolver_unstructured", "owl")
+    seeds = strategies(sparsity=0.3, seeds=4)
+    files = {
+        "cells_figure3": cells(),
+        "inference_figure3": inference(sparsities=(0.1, 0.2, 0.3, 0.4, 0.5)),
+        "strategies_figure4": strategies(two, pairs, 0.7, granularity="unstructured") + strategies(two),
+        "reconstruction_figure5": reconstruction(),
+        "curves_figure6": curves(methods=figure6),
+        "curves_figure7": curves(methods=("sparsitysolver_reuse", "sparsitysolver"), sparsity=0.3),
+        **{f"curves_figure{number}": curves() for number in (8, 9, 10)},
+        "strategies_figure11": seeds + strategies(two),
+        "strategies_figure12": strategies(two, pairs, 0.7, granularity="unstructured"),
+        "curves_figure13": curves(),
+        "strategies_figure13": strategies(),
+        "inference_figure14": inference(),
+    }
+    for name, rows in files.items():
+        write(folder / f"{name}.csv", rows)
+    return folder
