@@ -5,7 +5,7 @@ import sys
 from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver import preload, resources
+from sparsitysolver import needs, preload, resources
 from sparsitysolver.artefacts import SHARED, Artefacts, deciding, gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.needs import STUDIED
@@ -56,6 +56,7 @@ localrules:
 rule all:
     input:
         "paper_tables.md",
+        expand("figures/{figure}.png", figure=needs.drawable(grid)),
 
 
 include: "rules/common.smk"

@@ -20,9 +20,9 @@ rule inference:
     params:
         model=model,
         common=common,
-        count=lambda w, input: len(input.models),
+        models=lambda w, input: len(input.models),
     message:
-        "{wildcards.model}: inference of the dense and {params.count} pruned models, alone on the machine [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
+        "{wildcards.model}: inference of the dense and {params.models} pruned models, alone on the machine [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver bench inference {params.model} {input.models} {params.common} " "--out {output} > {log} 2>&1"
 
