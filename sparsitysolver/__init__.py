@@ -1,5 +1,6 @@
 """Reproducible benchmark suite for LLM pruning, built around SparsitySolver (RL-based pruning)."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG = ROOT / "config"
+CONFIG_VARIABLE = "SPARSITYSOLVER_CONFIG"  # a bundle's own configuration, for what is drawn from it
+CONFIG = Path(os.environ.get(CONFIG_VARIABLE) or ROOT / "config")
 
 
 def load_pruned(folder: str | Path, device: str = "auto", dtype: str = "auto") -> "PreTrainedModel":

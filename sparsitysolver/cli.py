@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("assets", "assets", _assets, "fill an assets folder for machines without network"),
         ("report", "report", _report, "collect cells, write tables and documents (no torch)"),
         ("audit", "audit", _audit, "check the arithmetic of published tables; exit status 0 whether or not it flags"),
+        ("export", "export", _export, "pack results, provenance and configuration into one file (no torch)"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(stage=stage)
@@ -236,6 +237,12 @@ def _report(parser: argparse.ArgumentParser) -> None:
 
 def _audit(parser: argparse.ArgumentParser) -> None:
     from sparsitysolver.stages.audit import add_arguments
+
+    add_arguments(parser)
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    from sparsitysolver.stages.export import add_arguments
 
     add_arguments(parser)
 

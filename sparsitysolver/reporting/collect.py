@@ -9,9 +9,10 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, content_key, read_record
+from sparsitysolver.reporting.checks import Columns, check_rows, check_samples
 from sparsitysolver.reporting.fingerprints import cell_name, check_fingerprints
 from sparsitysolver.reporting.rows import numbers, write_rows
-from sparsitysolver.reporting.samples import samples_path, write_samples
+from sparsitysolver.reporting.samples import Samples, read_samples, samples_path, write_samples
 
 LEAKAGE = ("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task")
 AXES = ("model", "family", "method", "label", "sparsity", "seed", "task", "split", "status", "reason")
@@ -31,6 +32,7 @@ PROVENANCE = ("fingerprint", "weights_sha256", "commit", "versions", "device")
 RUN = ("wall_seconds", "peak_memory_bytes")
 COLUMNS = (*AXES, *METRIC, *SIZE, *EFFORT, *LEAKAGE, *PROTOCOL, *PROVENANCE, *RUN, "cell")
 NUMBERS = ("sparsity", "seed", *METRIC[1:], *SIZE, "seqlen", "windows", "tokens", "items", "batch_size", *RUN)
+_KINDS = Columns(NUMBERS, measured=("value", "n", *SIZE), protocol=PROTOCOL)
 # What the schema leaves open because skipped cells lack it, and a measured cell must have.
 _MEASURED = ("metrics", "fingerprint", "size")
 
@@ -125,23 +127,32 @@ def read_cells_csv(path: Path) -> pd.DataFrame:
     """``cells.csv`` as a frame: numbers as floats (empty: NaN), everything else as text.
 
     Raises:
-        SparsitySolverError: no such file, or not a table of cells.
+        SparsitySolverError: no such file, not a table of cells, or one that :func:`check_rows` refuses.
     """
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        texts = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
         raise SparsitySolverError(
             f"no collected cells at {path}; make them with 'sparsitysolver report collect'."
         ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise SparsitySolverError(f"{path} is not a table of cells: {error}.") from error
-    missing = [column for column in COLUMNS if column not in frame]
+    missing = [column for column in COLUMNS if column not in texts]
     if missing:
         raise SparsitySolverError(f"{path} is not a table of cells: column '{missing[0]}' is missing; collect again.")
-    try:
-        return frame.assign(**{column: pd.to_numeric(frame[column]) for column in NUMBERS})
-    except ValueError as error:
-        raise SparsitySolverError(f"{path} is not a table of cells: {error}.") from error
+    check_rows(texts, _KINDS, path)
+    return texts.assign(**{column: pd.to_numeric(texts[column]) for column in NUMBERS})
+
+
+def read_collected(path: Path) -> tuple[pd.DataFrame, Samples]:
+    """``cells.csv`` and the samples beside it, checked against one another.
+
+    Raises:
+        SparsitySolverError: see :func:`read_cells_csv`, :func:`read_samples` and :func:`check_samples`.
+    """
+    cells, samples = read_cells_csv(path), read_samples(samples_path(path))
+    check_samples(cells, samples, path)
+    return cells, samples
 
 
 def collect_command(cells: list[Path], out: Path) -> None:

@@ -52,7 +52,7 @@ def _column(cell: Json) -> tuple[str, str, str]:
 
 def _table_rules(cell: Json) -> Json:
     fingerprint = cell["fingerprint"]
-    rules = {field: fingerprint[field] for field in TABLE_RULES[fingerprint.get("kind")]}
+    rules = {field: fingerprint.get(field) for field in TABLE_RULES[fingerprint.get("kind")]}
     return rules | {"bos": _NO_BOS if rules["bos"] == _NO_BOS else "a BOS token"}
 
 

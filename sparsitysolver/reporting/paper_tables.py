@@ -13,9 +13,10 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, read_json, write_text
 from sparsitysolver.reporting import settings_table
-from sparsitysolver.reporting.collect import LEAKAGE, read_cells_csv
+from sparsitysolver.reporting.collect import LEAKAGE, read_collected
 from sparsitysolver.reporting.definition import DASH, METHOD, TASKS, descriptive_columns, published_table
 from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.paired import CONFIDENCE, PairVerdict, PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.table_files import curves_of, footnote_text
@@ -32,13 +33,6 @@ Generated from collected cells; do not edit. Grid: **{grid}**.
 - **not run**: no measurement on this grid.
 - **inside the noise**: the {confidence:.0%} interval of a difference, bootstrapped over windows or items, holds zero.
 """
-
-
-def markdown(frame: pd.DataFrame) -> str:
-    """A frame of texts as a markdown table: digits stay as they are, pipes are escaped, numbers stand to the right."""
-    texts = frame.map(lambda value: str(value).replace("|", "\\|"))
-    align = ["left", *["right"] * (len(frame.columns) - 1)]
-    return texts.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def paper_tables(results: Path, grid: str) -> str:
@@ -74,7 +68,7 @@ def _section(name: str, published: pd.DataFrame, results: Path, grid: str) -> st
     path = results / f"{name}.csv"
     if not path.is_file():
         return _not_run(published)
-    cells = read_cells_csv(results / "cells.csv")
+    cells, _ = read_collected(results / "cells.csv")
     axes = _axes(results / f"{name}.footnotes.json", path, grid)
     table = build_table(name, cells, axes["models"], axes["tasks"], curves_of(name, results))
     pairs = read_pair_verdicts(results / f"{name}.pairs.csv")

@@ -1,16 +1,19 @@
-"""A measured table as files: CSV in the paper's layout, its extended twin, LaTeX of both, footnotes, pairs."""
+"""A measured table as files: CSV in the paper's layout, its extended twin, LaTeX, Markdown, footnotes, pairs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from sparsitysolver.records import atomic_path, write_json, write_text
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import atomic_path, read_json, write_json, write_text
+from sparsitysolver.reporting.checks import check_samples
 from sparsitysolver.reporting.collect import read_cells_csv
 from sparsitysolver.reporting.curves import read_curves
 from sparsitysolver.reporting.definition import DASH, METHOD, Row, load_definition
 from sparsitysolver.reporting.entries import Entry, printed
 from sparsitysolver.reporting.latex import fitted, tabular, tex_escape, tex_table
+from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.metrics import AVERAGE
 from sparsitysolver.reporting.paired import compare_rows, pairs_frame
 from sparsitysolver.reporting.samples import Samples, read_samples, samples_path
@@ -71,11 +74,24 @@ def _answers(table: MeasuredTable) -> dict[str, dict[str, int]]:
     return answers
 
 
-def write_table(table: MeasuredTable, samples: Samples, out_dir: Path) -> None:
-    """Write ``NAME.csv``, ``NAME.tex``, their ``NAME_extended`` twins, ``NAME.footnotes.json`` and ``NAME.pairs.csv``.
+def _md(table: MeasuredTable) -> str:
+    """The caption, the paper's rows, those it lacks, and the footnotes of both."""
+    definition = table.definition
+    parts = [f"**{table.caption}**", markdown(table.frame())]
+    if definition.extended:
+        numbers = [METHOD, *(column.name for column in table.columns)]
+        parts += ["Rows the paper lacks:", markdown(table.frame(definition.extended)[numbers])]
+    notes = table.footnotes(definition.all_rows)
+    parts += ["\n".join(f"- {footnote_text(note)}" for note in notes)] if notes else []
+    return "\n\n".join(parts) + "\n"
 
-    The footnotes' file also names the table's models and tasks: columns alone do not say both. ``answers`` in it says
-    how many answers an accuracy rests on, items times seeds, by row and column.
+
+def write_table(table: MeasuredTable, samples: Samples, out_dir: Path, grid: str = "") -> None:
+    """Write ``NAME.csv``, ``NAME.tex``, their ``NAME_extended`` twins, ``NAME.md``, its footnotes and its pairs.
+
+    ``NAME.footnotes.json`` also names the table's models and tasks, which columns alone do not say, and the grid where
+    it is known: with these the table can be made again from its cells. ``answers`` in it says how many answers an
+    accuracy rests on, items times seeds, by row and column.
     """
     definition, name = table.definition, table.definition.name
     rows = definition.all_rows
@@ -83,11 +99,13 @@ def write_table(table: MeasuredTable, samples: Samples, out_dir: Path) -> None:
     write_csv(table.extended_frame(), out_dir / f"{name}_extended.csv")
     write_text(out_dir / f"{name}.tex", _tex(table, {"": table.frame()}, definition.rows, name))
     write_text(out_dir / f"{name}_extended.tex", _tex(table, _extended_blocks(table), rows, f"{name}-extended"))
+    write_text(out_dir / f"{name}.md", _md(table))
     notes = [
         {"number": note.number, "reason": note.reason, "places": [list(place) for place in note.places]}
         for note in table.footnotes(rows)
     ]
     axes = {"models": table.models, "tasks": table.tasks, "answers": _answers(table)}
+    axes |= {"grid": grid} if grid else {}
     write_json(out_dir / f"{name}.footnotes.json", axes | {"footnotes": notes})
     write_csv(pairs_frame(table, compare_rows(table, samples)), out_dir / f"{name}.pairs.csv")
 
@@ -99,7 +117,32 @@ def curves_of(name: str, results: Path) -> pd.DataFrame | None:
     return read_curves(results / f"curves_{name}.csv")
 
 
-def table_command(name: str, cells_csv: Path, models: list[str], out_dir: Path, tasks: Sequence[str] = ()) -> None:
-    """``report table``: one table of the paper from ``cells.csv`` and the samples beside it, as CSV and LaTeX."""
-    table = build_table(name, read_cells_csv(cells_csv), models, tasks, curves_of(name, cells_csv.parent))
-    write_table(table, read_samples(samples_path(cells_csv)), out_dir)
+def grid_of(results: Path) -> str:
+    """The grid that the tables of a results folder name; empty where none does.
+
+    Raises:
+        SparsitySolverError: tables of several grids.
+    """
+    paths = sorted(results.glob("table*.footnotes.json"))
+    named = {path.name.split(".")[0]: read_json(path, "table's footnotes").get("grid", "") for path in paths}
+    grids = sorted(set(named.values()) - {""})
+    if len(grids) > 1:
+        found = ", ".join(f"{table}: {grid}" for table, grid in named.items() if grid)
+        raise SparsitySolverError(f"{results} holds tables of several grids ({found}); make them anew on one.")
+    return grids[0] if grids else ""
+
+
+def table_command(
+    name: str, cells_csv: Path, models: list[str], out_dir: Path, tasks: Sequence[str] = (), grid: str = ""
+) -> None:
+    """``report table``: one table of the paper from ``cells.csv`` and the samples beside it, as files.
+
+    Raises:
+        SparsitySolverError: cells are missing or broken, or the samples are not those of the cells.
+    """
+    cells = read_cells_csv(cells_csv)
+    # Before the samples are looked at: a missing cell has its place in the table.
+    table = build_table(name, cells, models, tasks, curves_of(name, cells_csv.parent))
+    samples = read_samples(samples_path(cells_csv))
+    check_samples(cells, samples, cells_csv)
+    write_table(table, samples, out_dir, grid)

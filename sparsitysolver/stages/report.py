@@ -1,4 +1,4 @@
-"""``report``: collect cells, write tables and documents. Nothing here imports torch."""
+"""``report``: collect cells, write tables and documents, draw them anew. Nothing here imports torch."""
 
 import argparse
 import importlib
@@ -19,13 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     collect = what.add_parser("collect", help="cells to one long table and their samples")
     collect.add_argument("cells", nargs="+", type=Path, help="cell files")
     collect.add_argument("--out", type=Path, default=RESULTS / "cells.csv")
-    table = what.add_parser("table", help="one table in the paper's layout, as CSV and LaTeX")
+    table = what.add_parser("table", help="one table in the paper's layout, as CSV, LaTeX and Markdown")
     table.add_argument("name", help="file of config/tables, e.g. table2")
     table.add_argument("--cells", type=Path, default=RESULTS / "cells.csv")
     table.add_argument("--models", nargs="+", required=True, help="models of the grid, in order")
     table.add_argument(
         "--tasks", nargs="+", default=[], help="the grid's zero-shot tasks, in order, or its perplexity task"
     )
+    table.add_argument("--grid", default="", help="the grid's name, kept beside the table")
     table.add_argument("--out", type=Path, default=RESULTS, help="folder to write into")
     for kind, text in _LONG_TABLES.items():
         gather = what.add_parser(kind, help=text)
@@ -34,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings = what.add_parser("settings", help="Table 7: the agent's settings, from strategies that it found")
     settings.add_argument("strategies", nargs="+", type=Path)
     settings.add_argument("--out", type=Path, default=RESULTS, help="folder to write into")
+    redraw = what.add_parser("redraw", help="all tables and figures anew, from a results folder or an exported bundle")
+    redraw.add_argument("results", nargs="?", type=Path, default=RESULTS, help="folder, or BUNDLE.zip")
+    redraw.add_argument("--grid", default="", help="grid of the page (default: the one kept beside the tables)")
+    redraw.add_argument("--out", type=Path, default=Path("redrawn"), help="folder to write into")
     for name, out, text in (
         ("paper-tables", Path("paper_tables.md"), "published beside measured, with verdicts"),
         ("readme", Path("README.md"), "fill the generated sections of the README"),
@@ -56,11 +61,15 @@ def run(args: argparse.Namespace) -> None:
     elif args.what == "table":
         from sparsitysolver.reporting.table_files import table_command
 
-        table_command(args.name, args.cells, args.models, args.out, args.tasks)
+        table_command(args.name, args.cells, args.models, args.out, args.tasks, args.grid)
     elif args.what == "settings":
         from sparsitysolver.reporting.settings_table import settings_command
 
         settings_command(args.strategies, args.out)
+    elif args.what == "redraw":
+        from sparsitysolver.reporting.redraw import redraw_command
+
+        redraw_command(args.results, args.out, args.grid)
     elif args.what == "paper-tables":
         from sparsitysolver.reporting.paper_tables import paper_tables_command
 

@@ -1,6 +1,8 @@
 """Cells made to order: valid by the schema, with only what a test is about spelled out."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from sparsitysolver.records import validate
 from sparsitysolver.reporting.definition import load_definition
@@ -155,3 +157,13 @@ def make_task_grid(table: str, right: dict[str, list[int]], items: int = 20, **c
 def first_right(right: int, items: int) -> list[int]:
     """Items of which the first are right."""
     return [1] * right + [0] * (items - right)
+
+
+def edit_rows(path: Path, change: Callable[[list[dict[str, str]]], list[dict[str, str]]]) -> None:
+    """Edit a collected table as by hand: its rows, all text."""
+    with path.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    with path.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(change(rows))

@@ -214,7 +214,20 @@ def test_same_files_for_the_same_cells(written):
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     written(make_grid(("opt-tiny", "opt-125m")), ("opt-125m", "opt-tiny"))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
-    assert len(first) == 8
+    assert len(first) == 9
+
+
+def test_markdown_has_the_paper_rows_then_those_it_lacks_and_footnotes_of_both(written):
+    cells = replace_cell(make_grid(), make_cell(method="uniform", value=None, reason="no | here"))
+    lines = (written(cells) / "table2.md").read_text().splitlines()
+    assert lines[0] == "**WikiText-2 perplexity of structured pruning at 20% sparsity**"
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    assert rows[0] == ["Method", "Searched Sparsity", "Weight Update", "Additional Parameters", "opt-125m"]
+    assert rows[2] == ["SliceGPT", "no", "yes", "yes", "34.10"]
+    assert [row[0] for row in rows[1:7]] == NAMES
+    assert rows[7] == ["Method", "opt-125m"]
+    assert rows[10] == ["Uniform", "-"]
+    assert lines[-1] == "- (1) Uniform × opt-125m: no | here"
 
 
 def test_factory_covers_every_method_of_the_table():

@@ -1,0 +1,176 @@
+"""``report redraw``: every table and figure anew, from a results folder or a bundle: no torch, no models, no jobs.
+
+Each document is made by the command that made it first, in a folder that holds the collected files and nothing else.
+A bundle is read with its own configuration, so that its tables keep their definitions when those here have changed.
+"""
+
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
+from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
+from sparsitysolver.records import atomic_path, read_json
+from sparsitysolver.reporting.bundle import unpack_bundle
+from sparsitysolver.reporting.table_files import grid_of
+
+_COMMAND = ("-m", "sparsitysolver.cli", "report")
+_PAGE = "paper_tables.md"
+_COLLECTED = (".csv", ".npz", ".json")
+_SCRIPTS = ROOT / "figures"
+
+
+@dataclass
+class Redrawing:
+    """One run: where it reads, where it works, what it made and left out.
+
+    Attributes:
+        results: the results folder, as it was left or unpacked.
+        config: the configuration it was made with.
+        work: a folder of links to the collected files, into which tables and figures are written.
+        grid: the grid of the page; empty where it is not known.
+        source: what messages name in place of the working folder.
+        left_out: documents that are not made, with the reason.
+    """
+
+    results: Path
+    config: Path
+    work: Path
+    grid: str
+    source: str
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *command: str) -> None:
+        """Run Python on a command line.
+
+        Raises:
+            SparsitySolverError: it failed, with what it said.
+        """
+        code, said = self.attempt(*command)
+        if code:
+            raise SparsitySolverError(said)
+
+    def attempt(self, *command: str) -> tuple[int, str]:
+        """Exit status of Python on a command line, and its error without the name of the program."""
+        environment = os.environ | {CONFIG_VARIABLE: str(self.config), "MPLBACKEND": "Agg"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
+        done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, EXIT_USER_ERROR):
+            print(done.stderr, file=sys.stderr)
+            raise SparsitySolverError(f"'{' '.join(command)}' failed, as it says above.")
+        last = (done.stderr.strip().splitlines() or [""])[-1]
+        said = last.partition("error: ")[2] or last
+        return done.returncode, said.replace(str(self.work), self.source)
+
+
+def redraw_command(source: Path, out: Path, grid: str = "") -> None:
+    """``sparsitysolver report redraw``: write tables, page and figures into a folder, all of them or none.
+
+    Args:
+        source: a results folder, or a bundle.
+        out: the folder to write into.
+        grid: the grid that the page names; the one kept beside the tables by default.
+
+    Raises:
+        SparsitySolverError: nothing to draw from, a broken bundle, broken results, or a figure that fails although its
+            files are there. What is merely absent is left out, with the reason.
+    """
+    with _opened(source) as (results, config), tempfile.TemporaryDirectory() as work:
+        run = Redrawing(results, config, _links(results, Path(work)), grid or grid_of(results), str(source))
+        made = [*_tables(run), *_page(run), *_figures(run)]
+        for path in made:
+            print(f"{out / path.name}{_compared(path, results)}")
+            with atomic_path(out / path.name) as temporary:
+                shutil.copyfile(path, temporary)
+    for name, reason in run.left_out.items():
+        print(f"left out: {name}: {reason}")
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[tuple[Path, Path]]:
+    """The results folder and the configuration of a source."""
+    if source.is_dir():
+        if not any(source.glob("cells*.csv")):
+            raise SparsitySolverError(
+                f"{source} holds no collected cells (cells*.csv) to draw from; make a table first, or name a bundle: "
+                "make figures RESULTS=BUNDLE.zip."
+            )
+        yield source, CONFIG
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = unpack_bundle(source, Path(folder))
+        commits = ", ".join(manifest["run"]["commits"])
+        print(f"{source}: grid {manifest['grid'] or 'not named'}; cells of commit {commits}")
+        yield Path(folder) / "results", Path(folder) / "config"
+
+
+def _links(results: Path, work: Path) -> Path:
+    """Links to the collected files of a results folder; tables and pages, which are made of them, are left behind."""
+    for path in results.iterdir():
+        if path.is_file() and path.suffix in _COLLECTED and not path.name.startswith("table"):
+            (work / path.name).symlink_to(path.resolve())
+    return work
+
+
+def _tables(run: Redrawing) -> list[Path]:
+    """Make every table whose cells are there; the file beside it says for which models and tasks."""
+    made = []
+    for name in sorted(path.stem for path in (run.config / "tables").glob("*.yaml")):
+        cells, sidecar = run.work / f"cells_{name}.csv", run.results / f"{name}.footnotes.json"
+        absent = [path.name for path in (cells, sidecar) if not path.is_file()]
+        if absent:
+            run.left_out[name] = f"no {absent[0]}"
+            continue
+        axes = read_json(sidecar, "table's footnotes")
+        if not {"models", "tasks"} <= axes.keys():
+            raise SparsitySolverError(f"{sidecar} does not name the models and tasks of {name}; make the table anew.")
+        options = ["--models", *axes["models"], "--tasks", *axes["tasks"], "--grid", axes.get("grid", "")]
+        run.run(*_COMMAND, "table", name, "--cells", str(cells), *options, "--out", str(run.work))
+        made += sorted([*run.work.glob(f"{name}.*"), *run.work.glob(f"{name}_extended.*")])
+    return made
+
+
+def _page(run: Redrawing) -> list[Path]:
+    """Make the page of published beside measured."""
+    page = run.work / _PAGE
+    if not (run.work / "cells.csv").is_file():
+        run.left_out[_PAGE] = "no cells.csv"
+    elif not run.grid:
+        run.left_out[_PAGE] = "no table names its grid; name it with --grid"
+    else:
+        run.run(*_COMMAND, "paper-tables", "--results", str(run.work), "--grid", run.grid, "--out", str(page))
+    return [page] if page.is_file() else []
+
+
+def _figures(run: Redrawing) -> list[Path]:
+    """Draw every figure whose files are there.
+
+    Only a script knows what it reads. Where it fails and no file is named after the figure, nothing was collected for
+    it; where there are some, they are broken.
+    """
+    made = []
+    for script in sorted(_SCRIPTS.glob("figure*.py")):
+        name = script.stem
+        code, said = run.attempt(str(script), "--results", str(run.work), "--out", str(run.work / name))
+        if code and any(run.work.glob(f"*_{name}.*")):
+            raise SparsitySolverError(f"{name}: {said}")
+        if code:
+            run.left_out[name] = said
+        else:
+            made += sorted(run.work.glob(f"{name}.*"))
+    return made
+
+
+def _compared(path: Path, results: Path) -> str:
+    """Whether a document is the one that lies in the results folder."""
+    original = results / path.name
+    if not original.is_file():
+        return ""
+    return "  (as before)" if filecmp.cmp(path, original, shallow=False) else "  (differs from the one there)"

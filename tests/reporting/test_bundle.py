@@ -1,0 +1,377 @@
+"""Bundles: what is packed, the same bytes each time, damage is noticed, and tables come back from one without torch."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from cell_factory import edit_rows, make_cell, make_grid, replace_cell
+
+from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
+from sparsitysolver.cli import main
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import content_key, write_json, write_text
+from sparsitysolver.reporting import redraw
+from sparsitysolver.reporting.bundle import MANIFEST, unpack_bundle
+from sparsitysolver.reporting.collect import collect
+from sparsitysolver.reporting.export import export_command
+from sparsitysolver.reporting.paper_tables import paper_tables_command
+from sparsitysolver.reporting.redraw import redraw_command
+from sparsitysolver.reporting.table_files import table_command
+
+MODEL = "opt-125m"
+STRATEGY = {
+    "format": 1,
+    "model": {"name": MODEL, "family": "opt", "weights_sha256": f"w-{MODEL}"},
+    "granularity": "structured",
+    "target_sparsity": 0.2,
+    "achieved_sparsity": 0.2,
+    "units": [{"name": "layers.0.mha", "kind": "mha", "size": 12, "kept": 9, "ratio": 0.75}],
+    "found": {"algorithm": "ppo"},
+    "seed": 7,
+}
+TABLE = [f"table2{ending}" for ending in (".csv", ".tex", ".md", ".pairs.csv", ".footnotes.json")]
+TABLE += ["table2_extended.csv", "table2_extended.tex"]
+HEAVY = ("torch", "transformers", "snakemake", "stable_baselines3", "gymnasium", "lm_eval", "datasets", "safetensors")
+
+
+def put_cells(results: Path, cells: list[dict], *tables: str) -> None:
+    """Cells where the pipeline puts them, collected as ``cells.csv`` and behind each table."""
+    paths = [results / "cells" / cell["model"]["name"] / cell["method"] / f"{content_key(cell)}.json" for cell in cells]
+    for cell, path in zip(cells, paths, strict=True):
+        write_json(path, cell)
+    for name in ("cells", *(f"cells_{table}" for table in tables)):
+        collect(paths, results / f"{name}.csv")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A results folder with Table 2, a searched strategy, and much that no bundle holds; and its bundle."""
+    folder = tmp_path_factory.mktemp("made") / "results"
+    cells = replace_cell(make_grid(), make_cell(method="sparsitysolver", value=31.44, strategy=STRATEGY))
+    put_cells(folder, replace_cell(cells, make_cell(method="svd_llm", value=None)), "table2")
+    table_command("table2", folder / "cells_table2.csv", [MODEL], folder, ["wikitext2"], "opt125m")
+    paper_tables_command(folder, folder / "paper_tables.md", "opt125m")
+    write_json(folder / "strategies/opt-125m/aa.json", STRATEGY | {"run": {"host": "here"}})
+    write_json(folder / "strategies/opt-125m/bb.json", STRATEGY | {"seed": 8})
+    others = ("strategies/opt-125m/aa.curve.csv", "strategies/opt-125m/bb.curve.csv", "strategies/opt-125m/aa.agent")
+    others += ("pruned/x/model.safetensors", "pruned/x/config.json", "statistics/x.safetensors", "report.html")
+    for name in (*others, "calibration/x.npy", "calibration/x.npy.json", "trained/opt/config.json"):
+        write_text(folder / name, name)
+    export_command(folder.with_name("bundle.zip"), folder)
+    return folder.parent
+
+
+@pytest.fixture
+def results(made, tmp_path):
+    """That folder, to be changed."""
+    return shutil.copytree(made / "results", tmp_path / "results")
+
+
+@pytest.fixture
+def bundle(made, tmp_path):
+    """That bundle, to be changed."""
+    return shutil.copy(made / "bundle.zip", tmp_path / "bundle.zip")
+
+
+@pytest.fixture(autouse=True)
+def no_scripts(tmp_path, monkeypatch):
+    """No figures, unless a test has its own or runs in a process of its own."""
+    monkeypatch.setattr(redraw, "_SCRIPTS", tmp_path / "figures")
+
+
+def test_round_trip_and_what_is_left_behind(bundle, results, tmp_path):
+    manifest = unpack_bundle(bundle, tmp_path / "out")
+    unpacked = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert unpacked == set(manifest["files"])
+    originals = {"results": results, "config": CONFIG}
+    for name in unpacked:
+        top, _, rest = name.partition("/")
+        assert (tmp_path / "out" / name).read_bytes() == (originals[top] / rest).read_bytes()
+    cells = {f"results/{path.relative_to(results)}" for path in results.glob("cells/**/*.json")}
+    collected = {f"results/{name}{end}" for name in ("cells", "cells_table2") for end in (".csv", ".samples.npz")}
+    tables = {f"results/{name}" for name in TABLE if name.endswith((".csv", ".json"))}
+    strategies = {f"results/strategies/opt-125m/aa{ending}" for ending in (".json", ".curve.csv")}
+    assert {name for name in unpacked if name.startswith("results")} == cells | collected | tables | strategies
+    assert len(cells) == 10
+    assert {"config/tables/table2.yaml", "config/methods.tsv", "config/paper/table2.csv"} <= unpacked
+
+
+def test_records_named_in_any_collected_table_are_packed(results, tmp_path):
+    write_text(results / "curves_figure3.csv", "key,warm_start,episode\nbb,,0\nbb,,1\n")
+    export_command(tmp_path / "b.zip", results)
+    names = unpack_bundle(tmp_path / "b.zip", tmp_path / "out")["files"]
+    assert {"results/strategies/opt-125m/bb.json", "results/strategies/opt-125m/bb.curve.csv"} <= set(names)
+
+
+def test_manifest_says_which_run_it_is_of(bundle, tmp_path):
+    manifest = unpack_bundle(bundle, tmp_path / "out")
+    assert (manifest["format"], manifest["grid"]) == (1, "opt125m")
+    assert manifest["run"] == {"commits": ["abc1234"], "versions": ["numpy 2.3; torch 2.8"], "devices": ["cpu"]}
+
+
+def test_same_files_give_the_same_bytes(bundle, results, tmp_path):
+    for path in results.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+        path.chmod(0o700)
+    export_command(tmp_path / "again.zip", results)
+    assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
+
+
+# --- what is not exported -------------------------------------------------------------------------------------------
+
+
+def refused(results, tmp_path):
+    """The error of an export, after which there is no bundle and nothing half-written."""
+    out = tmp_path / "out" / "b.zip"
+    with pytest.raises(SparsitySolverError) as error:
+        export_command(out, results)
+    assert not out.parent.exists()
+    return str(error.value)
+
+
+def test_nothing_collected(tmp_path):
+    (tmp_path / "results").mkdir()
+    assert "holds no collected cells" in refused(tmp_path / "results", tmp_path)
+
+
+def test_cell_whose_record_is_gone_is_named(results, tmp_path):
+    (path,) = results.glob("cells/*/flap/*.json")
+    path.unlink()
+    assert f"opt-125m, flap, 0.2, seed 0, wikitext2 test (cell {path.stem})" in refused(results, tmp_path)
+
+
+def test_number_that_its_cell_does_not_say_is_named(results, tmp_path):
+    path = results / "cells_table2.csv"
+    path.write_text(path.read_text().replace("34.45", "20.01"))
+    error = refused(results, tmp_path)
+    assert "cells_table2.csv: opt-125m, flap" in error
+    assert "'value' is '20.01', and the cell says '34.45'" in error
+
+
+def test_tables_of_several_grids(results, tmp_path):
+    write_json(results / "table1.footnotes.json", {"grid": "tiny"})
+    assert "several grids (table1: tiny, table2: opt125m)" in refused(results, tmp_path)
+
+
+# --- damage ---------------------------------------------------------------------------------------------------------
+
+
+def rewritten(bundle, change):
+    """The bundle with its members (name to bytes) changed."""
+    with zipfile.ZipFile(bundle) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for name, data in change(members):
+            archive.writestr(name, data)
+    return bundle
+
+
+def edited(name, old, new):
+    return lambda members: [(n, d.replace(old, new) if n == name else d) for n, d in members]
+
+
+def renamed_everywhere(new):
+    """A member under another name that the manifest lists as well."""
+    old = "results/table2.csv"
+    return lambda members: [(new if n == old else n, d.replace(old.encode(), new.encode())) for n, d in members]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (edited("results/table2.csv", b"34.45", b"20.01"), r"results/table2\.csv is not what the manifest says"),
+        (edited("results/table2.csv", b"34.45", b"20.014"), r"results/table2\.csv is not what the manifest says"),
+        (lambda members: [m for m in members if m[0] != "results/cells.csv"], r"results/cells\.csv is listed and.* 0 "),
+        (lambda members: [*members, ("results/more.csv", b"")], r"more\.csv is not listed in its manifest"),
+        (lambda members: [*members, ("/etc/more", b"")], "member '/etc/more' does not lie under"),
+        (lambda members: [m for m in members if m[0] != MANIFEST], "is no bundle of SparsitySolver"),
+        (edited(MANIFEST, b'"format": 1', b'"format": 2'), "not a valid bundle: format"),
+        (edited(MANIFEST, b'"files"', b'"members"'), "not a valid bundle"),
+        (edited(MANIFEST, b"{", b"["), r"manifest\.json is broken"),
+        (lambda _: [("word/document.xml", b"<w/>")], "is no bundle of SparsitySolver"),
+        *(
+            (renamed_everywhere(name), "does not lie under results or config/; refused")
+            for name in ("/results/t.csv", "results/../../t.csv", "../t.csv", "results//t.csv", "C:/results/t.csv")
+        ),
+        (renamed_everywhere("sparsitysolver/cli.py"), "does not lie under results or config/; refused"),
+    ],
+)
+def test_changed_bundle_is_one_error(bundle, tmp_path, change, words):
+    rewritten(bundle, change)
+    with pytest.raises(SparsitySolverError, match=words):
+        unpack_bundle(bundle, tmp_path / "a" / "out")
+    assert not list(tmp_path.rglob("t.csv"))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_member_that_stands_twice(bundle, tmp_path):
+    rewritten(bundle, lambda members: [*members, ("results/table2.csv", b"")])
+    with pytest.raises(SparsitySolverError, match=r"table2\.csv is listed and stands 2 times"):
+        unpack_bundle(bundle, tmp_path / "out")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.5, 0.999])
+def test_cut_off_bundle_is_one_error(bundle, tmp_path, kept):
+    data = bundle.read_bytes()
+    bundle.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(SparsitySolverError, match="is no zip file, or it was damaged"):
+        unpack_bundle(bundle, tmp_path / "out")
+
+
+def test_any_changed_byte_of_a_member_is_noticed(bundle, tmp_path):
+    data = bytearray(bundle.read_bytes())
+    with zipfile.ZipFile(bundle) as archive:
+        info = archive.getinfo("results/cells.csv")
+    place = info.header_offset + 30 + len(info.filename) + info.compress_size // 2
+    data[place] ^= 0xFF
+    bundle.write_bytes(data)
+    with pytest.raises(SparsitySolverError, match="damaged or changed"):
+        unpack_bundle(bundle, tmp_path / "out")
+
+
+def test_no_bundle_there(tmp_path):
+    with pytest.raises(SparsitySolverError, match=r"no bundle at .*none\.zip; make one with 'sparsitysolver export"):
+        unpack_bundle(tmp_path / "none.zip", tmp_path / "out")
+
+
+# --- drawing anew ---------------------------------------------------------------------------------------------------
+
+BLOCKER = f"""
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {HEAVY}:
+            raise ImportError(name + " is not installed here")
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+@pytest.fixture
+def laptop(tmp_path):
+    """Run Python where none of the heavy libraries can be imported, in this process's children too."""
+    write_text(tmp_path / "blocker" / "sitecustomize.py", BLOCKER)
+    path = os.pathsep.join([str(tmp_path / "blocker"), str(ROOT)])
+
+    def run(*arguments, **environment):
+        command = [sys.executable, *map(str, arguments)]
+        env = os.environ | {"PYTHONPATH": path} | environment
+        return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_whole_of_reporting_and_the_command_line_load_without_heavy_libraries(laptop):
+    assert "torch is not installed here" in laptop("-c", "import torch").stderr
+    modules = [f"sparsitysolver.reporting.{path.stem}" for path in (ROOT / "sparsitysolver/reporting").glob("*.py")]
+    modules += ["sparsitysolver.cli", "sparsitysolver.stages.report", "sparsitysolver.stages.export"]
+    done = laptop("-c", f"import importlib; [importlib.import_module(name) for name in {modules}]")
+    assert done.returncode == 0, done.stderr
+
+
+def test_tables_and_page_come_back_byte_for_byte_without_heavy_libraries(bundle, results, laptop, tmp_path):
+    done = laptop("-m", "sparsitysolver.cli", "report", "redraw", bundle, "--out", "new")
+    assert done.returncode == 0, done.stderr
+    made = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir() if not path.name.startswith("figure")}
+    assert made == {name: (results / name).read_bytes() for name in (*TABLE, "paper_tables.md")}
+    assert "grid opt125m; cells of commit abc1234" in done.stdout
+    assert "table2.csv  (as before)" in done.stdout
+    assert "left out: table1: no cells_table1.csv" in done.stdout
+
+
+def test_folder_gives_the_same_and_notes_what_differs(results, tmp_path, capsys):
+    original = (results / "table2.csv").read_bytes()
+    (results / "table2.csv").write_bytes(original.replace(b"34.45", b"20.01"))
+    redraw_command(results, tmp_path / "new")
+    assert (tmp_path / "new" / "table2.csv").read_bytes() == original
+    said = capsys.readouterr().out
+    assert "table2.csv  (differs from the one there)" in said
+    assert "table2.tex  (as before)" in said
+
+
+def test_bundle_is_drawn_with_its_own_configuration(results, laptop, tmp_path):
+    config = tmp_path / "config"
+    for path in CONFIG.rglob("*.*"):
+        write_text(config / path.relative_to(CONFIG), path.read_text())
+    write_text(config / "tables/table2.yaml", (config / "tables/table2.yaml").read_text().replace("20%", "a fifth"))
+    export = ("-m", "sparsitysolver.cli", "export", "b.zip", "--results", results)
+    assert laptop(*export, **{CONFIG_VARIABLE: str(config)}).returncode == 0
+    redraw_command(tmp_path / "b.zip", tmp_path / "new")
+    assert "structured pruning at a fifth sparsity" in (tmp_path / "new" / "table2.md").read_text()
+
+
+def test_grid_is_needed_for_the_page_alone(results, tmp_path, capsys):
+    axes = json.loads((results / "table2.footnotes.json").read_text())
+    del axes["grid"]
+    write_json(results / "table2.footnotes.json", axes)
+    redraw_command(results, tmp_path / "new")
+    assert not (tmp_path / "new" / "paper_tables.md").exists()
+    assert "left out: paper_tables.md: no table names its grid" in capsys.readouterr().out
+    redraw_command(results, tmp_path / "new", "opt125m")
+    assert (tmp_path / "new" / "paper_tables.md").read_bytes() == (results / "paper_tables.md").read_bytes()
+
+
+def test_broken_results_are_one_error_with_the_folder_s_own_name_and_nothing_is_written(results, tmp_path, capsys):
+    edit_rows(results / "cells_table2.csv", lambda rows: [row for row in rows if row["method"] != "flap"])
+    assert main(["report", "redraw", str(results), "--out", str(tmp_path / "new")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "opt-125m × flap" in error
+    assert not (tmp_path / "new").exists()
+
+
+FIGURE = """
+import argparse, pathlib, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("--results", type=pathlib.Path)
+parser.add_argument("--out", type=pathlib.Path)
+args = parser.parse_args()
+needed = args.results / "curves_{name}.csv"
+if not needed.is_file() or "broken" in needed.read_text():
+    print(f"{name}.py: error: no curves in {{needed}}", file=sys.stderr)
+    sys.exit(2)
+for ending in (".png", ".pdf"):
+    args.out.with_suffix(ending).write_text("drawn of " + needed.read_text())
+"""
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    """Two figures, of which the results folder has files for the first."""
+    for name in ("figure1", "figure2"):
+        write_text(tmp_path / "figures" / f"{name}.py", FIGURE.format(name=name))
+
+
+def test_figures_are_drawn_and_those_without_files_left_out(results, scripts, tmp_path, capsys):
+    write_text(results / "curves_figure1.csv", "key\naa\n")
+    export_command(tmp_path / "b.zip", results)
+    redraw_command(tmp_path / "b.zip", tmp_path / "new")
+    assert (tmp_path / "new" / "figure1.png").read_text() == "drawn of key\naa\n"
+    assert {path.name for path in (tmp_path / "new").glob("figure*")} == {"figure1.png", "figure1.pdf"}
+    source = tmp_path / "b.zip"
+    assert f"left out: figure2: no curves in {source}/curves_figure2.csv" in capsys.readouterr().out
+
+
+def test_figure_of_broken_files_is_an_error(results, scripts, tmp_path):
+    write_text(results / "curves_figure1.csv", "broken")
+    with pytest.raises(SparsitySolverError, match=r"figure1: no curves in .*results/curves_figure1\.csv"):
+        redraw_command(results, tmp_path / "new")
+
+
+def test_script_that_crashes_is_no_user_error_of_its_own(results, scripts, tmp_path, capsys):
+    write_text(tmp_path / "figures" / "figure1.py", "1 / 0")
+    with pytest.raises(SparsitySolverError, match=r"figure1\.py.*failed, as it says above"):
+        redraw_command(results, tmp_path / "new")
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_nothing_to_draw_from(tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    assert main(["report", "redraw", str(tmp_path / "results")]) == 2
+    assert "make figures RESULTS=BUNDLE.zip" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "b.zip"), "--results", str(tmp_path / "none")]) == 2
+    assert "nothing to export" in capsys.readouterr().err
