@@ -15,6 +15,7 @@ from sparsitysolver.records import Json, read_json, write_text
 from sparsitysolver.reporting.collect import LEAKAGE, read_cells_csv
 from sparsitysolver.reporting.definition import DASH, METHOD, TASKS, descriptive_columns, published_table
 from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.paired import CONFIDENCE, PairVerdict, PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.table_files import footnote_text
@@ -31,13 +32,6 @@ Generated from collected cells; do not edit. Grid: **{grid}**.
 - **not run**: no measurement on this grid.
 - **inside the noise**: the {confidence:.0%} interval of a difference, bootstrapped over windows or items, holds zero.
 """
-
-
-def markdown(frame: pd.DataFrame) -> str:
-    """A frame of texts as a markdown table: digits stay as they are, pipes are escaped, numbers stand to the right."""
-    texts = frame.map(lambda value: str(value).replace("|", "\\|"))
-    align = ["left", *["right"] * (len(frame.columns) - 1)]
-    return texts.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def paper_tables(results: Path, grid: str) -> str:

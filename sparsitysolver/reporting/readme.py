@@ -9,7 +9,7 @@ import pandas as pd
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, read_json, write_text
 from sparsitysolver.reporting.definition import METHOD
-from sparsitysolver.reporting.paper_tables import markdown
+from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.table_files import footnote_text
 from sparsitysolver.reporting.tables import Footnote
 

@@ -136,26 +136,42 @@ def build_table(name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Se
     if not models:
         raise SparsitySolverError(f"{name}: no models; name the models of the grid, in the order of the columns.")
     definition = load_definition(name)
-    columns = tuple(definition.columns(models, tasks or _tasks(definition, cells, models)))
-    of_cells = [column for column in columns if column.task != AVERAGE]
+    columns = tuple(definition.columns(models, tasks or tasks_of(definition, cells, models)))
     rows = (*definition.rows, *definition.extended)
+    entries, missing = measured_entries(cells, rows, columns, definition.split)
+    if missing:
+        raise _missing(definition, columns, missing)
+    return MeasuredTable(definition, columns, entries)
+
+
+def measured_entries(
+    cells: pd.DataFrame, rows: Sequence[Row], columns: Sequence[Column], split: str
+) -> tuple[dict[tuple[str, str], Entry], list[str]]:
+    """The entries that cells are there for, by row and column name, and what the others are called in messages.
+
+    A row has an average where it has entries for all tasks.
+
+    Raises:
+        SparsitySolverError: two cells stand for one entry, or a number is not finite.
+    """
+    of_cells = [column for column in columns if column.task != AVERAGE]
     entries: dict[tuple[str, str], Entry] = {}
     missing = []
     for row, column in itertools.product(rows, of_cells):
-        chosen = _choose(cells, row, column, definition.split)
+        chosen = _choose(cells, row, column, split)
         if chosen.empty:
             missing.append(_where(row, column))
         else:
             entries[row.name, column.name] = measured_entry(chosen, _where(row, column), column.metric)
-    if missing:
-        raise _missing(definition, of_cells, list(dict.fromkeys(missing)))
     if len(of_cells) < len(columns):
         for row in rows:
-            entries[row.name, AVERAGE] = average_entry({c.name: entries[row.name, c.name] for c in of_cells})
-    return MeasuredTable(definition, columns, entries)
+            parts = {c.name: entries[row.name, c.name] for c in of_cells if (row.name, c.name) in entries}
+            if len(parts) == len(of_cells):
+                entries[row.name, AVERAGE] = average_entry(parts)
+    return entries, list(dict.fromkeys(missing))
 
 
-def _tasks(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:
+def tasks_of(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:
     """The tasks that the cells of these models hold; the perplexity task must be the only one."""
     if definition.task not in (PERPLEXITY, ZERO_SHOT):
         return [definition.task]

@@ -5,7 +5,8 @@ import pytest
 from cell_factory import make_cell, make_grid, replace_cell
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.paper_tables import markdown, paper_tables_command
+from sparsitysolver.reporting.markdown import markdown
+from sparsitysolver.reporting.paper_tables import paper_tables_command
 from sparsitysolver.reporting.readme import fill, readme_command
 from sparsitysolver.reporting.table_files import table_command
 
