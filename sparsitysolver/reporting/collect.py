@@ -153,10 +153,14 @@ def read_cells_csv(path: Path) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
         raise SparsitySolverError(f"{path} is not a table of cells: column '{missing[0]}' is missing; collect again.")
-    try:
-        return frame.assign(**{column: pd.to_numeric(frame[column]) for column in NUMBERS})
-    except ValueError as error:
-        raise SparsitySolverError(f"{path} is not a table of cells: {error}.") from error
+    numbers = {column: pd.to_numeric(frame[column], errors="coerce") for column in NUMBERS}
+    for column, values in numbers.items():
+        for row in frame[values.isna() & (frame[column] != "")].itertuples():
+            raise SparsitySolverError(
+                f"{path} is not a table of cells: {column} of cell {row.cell} ({row.model}, {row.method}, seed "
+                f"{row.seed}, {row.task}) is '{getattr(row, column)}', which is no number; collect again."
+            )
+    return frame.assign(**numbers)
 
 
 def collect_command(cells: list[Path], out: Path) -> None:

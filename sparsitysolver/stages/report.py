@@ -7,7 +7,7 @@ RESULTS = Path("results")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The four documents that ``report`` writes."""
+    """The documents that ``report`` writes."""
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     collect = what.add_parser("collect", help="cells to one long table and their samples")
     collect.add_argument("cells", nargs="+", type=Path, help="cell files")
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, out, text in (
         ("paper-tables", Path("paper_tables.md"), "published beside measured, with verdicts"),
         ("readme", Path("README.md"), "fill the generated sections of the README"),
+        ("claims", RESULTS / "claims.csv", "a verdict on every testable sentence of the paper"),
     ):
         page = what.add_parser(name, help=text)
         page.add_argument("--results", type=Path, default=RESULTS)
@@ -44,6 +45,10 @@ def run(args: argparse.Namespace) -> None:
         from sparsitysolver.reporting.paper_tables import paper_tables_command
 
         paper_tables_command(args.results, args.out, args.grid)
+    elif args.what == "claims":
+        from sparsitysolver.reporting.claims import claims_command
+
+        claims_command(args.results, args.out, args.grid)
     else:
         from sparsitysolver.reporting.readme import readme_command
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sparsitysolver.records import content_key, write_json
+from sparsitysolver.reporting.claims_definition import Claim, load_claims
 from sparsitysolver.reporting.collect import collect
 
 
@@ -32,3 +34,15 @@ def collected(save: Callable, tmp_path: Path) -> Callable[[list[dict]], Path]:
         return out
 
     return write
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Callable[..., list[Claim]]:
+    """A claims file of some entries, read."""
+
+    def load(*entries: object, **parts: object) -> list[Claim]:
+        path = tmp_path / "claims.yaml"
+        path.write_text(yaml.safe_dump({"sections": {"4.1": "Language"}, "claims": list(entries)} | parts))
+        return load_claims(path)
+
+    return load
