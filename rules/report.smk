@@ -101,6 +101,8 @@ rule settings_table:
 rule paper_tables:
     input:
         f"{RESULTS}/table7.csv",
+        f"{RESULTS}/claims.csv",
+        f"{RESULTS}/audit.csv",
         tables=expand(f"{RESULTS}/{{table}}.csv", table=grid.tables()),
         footnotes=expand(f"{RESULTS}/{{table}}.footnotes.json", table=grid.tables()),
         pairs=expand(f"{RESULTS}/{{table}}.pairs.csv", table=grid.tables()),

@@ -76,20 +76,33 @@ def compare_rows(table: MeasuredTable, samples: Samples) -> list[Pair]:
     rows = table.definition.measured_rows
     extended = [row for row in table.definition.extended if not row.quantity]
     pairs = [*itertools.combinations(rows, 2), *((row, rows[-1]) for row in extended)]
-    return [_pair(table, column, first, second, samples) for column in table.columns for first, second in pairs]
+    return [compare_pair(table, column, first, second, samples) for column in table.columns for first, second in pairs]
 
 
-def _pair(table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples) -> Pair:
-    """The average is compared over all tasks, each a stratum; any other column is its own only stratum."""
-    parts = [column] if column.task != AVERAGE else [c for c in table.columns if c.task != AVERAGE]
-    strata = [_differences(table, part, first, second, samples) for part in parts]
-    if any(stratum is None or len(stratum) < 2 for stratum in strata):  # one observation has no spread
+def compare_pair(table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples) -> Pair:
+    """Two rows of a table in one column; both must have an entry there."""
+    strata = paired_strata(table, column, first, second, samples)
+    if strata is None:
         return Pair(column, first, second)
     seed = derive_seed("paired bootstrap", column.model, column.name, column.sparsity, first.method, second.method)
     difference = float(np.mean([stratum.mean() for stratum in strata]))
     low, high = bootstrap_interval(strata, seed)
     n = sum(map(len, strata))
-    return Pair(column, first, second, n, *(_in_unit(value, column.metric) for value in (difference, low, high)))
+    return Pair(column, first, second, n, *(in_unit(value, column.metric) for value in (difference, low, high)))
+
+
+def paired_strata(
+    table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples
+) -> list[np.ndarray] | None:
+    """Differences of losses or correctness, first less second, an array of shape (windows or items,) per stratum.
+
+    The average is compared over all tasks, each a stratum; any other column is its own only stratum. None where a row
+    lacks numbers or samples, or where one observation alone has no spread.
+    """
+    parts = [column] if column.task != AVERAGE else [c for c in table.columns if c.task != AVERAGE]
+    strata = [_differences(table, part, first, second, samples) for part in parts]
+    known = [stratum for stratum in strata if stratum is not None and len(stratum) > 1]
+    return known if len(known) == len(strata) else None
 
 
 def _differences(table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples) -> np.ndarray | None:
@@ -119,7 +132,7 @@ def _sample(entry: Entry, metric: str, samples: Samples) -> np.ndarray | None:
     return np.mean([sample.astype(np.float64) for sample in of_seeds], axis=0)
 
 
-def _in_unit(difference: float, metric: str) -> float:
+def in_unit(difference: float, metric: str) -> float:
     """A difference of losses as percent of perplexity, one of fractions correct as points; both keep the order."""
     return float(100 * np.expm1(difference)) if metric == PERPLEXITY_METRIC else 100 * difference
 

@@ -3,7 +3,7 @@
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,8 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, read_json, write_text
 from sparsitysolver.reporting import settings_table
+from sparsitysolver.reporting.audit import audit_section
+from sparsitysolver.reporting.claims_page import claims_section
 from sparsitysolver.reporting.collect import LEAKAGE, read_collected
 from sparsitysolver.reporting.definition import DASH, METHOD, TASKS, descriptive_columns, published_table
 from sparsitysolver.reporting.entries import printed
@@ -23,6 +25,8 @@ from sparsitysolver.reporting.table_files import curves_of, footnote_text
 from sparsitysolver.reporting.tables import MeasuredTable, build_table
 from sparsitysolver.reporting.verdicts import Verdict, judge_order, order_claims, other_protocol, verdict_of
 
+# What follows the tables, where it was made.
+SECTIONS: dict[str, Callable[[Path], str]] = {"claims.csv": claims_section, "audit.csv": audit_section}
 _INTRODUCTION = """\
 # The paper's tables, published and measured
 
@@ -52,6 +56,7 @@ def paper_tables(results: Path, grid: str) -> str:
         published = published_table(CONFIG / "paper" / f"{name}.csv")
         parts.append(f"## {name.replace('table', 'Table ')}: {title}\n")
         parts.append(_section(name, published, results, grid))
+    parts += [section(results / file) for file, section in SECTIONS.items() if (results / file).is_file()]
     return "\n".join(parts)
 
 

@@ -144,26 +144,42 @@ def build_table(
     if not models:
         raise SparsitySolverError(f"{name}: no models; name the models of the grid, in the order of the columns.")
     definition = load_definition(name)
-    columns = tuple(definition.columns(models, tasks or _tasks(definition, cells, models)))
+    columns = tuple(definition.columns(models, tasks or tasks_of(definition, cells, models)))
+    of_curves = [row for row in definition.all_rows if row.quantity]
+    entries, missing = measured_entries(cells, definition.all_rows, columns, definition.split)
+    if missing:
+        raise _missing(definition, columns, missing)
+    for row, column in itertools.product(of_curves, columns):
+        entries[row.name, column.name] = _quantity(name, row, column, curves)
+    return MeasuredTable(definition, columns, entries)
+
+
+def measured_entries(
+    cells: pd.DataFrame, rows: Sequence[Row], columns: Sequence[Column], split: str
+) -> tuple[dict[tuple[str, str], Entry], list[str]]:
+    """The entries that cells are there for, by row and column name, and what the others are called in messages.
+
+    A row has an average where it has entries for all tasks. Rows that are read from curves are left out.
+
+    Raises:
+        SparsitySolverError: two cells stand for one entry, or a number is not finite.
+    """
     of_cells = [column for column in columns if column.task != AVERAGE]
-    rows = definition.all_rows
+    rows = [row for row in rows if not row.quantity]
     entries: dict[tuple[str, str], Entry] = {}
     missing = []
     for row, column in itertools.product(rows, of_cells):
-        if row.quantity:
-            entries[row.name, column.name] = _quantity(name, row, column, curves)
-            continue
-        chosen = _choose(cells, row, column, definition.split)
+        chosen = _choose(cells, row, column, split)
         if chosen.empty:
             missing.append(_where(row, column))
         else:
             entries[row.name, column.name] = measured_entry(chosen, _where(row, column), column.metric)
-    if missing:
-        raise _missing(definition, of_cells, list(dict.fromkeys(missing)))
     if len(of_cells) < len(columns):
         for row in rows:
-            entries[row.name, AVERAGE] = average_entry({c.name: entries[row.name, c.name] for c in of_cells})
-    return MeasuredTable(definition, columns, entries)
+            parts = {c.name: entries[row.name, c.name] for c in of_cells if (row.name, c.name) in entries}
+            if len(parts) == len(of_cells):
+                entries[row.name, AVERAGE] = average_entry(parts)
+    return entries, list(dict.fromkeys(missing))
 
 
 def _quantity(name: str, row: Row, column: Column, curves: pd.DataFrame | None) -> Entry:
@@ -172,7 +188,7 @@ def _quantity(name: str, row: Row, column: Column, curves: pd.DataFrame | None) 
     return quantity_entry(row, column, curves, _where(row, column))
 
 
-def _tasks(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:
+def tasks_of(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:
     """The tasks that the cells of these models hold; the perplexity task must be the only one."""
     if definition.task not in (PERPLEXITY, ZERO_SHOT):
         return [definition.task]

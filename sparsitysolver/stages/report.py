@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, out, text in (
         ("paper-tables", Path("paper_tables.md"), "published beside measured, with verdicts"),
         ("readme", Path("README.md"), "fill the generated sections of the README"),
+        ("claims", RESULTS / "claims.csv", "a verdict on every testable sentence of the paper"),
     ):
         page = what.add_parser(name, help=text)
         page.add_argument("--results", type=Path, default=RESULTS)
@@ -74,6 +75,10 @@ def run(args: argparse.Namespace) -> None:
         from sparsitysolver.reporting.paper_tables import paper_tables_command
 
         paper_tables_command(args.results, args.out, args.grid)
+    elif args.what == "claims":
+        from sparsitysolver.reporting.claims import claims_command
+
+        claims_command(args.results, args.out, args.grid)
     else:
         from sparsitysolver.reporting.readme import readme_command
 

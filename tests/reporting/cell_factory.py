@@ -4,10 +4,13 @@ import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from sparsitysolver.records import validate
 from sparsitysolver.reporting.definition import load_definition
 from sparsitysolver.reporting.metrics import metric_of
 
+WINDOWS = 200  # of cells with known losses
 METHODS = [
     "dense",
     "slicegpt",
@@ -81,6 +84,18 @@ def make_cell(
     cell |= changes
     validate(cell, "cell", "factory")
     return cell
+
+
+def losses(offset: float = 0.0, spread: float = 0.0, windows: int = WINDOWS, seed: int = 0) -> list[float]:
+    """Mean losses of windows: one hard text for all, a method's offset, and its own deviation from window to window."""
+    common = np.random.default_rng(1).normal(3.0, 0.5, windows)
+    return (common + offset + spread * np.random.default_rng(seed).standard_normal(windows)).round(8).tolist()
+
+
+def text_cell(method: str, windows: Sequence[float], model: str = "opt-tiny", **changes: object) -> dict:
+    """A perplexity cell with these losses of its windows."""
+    ppl = float(np.exp(np.mean(windows)))
+    return make_cell(model, method, windows=windows, metrics={"ppl": {"value": ppl, "n": len(windows)}}, **changes)
 
 
 def make_grid(models: tuple[str, ...] = ("opt-125m",), **changes: object) -> list[dict]:

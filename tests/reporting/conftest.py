@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.records import content_key, write_json
 from sparsitysolver.reporting.audit import Line, audit
+from sparsitysolver.reporting.claims_definition import Claim, load_claims
 from sparsitysolver.reporting.collect import collect
 
 
@@ -54,3 +56,15 @@ def table_file(tmp_path: Path) -> Callable[..., Path]:
 def paper() -> list[Line]:
     """The audit of the published tables."""
     return audit(CONFIG / "paper")
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Callable[..., list[Claim]]:
+    """A claims file of some entries, read."""
+
+    def load(*entries: object, **parts: object) -> list[Claim]:
+        path = tmp_path / "claims.yaml"
+        path.write_text(yaml.safe_dump({"sections": {"4.1": "Language"}, "claims": list(entries)} | parts))
+        return load_claims(path)
+
+    return load

@@ -3,7 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-from cell_factory import make_cell, make_grid, make_task_cell, make_task_grid, replace_cell
+from cell_factory import (
+    WINDOWS,
+    losses,
+    make_cell,
+    make_grid,
+    make_task_cell,
+    make_task_grid,
+    replace_cell,
+    text_cell,
+)
 from scipy.stats import norm
 
 from sparsitysolver.errors import SparsitySolverError
@@ -12,8 +21,6 @@ from sparsitysolver.reporting.paired import COLUMNS, PairVerdict, bootstrap_inte
 from sparsitysolver.reporting.samples import read_samples, samples_path
 from sparsitysolver.reporting.table_files import table_command
 from sparsitysolver.reporting.tables import build_table
-
-WINDOWS = 200
 
 
 @pytest.fixture
@@ -27,17 +34,6 @@ def pairs(collected):
         return {(pair.column.name, pair.first.name, pair.second.name): pair for pair in found}
 
     return compare
-
-
-def losses(offset=0.0, spread=0.0, windows=WINDOWS, seed=0):
-    """Mean losses of windows: one hard text for all, a method's offset, and its own deviation from window to window."""
-    common = np.random.default_rng(1).normal(3.0, 0.5, windows)
-    return (common + offset + spread * np.random.default_rng(seed).standard_normal(windows)).round(8).tolist()
-
-
-def text_cell(method, windows, **changes):
-    ppl = float(np.exp(np.mean(windows)))
-    return make_cell("opt-tiny", method, windows=windows, metrics={"ppl": {"value": ppl, "n": len(windows)}}, **changes)
 
 
 def test_interval_agrees_with_the_normal_one_on_a_large_sample():

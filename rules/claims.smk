@@ -1,0 +1,31 @@
+# Verdicts on the testable sentences of the paper: nothing here imports torch.
+
+
+rule claims:
+    input:
+        cells=f"{RESULTS}/cells.csv",
+        samples=f"{RESULTS}/cells.samples.npz",
+        curves=f"{RESULTS}/curves.csv",
+        strategies=f"{RESULTS}/strategies.csv",
+        inference=f"{RESULTS}/inference.csv",
+        reconstruction=f"{RESULTS}/reconstruction.csv",
+        claims="config/paper/claims.yaml",
+        definitions=expand("config/tables/{table}.yaml", table=grid.tables()),
+        published=expand("config/paper/{table}.csv", table=grid.tables()),
+        code=source_files("sparsitysolver.reporting.claims"),
+    output:
+        f"{RESULTS}/claims.csv",
+    log:
+        "logs/claims.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        options=f"--grid {grid.name}",
+    message:
+        "judge the paper's claims"
+    shell:
+        "sparsitysolver report claims --results results {params.options} --out {output} > {log} 2>&1"

@@ -1,0 +1,89 @@
+"""``results/claims.csv``: a verdict on every testable sentence of the paper, on the results of one grid."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.claims_definition import CLAIMS, PREDICATES, Claim, load_claims
+from sparsitysolver.reporting.claims_results import Results, read_results
+from sparsitysolver.reporting.claims_rules import Judgement, negated, not_comparable, not_run
+from sparsitysolver.reporting.table_files import write_csv
+
+COLUMNS = (
+    *("claim", "source", "grid", "verdict", "effect", "low", "high", "command"),
+    *("id", "section", "unit", "n", "models", "note"),
+)
+_ASSETS_GRID = "local"  # the grid that needs a folder named
+
+
+def judge_claim(claim: Claim, results: Results) -> Judgement:
+    """The verdict on one claim.
+
+    A claim about certain models or families is judged on these, and not comparable on a grid without any of them. All
+    other claims are claims of order, judged on every model that has results for them.
+
+    Raises:
+        SparsitySolverError: results that cannot be judged, such as two searches where a claim needs one.
+    """
+    models = [model for model in results.models if _concerns(claim, model, results)]
+    if not models:
+        if claim.models or claim.families:
+            about = ", ".join(claim.models) or f"family {' or '.join(claim.families)}"
+            return not_comparable(f"about {about}, not on this grid")
+        return not_run("no results")
+    try:
+        judgement = PREDICATES[claim.kind](results.of_models(models), **claim.arguments)
+    except SparsitySolverError as error:
+        raise SparsitySolverError(f"claim '{claim.key}': {error}") from error
+    return negated(judgement) if claim.negated else judgement
+
+
+def _concerns(claim: Claim, model: str, results: Results) -> bool:
+    if claim.models and model not in claim.models:
+        return False
+    return not claim.families or results.families.get(model) in claim.families
+
+
+def command_of(claim: Claim, grid: str) -> str:
+    """The command that measures anew what a claim is about."""
+    table = claim.needs.startswith("table")
+    target = f"results/{claim.needs}.csv" if table else f"figures/{claim.needs}.png"
+    return f"snakemake --cores 2 {target} --config grid={grid}{' assets=DIR' if grid == _ASSETS_GRID else ''}"
+
+
+def claims_frame(claims: Sequence[Claim], results: Results) -> pd.DataFrame:
+    """Every claim with its verdict as texts, columns ``COLUMNS``; what has no number is empty."""
+    lines = [_line(claim, judge_claim(claim, results), results.grid) for claim in claims]
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def _line(claim: Claim, judgement: Judgement, grid: str) -> dict[str, str]:
+    return {
+        "claim": claim.sentence,
+        "source": claim.source,
+        "grid": grid,
+        "verdict": str(judgement.verdict),
+        "effect": _number(judgement.effect),
+        "low": _number(judgement.low),
+        "high": _number(judgement.high),
+        "command": command_of(claim, grid),
+        "id": claim.key,
+        "section": claim.section,
+        "unit": judgement.unit,
+        "n": str(judgement.n) if judgement.n else "",
+        "models": " ".join(judgement.models),
+        "note": judgement.note,
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def claims_command(results: Path, out: Path, grid: str, claims: Path = CLAIMS) -> None:
+    """``sparsitysolver report claims``: judge the paper's claims on the results of a folder."""
+    if not results.is_dir():
+        raise SparsitySolverError(f"no results folder at {results}.")
+    write_csv(claims_frame(load_claims(claims), read_results(results, grid)), out)

@@ -1,0 +1,282 @@
+"""Claims about evaluated cells: which method is better, which is best, which model is smaller."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from sparsitysolver.registry import tasks_table
+from sparsitysolver.reporting.claims_results import Results
+from sparsitysolver.reporting.claims_rules import (
+    Finding,
+    Judgement,
+    Quantifier,
+    not_run,
+    numbers_within,
+    over_columns,
+)
+from sparsitysolver.reporting.definition import TASKS, ZERO_SHOT, Column, Row, load_definition
+from sparsitysolver.reporting.entries import Entry
+from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot, lower_is_better
+from sparsitysolver.reporting.paired import bootstrap_interval, compare_pair, in_unit, paired_strata
+from sparsitysolver.reporting.samples import Samples
+from sparsitysolver.reporting.tables import DENSE, MeasuredTable, measured_entries, tasks_of
+from sparsitysolver.seeds import derive_seed
+
+EACH_TASK = "tasks"  # every task column of a table over tasks, without the average
+
+Place = tuple[MeasuredTable, Column]  # a column of one model's measured table
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Two methods in one column: the finding, and where there are samples the paired differences behind it, by task."""
+
+    finding: Finding
+    metric: str
+    strata: Mapping[str, np.ndarray] | None
+
+
+def better(
+    results: Results,
+    *,
+    table: str,
+    better: str,
+    worse: list[str],
+    sparsities: list[float] | None = None,
+    column: str = AVERAGE,
+    quantifier: Quantifier = "all",
+) -> Judgement:
+    """A method is better than each of some others, in the columns of a table.
+
+    A model is judged where all of the methods were run in all of these columns; where a method does not support a
+    column, it is left out there.
+
+    The effect is by how many percent the others' perplexity lies above the better one's, or by how many points its
+    accuracy is higher; over several columns the mean (of log perplexities), with an interval of its own.
+
+    Args:
+        results: of the models to judge.
+        table: its columns are those of the grid: models, models and sparsities, or tasks.
+        better: the method claimed to be better.
+        worse: the methods it is claimed to be better than.
+        sparsities: instead of the table's.
+        column: where columns are tasks: ``average``, ``tasks`` (each for itself) or one of the paper's tasks, which
+            stands for the grid's task of that kind.
+        quantifier: in how many columns it must hold.
+    """
+    places, left_out = _places(results, table, [better, *worse], sparsities, column)
+    compared = [_compare(place, better, other, results.samples) for place in places for other in worse]
+    return _judge([*left_out, *compared], quantifier)
+
+
+def best_of(
+    results: Results,
+    *,
+    table: str,
+    method: str,
+    sparsities: list[float] | None = None,
+    column: str = AVERAGE,
+    quantifier: Quantifier = "all",
+) -> Judgement:
+    """A method is the best of a table's pruned rows: better than the best of the others, column by column.
+
+    Arguments, effect and what is left out as in :func:`better`.
+    """
+    rivals = [row.method for row in load_definition(table).rows if row.method not in (DENSE, method)]
+    places, left_out = _places(results, table, [method, *rivals], sparsities, column)
+    compared = [_against_best(place, method, rivals, results.samples) for place in places]
+    return _judge([*left_out, *compared], quantifier)
+
+
+def fewer_parameters(
+    results: Results, *, table: str, method: str, than: str, sparsities: list[float] | None = None
+) -> Judgement:
+    """A method leaves fewer parameters than another; the effect is by how many percent fewer.
+
+    Parameters are counted, so there is no interval. Arguments as in :func:`better`.
+    """
+    findings = []
+    places, left_out = _places(results, table, [method, than], sparsities, EACH_TASK)
+    for place in places:
+        lacking = _lacking(place, [method, than])
+        if lacking:
+            left_out.append(lacking)
+            continue
+        own, other = (_entry(place, key).parameters for key in (method, than))
+        findings.append(Finding(_name(place), place[1].model, 100 * (1 - own / other)))
+    if not findings:
+        return not_run(_summary(left_out) or "no cells")
+    effect = float(np.mean([finding.effect for finding in findings]))
+    verdict = over_columns(findings, "all")
+    note = _summary(left_out)
+    return Judgement(verdict, effect, unit="% fewer", n=len(findings), models=_models(findings), note=note)
+
+
+def cells_in_range(
+    results: Results,
+    *,
+    quantity: Literal["parameters", "extra_parameters", "achieved_sparsity"],
+    table: str,
+    method: str,
+    low: float | None = None,
+    high: float | None = None,
+) -> Judgement:
+    """A quantity of a method's models, in the columns of a table, lies in an allowed range, its ends included."""
+    values = []
+    for measured in tables_of_models(results, table, [method]):
+        keys = {cell for entry in measured.entries.values() if entry.value is not None for cell in entry.cells}
+        cells = results.cells[results.cells["cell"].isin(keys)].drop_duplicates("cell")
+        values += list(zip(cells["model"], map(float, cells[quantity]), strict=True))
+    return numbers_within(values, low, high, quantity.replace("_", " ")) if values else not_run(f"no cells of {method}")
+
+
+def tables_of_models(
+    results: Results, table: str, methods: Sequence[str], sparsities: Sequence[float] | None = None
+) -> Iterator[MeasuredTable]:
+    """The rows of some methods (under their keys) in a table's columns, model by model, as far as cells are there.
+
+    Models without any cell of these are passed over.
+    """
+    if results.cells is None:
+        return
+    definition = load_definition(table)
+    if sparsities is not None:
+        definition = replace(definition, sparsities=tuple(sparsities))
+    if len(definition.sparsities) > 1:
+        definition = replace(definition, layout="models@sparsity")
+    cells = results.cells[results.cells["split"] == definition.split]
+    of_kind = cells["task"].isin([task for task in tasks_table() if is_zero_shot(task)]) == (
+        definition.task == ZERO_SHOT
+    )
+    held = cells[of_kind & (cells["status"] == "ok")]
+    measured = set(held["model"])
+    for model in [model for model in results.models if model in measured]:
+        columns = tuple(definition.columns([model], tasks_of(definition, held, [model])))
+        rows = [Row(key, key) for key in dict.fromkeys(methods)]
+        entries, _ = measured_entries(cells, rows, columns, definition.split)
+        if entries:
+            yield MeasuredTable(definition, columns, entries)
+
+
+def _places(
+    results: Results, table: str, methods: Sequence[str], sparsities: Sequence[float] | None, column: str
+) -> tuple[list[Place], list[str]]:
+    """The columns asked for of every model's table, and why a model is left out: a method was not run in one of them.
+
+    A claim on several sparsities or rivals must not be borne out by those that happen to be there.
+    """
+    complete, left_out = [], []
+    for measured in tables_of_models(results, table, methods, sparsities):
+        of_tasks = measured.definition.layout == TASKS
+        places = [(measured, found) for found in measured.columns if not of_tasks or _is_column(found, column)]
+        absent = [(place, key) for place in places for key in methods if _entry(place, key) is None]
+        if absent:
+            place, key = absent[0]
+            left_out.append(f"{_name(place)}: {key} was not run")
+        else:
+            complete += places
+    return complete, left_out
+
+
+def _is_column(found: Column, asked: str) -> bool:
+    """Whether a task column is the one asked for: a grid's own tasks stand for the paper's of the same kind."""
+    if asked in (AVERAGE, EACH_TASK) or found.task == AVERAGE:
+        return (found.task == AVERAGE) == (asked == AVERAGE)
+    return tasks_table()[found.task].harness_task == tasks_table()[asked].harness_task
+
+
+def _name(place: Place) -> str:
+    """What a column is called; columns of tasks do not name their model."""
+    table, column = place
+    return f"{column.model} {column.name}" if table.definition.layout == TASKS else column.name
+
+
+def _entry(place: Place, method: str) -> Entry | None:
+    table, column = place
+    return table.entries.get((method, column.name))
+
+
+def _lacking(place: Place, methods: Sequence[str]) -> str:
+    """Which of some methods does not support a column, and why; empty where all do."""
+    reasons = [(method, entry.reason) for method in methods if (entry := _entry(place, method)).value is None]
+    return "; ".join(f"{_name(place)}: {method}: {reason}" for method, reason in reasons)
+
+
+def _compare(place: Place, better: str, worse: str, samples: Samples) -> _Comparison | str:
+    """The finding that one method is better than another in one column; or why there is none."""
+    lacking = _lacking(place, [better, worse])
+    if lacking:
+        return lacking
+    table, column = place
+    smaller = lower_is_better(column.metric)
+    first, second = (Row(key, key) for key in ((worse, better) if smaller else (better, worse)))
+    pair = compare_pair(table, column, first, second, samples)
+    if pair.difference is None:
+        one, other = (table.entries[row.name, column.name].value for row in (first, second))
+        effect = 100 * (one / other - 1) if smaller else one - other
+        return _Comparison(Finding(_name(place), column.model, effect), column.metric, None)
+    finding = Finding(_name(place), column.model, pair.difference, pair.low, pair.high, pair.n)
+    tasks = [column.task] if column.task != AVERAGE else table.tasks
+    strata = dict(zip(tasks, paired_strata(table, column, first, second, samples), strict=True))
+    return _Comparison(finding, column.metric, strata)
+
+
+def _against_best(place: Place, method: str, rivals: Sequence[str], samples: Samples) -> _Comparison | str:
+    """The finding that a method is better than the best of its rivals in one column; or why there is none."""
+    values = {key: entry.value for key in rivals if (entry := _entry(place, key)).value is not None}
+    if not values:
+        return f"{_name(place)}: no other row has a number"
+    best = min if lower_is_better(place[1].metric) else max
+    return _compare(place, method, best(values, key=values.get), samples)
+
+
+def _judge(found: Sequence[_Comparison | str], quantifier: Quantifier) -> Judgement:
+    """The verdict over all comparisons, with their mean effect."""
+    comparisons = [comparison for comparison in found if isinstance(comparison, _Comparison)]
+    left_out = _summary([reason for reason in found if isinstance(reason, str)])
+    if not comparisons:
+        return not_run(left_out or "no cells")
+    findings = [comparison.finding for comparison in comparisons]
+    effect, low, high = _pooled(comparisons)
+    unit = "% perplexity" if comparisons[0].metric == PERPLEXITY_METRIC else "points"
+    verdict, n = over_columns(findings, quantifier), sum(finding.n for finding in findings)
+    return Judgement(verdict, effect, low, high, unit, n, _models(findings), left_out)
+
+
+def _pooled(comparisons: Sequence[_Comparison]) -> tuple[float, float | None, float | None]:
+    """Mean effect with its interval; losses are averaged as logarithms, points as they are."""
+    findings = [comparison.finding for comparison in comparisons]
+    if len(findings) == 1:
+        return findings[0].effect, findings[0].low, findings[0].high
+    metric = comparisons[0].metric
+    if any(comparison.strata is None for comparison in comparisons):
+        effects = np.array([finding.effect for finding in findings])
+        if metric == PERPLEXITY_METRIC:
+            return in_unit(float(np.log1p(effects / 100).mean()), metric), None, None
+        return float(effects.mean()), None, None
+    strata = _pooled_strata(comparisons)
+    mean = float(np.mean([stratum.mean() for stratum in strata]))
+    low, high = bootstrap_interval(strata, derive_seed("claim", *(finding.column for finding in findings)))
+    return in_unit(mean, metric), in_unit(low, metric), in_unit(high, metric)
+
+
+def _pooled_strata(comparisons: Sequence[_Comparison]) -> list[np.ndarray]:
+    """One stratum per model and task: rivals and sparsities share windows or items, so these are averaged first."""
+    shared: dict[tuple[str, str], list[np.ndarray]] = {}
+    for comparison in comparisons:
+        for task, differences in comparison.strata.items():
+            shared.setdefault((comparison.finding.model, task), []).append(differences)
+    return [np.mean(differences, axis=0) for differences in shared.values()]
+
+
+def _models(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(finding.model for finding in findings))
+
+
+def _summary(left_out: Sequence[str]) -> str:
+    """What was not judged, in a few words."""
+    distinct = list(dict.fromkeys(left_out))
+    more = f" and {len(distinct) - 2} more" if len(distinct) > 2 else ""
+    return f"not judged: {'; '.join(distinct[:2])}{more}" if distinct else ""

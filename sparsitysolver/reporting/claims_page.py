@@ -1,0 +1,83 @@
+"""The claims of the paper as a section of a page, from ``claims.csv`` alone."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.claims import COLUMNS
+from sparsitysolver.reporting.claims_rules import ClaimVerdict
+from sparsitysolver.reporting.markdown import markdown
+from sparsitysolver.reporting.paired import CONFIDENCE
+
+_JUDGED = (ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE)
+_INTRODUCTION = """\
+Every testable sentence of the paper, judged on the results of grid **{grid}**; on models that the paper lacks, by
+analogy. A positive effect speaks for the claim; where only a range is allowed, the effect is the quantity itself.
+Intervals ({confidence:.0%}) are bootstrapped over paired windows or items, or Student's over runs. A claim over several
+columns (models, sparsities, tasks) holds where every column's interval lies above zero, and fails where any lies below;
+one about runs goes by the interval of their mean. Without an interval the sign decides. Commands that measure each
+claim anew, and what was left out, stand in `{file}`.
+"""
+
+
+def claims_section(path: Path) -> str:
+    """The verdicts of a ``claims.csv`` as markdown: counts, then the paper's sections, each with counts of its own.
+
+    Claims without a verdict on this grid are listed by their ids beneath each table.
+
+    Raises:
+        SparsitySolverError: no such file, or not a table of claims.
+    """
+    claims = _read(path)
+    grid = ", ".join(dict.fromkeys(claims["grid"]))
+    introduction = _INTRODUCTION.format(grid=grid, confidence=CONFIDENCE, file=path.name)
+    parts = [introduction, f"All {len(claims)} claims: {_counts(claims)}.\n"]
+    for section, of_section in claims.groupby("section", sort=False):
+        parts += [f"### {section}\n", f"{len(of_section)} claims: {_counts(of_section)}.\n", _judged(of_section)]
+        for verdict in (ClaimVerdict.NOT_COMPARABLE, ClaimVerdict.NOT_RUN):
+            keys = of_section.loc[of_section["verdict"] == verdict, "id"]
+            parts.append(f"{str(verdict).capitalize()}: {', '.join(keys)}.\n" if len(keys) else "")
+    return "\n".join(part for part in parts if part)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        claims = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no claims at {path}; judge them with 'sparsitysolver report claims'.") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise SparsitySolverError(f"{path} is not a table of claims: {error}; judge them anew.") from error
+    missing = [column for column in COLUMNS if column not in claims]
+    if missing:
+        raise SparsitySolverError(
+            f"{path} is not a table of claims: column '{missing[0]}' is missing; judge them anew."
+        )
+    return claims
+
+
+def _counts(claims: pd.DataFrame) -> str:
+    count = claims["verdict"].value_counts()
+    return ", ".join(f"{count[verdict]} {verdict}" for verdict in map(str, ClaimVerdict) if verdict in count)
+
+
+def _judged(claims: pd.DataFrame) -> str:
+    judged = claims[claims["verdict"].isin(_JUDGED)]
+    if judged.empty:
+        return ""
+    shown = pd.DataFrame(
+        {
+            "Claim": judged["claim"],
+            "Source": judged["source"],
+            "Verdict": judged["verdict"],
+            "Effect": [_effect(row) for row in judged.itertuples()],
+            "n": judged["n"],
+            "Models": judged["models"],
+        }
+    )
+    return f"{markdown(shown)}\n"
+
+
+def _effect(row: pd.Series) -> str:
+    interval = f" [{row.low}, {row.high}]" if row.low else ""
+    return f"{row.effect}{interval} {row.unit}".strip()

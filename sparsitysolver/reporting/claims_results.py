@@ -1,0 +1,197 @@
+"""The collected results that claims are judged on: each file whole and checked, or None where it does not exist."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.registry import models_table
+from sparsitysolver.reporting.collect import read_cells_csv
+from sparsitysolver.reporting.samples import Samples, read_samples, samples_path
+
+_SEARCH = ("model", "family", "method", "sparsity", "seed", "task")
+
+
+@dataclass(frozen=True)
+class _File:
+    """What claims need of a results file.
+
+    Attributes:
+        text: columns read as text.
+        finite: columns that must hold finite numbers.
+        numbers: columns whose numbers may be missing or infinite.
+        row: the columns that name a row in messages.
+    """
+
+    text: tuple[str, ...]
+    finite: tuple[str, ...]
+    numbers: tuple[str, ...]
+    row: tuple[str, ...]
+
+
+FILES = {
+    "curves": _File(
+        text=("model", "family", "method", "task", "kept"),
+        finite=("sparsity", "seed", "episode", "reward", "seconds"),
+        numbers=("ppl", "uniform_reward"),  # a candidate may break the model; uniform pruning may not be measured
+        row=(*_SEARCH, "episode"),
+    ),
+    "strategies": _File(
+        text=("model", "family", "method", "task", "name"),
+        finite=("sparsity", "seed", "unit", "layer", "ratio"),
+        numbers=(),
+        row=(*_SEARCH, "name"),
+    ),
+    "inference": _File(
+        text=("model", "method", "device", "dtype"),
+        finite=(
+            *("sparsity", "seed", "batch", "prompt_tokens", "new_tokens", "threads"),
+            *("prefill_speedup", "decode_speedup"),
+        ),
+        numbers=tuple(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
+        row=("model", "method", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens"),
+    ),
+    "reconstruction": _File(
+        text=("model", "modules"),
+        finite=("sparsity", "samples", "ppl", "seconds_per_module", "seed"),
+        numbers=(),
+        row=("model", "sparsity", "modules", "samples", "seed"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a grid. A file that does not exist is None.
+
+    Attributes:
+        grid: its name.
+        models: the models of the grid and of its results.
+        families: family by model, where known.
+    """
+
+    grid: str
+    models: tuple[str, ...]
+    families: Mapping[str, str] = field(default_factory=dict)
+    cells: pd.DataFrame | None = None
+    samples: Samples = field(default_factory=dict)
+    curves: pd.DataFrame | None = None
+    strategies: pd.DataFrame | None = None
+    inference: pd.DataFrame | None = None
+    reconstruction: pd.DataFrame | None = None
+
+    def of_models(self, models: Sequence[str]) -> "Results":
+        """These models alone."""
+        frames = {name: getattr(self, name) for name in ("cells", *FILES)}
+        kept = {name: f[f["model"].isin(models)] for name, f in frames.items() if f is not None}
+        return replace(self, models=tuple(model for model in self.models if model in models), **kept)
+
+
+def read_results(folder: Path, grid: str) -> Results:
+    """Read what there is of ``cells.csv`` (with its samples), ``curves.csv``, ``strategies.csv`` and the others.
+
+    Raises:
+        SparsitySolverError: no such grid, models that it lacks, or a broken file: a column is missing, a number is not
+            finite, or the cells of a column have different fingerprints; the message names the cell or row.
+    """
+    of_grid = _grid_models(grid)
+    frames = {name: _read(folder / f"{name}.csv", file) for name, file in FILES.items()}
+    frames["cells"] = _read_cells(folder / "cells.csv")
+    samples = samples_path(folder / "cells.csv")
+    found = {name: frame for name, frame in frames.items() if frame is not None}
+    models = list(dict.fromkeys(model for frame in found.values() for model in frame["model"]))
+    foreign = [model for model in models if of_grid and model not in of_grid]
+    if foreign:
+        raise SparsitySolverError(
+            f"{folder} is not of grid '{grid}': found {', '.join(foreign)}; the grid has {', '.join(of_grid)}. "
+            "Make the results anew, or name their grid."
+        )
+    return Results(
+        grid=grid,
+        models=tuple(dict.fromkeys([*of_grid, *models])),
+        families=_families(found),
+        samples=_read_samples(samples) if samples.is_file() else {},
+        **frames,
+    )
+
+
+def _grid_models(grid: str) -> list[str]:
+    """The models that a grid names, those of single tables included; none where an assets folder decides."""
+    files = {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
+    if grid not in files:
+        raise unknown_name("grid", grid, files)
+    settings = yaml.safe_load(files[grid].read_text()) or {}
+    of_tables = [model for models in settings.get("table_models", {}).values() for model in models]
+    return list(dict.fromkeys([*settings["models"], *of_tables])) if settings.get("models") else []
+
+
+def _families(frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    families = {key: row.family for key, row in models_table().items()}
+    for frame in frames.values():
+        if "family" in frame:
+            families |= dict(zip(frame["model"], frame["family"], strict=True))
+    return families
+
+
+def _read_cells(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    cells = read_cells_csv(path)
+    measured = cells[cells["status"] == "ok"]
+    for row in measured[~np.isfinite(measured["value"])].itertuples():
+        raise SparsitySolverError(f"{path}: {_cell(row)} holds {row.metric} {row.value}; collect finite numbers only.")
+    for _, column in measured.groupby(["model", "task", "split"]):
+        first = column.iloc[0]
+        for row in column[column["fingerprint"] != first["fingerprint"]].itertuples():
+            raise SparsitySolverError(
+                f"{path}: {_cell(first)} and {_cell(row)} stand in one column and have different protocol "
+                f"fingerprints ({first['fingerprint']}, {row.fingerprint}); collect again."
+            )
+    return cells
+
+
+def _cell(row: pd.Series) -> str:
+    return f"cell {row.cell} ({row.model}, {row.method}, {row.sparsity:g}, seed {row.seed:g}, {row.task} {row.split})"
+
+
+def _read_samples(path: Path) -> dict[str, np.ndarray]:
+    samples = read_samples(path)
+    for key, sample in samples.items():
+        if not np.isfinite(sample).all():
+            raise SparsitySolverError(f"{path}: the samples of cell {key} are not all finite; evaluate it again.")
+    return samples
+
+
+def _read(path: Path, file: _File) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise SparsitySolverError(f"{path} is not a table of {path.stem}: {error}; make it anew.") from error
+    columns = (*file.text, *file.finite, *file.numbers)
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise SparsitySolverError(f"{path} is not a table of {path.stem}: column '{missing[0]}' is missing.")
+    numbers = frame.assign(**{c: pd.to_numeric(frame[c], errors="coerce") for c in (*file.finite, *file.numbers)})
+    for column in file.finite:
+        for index in np.flatnonzero(~np.isfinite(numbers[column])):
+            where = ", ".join(frame.loc[index, name] or "-" for name in file.row)
+            raise SparsitySolverError(
+                f"{path}, line {index + 2} ({where}): {column} is '{frame.loc[index, column]}'; a finite number is "
+                "needed. Make the file anew."
+            )
+    return numbers
+
+
+def of_sparsity(frame: pd.DataFrame, sparsity: float | None) -> pd.DataFrame:
+    """The rows at a target sparsity; all where none is asked for."""
+    if sparsity is None:
+        return frame
+    return frame[[math.isclose(value, sparsity, abs_tol=1e-9) for value in frame["sparsity"]]]
