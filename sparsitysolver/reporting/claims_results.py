@@ -127,7 +127,7 @@ def _grid_models(grid: str) -> list[str]:
     if grid not in files:
         raise unknown_name("grid", grid, files)
     settings = yaml.safe_load(files[grid].read_text()) or {}
-    of_tables = [model for models in settings.get("table_models", {}).values() for model in models]
+    of_tables = [model for models in settings.get("own_models", {}).values() for model in models]
     return list(dict.fromkeys([*settings["models"], *of_tables])) if settings.get("models") else []
 
 
