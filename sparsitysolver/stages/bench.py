@@ -79,7 +79,9 @@ def run(args: argparse.Namespace) -> None:
     _print(args, times, problem.objective.windows, engine)
 
 
-def _one_round(search: "ppo.Search", dense: Adapter, materialise: Callable[[list[int]], Adapter], times: _Times) -> None:
+def _one_round(
+    search: "ppo.Search", dense: Adapter, materialise: Callable[[list[int]], Adapter], times: _Times
+) -> None:
     problem, done = search.problem, len(search.journal.episodes)
     windows = problem.objective.windows
     whole = _seconds(search.update)
