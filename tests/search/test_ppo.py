@@ -1,68 +1,22 @@
 """The PPO search: its definition in the paper, its determinism, its resume, and that it learns."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 import torch
+from search_cases import UNITS, curve, interrupt, journal, problem, search, synthetic_losses
 from stable_baselines3.common.env_checker import check_env
-from tiny import tiny_folder, tiny_ids, tiny_text
 
-from sparsitysolver.data.sources import load_text
-from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.models.loading import load_model
-from sparsitysolver.pruning.budget import default_bounds, greedy
-from sparsitysolver.pruning.units import Unit, budget, kept_weights
+from sparsitysolver.pruning.units import budget, kept_weights
 from sparsitysolver.records import identity, validate
-from sparsitysolver.registry import Assets
 from sparsitysolver.search import ppo
-from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.objectives import (
-    PERPLEXITY_REWARDS,
-    PerplexityObjective,
-    TextReward,
-    check_reward,
-    dense_ratio,
-    inverse_ppl,
-)
+from sparsitysolver.search.objectives import PERPLEXITY_REWARDS, check_reward, dense_ratio
 from sparsitysolver.search.prefix_engine import PrefixEngine
-from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.settings import SearchSettings
-from sparsitysolver.search.solve import solve
-from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-UNITS = [Unit(f"u{i}", "ffn", i, 40, 10) for i in range(8)]
-# What a unit's removal costs: the last units matter, and Algorithm 1 serves the first ones first.
-COSTS = np.array([0.1, 0.1, 0.1, 0.1, 0.1, 2.0, 2.0, 2.0])
-
-
-def synthetic_losses(kept, windows):
-    removed = 1 - np.array(kept) / 40
-    return np.full(len(windows), 2.0 + COSTS @ removed**2)
-
-
-def problem(losses=synthetic_losses, reward=inverse_ppl, sparsity=0.2):
-    return Problem(
-        units=UNITS,
-        sparsity=sparsity,
-        bounds=default_bounds(sparsity),
-        project=greedy,
-        objective=PerplexityObjective(losses, torch.zeros(4, 16, dtype=torch.long), reward, float(np.exp(2.0))),
-    )
-
-
-def journal(folder, name="x", identity="this search", **fields):
-    return Journal(folder / f"{name}.curve.csv", folder / f"{name}.checkpoint", identity, **fields)
-
-
-def curve(path):
-    """Rows of a curve file without the time."""
-    with path.open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
 # --- the definition ------------------------------------------------------------------------------------------------
@@ -156,21 +110,6 @@ def test_it_learns(tmp_path):
 
 # --- whole searches on a tiny model --------------------------------------------------------------------------------
 
-SETTINGS = SearchSettings(sparsity=0.2, episodes=60, seed=3, reward_windows=2, rescore_windows=4)
-
-
-def search(folder, name="x", **changes):
-    """One search on the tiny model, from loading to the strategy."""
-    settings = SearchSettings(**{**SETTINGS.__dict__, **changes})
-    path = folder / "text.txt"
-    path.write_text(tiny_text(100))
-    loaded = load_model(str(tiny_folder("llama")), device="cpu")
-    taps = ALL_TAPS if settings.granularity == "unstructured" else OUTPUT_TAPS
-    statistics = collect(loaded.adapter, tiny_ids(), "weights", "ids", taps)
-    windows = cut_windows(load_text(str(path), "validation", Assets(None)), loaded.tokenizer, 16)
-    reward = TextReward(windows, settings.reward)
-    return solve(loaded, statistics, {"sha256": "calibration"}, reward, settings, folder / f"{name}.json", print)
-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
@@ -220,18 +159,6 @@ def test_the_same_seed_gives_the_same_strategy(whole, tmp_path):
 def test_another_seed_gives_another_search(whole, tmp_path):
     search(tmp_path, seed=4)
     assert curve(tmp_path / "x.curve.csv") != curve(whole[0] / "x.curve.csv")
-
-
-def interrupt(monkeypatch, episode):
-    """From now on, scoring the candidate of that episode is interrupted."""
-    score, calls = Problem.score, iter(range(10_000))
-
-    def interrupted(self, kept):
-        if next(calls) == episode:
-            raise KeyboardInterrupt
-        return score(self, kept)
-
-    monkeypatch.setattr(Problem, "score", interrupted)
 
 
 @pytest.mark.parametrize(("episode", "resumed"), [(37, 30), (7, 0)])

@@ -1,0 +1,79 @@
+"""Search problems with a known landscape, and whole searches on a tiny model, for all algorithms' tests."""
+
+import csv
+
+import numpy as np
+import torch
+from tiny import tiny_folder, tiny_ids, tiny_text
+
+from sparsitysolver.data.sources import load_text
+from sparsitysolver.data.windows import cut_windows
+from sparsitysolver.models.loading import load_model
+from sparsitysolver.pruning.budget import default_bounds, greedy
+from sparsitysolver.pruning.units import Unit
+from sparsitysolver.registry import Assets
+from sparsitysolver.search.journal import Journal
+from sparsitysolver.search.objectives import PerplexityObjective, TextReward, inverse_ppl
+from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.search.solve import solve
+from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect
+
+UNITS = [Unit(f"u{i}", "ffn", i, 40, 10) for i in range(8)]
+# What a unit's removal costs: the last units matter, and Algorithm 1 serves the first ones first.
+COSTS = np.array([0.1, 0.1, 0.1, 0.1, 0.1, 2.0, 2.0, 2.0])
+
+
+def synthetic_losses(kept, windows):
+    removed = 1 - np.array(kept) / 40
+    return np.full(len(windows), 2.0 + COSTS @ removed**2)
+
+
+def problem(losses=synthetic_losses, reward=inverse_ppl, sparsity=0.2, units=UNITS):
+    return Problem(
+        units=units,
+        sparsity=sparsity,
+        bounds=default_bounds(sparsity),
+        project=greedy,
+        objective=PerplexityObjective(losses, torch.zeros(4, 16, dtype=torch.long), reward, float(np.exp(2.0))),
+    )
+
+
+def journal(folder, name="x", identity="this search", **fields):
+    return Journal(folder / f"{name}.curve.csv", folder / f"{name}.checkpoint", identity, **fields)
+
+
+def curve(path):
+    """Rows of a curve file without the time."""
+    with path.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+SETTINGS = SearchSettings(sparsity=0.2, episodes=60, seed=3, reward_windows=2, rescore_windows=4)
+
+
+def search(folder, name="x", family="llama", start=None, **changes):
+    """One search on a tiny model, from loading to the strategy."""
+    settings = SearchSettings(**{**SETTINGS.__dict__, **changes})
+    path = folder / "text.txt"
+    path.write_text(tiny_text(100))
+    loaded = load_model(str(tiny_folder(family)), device="cpu")
+    taps = ALL_TAPS if settings.granularity == "unstructured" else OUTPUT_TAPS
+    statistics = collect(loaded.adapter, tiny_ids(), "weights", "ids", taps)
+    windows = cut_windows(load_text(str(path), "validation", Assets(None)), loaded.tokenizer, 16)
+    reward = TextReward(windows, settings.reward)
+    out = folder / f"{name}.json"
+    return solve(loaded, statistics, {"sha256": "calibration"}, reward, settings, out, print, start)
+
+
+def interrupt(monkeypatch, episode):
+    """From now on, scoring the candidate of that episode is interrupted."""
+    score, calls = Problem.score, iter(range(10_000))
+
+    def interrupted(self, kept):
+        if next(calls) == episode:
+            raise KeyboardInterrupt
+        return score(self, kept)
+
+    monkeypatch.setattr(Problem, "score", interrupted)
