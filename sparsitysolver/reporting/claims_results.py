@@ -127,8 +127,9 @@ def _grid_models(grid: str) -> list[str]:
     if grid not in files:
         raise unknown_name("grid", grid, files)
     settings = yaml.safe_load(files[grid].read_text()) or {}
-    of_tables = [model for models in settings.get("table_models", {}).values() for model in models]
-    return list(dict.fromkeys([*settings["models"], *of_tables])) if settings.get("models") else []
+    own = [of_part for name, of_part in settings.items() if name.endswith("_models")]  # models of a table, by its name
+    of_parts = [model for part in own for models in part.values() for model in models]
+    return list(dict.fromkeys([*settings["models"], *of_parts])) if settings.get("models") else []
 
 
 def _families(frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
