@@ -15,6 +15,7 @@ COLUMNS = (
     *("claim", "source", "grid", "verdict", "effect", "low", "high", "command"),
     *("id", "section", "unit", "n", "models", "note"),
 )
+_WHOLE = 1e4  # from here on digits after the point say nothing
 _ASSETS_GRID = "local"  # the grid that needs a folder named
 
 
@@ -79,7 +80,10 @@ def _line(claim: Claim, judgement: Judgement, grid: str) -> dict[str, str]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    """Four digits that count, and whole numbers such as parameters without an exponent."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:.4g}"
 
 
 def claims_command(results: Path, out: Path, grid: str, claims: Path = CLAIMS) -> None:

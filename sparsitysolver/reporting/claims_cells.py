@@ -1,12 +1,13 @@
 """Claims about evaluated cells: which method is better, which is best, which model is smaller."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from sparsitysolver.registry import tasks_table
+from sparsitysolver.reporting.claims_pairs import Comparison, judge, models_of, summary
 from sparsitysolver.reporting.claims_results import Results
 from sparsitysolver.reporting.claims_rules import (
     Finding,
@@ -18,24 +19,14 @@ from sparsitysolver.reporting.claims_rules import (
 )
 from sparsitysolver.reporting.definition import TASKS, ZERO_SHOT, Column, Row, load_definition
 from sparsitysolver.reporting.entries import Entry
-from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot, lower_is_better
-from sparsitysolver.reporting.paired import bootstrap_interval, compare_pair, in_unit, paired_strata
+from sparsitysolver.reporting.metrics import AVERAGE, is_zero_shot, lower_is_better
+from sparsitysolver.reporting.paired import compare_pair, paired_strata
 from sparsitysolver.reporting.samples import Samples
 from sparsitysolver.reporting.tables import DENSE, MeasuredTable, measured_entries, tasks_of
-from sparsitysolver.seeds import derive_seed
 
 EACH_TASK = "tasks"  # every task column of a table over tasks, without the average
 
 Place = tuple[MeasuredTable, Column]  # a column of one model's measured table
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """Two methods in one column: the finding, and where there are samples the paired differences behind it, by task."""
-
-    finding: Finding
-    metric: str
-    strata: Mapping[str, np.ndarray] | None
 
 
 def better(
@@ -54,7 +45,8 @@ def better(
     column, it is left out there.
 
     The effect is by how many percent the others' perplexity lies above the better one's, or by how many points its
-    accuracy is higher; over several columns the mean (of log perplexities), with an interval of its own.
+    accuracy is higher; over several columns the mean (of log perplexities), with an interval of its own, or the best of
+    them where the claim is about some.
 
     Args:
         results: of the models to judge.
@@ -68,7 +60,7 @@ def better(
     """
     places, left_out = _places(results, table, [better, *worse], sparsities, column)
     compared = [_compare(place, better, other, results.samples) for place in places for other in worse]
-    return _judge([*left_out, *compared], quantifier)
+    return judge([*left_out, *compared], quantifier)
 
 
 def best_of(
@@ -87,7 +79,7 @@ def best_of(
     rivals = [row.method for row in load_definition(table).rows if row.method not in (DENSE, method)]
     places, left_out = _places(results, table, [method, *rivals], sparsities, column)
     compared = [_against_best(place, method, rivals, results.samples) for place in places]
-    return _judge([*left_out, *compared], quantifier)
+    return judge([*left_out, *compared], quantifier)
 
 
 def fewer_parameters(
@@ -107,11 +99,11 @@ def fewer_parameters(
         own, other = (_entry(place, key).parameters for key in (method, than))
         findings.append(Finding(_name(place), place[1].model, 100 * (1 - own / other)))
     if not findings:
-        return not_run(_summary(left_out) or "no cells")
+        return not_run(summary(left_out) or "no cells")
     effect = float(np.mean([finding.effect for finding in findings]))
     verdict = over_columns(findings, "all")
-    note = _summary(left_out)
-    return Judgement(verdict, effect, unit="% fewer", n=len(findings), models=_models(findings), note=note)
+    note = summary(left_out)
+    return Judgement(verdict, effect, unit="% fewer", n=len(findings), models=models_of(findings), note=note)
 
 
 def cells_in_range(
@@ -204,7 +196,7 @@ def _lacking(place: Place, methods: Sequence[str]) -> str:
     return "; ".join(f"{_name(place)}: {method}: {reason}" for method, reason in reasons)
 
 
-def _compare(place: Place, better: str, worse: str, samples: Samples) -> _Comparison | str:
+def _compare(place: Place, better: str, worse: str, samples: Samples) -> Comparison | str:
     """The finding that one method is better than another in one column; or why there is none."""
     lacking = _lacking(place, [better, worse])
     if lacking:
@@ -216,67 +208,17 @@ def _compare(place: Place, better: str, worse: str, samples: Samples) -> _Compar
     if pair.difference is None:
         one, other = (table.entries[row.name, column.name].value for row in (first, second))
         effect = 100 * (one / other - 1) if smaller else one - other
-        return _Comparison(Finding(_name(place), column.model, effect), column.metric, None)
+        return Comparison(Finding(_name(place), column.model, effect), column.metric, None)
     finding = Finding(_name(place), column.model, pair.difference, pair.low, pair.high, pair.n)
     tasks = [column.task] if column.task != AVERAGE else table.tasks
     strata = dict(zip(tasks, paired_strata(table, column, first, second, samples), strict=True))
-    return _Comparison(finding, column.metric, strata)
+    return Comparison(finding, column.metric, strata)
 
 
-def _against_best(place: Place, method: str, rivals: Sequence[str], samples: Samples) -> _Comparison | str:
+def _against_best(place: Place, method: str, rivals: Sequence[str], samples: Samples) -> Comparison | str:
     """The finding that a method is better than the best of its rivals in one column; or why there is none."""
     values = {key: entry.value for key in rivals if (entry := _entry(place, key)).value is not None}
     if not values:
         return f"{_name(place)}: no other row has a number"
     best = min if lower_is_better(place[1].metric) else max
     return _compare(place, method, best(values, key=values.get), samples)
-
-
-def _judge(found: Sequence[_Comparison | str], quantifier: Quantifier) -> Judgement:
-    """The verdict over all comparisons, with their mean effect."""
-    comparisons = [comparison for comparison in found if isinstance(comparison, _Comparison)]
-    left_out = _summary([reason for reason in found if isinstance(reason, str)])
-    if not comparisons:
-        return not_run(left_out or "no cells")
-    findings = [comparison.finding for comparison in comparisons]
-    effect, low, high = _pooled(comparisons)
-    unit = "% perplexity" if comparisons[0].metric == PERPLEXITY_METRIC else "points"
-    verdict, n = over_columns(findings, quantifier), sum(finding.n for finding in findings)
-    return Judgement(verdict, effect, low, high, unit, n, _models(findings), left_out)
-
-
-def _pooled(comparisons: Sequence[_Comparison]) -> tuple[float, float | None, float | None]:
-    """Mean effect with its interval; losses are averaged as logarithms, points as they are."""
-    findings = [comparison.finding for comparison in comparisons]
-    if len(findings) == 1:
-        return findings[0].effect, findings[0].low, findings[0].high
-    metric = comparisons[0].metric
-    if any(comparison.strata is None for comparison in comparisons):
-        effects = np.array([finding.effect for finding in findings])
-        if metric == PERPLEXITY_METRIC:
-            return in_unit(float(np.log1p(effects / 100).mean()), metric), None, None
-        return float(effects.mean()), None, None
-    strata = _pooled_strata(comparisons)
-    mean = float(np.mean([stratum.mean() for stratum in strata]))
-    low, high = bootstrap_interval(strata, derive_seed("claim", *(finding.column for finding in findings)))
-    return in_unit(mean, metric), in_unit(low, metric), in_unit(high, metric)
-
-
-def _pooled_strata(comparisons: Sequence[_Comparison]) -> list[np.ndarray]:
-    """One stratum per model and task: rivals and sparsities share windows or items, so these are averaged first."""
-    shared: dict[tuple[str, str], list[np.ndarray]] = {}
-    for comparison in comparisons:
-        for task, differences in comparison.strata.items():
-            shared.setdefault((comparison.finding.model, task), []).append(differences)
-    return [np.mean(differences, axis=0) for differences in shared.values()]
-
-
-def _models(findings: Sequence[Finding]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(finding.model for finding in findings))
-
-
-def _summary(left_out: Sequence[str]) -> str:
-    """What was not judged, in a few words."""
-    distinct = list(dict.fromkeys(left_out))
-    more = f" and {len(distinct) - 2} more" if len(distinct) > 2 else ""
-    return f"not judged: {'; '.join(distinct[:2])}{more}" if distinct else ""

@@ -124,14 +124,17 @@ def oscillates(results: Results, *, method: str, than: str, sparsity: float | No
     """The perplexity of a search swings more than that of another, over the last third of each.
 
     Measured as standard deviation of the logarithm; episodes without a finite perplexity are left out, in favour of the
-    search that has them. The effect is the difference in percent of the larger one.
+    search that has them, and so are runs without any other. The effect is the difference in percent of the larger one.
     """
 
-    def swing(run: pd.DataFrame) -> float:
-        ppl = _late(run)["ppl"]
-        return float(np.log(ppl[np.isfinite(ppl)]).std(ddof=0))
+    def swings(one: pd.DataFrame, other: pd.DataFrame) -> float | None:
+        parts = [_late(run)["ppl"] for run in (one, other)]
+        logarithms = [np.log(part[np.isfinite(part)]) for part in parts]
+        if not all(map(len, logarithms)):
+            return None
+        return _percent(*(values.std(ddof=0) for values in logarithms))
 
-    return _paired(results, method, than, sparsity, lambda one, other: _percent(swing(one), swing(other)), "% swing")
+    return _paired(results, method, than, sparsity, swings, "% swing")
 
 
 def rises(results: Results, *, method: str, after: int, of: int, sparsity: float | None = None) -> Judgement:

@@ -32,6 +32,7 @@ from sparsitysolver.reporting.metrics import AVERAGE, lower_is_better
 from sparsitysolver.reporting.tables import DENSE
 
 CLAIMS = CONFIG / "paper" / "claims.yaml"
+BOLD = "bold-"  # begins the ids of claims made from bold cells
 PAPER_MODELS = "paper"  # in place of a list: the models of the paper
 _OF_RUNS = (
     *(curve_better, converges, episodes_to, faster, oscillates, rises, overlap),
@@ -248,7 +249,7 @@ def _bold(fields: Mapping[str, Any], sections: Mapping[str, str], path: Path) ->
         row = _best_row(definition, column, "acc" if of_tasks else "ppl")
         axes = {"column": model} if of_tasks else {"sparsities": [float(sparsity)]} if sparsity else {}
         yield Claim(
-            key=f"bold-{table}-{column}",
+            key=f"{BOLD}{table}-{column}",
             sentence=f"{row.name} is the best pruned row of Table {number} for {column}.",
             section=sections[section],
             source=f"Table {number}, bold cell",

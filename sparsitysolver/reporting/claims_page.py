@@ -1,11 +1,14 @@
 """The claims of the paper as a section of a page, from ``claims.csv`` alone."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims import COLUMNS
+from sparsitysolver.reporting.claims_definition import BOLD
 from sparsitysolver.reporting.claims_rules import ClaimVerdict
 from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.paired import CONFIDENCE
@@ -34,10 +37,11 @@ def claims_section(path: Path) -> str:
     introduction = _INTRODUCTION.format(grid=grid, confidence=CONFIDENCE, file=path.name)
     parts = [introduction, f"All {len(claims)} claims: {_counts(claims)}.\n"]
     for section, of_section in claims.groupby("section", sort=False):
-        parts += [f"### {section}\n", f"{len(of_section)} claims: {_counts(of_section)}.\n", _judged(of_section)]
+        number = f"{len(of_section)} claim{'s' if len(of_section) > 1 else ''}"
+        parts += [f"### {section}\n", f"{number}: {_counts(of_section)}.\n", _judged(of_section)]
         for verdict in (ClaimVerdict.NOT_COMPARABLE, ClaimVerdict.NOT_RUN):
             keys = of_section.loc[of_section["verdict"] == verdict, "id"]
-            parts.append(f"{str(verdict).capitalize()}: {', '.join(keys)}.\n" if len(keys) else "")
+            parts.append(f"{str(verdict).capitalize()}: {', '.join(_names(keys))}.\n" if len(keys) else "")
     return "\n".join(part for part in parts if part)
 
 
@@ -59,6 +63,12 @@ def _read(path: Path) -> pd.DataFrame:
 def _counts(claims: pd.DataFrame) -> str:
     count = claims["verdict"].value_counts()
     return ", ".join(f"{count[verdict]} {verdict}" for verdict in map(str, ClaimVerdict) if verdict in count)
+
+
+def _names(keys: Iterable[str]) -> list[str]:
+    """Ids of claims, those of bold cells counted by table."""
+    names = [f"bold cells of {key.split('-')[1]}" if key.startswith(BOLD) else key for key in keys]
+    return [f"{name} ({count})" if count > 1 else name for name, count in Counter(names).items()]
 
 
 def _judged(claims: pd.DataFrame) -> str:

@@ -215,6 +215,14 @@ def test_command_line_writes_every_claim(whole, tmp_path):
     assert out.read_bytes() == first
 
 
+def test_large_numbers_have_no_exponent(collected, tmp_path):
+    cell = make_cell("llama-7b", "slicegpt", 7.0)
+    cell |= {"size": cell["size"] | {"extra_parameters": 123456789}}
+    claims_command(collected([cell]).parent, tmp_path / "claims.csv", "paper")
+    row = pd.read_csv(tmp_path / "claims.csv", dtype=str).set_index("id").loc["slicegpt-adds-parameters"]
+    assert (row["verdict"], row["effect"]) == ("holds", "123456789")
+
+
 def test_local_grid_names_its_assets_in_the_command(whole, tmp_path):
     claims_command(whole, tmp_path / "claims.csv", "local")
     command = pd.read_csv(tmp_path / "claims.csv")["command"].iloc[0]
@@ -240,6 +248,8 @@ def test_section_of_a_page_counts_and_groups(whole, tmp_path):
     assert "5 claims: 1 holds, 2 not comparable, 2 not run." in part
     assert "perplexity falls with every further reconstruction sample" in part and "10 % of ppl" in part
     assert "Not comparable: reconstruction-of-70b, reconstruction-of-7b-and-13b." in part
+    assert "bold cells of table1 (6), bold cells of table2 (9)" in text.split("### 4.1")[1].split("### ")[0]
+    assert "1 claim: 1 not comparable." in text.split("### B ")[1].split("### ")[0]
     assert "Not run: more-samples-help-ffn, sparser-takes-longer." in part
 
 

@@ -118,7 +118,9 @@ def test_every_model_must_agree_and_the_effect_is_their_mean(results, offset, ve
 
 def test_some_model_is_enough_where_the_claim_says_so(results):
     built = results(two_models(-0.1))
-    assert better(built, table="table2", better=OURS, worse=[FLAP], quantifier="some").verdict is HOLDS
+    found = better(built, table="table2", better=OURS, worse=[FLAP], quantifier="some")
+    assert (found.verdict, found.n, found.note) == (HOLDS, 200, "holds in 1 of 2: opt-tiny")
+    assert found.effect == pytest.approx(100 * (np.exp(0.3) - 1), abs=0.5)  # of that model: their mean would mislead
     assert better(built.of_models(["llama-tiny"]), table="table2", better=OURS, worse=[FLAP]).verdict is FAILS
 
 
@@ -128,7 +130,7 @@ def test_rivals_on_the_same_windows_are_averaged_before_they_are_resampled(resul
     built = results(cells)
     one = better(built, table="table2", better=OURS, worse=[FLAP])
     both = better(built, table="table2", better=OURS, worse=[FLAP, SLICEGPT])
-    assert both.effect == pytest.approx(one.effect)
+    assert (both.effect, both.n) == (pytest.approx(one.effect), one.n)
     assert both.high - both.low == pytest.approx(one.high - one.low, rel=0.1)
 
 
@@ -205,7 +207,9 @@ def test_average_over_tasks_is_stratified(tasks):
 
 def test_most_tasks_and_each_task(tasks):
     asked = {"table": "table3", "better": "sparsitysolver_recon_c4", "worse": ["slicegpt"], "column": "tasks"}
-    assert better(tasks, quantifier="most", **asked).verdict is HOLDS  # two of three
+    most = better(tasks, quantifier="most", **asked)
+    assert most.verdict is HOLDS
+    assert most.note == "holds in 2 of 3: llama-tiny mini_boolq, llama-tiny mini_arc_easy"
     assert better(tasks, **asked).verdict is FAILS
 
 

@@ -143,6 +143,11 @@ def test_oscillation_is_measured_late_and_broken_candidates_are_left_out(results
     assert oscillates(built, method="ppo", than="amc").verdict is FAILS
 
 
+def test_a_search_without_any_finite_perplexity_late_is_not_judged_by_its_swing(results):
+    built = results(curves=[curve("ppo", [1.0, 0.5] * 30), curve("amc", [1.0] * 30 + [0.0] * 30)])
+    assert oscillates(built, method="amc", than="ppo").verdict is NOT_RUN
+
+
 def test_reward_rises_after_an_episode(results):
     dip_then_rise = [1.0 - 0.001 * i for i in range(50)] + [0.5 + 0.001 * i for i in range(100)]
     fall = [1.0 - 0.001 * i for i in range(150)]
