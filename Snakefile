@@ -58,6 +58,8 @@ rule all:
 
 
 include: "rules/common.smk"
+include: "rules/preflight.smk"
 include: "rules/prune.smk"
 include: "rules/report.smk"
+include: "rules/regression.smk"
 include: "rules/tiny.smk"
