@@ -166,7 +166,7 @@ def _against_accepted(row: Json, accepted: Json | None) -> Judged:
     search = _changes(row, accepted, SEARCH)
     if search:
         return Judged(RegressionVerdict.NOT_COMPARABLE, value, "", f"another search: {search}")
-    kind, machine = _kind(row), _machine(row, accepted)
+    kind, machine = kind_of(row), _machine(row, accepted)
     allowed = _tolerance(row["metric"], kind, machine)
     exact = Decimal(value)
     verdict = RegressionVerdict.OK if allowed.allows(exact, Decimal(repr(row["value"]))) else RegressionVerdict.OUT
@@ -180,7 +180,8 @@ def _changes(row: Json, accepted: Json, fields: Sequence[str]) -> str:
     return "; ".join(f"{field} {row[field] or 'none'}, accepted {accepted[field] or 'none'}" for field in changed)
 
 
-def _kind(row: Json) -> str:
+def kind_of(row: Json) -> str:
+    """What a cell's noise depends on: ``dense``, ``pruned``, or ``searched``: pruned as a search found."""
     if row["search_algorithm"]:
         return "searched"
     return "dense" if row["method"] == "dense" else "pruned"

@@ -56,6 +56,8 @@ def _regression_arguments(what: argparse._SubParsersAction) -> None:
     check.add_argument("--seeds", nargs="+", default=[], help="the same for seed indices")
     check.add_argument("--out", type=Path, default=RESULTS / "regression.csv")
     accept.add_argument("--out", type=Path, help="default: results/accepted/GRID.csv")
+    noise = what.add_parser("noise", help="how far the same cells lie apart in several runs, and over seeds")
+    noise.add_argument("cells", nargs="+", type=Path, help="collected cells of every run")
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -87,6 +89,10 @@ def run(args: argparse.Namespace) -> int | None:
         from sparsitysolver.reporting.accepted import accept_command
 
         accept_command(args.cells, args.grid, args.out or RESULTS / "accepted" / f"{args.grid}.csv")
+    elif args.what == "noise":
+        from sparsitysolver.reporting.noise import noise_command
+
+        noise_command(args.cells)
     else:
         from sparsitysolver.reporting.readme import readme_command
 
