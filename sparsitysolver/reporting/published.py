@@ -35,7 +35,7 @@ def published_values() -> dict[Axes, PublishedValue]:
 
 
 def _numbers(definition: Definition) -> Iterator[tuple[Axes, str]]:
-    for row in definition.rows:
+    for row in definition.measured_rows:
         for column in definition.published_tasks or definition.published_columns:
             model, task, sparsity = _place(definition, column)
             axes = (model, row.method, 0.0 if row.method == "dense" else sparsity, task, metric_of(task))
