@@ -1,12 +1,13 @@
 # One line per habit. `make env` builds .venv from the pinned files; every other target calls it.
 PYTHON ?= python3.11
 CORES ?= 2
+GRID ?= opt125m
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: env dev table2 test lint report readme clean
+.PHONY: env dev table2 regression test lint report readme clean
 
 env: $(STAMP)
 
@@ -21,6 +22,9 @@ dev: env
 
 table2: env
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv
+
+regression: env
+	$(BIN)/snakemake --cores $(CORES) results/regression.csv --config grid=$(GRID)
 
 test: dev
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
@@ -39,4 +43,5 @@ readme: env
 	$(BIN)/sparsitysolver report readme
 
 clean:
-	rm -rf results/* logs .snakemake
+	rm -rf logs .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name accepted ! -name .gitkeep -exec rm -rf {} +

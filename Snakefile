@@ -60,10 +60,12 @@ rule all:
 
 
 include: "rules/common.smk"
+include: "rules/preflight.smk"
 include: "rules/prune.smk"
 include: "rules/report.smk"
 include: "rules/measure.smk"
 include: "rules/figures.smk"
 include: "rules/audit.smk"
 include: "rules/claims.smk"
+include: "rules/regression.smk"
 include: "rules/tiny.smk"

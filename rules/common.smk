@@ -1,5 +1,7 @@
 # What the rules ask of the grid, by wildcards.
 
+from sparsitysolver import checks
+
 
 def cell_of(wildcards):
     """The cell that a path belongs to; what all tasks share stands for the grid's own."""
@@ -23,6 +25,11 @@ def common(wildcards):
 def model(wildcards):
     """MODEL as the command line takes it."""
     return artefacts.model_argument(wildcards.model)
+
+
+def preflight(wildcards):
+    """The gate of a model whose dense perplexity is published: nothing is pruned or searched before it is passed."""
+    return checks.preflight_inputs(artefacts, wildcards.model)
 
 
 def minutes(stage):

@@ -52,6 +52,7 @@ rule calibrate:
 
 rule search:
     input:
+        ancient(preflight),
         unpack(lambda w: artefacts.search_inputs(cell_of(w))),
         code=lambda w: stage_code("search", w.target),
     output:
@@ -80,6 +81,7 @@ rule search:
 
 rule prune:
     input:
+        ancient(preflight),
         unpack(lambda w: artefacts.prune_inputs(cell_of(w))),
         code=lambda w: prune_code(w.method),
     output:

@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
             return status
     try:
         _prepare(args)
-        importlib.import_module(f"sparsitysolver.stages.{args.stage}").run(args)
+        return importlib.import_module(f"sparsitysolver.stages.{args.stage}").run(args) or 0
     except SparsitySolverError as error:
         return report_error("sparsitysolver", error)
     except KeyboardInterrupt:
@@ -45,7 +45,6 @@ def main(argv: list[str] | None = None) -> int:
         return report_error(
             "sparsitysolver", f"stage '{args.stage}' cannot write {error.filename or 'a file'}: {error.strerror}."
         )
-    return 0
 
 
 def _prepare(args: argparse.Namespace) -> None:
@@ -220,6 +219,8 @@ def _preflight(parser: argparse.ArgumentParser) -> None:
     _model(parser)
     parser.add_argument("--task", help="wikitext2 or mini (default: the model's own)")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--cell", help="cell of the dense model to take the perplexity from instead of measuring it")
+    parser.add_argument("--out", help="file to write where nothing is off (.json)")
 
 
 def _assets(parser: argparse.ArgumentParser) -> None:

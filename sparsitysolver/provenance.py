@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from sparsitysolver import ROOT, __version__
@@ -34,13 +35,14 @@ def _git(*arguments: str) -> str:
 
 
 def provenance(device: str, threads: int, seeds: dict[str, int]) -> dict[str, Any]:
-    """What decides a result besides its inputs: versions, commit, kind of device, threads, seeds."""
+    """What decides a result besides its inputs: versions, commit, kinds of device and processor, threads, seeds."""
     versions = {name: metadata.version(name) for name in _LIBRARIES}
     versions |= {"python": platform.python_version(), "sparsitysolver": __version__}
     return {
         "versions": versions,
         "commit": commit(),
         "device": device_name(device),
+        "processor": processor_name(),
         "threads": threads,
         "seeds": seeds,
     }
@@ -53,6 +55,18 @@ def device_name(device: str) -> str:
 
         return torch.cuda.get_device_name(0)
     return "cpu"
+
+
+@functools.cache
+def processor_name() -> str:
+    """Model of the CPU and the instructions torch uses on it: kinds of CPU differ in the order of float32 sums."""
+    import torch
+
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = (names or [platform.processor() or platform.machine()])[0]
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 class Clock:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sparsitysolver.data import minilang
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.registry import Assets, datasets_table
+from sparsitysolver.registry import Assets, DatasetRow, datasets_table
 
 SPLITS = ("train", "validation", "test")
 PARAGRAPH = "\n\n"  # what evaluation joins the rows of WikiText-2 with (design: protocol decision 1)
@@ -116,7 +116,7 @@ def _from_hub(source: str, split: str) -> Text:
     row = datasets_table()[source]
     files = {"data_files": {split: row.files}} if row.files else {}
     try:
-        data = load_dataset(row.hub_id, row.config or None, split=split, revision=row.revision, **files)
+        data = load_dataset(_offline_snapshot(row), row.config or None, split=split, revision=row.revision, **files)
     except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
         raise SparsitySolverError(
             f"cannot get {source} ({row.hub_id} at {row.revision[:12]}, split {split}) from the hub or its cache: "
@@ -124,3 +124,19 @@ def _from_hub(source: str, split: str) -> Text:
             "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
         ) from error
     return Text(source, split, tuple(data["text"]), row.revision, row.hub_id)
+
+
+def _offline_snapshot(row: DatasetRow) -> str:
+    """Without network, the folder of the pinned revision in the hub's cache, if it is there; else the data set's id.
+
+    By id, ``datasets`` takes offline whatever it prepared last, of any revision, and leaves the hub's cache alone.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if not constants.HF_HUB_OFFLINE or Path(row.hub_id).is_dir():
+        return row.hub_id
+    try:
+        return snapshot_download(row.hub_id, repo_type="dataset", revision=row.revision, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return row.hub_id

@@ -28,7 +28,7 @@ EFFORT = (
 TEXT = ("dataset", "revision", "text_sha256", "join", "bos", "seqlen", "windows", "tokens", "dtype")
 ZERO_SHOT = ("items_sha256", "items", "task_version", "harness", "batch_size")  # empty for perplexity
 PROTOCOL = (*TEXT, *ZERO_SHOT)
-PROVENANCE = ("fingerprint", "weights_sha256", "commit", "versions", "device")
+PROVENANCE = ("fingerprint", "weights_sha256", "commit", "versions", "device", "processor", "threads")
 RUN = ("wall_seconds", "peak_memory_bytes")
 COLUMNS = (*AXES, *METRIC, *SIZE, *EFFORT, *LEAKAGE, *PROTOCOL, *PROVENANCE, *RUN, "cell")
 NUMBERS = ("sparsity", "seed", *METRIC[1:], *SIZE, "seqlen", "windows", "tokens", "items", "batch_size", *RUN)
@@ -109,7 +109,7 @@ def _shared_fields(cell: Json) -> Json:
         "fingerprint": content_key(fingerprint) if fingerprint else None,
         "commit": provenance["commit"],
         "versions": "; ".join(f"{name} {version}" for name, version in sorted(provenance["versions"].items())),
-        "device": provenance["device"],
+        **{key: provenance.get(key) for key in ("device", "processor", "threads")},
         **_select(cell.get("run"), RUN),
     }
     return _text(fields)

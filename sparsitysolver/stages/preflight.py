@@ -1,58 +1,78 @@
 """``preflight``: dense perplexity against the registry of published values, with a diagnosis where it is off."""
 
 import argparse
-import csv
-import functools
 import json
-from dataclasses import dataclass
+import math
 
 import numpy as np
 import torch
 
-from sparsitysolver import CONFIG
+from sparsitysolver.anchors import STANDARD_SPLIT, Anchor, anchors, standard_anchor
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import perplexity, window_losses
-from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.registry import BUNDLED, Assets
+from sparsitysolver.models.loading import LoadedModel, ModelSource, resolve_model
+from sparsitysolver.provenance import Clock
+from sparsitysolver.records import Json, read_record, write_json
+from sparsitysolver.registry import Assets
 from sparsitysolver.stages.common import assets_of, home_text, open_model
 
 # A model whose perplexity is this share of its vocabulary has not learned anything: its weights are random.
 _RANDOM_SHARE = 0.3
 
 
-@dataclass(frozen=True)
-class Published:
-    """A published dense perplexity; ``diagnosis`` is empty for the standard protocol."""
-
-    dataset: str
-    split: str
-    seqlen: int
-    ppl: float
-    tolerance: float
-    source: str
-    diagnosis: str
-
-
 def run(args: argparse.Namespace) -> None:
     """Measure, compare, diagnose; a deviation is an error (status 2), an unregistered model is reported as such."""
-    loaded, assets = open_model(args), assets_of(args)
-    task = args.task or home_text(loaded.source)
-    known = published(loaded.source.name)
-    standard = next((p for p in known if p.dataset == task and p.split == "test" and not p.diagnosis), None)
-    seqlen = loaded.seqlen(args.seqlen, standard.seqlen if standard else 2048)
-    measured = measure(loaded, task, "test", seqlen, True, assets)
-    verdict = "no published value" if standard is None else "ok"
-    if standard is not None and abs(measured - standard.ppl) > standard.tolerance:
-        reason = diagnose(loaded, measured, standard, known, task, assets)
+    clock, assets = Clock(), assets_of(args)
+    source = resolve_model(args.model, assets)
+    task, known = args.task or home_text(source), anchors(source.name)
+    standard = standard_anchor(known, task)
+    loaded = None if args.cell else open_model(args)
+    if loaded is None:
+        measured, seqlen = _measured_cell(args.cell, source, task, standard)
+    else:
+        seqlen = loaded.seqlen(args.seqlen, standard.seqlen if standard else 2048)
+        measured = measure(loaded, task, STANDARD_SPLIT, seqlen, True, assets)
+    if standard is not None and not abs(measured - standard.ppl) <= standard.tolerance:
+        reason = diagnose(loaded or open_model(args), measured, standard, known, task, assets)
         raise SparsitySolverError(
-            f"preflight of {loaded.source.name}: dense perplexity {measured:.4f} on {task} (test, windows of "
+            f"preflight of {source.name}: dense perplexity {measured:.4f} on {task} (test, windows of "
             f"{seqlen}), published {standard.ppl} ± {standard.tolerance} ({standard.source}). {reason}"
         )
-    result = {"model": loaded.source.name, "task": task, "seqlen": seqlen, "ppl": measured, "verdict": verdict}
-    result |= {"published": standard.ppl if standard else None}
-    print(json.dumps(result) if args.json else f"{loaded.source.name}: {measured:.4f} on {task}: {verdict}")
+    _report(args, {"model": source.name, "task": task, "seqlen": seqlen, "ppl": measured}, standard, clock)
+
+
+def _report(args: argparse.Namespace, measured: Json, standard: Anchor | None, clock: Clock) -> None:
+    """Print what holds, and write it where asked."""
+    result = measured | {
+        "verdict": "no published value" if standard is None else "ok",
+        "published": standard.ppl if standard else None,
+        "tolerance": standard.tolerance if standard else None,
+        "source": standard.source if standard else None,
+    }
+    if args.out:
+        write_json(args.out, result | {"run": clock.record()})
+    line = f"{result['model']}: {result['ppl']:.4f} on {result['task']}: {result['verdict']}"
+    print(json.dumps(result) if args.json else line)
+
+
+def _measured_cell(path: str, source: ModelSource, task: str, standard: Anchor | None) -> tuple[float, int]:
+    """Perplexity and window length of a dense cell, which must be of this model and of the standard protocol."""
+    cell = read_record(path, "cell")
+    found = (cell["model"]["name"], cell["method"], cell["task"], cell["split"])
+    expected = (source.name, "dense", task, STANDARD_SPLIT)
+    if found != expected:
+        raise SparsitySolverError(
+            f"{path} is a cell of {', '.join(found)}; preflight of {source.name} needs one of {', '.join(expected)}."
+        )
+    seqlen = cell["fingerprint"]["seqlen"]
+    if standard is not None and seqlen != standard.seqlen:
+        raise SparsitySolverError(
+            f"{path} was measured with windows of {seqlen} tokens; {standard.source} has {standard.seqlen}. "
+            "Evaluate the dense model with these."
+        )
+    return cell["metrics"]["ppl"]["value"], seqlen
 
 
 def measure(loaded: LoadedModel, task: str, split: str, seqlen: int, bos: bool, assets: Assets) -> float:
@@ -61,36 +81,8 @@ def measure(loaded: LoadedModel, task: str, split: str, seqlen: int, bos: bool, 
     return perplexity(window_losses(loaded.adapter, torch.from_numpy(windows.ids.astype(np.int64))))
 
 
-@functools.cache
-def _registry() -> list[dict[str, str]]:
-    with (CONFIG / "paper" / "dense.csv").open(newline="") as handle:
-        return list(csv.DictReader(handle))
-
-
-def published(model: str) -> list[Published]:
-    """Registered values of a model: from the papers, or from the training record of a bundled one."""
-    training = BUNDLED / model / "training.json"
-    if training.is_file():
-        record = json.loads(training.read_text())
-        ppl = record["test_ppl"]
-        return [Published("mini", "test", record["window_tokens"], ppl, 0.02 * ppl, "the model's training record", "")]
-    return [
-        Published(
-            row["dataset"],
-            row["split"],
-            int(row["seqlen"]),
-            float(row["ppl"]),
-            float(row["tolerance"]),
-            row["source"],
-            row["diagnosis"],
-        )
-        for row in _registry()
-        if row["model"] == model
-    ]
-
-
 def diagnose(
-    loaded: LoadedModel, measured: float, standard: Published, known: list[Published], task: str, assets: Assets
+    loaded: LoadedModel, measured: float, standard: Anchor, known: list[Anchor], task: str, assets: Assets
 ) -> str:
     """Why a dense perplexity may be off: a known other protocol, random weights, or a protocol that gives the value.
 
@@ -100,9 +92,10 @@ def diagnose(
     for other in known:
         if other.diagnosis and abs(measured - other.ppl) <= max(other.tolerance, 0.02):
             return f"{measured:.2f} is what {other.source} reports: {other.diagnosis}"
-    if not np.isfinite(measured) or measured > _RANDOM_SHARE * loaded.model.config.vocab_size:
+    vocabulary = loaded.model.config.vocab_size
+    if not math.isfinite(measured) or measured > _RANDOM_SHARE * vocabulary:
         return (
-            f"A perplexity near the vocabulary size ({loaded.model.config.vocab_size}) means random or broken weights: "
+            f"A perplexity near the vocabulary size ({vocabulary}) means random or broken weights: "
             "check that the checkpoint is the trained one and was loaded whole."
         )
     lengths = [n for n in (128, 256, 512, 1024, 2048, 4096) if n != standard.seqlen and n <= loaded.context]
@@ -110,9 +103,7 @@ def diagnose(
     trials += [("the validation split", "validation", standard.seqlen, True)]
     trials += [("a text without BOS", "test", standard.seqlen, False)]
     for what, split, seqlen, bos in trials:
-        if (
-            abs(measure(loaded, task, split, min(seqlen, loaded.context), bos, assets) - standard.ppl)
-            <= standard.tolerance
-        ):
+        other_ppl = measure(loaded, task, split, min(seqlen, loaded.context), bos, assets)
+        if abs(other_ppl - standard.ppl) <= standard.tolerance:
             return f"With {what} this model gives the published value: the protocols differ there."
     return "No other window length, split or BOS rule explains it: compare the checkpoint, the text and the tokenizer."

@@ -48,10 +48,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         page.add_argument("--results", type=Path, default=RESULTS)
         page.add_argument("--grid", default="tiny")
         page.add_argument("--out", type=Path, default=out)
+    _regression_arguments(what)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Write the document asked for."""
+def _regression_arguments(what: argparse._SubParsersAction) -> None:
+    check = what.add_parser("regression", help="cells against published and accepted values; status 1 if one is out")
+    accept = what.add_parser("accept", help="take the values of collected cells as a grid's accepted ones")
+    for page in (check, accept):
+        page.add_argument("--cells", type=Path, default=RESULTS / "cells_regression.csv")
+        page.add_argument("--grid", default="tiny")
+    check.add_argument("--accepted", type=Path, help="accepted values of the grid; without them every value is new")
+    check.add_argument(
+        "--models", nargs="+", default=[], help="models of the run: accepted values of others are left out"
+    )
+    check.add_argument("--seeds", nargs="+", default=[], help="the same for seed indices")
+    check.add_argument("--out", type=Path, default=RESULTS / "regression.csv")
+    accept.add_argument("--out", type=Path, help="default: results/accepted/GRID.csv")
+    noise = what.add_parser("noise", help="how far the same cells lie apart in several runs, and over seeds")
+    noise.add_argument("cells", nargs="+", type=Path, help="collected cells of every run")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Write the document asked for; a check returns its exit status."""
     if args.what == "collect":
         from sparsitysolver.reporting.collect import collect_command
 
@@ -79,7 +97,20 @@ def run(args: argparse.Namespace) -> None:
         from sparsitysolver.reporting.claims import claims_command
 
         claims_command(args.results, args.out, args.grid)
+    elif args.what == "regression":
+        from sparsitysolver.reporting.regression_files import regression_command
+
+        return regression_command(args.cells, args.accepted, args.grid, args.out, args.models, args.seeds)
+    elif args.what == "accept":
+        from sparsitysolver.reporting.accepted import accept_command
+
+        accept_command(args.cells, args.grid, args.out or RESULTS / "accepted" / f"{args.grid}.csv")
+    elif args.what == "noise":
+        from sparsitysolver.reporting.noise import noise_command
+
+        noise_command(args.cells)
     else:
         from sparsitysolver.reporting.readme import readme_command
 
         readme_command(args.out, args.results, args.grid)
+    return None

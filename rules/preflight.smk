@@ -1,0 +1,27 @@
+# The gate before pruning: wrong weights or texts stop a run with a diagnosis before hours are spent.
+
+
+rule preflight:
+    input:
+        cell=lambda w: checks.dense_path(artefacts, w.model),
+        code=stage_code("preflight", grid.task),
+    output:
+        f"{RESULTS}/preflight/{{model}}/{{key}}.json",
+    log:
+        "logs/preflight/{model}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: grid.threads
+    resources:
+        mem_mb=memory,
+        gpu=gpu,
+        runtime=minutes("sample"),
+    params:
+        model=model,
+        common=common,
+        task=grid.task,
+    message:
+        "{wildcards.model}: dense perplexity against the published one [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
+    shell:
+        "sparsitysolver preflight {params.model} {params.common} --task {params.task} --cell {input.cell} "
+        "--out {output} > {log} 2>&1"

@@ -1,0 +1,69 @@
+"""Checks of a grid: the cells that are watched for regressions, and the dense perplexity that pruning waits for."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparsitysolver import CONFIG
+from sparsitysolver.anchors import published_anchors, standard_anchor
+from sparsitysolver.artefacts import Artefacts
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.grid import RESULTS, Cell, Grid
+from sparsitysolver.registry import method
+
+ACCEPTED = f"{RESULTS}/accepted"  # the one tracked folder of results: last accepted values, a file per grid
+DEFINITION = CONFIG / "regression" / "cells.yaml"
+
+
+@functools.cache
+def _watched() -> list[dict[str, Any]]:
+    """Method and sparsity of every watched cell, the dense model without sparsity."""
+    cells = yaml.safe_load(DEFINITION.read_text())["cells"]
+    for cell in cells:
+        if (method(cell["method"]).key == "dense") == ("sparsity" in cell):
+            raise SparsitySolverError(f"{DEFINITION}: every method but dense needs a sparsity; found {cell}.")
+    return cells
+
+
+def regression_cells(grid: Grid) -> list[Cell]:
+    """The cells watched for regressions, on every model of the grid at its own perplexity task."""
+    return [
+        Cell(model, cell["method"], str(cell.get("sparsity", 0)), seed, grid.task)
+        for cell in _watched()
+        for model in grid.models
+        for seed in (grid.seeds if "sparsity" in cell else ["0"])
+    ]
+
+
+def accepted_inputs(grid: Grid) -> list[str]:
+    """The grid's accepted values, if any are stored."""
+    path = f"{ACCEPTED}/{grid.name}.csv"
+    return [path] if Path(path).is_file() else []
+
+
+def regression_options(grid: Grid) -> str:
+    """The comparison as options of ``sparsitysolver report regression``: accepted values of other runs are left out."""
+    accepted = "".join(f" --accepted {path}" for path in accepted_inputs(grid))
+    return f"--grid {grid.name} --models {' '.join(grid.models)} --seeds {' '.join(grid.seeds)}{accepted}"
+
+
+def dense_path(artefacts: Artefacts, model: str) -> str:
+    """Path of the dense cell by which a model is recognised."""
+    return artefacts.cell_path(_dense(artefacts, model))
+
+
+def preflight_path(artefacts: Artefacts, model: str) -> str:
+    """Path of the record that a model's dense perplexity is the published one."""
+    return f"{RESULTS}/preflight/{model}/{artefacts.cell_key(_dense(artefacts, model))}.json"
+
+
+def preflight_inputs(artefacts: Artefacts, model: str) -> list[str]:
+    """What pruning a model waits for: its preflight, if its dense perplexity on the grid's task is published."""
+    known = standard_anchor(published_anchors(model), artefacts.grid.task)
+    return [preflight_path(artefacts, model)] if known else []
+
+
+def _dense(artefacts: Artefacts, model: str) -> Cell:
+    return Cell(model, "dense", "0", "0", artefacts.grid.task)

@@ -1,0 +1,76 @@
+"""Which cells are watched for regressions, and which models wait for their preflight."""
+
+import pytest
+
+from sparsitysolver import anchors, checks
+from sparsitysolver.artefacts import Artefacts
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.grid import Grid
+
+WATCHED = {
+    ("dense", "0"),
+    *((name, "0.2") for name in ("flap", "slicegpt", "svd_llm", "sparsitysolver", "sparsitysolver_recon")),
+    *((name, "0.5") for name in ("wanda", "owl")),
+}
+
+
+def test_watched_cells_of_every_model_and_seed():
+    cells = checks.regression_cells(Grid({"grid": "tiny", "models": "opt-tiny,llama-tiny", "seeds": "0,3"}))
+    assert {(cell.method, cell.sparsity) for cell in cells} == WATCHED
+    assert {cell.model for cell in cells} == {"opt-tiny", "llama-tiny"} and {cell.task for cell in cells} == {"mini"}
+    assert {cell.seed for cell in cells if cell.method == "dense"} == {"0"}
+    assert {cell.seed for cell in cells if cell.method == "flap"} == {"0", "3"}
+    assert len(cells) == len(set(cells)) == 2 * (1 + 2 * (len(WATCHED) - 1))
+    assert len(checks.regression_cells(Grid({"grid": "opt125m"}))) == len(WATCHED)
+
+
+def test_a_watched_method_without_sparsity_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "cells.yaml"
+    path.write_text("cells:\n  - {method: flap}\n")
+    monkeypatch.setattr(checks, "DEFINITION", path)
+    checks._watched.cache_clear()
+    with pytest.raises(SparsitySolverError, match=r"cells\.yaml: every method but dense needs a sparsity"):
+        checks.regression_cells(Grid({}))
+    checks._watched.cache_clear()
+
+
+def test_only_models_with_a_published_perplexity_wait_for_their_preflight():
+    tiny = Artefacts(Grid({"grid": "tiny"}))
+    assert [checks.preflight_inputs(tiny, model) for model in tiny.grid.models] == [[], [], []]
+    paper = Artefacts(Grid({"grid": "paper"}))
+    for model in paper.grid.all_models():
+        (path,) = checks.preflight_inputs(paper, model)
+        assert path == checks.preflight_path(paper, model)
+        assert path.startswith(f"results/preflight/{model}/")
+        assert path.split("/")[-1] == checks.dense_path(paper, model).split("/")[-1]
+
+
+def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path):
+    for name in ("opt-mini", "opt-125m"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "config.json").write_text("{}")
+    (tmp_path / "wikitext2").mkdir()
+    local = Artefacts(Grid({"grid": "local", "assets": str(tmp_path)}))
+    assert checks.preflight_inputs(local, "opt-mini") == []
+    assert len(checks.preflight_inputs(local, "opt-125m")) == 1
+
+
+def test_accepted_values_are_an_option_where_they_are_stored(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    grid = Grid({"grid": "tiny", "models": "opt-tiny", "seeds": "0,1"})
+    assert checks.accepted_inputs(grid) == []
+    assert checks.regression_options(grid) == "--grid tiny --models opt-tiny --seeds 0 1"
+    (tmp_path / "results" / "accepted").mkdir(parents=True)
+    (tmp_path / "results" / "accepted" / "tiny.csv").touch()
+    assert checks.accepted_inputs(grid) == ["results/accepted/tiny.csv"]
+    assert checks.regression_options(grid).endswith(" --accepted results/accepted/tiny.csv")
+
+
+def test_anchors():
+    standard = anchors.standard_anchor(anchors.anchors("opt-125m"), "wikitext2")
+    assert (standard.ppl, standard.tolerance, standard.seqlen, standard.diagnosis) == (27.64, 0.03, 2048, "")
+    assert anchors.standard_anchor(anchors.anchors("llama-2-7b"), "wikitext2").ppl == 5.47  # not the 4096 one
+    assert anchors.standard_anchor(anchors.anchors("opt-125m"), "mini") is None
+    assert anchors.published_anchors("opt-tiny") == []
+    (trained,) = anchors.anchors("opt-tiny")
+    assert trained.dataset == "mini" and trained.ppl > 1

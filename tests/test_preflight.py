@@ -1,0 +1,127 @@
+"""Preflight: the dense perplexity measured or taken from a cell, what it says where that is off, what it writes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny import tiny_folder, tiny_text
+
+from sparsitysolver import anchors
+from sparsitysolver.cli import main
+from sparsitysolver.stages import preflight
+
+ROW = {"model": "opt-125m", "dataset": "wikitext2", "split": "test", "seqlen": "64", "tolerance": "0.01", "source": "S"}
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory) -> Path:
+    """An assets folder in which a tiny random OPT stands for OPT-125M."""
+    folder = tmp_path_factory.mktemp("assets")
+    shutil.copytree(tiny_folder("opt"), folder / "models" / "opt-125m")
+    (folder / "wikitext2").mkdir()
+    for seed, split in enumerate(("train", "valid", "test")):
+        (folder / "wikitext2" / f"{split}.txt").write_text(tiny_text(seed=seed))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cell(assets) -> Path:
+    """The cell of its dense perplexity in windows of 64 tokens."""
+    path = assets / "dense.json"
+    evaluate = ["evaluate", "opt-125m", "--assets", str(assets), "--device", "cpu", "--seqlen", "64"]
+    assert main([*evaluate, "--out", str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """Sets the published values of OPT-125M: perplexity and diagnosis of each."""
+
+    def put(*values):
+        rows = [ROW | {"ppl": str(ppl), "diagnosis": diagnosis} for ppl, diagnosis in values]
+        monkeypatch.setattr(anchors, "_registry", lambda: rows)
+
+    return put
+
+
+def run(assets, *options) -> int:
+    return main(["preflight", "opt-125m", "--assets", str(assets), "--device", "cpu", *map(str, options)])
+
+
+def value(cell: Path) -> float:
+    return json.loads(cell.read_text())["metrics"]["ppl"]["value"]
+
+
+def test_the_published_perplexity_is_ok_and_written(assets, cell, known, tmp_path, capsys):
+    known((value(cell) + 0.009, ""))
+    out = tmp_path / "preflight.json"
+    assert run(assets, "--out", out) == 0
+    assert capsys.readouterr().out == f"opt-125m: {value(cell):.4f} on wikitext2: ok\n"
+    record = json.loads(out.read_text())
+    assert (record["verdict"], record["ppl"], record["seqlen"], record["source"]) == ("ok", value(cell), 64, "S")
+
+
+def test_a_cell_is_taken_in_place_of_measuring(assets, cell, known, tmp_path, monkeypatch, capsys):
+    known((value(cell), ""))
+    monkeypatch.setattr(preflight, "open_model", lambda _: pytest.fail("the model was loaded"))
+    out = tmp_path / "preflight.json"
+    assert run(assets, "--cell", cell, "--out", out) == 0
+    assert json.loads(out.read_text())["ppl"] == value(cell)
+
+
+@pytest.mark.parametrize("options", [[], ["--cell"]])
+def test_a_deviation_is_an_error_and_nothing_is_written(assets, cell, known, tmp_path, capsys, options):
+    known((value(cell) + 0.011, ""))
+    out = tmp_path / "preflight.json"
+    assert run(assets, *options, *([cell] if options else []), "--out", out) == 2
+    error = capsys.readouterr().err
+    assert f"dense perplexity {value(cell):.4f} on wikitext2 (test, windows of 64)" in error
+    assert "random or broken weights" in error
+    assert not out.exists()
+
+
+def test_a_value_of_another_protocol_is_recognised(assets, cell, known, capsys):
+    known((5.0, ""), (value(cell), "Windows of 4096 tokens were used."))
+    assert run(assets, "--cell", cell) == 2
+    assert "is what S reports: Windows of 4096 tokens were used." in capsys.readouterr().err
+
+
+def test_a_value_that_is_no_number_is_off(assets, cell, known, capsys, monkeypatch):
+    known((5.0, ""))
+    monkeypatch.setattr(preflight, "measure", lambda *_: float("nan"))
+    assert run(assets) == 2
+    assert "random or broken weights" in capsys.readouterr().err
+
+
+def test_models_nobody_published_have_no_verdict(assets, known, tmp_path, capsys):
+    known()
+    assert run(assets, "--seqlen", 64, "--out", tmp_path / "p.json") == 0
+    assert "no published value" in capsys.readouterr().out
+    assert json.loads((tmp_path / "p.json").read_text())["published"] is None
+
+
+@pytest.mark.parametrize(
+    ("field", "found", "words"),
+    [
+        ("method", "flap", "is a cell of opt-125m, flap, wikitext2, test"),
+        ("split", "validation", "is a cell of opt-125m, dense, wikitext2, validation"),
+        ("model", {"name": "opt-1.3b", "family": "opt", "weights_sha256": "w"}, "is a cell of opt-1.3b"),
+    ],
+)
+def test_cells_of_something_else_are_refused(assets, cell, known, tmp_path, capsys, field, found, words):
+    known((value(cell), ""))
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(json.loads(cell.read_text()) | {field: found}))
+    assert run(assets, "--cell", other) == 2
+    error = capsys.readouterr().err
+    assert words in error and "needs one of opt-125m, dense, wikitext2, test" in error
+
+
+def test_cells_of_other_windows_are_refused(assets, cell, known, tmp_path, capsys):
+    known((value(cell), ""))
+    record = json.loads(cell.read_text())
+    record["fingerprint"]["seqlen"] = 32
+    (tmp_path / "other.json").write_text(json.dumps(record))
+    assert run(assets, "--cell", tmp_path / "other.json") == 2
+    assert "was measured with windows of 32 tokens; S has 64" in capsys.readouterr().err

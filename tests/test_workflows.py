@@ -1,0 +1,64 @@
+"""Continuous integration: the workflows ask for make targets and files that exist, and pin their actions."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+TARGETS = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def workflow(name: str) -> dict:
+    return yaml.safe_load((ROOT / ".github/workflows" / name).read_text())
+
+
+def steps(text: dict) -> list[tuple[dict, dict]]:
+    """Every step with its job."""
+    return [(job, step) for job in text["jobs"].values() for step in job["steps"]]
+
+
+def make_targets(job: dict, step: dict) -> list[str]:
+    """The targets that a step makes; those of a matrix spelled out."""
+    matrix = job.get("strategy", {}).get("matrix", {})
+    asked = re.findall(r"\bmake ((?:\$\{\{.*?\}\}|\S)+)", step.get("run", ""))
+    return [one for name in asked for one in (matrix["target"] if "matrix.target" in name else [name])]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_target_and_file_exists(path):
+    text = yaml.safe_load(path.read_text())
+    made = [target for job, step in steps(text) for target in make_targets(job, step)]
+    assert made and set(made) <= TARGETS
+    named = [line for _, step in steps(text) for line in step.get("with", {}).get("cache-dependency-path", "").split()]
+    named += re.findall(r"'(config/[^']+)'", path.read_text())
+    assert len(named) >= 4
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_and_no_package_index_is_named(path):
+    text = path.read_text()
+    uses = [step["uses"] for _, step in steps(yaml.safe_load(text)) if "uses" in step]
+    assert uses and all(re.fullmatch(r"actions/[a-z-]+@v\d+", action) for action in uses)
+    assert "http" not in text
+    pythons = [
+        step["with"]["python-version"]
+        for _, step in steps(yaml.safe_load(text))
+        if "setup-python" in step.get("uses", "")
+    ]
+    assert set(pythons) == {"3.11"}
+
+
+def test_what_runs_when():
+    on = workflow("ci.yml")[True]  # YAML 1.1 reads the key "on" as true
+    assert set(on) == {"push", "pull_request"}
+    assert [t for job, step in steps(workflow("ci.yml")) for t in make_targets(job, step)] == ["lint", "test", "table2"]
+    nightly = workflow("nightly.yml")
+    assert set(nightly[True]) == {"schedule", "workflow_dispatch"}
+    grid = nightly[True]["workflow_dispatch"]["inputs"]["grid"]["default"]
+    assert (ROOT / "config/grids" / f"{grid}.yaml").is_file() and f"'{grid}'" in nightly["env"]["GRID"]
+    after = [step for _, step in steps(nightly) if step.get("if") == "always()"]
+    assert len(after) == 2 and "results/regression.md" in after[0]["run"]
