@@ -127,7 +127,8 @@ def _numbers(path: Path, texts: pd.DataFrame, column: str, may_lack: Callable[[s
 
 def row_name(frame: pd.DataFrame, line: int) -> str:
     """What a row is called in messages: its model, method, sparsity and seed."""
-    return " × ".join(str(frame.loc[line, axis]) for axis in _AXES if axis in frame)
+    parts = [frame.loc[line, axis] for axis in _AXES if axis in frame]
+    return " × ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
 
 
 def select(frame: pd.DataFrame, name: str, **wanted: float | str) -> pd.DataFrame:
@@ -145,6 +146,30 @@ def select(frame: pd.DataFrame, name: str, **wanted: float | str) -> pd.DataFram
             raise SparsitySolverError(f"{name}: no rows of {asked}; {column} found: {found}.")
         chosen = chosen[same]
     return chosen
+
+
+def check_once(frame: pd.DataFrame, name: str, *columns: str) -> None:
+    """Refuse rows of which two agree in all these columns: one mean over both would mean nothing.
+
+    Raises:
+        SparsitySolverError: there are such rows; the message names both lines.
+    """
+    again = frame.index[frame.duplicated(list(columns))]
+    if len(again):
+        first = frame.index[(frame[list(columns)] == frame.loc[again[0], list(columns)]).all(axis=1)][0]
+        raise SparsitySolverError(
+            f"{name}: lines {first} and {again[0]} ({row_name(frame, first)}) have the same {', '.join(columns)}; "
+            "each may stand once."
+        )
+
+
+def check_one_run_a_seed(frame: pd.DataFrame, name: str) -> None:
+    """Refuse two searches (keys) of one model and method with the same seed: a band is over seeds.
+
+    Raises:
+        SparsitySolverError: there are such searches.
+    """
+    check_once(frame.drop_duplicates("key"), name, "model", "method", "sparsity", "seed")
 
 
 def labels(frame: pd.DataFrame) -> dict[str, str]:

@@ -50,10 +50,16 @@ def kept_ratios(run: pd.DataFrame, line: int, units: pd.DataFrame, name: str) ->
     except (ValueError, TypeError) as error:
         raise SparsitySolverError(f"{name}, line {line} ({row_name(run, line)}): kept is no list of counts.") from error
     sizes = units["size"].to_numpy()
-    if kept.shape != sizes.shape or not ((kept >= 0) & (kept <= sizes)).all():
+    if kept.shape != sizes.shape:
         raise SparsitySolverError(
             f"{name}, line {line} ({row_name(run, line)}): kept holds {kept.size} counts, where the model has "
-            f"{len(sizes)} units; each needs one between 0 and its size."
+            f"{len(sizes)} units; each needs one."
+        )
+    wrong = np.flatnonzero(~((kept >= 0) & (kept <= sizes)))
+    if len(wrong):
+        raise SparsitySolverError(
+            f"{name}, line {line} ({row_name(run, line)}): kept is {kept[wrong[0]]:g} for unit {wrong[0]}, which has "
+            f"{sizes[wrong[0]]:g} items."
         )
     return kept / sizes
 
