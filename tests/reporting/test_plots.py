@@ -116,7 +116,9 @@ def test_diverged_candidates_leave_the_perplexity_alone(tmp_path):
     def ppl(rank, episode, seed):
         return (math.inf, math.nan, 10.0)[episode % 3]
 
-    reward, perplexity = panels(drawn("figure8", tmp_path, curves=factory.curves(episodes=60, ppl=ppl)).figure)
+    rows = factory.curves(episodes=60, ppl=ppl)
+    rows[6]["ppl"] = ""  # as collected
+    reward, perplexity = panels(drawn("figure8", tmp_path, curves=rows).figure)
     assert np.allclose(perplexity.get_lines()[1].get_ydata()[14:], 10)
     assert np.allclose(reward.get_lines()[1].get_ydata()[14:], 1 / 3)
 
@@ -141,6 +143,13 @@ def test_figure12_has_two_lines_a_model_and_uniform(tmp_path):
     for ax in panels(figure):
         assert set(lines(ax)) == {"Ours", "OWL w.t. Wanda"}
         assert 1 - 0.7 in [line.get_ydata()[0] for line in ax.get_lines() if line.get_linestyle() == ":"]
+
+
+def test_models_stand_in_the_order_of_their_table(tmp_path):
+    rows = factory.strategies(("my-model", "llama-2-7b", "opt-6.7b", "opt-1.3b"), PAIR, 0.7, granularity="unstructured")
+    figure = drawn("figure12", tmp_path, strategies=rows).figure
+    titles = [ax.get_title(loc="left") for ax in panels(figure)]
+    assert titles == ["(a) opt-1.3b, 70%", "(b) opt-6.7b, 70%", "(c) llama-2-7b, 70%", "(d) my-model, 70%"]
 
 
 def test_figure13_has_four_candidates_of_the_first_search(tmp_path):

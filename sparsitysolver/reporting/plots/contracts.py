@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.registry import models_table
 
 CELLS, CURVES, STRATEGIES = "cells", "curves", "strategies"
 INFERENCE, RECONSTRUCTION = "inference", "reconstruction"
@@ -65,7 +66,7 @@ CONTRACTS = {
 def read_results(path: Path, kind: str) -> pd.DataFrame:
     """A file of results, checked; the index is the line in the file, numbers are float64 (left empty: NaN).
 
-    A curve's ``ppl`` is infinite where a candidate had no finite perplexity, which earns reward 0.
+    A curve's ``ppl`` is infinite where a candidate had no finite perplexity (which is left empty): it earns reward 0.
 
     Raises:
         SparsitySolverError: no such file, no table, no rows, a missing column, or a cell that holds no finite number.
@@ -86,7 +87,7 @@ def read_results(path: Path, kind: str) -> pd.DataFrame:
     for column in contract.optional:
         frame[column] = _numbers(path, texts, column, lambda text, row: text == "")
     if kind == CURVES:
-        diverged = _numbers(path, texts, "ppl", lambda text, row: text != "" and float(texts.loc[row, "reward"]) == 0)
+        diverged = _numbers(path, texts, "ppl", lambda text, row: float(texts.loc[row, "reward"]) == 0)
         frame["ppl"] = diverged.fillna(math.inf)
     return frame
 
@@ -170,6 +171,12 @@ def check_one_run_a_seed(frame: pd.DataFrame, name: str) -> None:
         SparsitySolverError: there are such searches.
     """
     check_once(frame.drop_duplicates("key"), name, "model", "method", "sparsity", "seed")
+
+
+def models_of(frame: pd.DataFrame) -> list[str]:
+    """The models of a frame in the order of ``config/models.tsv``; others follow as they come."""
+    ranks = {key: rank for rank, key in enumerate(models_table())}
+    return sorted(dict.fromkeys(frame["model"]), key=lambda model: ranks.get(model, len(ranks)))
 
 
 def labels(frame: pd.DataFrame) -> dict[str, str]:

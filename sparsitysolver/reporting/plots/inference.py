@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import INFERENCE, check_once, labels, row_name
+from sparsitysolver.reporting.plots.contracts import INFERENCE, check_once, labels, models_of, row_name
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import COLUMN_WIDTH, Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import in_order, method_styles
@@ -115,7 +115,7 @@ def _rows(frame: pd.DataFrame) -> list[Row]:
     names, rows = labels(frame), []
     single = len(set(frame["model"])) == 1
     several = frame.groupby(["model", "method"])["sparsity"].nunique().max() > 1
-    for model in dict.fromkeys(frame["model"]):
+    for model in models_of(frame):
         of_model = frame[frame["model"] == model]
         if not single:
             rows.append((model, None))

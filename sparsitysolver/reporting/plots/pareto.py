@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import CELLS, INFERENCE, check_once, labels, row_name, select
+from sparsitysolver.reporting.plots.contracts import CELLS, INFERENCE, check_once, labels, models_of, row_name, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.inference import check_times
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
@@ -76,7 +76,7 @@ def draw_pareto(data: Data, definition: FigureDefinition) -> Picture:
     cells = select(data[CELLS], name, status="ok", metric="ppl", split=definition.setting("split"))
     check_once(cells, name, "model", "method", "sparsity", "seed")
     names, phase = labels(cells), definition.setting("phase")
-    styles, models = method_styles(names), list(dict.fromkeys(cells["model"]))
+    styles, models = method_styles(names), models_of(cells)
     if LATENCY in chosen:
         check_times(data[INFERENCE], f"{INFERENCE}_{definition.name}.csv")
     panels, unmeasured = [], []
