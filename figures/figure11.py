@@ -3,7 +3,7 @@
 import sys
 
 from sparsitysolver.reporting.plots.command import Data, Picture, main
-from sparsitysolver.reporting.plots.contracts import select
+from sparsitysolver.reporting.plots.contracts import models_of, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import page
 from sparsitysolver.reporting.plots.strategies import (
@@ -30,8 +30,8 @@ def draw(data: Data, definition: FigureDefinition) -> Picture:
         for kind in ("mha", "ffn")
     ]
     units = select(structured, NAME, sparsity=definition.setting("sparsity"))
-    for model, of_model in units.groupby("model", sort=False):
-        panels.append(structured_panel(of_model, f"{model}, {at['sparsity']}", NAME))
+    for model in models_of(units):
+        panels.append(structured_panel(units[units["model"] == model], f"{model}, {at['sparsity']}", NAME))
     legend = seed_entries(seeds) | kind_entries() | uniform_entry()
     return Picture(page(panels, legend), at | {"searches": str(counts.max()), "seeds_model": counts.idxmax()})
 

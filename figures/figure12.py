@@ -3,7 +3,7 @@
 import sys
 
 from sparsitysolver.reporting.plots.command import Data, Picture, main
-from sparsitysolver.reporting.plots.contracts import select
+from sparsitysolver.reporting.plots.contracts import models_of, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import page
 from sparsitysolver.reporting.plots.strategies import matrices_panel, method_entries, uniform_entry
@@ -17,8 +17,8 @@ def draw(data: Data, definition: FigureDefinition) -> Picture:
     sparsity = definition.setting("sparsity")
     matrices = select(data["strategies"], NAME, granularity="unstructured", sparsity=sparsity)
     panels = [
-        matrices_panel(of_model, f"{model}, {sparsity:.0%}", NAME)
-        for model, of_model in matrices.groupby("model", sort=False)
+        matrices_panel(matrices[matrices["model"] == model], f"{model}, {sparsity:.0%}", NAME)
+        for model in models_of(matrices)
     ]
     columns = 1 if len(panels) <= MOST_IN_ONE_COLUMN else 2
     return Picture(page(panels, method_entries(matrices) | uniform_entry(), columns), {"sparsity": f"{sparsity:.0%}"})

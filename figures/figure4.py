@@ -3,7 +3,7 @@
 import sys
 
 from sparsitysolver.reporting.plots.command import Data, Picture, main
-from sparsitysolver.reporting.plots.contracts import select
+from sparsitysolver.reporting.plots.contracts import models_of, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import page
 from sparsitysolver.reporting.plots.strategies import (
@@ -22,14 +22,14 @@ def draw(data: Data, definition: FigureDefinition) -> Picture:
     panels, legend = [], {}
     chosen = definition.setting("unstructured")
     matrices = select(data["strategies"], NAME, granularity="unstructured", sparsity=chosen["sparsity"])
-    for model in list(dict.fromkeys(matrices["model"]))[: chosen["models"]]:
+    for model in models_of(matrices)[: chosen["models"]]:
         of_model = matrices[matrices["model"] == model]
         panels.append(matrices_panel(of_model, f"{model}, {chosen['sparsity']:.0%}", NAME))
         legend |= method_entries(of_model)
     chosen = definition.setting("structured")
     units = select(data["strategies"], NAME, granularity="structured", sparsity=chosen["sparsity"])
     units = select(units, NAME, method=chosen["method"])
-    for model in list(dict.fromkeys(units["model"]))[: chosen["models"]]:
+    for model in models_of(units)[: chosen["models"]]:
         panels.append(structured_panel(units[units["model"] == model], f"{model}, {chosen['sparsity']:.0%}", NAME))
     return Picture(page(panels, legend | kind_entries() | uniform_entry()))
 

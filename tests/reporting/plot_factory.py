@@ -41,6 +41,12 @@ def write(path: Path, rows: Iterable[dict]) -> Path:
     return path
 
 
+def read(path: Path) -> list[dict]:
+    """Rows of a CSV file, as text."""
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
 def _axes(model: str, method: str, sparsity: float, seed: int) -> dict:
     return {
         "model": model,

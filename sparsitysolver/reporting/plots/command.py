@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver.records import atomic_path
-from sparsitysolver.reporting.plots.contracts import read_results
+from sparsitysolver.reporting.plots.contracts import models_of, read_results
 from sparsitysolver.reporting.plots.definition import FigureDefinition, load_figure
 from sparsitysolver.reporting.plots.style import style_sheet
 
@@ -68,7 +68,7 @@ def _facts(data: Data) -> dict[str, str]:
     counts = [
         int(frame.groupby(["model", *({"method"} & set(frame))])["seed"].nunique().max()) for frame in data.values()
     ]
-    models = dict.fromkeys(model for frame in data.values() for model in frame["model"])
+    models = models_of(pd.concat([frame[["model"]] for frame in data.values()]))
     several = f"means over up to {max(counts)} seeds, with bands from the lowest to the highest"
     return {"models": ", ".join(models), "seeds": "those of a single seed" if max(counts) == 1 else several}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.registry import models_table
 
 CELLS, CURVES, STRATEGIES = "cells", "curves", "strategies"
 INFERENCE, RECONSTRUCTION = "inference", "reconstruction"
@@ -65,7 +66,7 @@ CONTRACTS = {
 def read_results(path: Path, kind: str) -> pd.DataFrame:
     """A file of results, checked; the index is the line in the file, numbers are float64 (left empty: NaN).
 
-    A curve's ``ppl`` is infinite where a candidate had no finite perplexity, which earns reward 0.
+    A curve's ``ppl`` is infinite where a candidate had no finite perplexity (which is left empty): it earns reward 0.
 
     Raises:
         SparsitySolverError: no such file, no table, no rows, a missing column, or a cell that holds no finite number.
@@ -86,7 +87,7 @@ def read_results(path: Path, kind: str) -> pd.DataFrame:
     for column in contract.optional:
         frame[column] = _numbers(path, texts, column, lambda text, row: text == "")
     if kind == CURVES:
-        diverged = _numbers(path, texts, "ppl", lambda text, row: text != "" and float(texts.loc[row, "reward"]) == 0)
+        diverged = _numbers(path, texts, "ppl", lambda text, row: float(texts.loc[row, "reward"]) == 0)
         frame["ppl"] = diverged.fillna(math.inf)
     return frame
 
@@ -127,7 +128,8 @@ def _numbers(path: Path, texts: pd.DataFrame, column: str, may_lack: Callable[[s
 
 def row_name(frame: pd.DataFrame, line: int) -> str:
     """What a row is called in messages: its model, method, sparsity and seed."""
-    return " × ".join(str(frame.loc[line, axis]) for axis in _AXES if axis in frame)
+    parts = [frame.loc[line, axis] for axis in _AXES if axis in frame]
+    return " × ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
 
 
 def select(frame: pd.DataFrame, name: str, **wanted: float | str) -> pd.DataFrame:
@@ -145,6 +147,36 @@ def select(frame: pd.DataFrame, name: str, **wanted: float | str) -> pd.DataFram
             raise SparsitySolverError(f"{name}: no rows of {asked}; {column} found: {found}.")
         chosen = chosen[same]
     return chosen
+
+
+def check_once(frame: pd.DataFrame, name: str, *columns: str) -> None:
+    """Refuse rows of which two agree in all these columns: one mean over both would mean nothing.
+
+    Raises:
+        SparsitySolverError: there are such rows; the message names both lines.
+    """
+    again = frame.index[frame.duplicated(list(columns))]
+    if len(again):
+        first = frame.index[(frame[list(columns)] == frame.loc[again[0], list(columns)]).all(axis=1)][0]
+        raise SparsitySolverError(
+            f"{name}: lines {first} and {again[0]} ({row_name(frame, first)}) have the same {', '.join(columns)}; "
+            "each may stand once."
+        )
+
+
+def check_one_run_a_seed(frame: pd.DataFrame, name: str) -> None:
+    """Refuse two searches (keys) of one model and method with the same seed: a band is over seeds.
+
+    Raises:
+        SparsitySolverError: there are such searches.
+    """
+    check_once(frame.drop_duplicates("key"), name, "model", "method", "sparsity", "seed")
+
+
+def models_of(frame: pd.DataFrame) -> list[str]:
+    """The models of a frame in the order of ``config/models.tsv``; others follow as they come."""
+    ranks = {key: rank for rank, key in enumerate(models_table())}
+    return sorted(dict.fromkeys(frame["model"]), key=lambda model: ranks.get(model, len(ranks)))
 
 
 def labels(frame: pd.DataFrame) -> dict[str, str]:

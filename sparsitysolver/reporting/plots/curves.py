@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from sparsitysolver.reporting.plots.bands import band, draw_band
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import CURVES, select
+from sparsitysolver.reporting.plots.contracts import CURVES, models_of, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page, whole_numbers
 from sparsitysolver.reporting.plots.searches import (
@@ -63,7 +63,7 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     name = f"{CURVES}_{definition.name}.csv"
     frame = select(data[CURVES], name, sparsity=float(definition.setting("sparsity")))
     window = _window(int(frame["episode"].max()) + 1, int(definition.setting("window")))
-    show, models = tuple(definition.settings.get("show", ())), list(dict.fromkeys(frame["model"]))
+    show, models = tuple(definition.settings.get("show", ())), models_of(frame)
     panels, legend = [], {}
     for model in models:
         of_model = frame[frame["model"] == model]

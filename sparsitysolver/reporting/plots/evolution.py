@@ -7,7 +7,7 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import CURVES, STRATEGIES, row_name
+from sparsitysolver.reporting.plots.contracts import CURVES, STRATEGIES, models_of, row_name
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import page
 from sparsitysolver.reporting.plots.strategies import search_keys, stages_panel
@@ -50,10 +50,16 @@ def kept_ratios(run: pd.DataFrame, line: int, units: pd.DataFrame, name: str) ->
     except (ValueError, TypeError) as error:
         raise SparsitySolverError(f"{name}, line {line} ({row_name(run, line)}): kept is no list of counts.") from error
     sizes = units["size"].to_numpy()
-    if kept.shape != sizes.shape or not ((kept >= 0) & (kept <= sizes)).all():
+    if kept.shape != sizes.shape:
         raise SparsitySolverError(
             f"{name}, line {line} ({row_name(run, line)}): kept holds {kept.size} counts, where the model has "
-            f"{len(sizes)} units; each needs one between 0 and its size."
+            f"{len(sizes)} units; each needs one."
+        )
+    wrong = np.flatnonzero(~((kept >= 0) & (kept <= sizes)))
+    if len(wrong):
+        raise SparsitySolverError(
+            f"{name}, line {line} ({row_name(run, line)}): kept is {kept[wrong[0]]:g} for unit {wrong[0]}, which has "
+            f"{sizes[wrong[0]]:g} items."
         )
     return kept / sizes
 
@@ -66,7 +72,7 @@ def draw_evolution(data: Data, definition: FigureDefinition) -> Picture:
     """
     curves_name, units_name = (f"{kind}_{definition.name}.csv" for kind in (CURVES, STRATEGIES))
     curves, panels, episodes = data[CURVES], [], []
-    for model in dict.fromkeys(curves["model"]):
+    for model in models_of(curves):
         of_model = curves[curves["model"] == model]
         run = of_model[of_model["key"] == search_keys(of_model)[0]].sort_values("episode")
         units = units_of_model(data[STRATEGIES], model, run["granularity"].iloc[0], units_name)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import INFERENCE, labels, row_name
+from sparsitysolver.reporting.plots.contracts import INFERENCE, check_once, labels, models_of, row_name
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import COLUMN_WIDTH, Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import in_order, method_styles
@@ -19,6 +19,8 @@ BAR_HEIGHT = 0.14  # inches
 _AXIS_HEIGHT = 0.55  # inches of a panel besides its bars
 _WIDE = 30.0  # largest over smallest value from which bars need a logarithmic axis
 _SETTING = ("batch", "prompt_tokens", "new_tokens", "threads", "device", "dtype")  # the same for all of one model
+_INTERVAL = {"fmt": "none", "ecolor": "black", "elinewidth": 0.8, "capsize": 1.7, "capthick": 0.8}
+Row = tuple[str, tuple[str, str, float] | None]  # name, and (model, method, sparsity); a model's own line has no bar
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,10 @@ def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
     Settings: ``panels`` (of :data:`QUANTITIES`).
 
     Raises:
-        SparsitySolverError: models measured under different conditions, or a speedup outside its own interval.
+        SparsitySolverError: see :func:`check_times`.
     """
     frame, name = data[INFERENCE], f"{INFERENCE}_{definition.name}.csv"
-    _check(frame, name)
+    check_times(frame, name)
     chosen = [QUANTITIES[panel] for panel in definition.panels(tuple(QUANTITIES))]
     chosen = [quantity for quantity in chosen if frame[quantity.column].notna().any()]
     rows = _rows(frame)
@@ -83,7 +85,13 @@ def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
     return Picture(figure, facts | {"device": first["device"], "dtype": first["dtype"]})
 
 
-def _check(frame: pd.DataFrame, name: str) -> None:
+def check_times(frame: pd.DataFrame, name: str) -> None:
+    """Refuse times that cannot be compared, or that contradict themselves.
+
+    Raises:
+        SparsitySolverError: models measured under different conditions or twice, or a speedup outside its interval.
+    """
+    check_once(frame, name, "model", "method", "sparsity", "seed")
     for column in _SETTING:
         for _, of_model in frame.groupby("model"):
             other = of_model.index[of_model[column] != of_model[column].iloc[0]]
@@ -102,38 +110,42 @@ def _check(frame: pd.DataFrame, name: str) -> None:
             )
 
 
-def _rows(frame: pd.DataFrame) -> list[tuple[str, str, tuple[str, str, float] | None]]:
-    """Lines of every panel from the top: (model, name, bar); a model's name has a line of its own, without a bar."""
+def _rows(frame: pd.DataFrame) -> list[Row]:
+    """Lines of every panel from the top."""
     names, rows = labels(frame), []
     single = len(set(frame["model"])) == 1
     several = frame.groupby(["model", "method"])["sparsity"].nunique().max() > 1
-    for model in dict.fromkeys(frame["model"]):
+    for model in models_of(frame):
         of_model = frame[frame["model"] == model]
         if not single:
-            rows.append((model, model, None))
+            rows.append((model, None))
         for method in in_order(of_model["method"]):
             for sparsity in sorted(set(of_model.loc[of_model["method"] == method, "sparsity"])):
                 at = f" {sparsity:.0%}" if several and sparsity else ""
-                rows.append((model, names[method] + at, (model, method, sparsity)))
+                rows.append((names[method] + at, (model, method, sparsity)))
     return rows
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, rows: list, quantity: Quantity, named: bool) -> None:
+def _draw(ax: Axes, frame: pd.DataFrame, rows: list[Row], quantity: Quantity, named: bool) -> None:
     """Bars of one quantity; only the panels at the left name them."""
     table, styles = bars(frame, quantity), method_styles(frame["method"])
-    for place, (_, _, bar) in enumerate(rows):
-        if bar is None or np.isnan(table.loc[bar, "value"]):
-            continue
-        value, low, high = table.loc[bar, ["value", "low", "high"]]
-        style = styles[bar[1]]
-        face = "white" if style.hollow else style.colour
-        hatch = "/////" if style.hollow else None
-        ax.barh(place, value, 0.72, color=face, edgecolor=style.colour, hatch=hatch, linewidth=0.7)
-        if quantity.phase:
-            ax.plot([low, high], [place, place], color="black", linewidth=0.8, marker="|", markersize=3.5)
+    shown = [(place, bar) for place, (_, bar) in enumerate(rows) if bar and not np.isnan(table.loc[bar, "value"])]
+    places, looks = [place for place, _ in shown], [styles[method] for _, (_, method, _) in shown]
+    value, low, high = (table.loc[[bar for _, bar in shown], column].to_numpy() for column in ("value", "low", "high"))
+    ax.barh(
+        places,
+        value,
+        height=0.72,
+        color=["white" if look.hollow else look.colour for look in looks],
+        edgecolor=[look.colour for look in looks],
+        hatch=["/////" if look.hollow else None for look in looks],
+        linewidth=0.7,
+    )
+    if quantity.phase:
+        ax.errorbar(value, places, xerr=[value - low, high - value], **_INTERVAL)
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_yticks(range(len(rows)), [name for _, name, _ in rows] if named else [])
-    for label, (_, _, bar) in zip(ax.get_yticklabels(), rows, strict=False):
+    ax.set_yticks(range(len(rows)), [name for name, _ in rows] if named else [])
+    for label, (_, bar) in zip(ax.get_yticklabels(), rows, strict=False):
         label.set_fontweight("normal" if bar else "bold")
     ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", length=0)

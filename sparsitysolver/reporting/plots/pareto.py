@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import CELLS, INFERENCE, labels, row_name, select
+from sparsitysolver.reporting.plots.contracts import CELLS, INFERENCE, check_once, labels, models_of, row_name, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition
+from sparsitysolver.reporting.plots.inference import check_times
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import in_order, method_styles
 
@@ -73,8 +74,11 @@ def draw_pareto(data: Data, definition: FigureDefinition) -> Picture:
     name = f"{CELLS}_{definition.name}.csv"
     chosen = definition.panels((LABEL, PARAMETERS, LATENCY))
     cells = select(data[CELLS], name, status="ok", metric="ppl", split=definition.setting("split"))
+    check_once(cells, name, "model", "method", "sparsity", "seed")
     names, phase = labels(cells), definition.setting("phase")
-    styles, models = method_styles(names), list(dict.fromkeys(cells["model"]))
+    styles, models = method_styles(names), models_of(cells)
+    if LATENCY in chosen:
+        check_times(data[INFERENCE], f"{INFERENCE}_{definition.name}.csv")
     panels, unmeasured = [], []
     for model in models:
         table = points(cells[cells["model"] == model], name)
@@ -97,7 +101,7 @@ def _lines(ax: Axes, table: pd.DataFrame, styles: Mapping, x: str, scale: float 
         if rows.empty:
             continue
         look, size = styles[method].of_line(), {"markersize": 6.0} if method == DENSE else {}
-        ax.plot(scale * rows[x], rows["ppl"], zorder=3 + rank, **look, **size)
+        ax.plot(scale * rows[x], rows["ppl"], label=method, zorder=3 + rank, **look, **size)
         spread = rows[rows["high"] > rows["low"]]
         ax.vlines(scale * spread[x], spread["low"], spread["high"], color=look["color"], linewidth=0.7, zorder=2)
     ax.set_ylabel("perplexity")

@@ -1,5 +1,6 @@
 """The reconstruction study: perplexity and time against the number of samples (Figure 5)."""
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.reporting.plots.bands import band, draw_band
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import RECONSTRUCTION, row_name
+from sparsitysolver.reporting.plots.contracts import RECONSTRUCTION, models_of, row_name
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import KIND_LABELS, KINDS, REFERENCE
@@ -30,8 +31,10 @@ def draw_reconstruction(data: Data, definition: FigureDefinition) -> Picture:
     frame, name = data[RECONSTRUCTION], f"{RECONSTRUCTION}_{definition.name}.csv"
     _check(frame, name)
     chosen, panels = definition.panels(tuple(QUANTITIES)), []
-    studies = frame.groupby(["model", "sparsity"], sort=False)
-    for (model, sparsity), study in studies:
+    for model, sparsity in itertools.product(models_of(frame), sorted(set(frame["sparsity"]))):
+        study = frame[(frame["model"] == model) & (frame["sparsity"] == sparsity)]
+        if study.empty:
+            continue
         for quantity in chosen:
             panels.append(Panel(f"{model}, {sparsity:.0%}", partial(_draw, study=study, quantity=quantity, name=name)))
     legend: dict[str, Artist] = {KIND_LABELS[k]: KINDS[k].handle("") for k in KINDS if (frame["modules"] == k).any()}

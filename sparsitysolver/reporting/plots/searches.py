@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.plots.contracts import labels, row_name
+from sparsitysolver.reporting.plots.contracts import check_one_run_a_seed, labels, row_name
 from sparsitysolver.reporting.plots.style import Style, in_order, method_styles
 
 REWARD, PPL = "reward", "ppl"
@@ -71,8 +71,9 @@ def searches_of(frame: pd.DataFrame, name: str) -> list[Search]:
         name: file that messages name.
 
     Raises:
-        SparsitySolverError: a search with gaps, or seeds of different length.
+        SparsitySolverError: a search with gaps, seeds of different length, or two searches of one seed.
     """
+    check_one_run_a_seed(frame, name)
     names, styles = labels(frame), method_styles(frame["method"])
     found = []
     for method in in_order(names):

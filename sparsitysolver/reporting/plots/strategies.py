@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.bands import Band, band, draw_band
-from sparsitysolver.reporting.plots.contracts import labels, row_name
+from sparsitysolver.reporting.plots.contracts import check_once, check_one_run_a_seed, labels, row_name
 from sparsitysolver.reporting.plots.panels import Panel, by_points, whole_numbers
 from sparsitysolver.reporting.plots.style import (
     KIND_LABELS,
@@ -36,15 +36,10 @@ def ratios_over_seeds(frame: pd.DataFrame, place: str, name: str) -> Band:
         name: file that messages name.
 
     Raises:
-        SparsitySolverError: a unit stands twice in a search, or searches have different units.
+        SparsitySolverError: a unit stands twice in a search, a seed has two, or searches have different units.
     """
-    twice = frame.duplicated(["key", place])
-    if twice.any():
-        line = frame.index[twice][0]
-        raise SparsitySolverError(
-            f"{name}, line {line} ({row_name(frame, line)}): {place} {frame.loc[line, place]:g} stands twice in one "
-            "strategy."
-        )
+    check_once(frame, name, "key", place)
+    check_one_run_a_seed(frame, name)
     table = frame.pivot_table(index="key", columns=place, values="ratio", sort=True)
     if table.isna().any(axis=None):
         key, column = next(zip(*np.nonzero(table.isna().to_numpy()), strict=True))
