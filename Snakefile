@@ -17,6 +17,9 @@ min_version("9.27.1")
 configfile: "config/config.yaml"
 
 
+report: "docs/report/workflow.rst"
+
+
 own_commands()
 try:
     grid = Grid(config)
@@ -50,15 +53,18 @@ localrules:
     all,
     collect,
     gather,
+    html_report,
 
 
 rule all:
     input:
         "paper_tables.md",
+        f"{RESULTS}/report.html",
 
 
 include: "rules/common.smk"
 include: "rules/prune.smk"
 include: "rules/report.smk"
 include: "rules/audit.smk"
+include: "rules/html_report.smk"
 include: "rules/tiny.smk"

@@ -1,5 +1,8 @@
 # What the rules ask of the grid, by wildcards.
 
+import json
+import shlex
+
 
 def cell_of(wildcards):
     """The cell that a path belongs to; what all tasks share stands for the grid's own."""
@@ -43,3 +46,9 @@ def memory(wildcards):
 def gpu(wildcards):
     """GPUs of a job, by model."""
     return gpus(wildcards.model)
+
+
+def settings_of_run(wildcards):
+    """This run's configuration as the options of another call of Snakemake."""
+    given = {name: value for name, value in config.items() if value not in ("", None)}
+    return " ".join(shlex.quote(f"{name}={json.dumps(value)}") for name, value in given.items())

@@ -19,6 +19,7 @@ import yaml
 
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
 from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
+from sparsitysolver.provenance import commit
 from sparsitysolver.records import atomic_path, read_json
 from sparsitysolver.reporting import settings_table
 from sparsitysolver.reporting.bundle import unpack_bundle
@@ -42,6 +43,7 @@ class Redrawing:
         work: a folder of links to the collected files, into which tables and figures are written.
         grid: the grid of the page; empty where it is not known.
         source: what messages name in place of the working folder.
+        other_code: said after errors where a bundle was exported by other code than this; else empty.
         left_out: documents that are not made, with the reason.
     """
 
@@ -50,6 +52,7 @@ class Redrawing:
     work: Path
     grid: str
     source: str
+    other_code: str
     left_out: dict[str, str] = field(default_factory=dict)
 
     def lacks(self, name: str, *files: Path) -> bool:
@@ -73,7 +76,8 @@ class Redrawing:
             raise SparsitySolverError(f"'{' '.join(command)}' failed, as it says above.")
         if done.returncode:
             said = done.stderr.strip().splitlines()[-1]
-            raise SparsitySolverError(said.partition("error: ")[2].replace(str(self.work), self.source) or said)
+            said = said.partition("error: ")[2].replace(str(self.work), self.source) or said
+            raise SparsitySolverError(f"{said}{self.other_code}")
 
 
 def redraw_command(source: Path, out: Path, grid: str = "") -> None:
@@ -88,8 +92,9 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
         SparsitySolverError: nothing to draw from, a broken bundle, or broken results. What is merely absent is left
             out, with the reason.
     """
-    with _opened(source) as (results, config), tempfile.TemporaryDirectory() as work:
-        run = Redrawing(results, config, _links(results, Path(work)), grid or grid_of(results), str(source))
+    with _opened(source) as (results, config, other_code), tempfile.TemporaryDirectory() as work:
+        linked = _links(results, Path(work))
+        run = Redrawing(results, config, linked, grid or grid_of(results), str(source), other_code)
         made = [*_tables(run), *_pages(run), *_figures(run)]
         for path in made:
             print(f"{out / path.name}{_compared(path, results)}")
@@ -100,21 +105,25 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[Path, Path]]:
-    """The results folder and the configuration of a source."""
+def _opened(source: Path) -> Iterator[tuple[Path, Path, str]]:
+    """The results folder and the configuration of a source, and a remark on bundles of other code."""
     if source.is_dir():
         if not any(source.glob("cells*.csv")):
             raise SparsitySolverError(
                 f"{source} holds no collected cells (cells*.csv) to draw from; make a table first, or name a bundle: "
                 "make figures RESULTS=BUNDLE.zip."
             )
-        yield source, CONFIG
+        yield source, CONFIG, ""
         return
     with tempfile.TemporaryDirectory() as folder:
         manifest = unpack_bundle(source, Path(folder))
         commits = ", ".join(manifest["run"]["commits"])
         print(f"{source}: grid {manifest['grid'] or 'not named'}; cells of commit {commits}")
-        yield Path(folder) / "results", Path(folder) / "config"
+        by, here = manifest["commit"], commit()
+        other = (
+            "" if by == here else f" The bundle was exported at commit {by}, and this is {here}: check that one out."
+        )
+        yield Path(folder) / "results", Path(folder) / "config", other
 
 
 def _links(results: Path, work: Path) -> Path:

@@ -383,6 +383,16 @@ def test_figure_of_broken_files_is_an_error(results, scripts, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_bundle_of_other_code_that_cannot_be_drawn_names_its_commit(results, scripts, tmp_path, monkeypatch):
+    write_text(results / "curves_figure1.csv", "broken")
+    monkeypatch.setattr(export, "commit", lambda: "0abc")
+    export_command(tmp_path / "b.zip", results)
+    with pytest.raises(
+        SparsitySolverError, match=r"no curves in .* The bundle was exported at commit 0abc, and this is"
+    ):
+        redraw_command(tmp_path / "b.zip", tmp_path / "new")
+
+
 def test_script_that_crashes_is_no_user_error_of_its_own(results, scripts, tmp_path, capsys):
     write_text(results / "curves_figure1.csv", "key\naa\n")
     write_text(tmp_path / "figures" / "figure1.py", "1 / 0")
