@@ -121,7 +121,7 @@ def _opened(source: Path) -> Iterator[tuple[Path, Path, str]]:
         print(f"{source}: grid {manifest['grid'] or 'not named'}; cells of commit {commits}")
         by, here = manifest["commit"], commit()
         other = (
-            "" if by == here else f" The bundle was exported at commit {by}, and this is {here}: check that one out."
+            "" if by == here else f" The bundle was exported at commit {by}, this is {here}: check that one out."
         )
         yield Path(folder) / "results", Path(folder) / "config", other
 
