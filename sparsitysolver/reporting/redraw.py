@@ -120,9 +120,7 @@ def _opened(source: Path) -> Iterator[tuple[Path, Path, str]]:
         commits = ", ".join(manifest["run"]["commits"])
         print(f"{source}: grid {manifest['grid'] or 'not named'}; cells of commit {commits}")
         by, here = manifest["commit"], commit()
-        other = (
-            "" if by == here else f" The bundle was exported at commit {by}, this is {here}: check that one out."
-        )
+        other = "" if by == here else f" The bundle was exported at commit {by}, this is {here}: check that one out."
         yield Path(folder) / "results", Path(folder) / "config", other
 
 

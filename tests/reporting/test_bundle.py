@@ -387,9 +387,7 @@ def test_bundle_of_other_code_that_cannot_be_drawn_names_its_commit(results, scr
     write_text(results / "curves_figure1.csv", "broken")
     monkeypatch.setattr(export, "commit", lambda: "0abc")
     export_command(tmp_path / "b.zip", results)
-    with pytest.raises(
-        SparsitySolverError, match=r"no curves in .* The bundle was exported at commit 0abc, this is"
-    ):
+    with pytest.raises(SparsitySolverError, match=r"no curves in .* The bundle was exported at commit 0abc, this is"):
         redraw_command(tmp_path / "b.zip", tmp_path / "new")
 
 
