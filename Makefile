@@ -1,4 +1,5 @@
-# One line per habit. `make env` builds .venv from the pinned files; every other target calls it.
+# One line per habit. `make env` builds .venv from the pinned files; every other target calls it, but `make figures`
+# is content with .venv-report, which has no torch.
 PYTHON ?= python3.11
 CORES ?= 2
 GRID ?= opt125m
@@ -6,8 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+RESULTS ?= results
+OUT ?= redrawn
+REPORT_VENV := .venv-report
+REPORT_STAMP := $(REPORT_VENV)/.ready
 
-.PHONY: env dev table2 regression test lint report readme clean
+.PHONY: env report-env dev table2 regression test lint report figures readme clean
 
 env: $(STAMP)
 
@@ -16,6 +21,13 @@ $(STAMP): envs/core.txt envs/report.txt envs/constraints.txt pyproject.toml
 	$(PIP) install --quiet -r envs/core.txt
 	$(PIP) install --quiet --no-deps --editable .
 	touch $(STAMP)
+
+report-env: $(REPORT_STAMP)
+
+$(REPORT_STAMP): envs/report.txt envs/constraints.txt
+	$(PYTHON) -m venv $(REPORT_VENV)
+	$(REPORT_VENV)/bin/python -m pip --disable-pip-version-check install --quiet -r envs/report.txt
+	touch $(REPORT_STAMP)
 
 dev: env
 	@$(BIN)/python -c "import pytest, xdist" 2>/dev/null || $(PIP) install --quiet -r envs/dev.txt
@@ -36,7 +48,11 @@ lint: dev
 	$(BIN)/snakemake --lint
 
 report: env
-	$(BIN)/snakemake --cores $(CORES) paper_tables.md
+	$(BIN)/snakemake --cores $(CORES) results/report.html
+
+# Tables and figures from RESULTS, a folder or a bundle of `sparsitysolver export`; nothing is measured.
+figures: $(if $(wildcard $(STAMP)),,report-env)
+	$(if $(wildcard $(STAMP)),$(BIN),$(REPORT_VENV)/bin)/python -m sparsitysolver.cli report redraw "$(RESULTS)" --out "$(OUT)"
 
 readme: env
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv

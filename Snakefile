@@ -18,6 +18,9 @@ min_version("9.27.1")
 configfile: "config/config.yaml"
 
 
+report: "docs/report/workflow.rst"
+
+
 own_commands()
 try:
     grid = Grid(config)
@@ -51,12 +54,14 @@ localrules:
     all,
     collect,
     gather,
+    html_report,
 
 
 rule all:
     input:
         "paper_tables.md",
         expand("figures/{figure}.png", figure=needs.drawable(grid)),
+        f"{RESULTS}/report.html",
 
 
 include: "rules/common.smk"
@@ -68,4 +73,5 @@ include: "rules/figures.smk"
 include: "rules/audit.smk"
 include: "rules/claims.smk"
 include: "rules/regression.smk"
+include: "rules/html_report.smk"
 include: "rules/tiny.smk"

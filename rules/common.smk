@@ -1,5 +1,8 @@
 # What the rules ask of the grid, by wildcards.
 
+import json
+import shlex
+
 from sparsitysolver import checks
 
 
@@ -60,3 +63,9 @@ def gpu(wildcards):
 def alone(wildcards):
     """All cores of this machine, so that nothing runs beside a job; elsewhere the scheduler has to see to that."""
     return workflow.resource_settings.cores or grid.threads
+
+
+def settings_of_run(wildcards):
+    """This run's configuration as the options of another call of Snakemake."""
+    given = {name: value for name, value in config.items() if value not in ("", None)}
+    return " ".join(shlex.quote(f"{name}={json.dumps(value)}") for name, value in given.items())

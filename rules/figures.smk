@@ -9,7 +9,12 @@ rule figure:
         style="sparsitysolver/reporting/plots/style.mplstyle",
         code=lambda w: source_files(f"figures.{w.figure}"),
     output:
-        png="figures/{figure}.png",
+        png=report(
+            "figures/{figure}.png",
+            caption="../docs/report/figure.rst",
+            category="Figures",
+            labels={"page": "{figure}", "as": "picture"},
+        ),
         pdf="figures/{figure}.pdf",
     log:
         "logs/{figure}.log",
@@ -23,6 +28,8 @@ rule figure:
         runtime=5,
     params:
         results=RESULTS,
+        grid=grid.name,
+        title=lambda w: needs.figure(w.figure)["title"],
         out=lambda w, output: output.png.removesuffix(".png"),
     message:
         "draw {wildcards.figure}"

@@ -51,7 +51,13 @@ rule table:
         published="config/paper/{table}.csv",
         code=source_files("sparsitysolver.reporting.table_files"),
     output:
-        f"{RESULTS}/{{table}}.csv",
+        report(
+            f"{RESULTS}/{{table}}.csv",
+            caption="../docs/report/table.rst",
+            category="Tables",
+            labels={"page": "{table}", "as": "CSV"},
+        ),
+        f"{RESULTS}/{{table}}.md",
         f"{RESULTS}/{{table}}.tex",
         f"{RESULTS}/{{table}}_extended.csv",
         f"{RESULTS}/{{table}}_extended.tex",
@@ -68,11 +74,13 @@ rule table:
     params:
         models=lambda w: " ".join(grid.table_models(w.table)),
         tasks=lambda w: " ".join(grid.table_tasks(w.table) or [grid.task]),
+        grid=grid.name,
+        title=lambda w: grid.table(w.table)["title"],
     message:
         "write {wildcards.table}"
     shell:
         "sparsitysolver report table {wildcards.table} --cells {input.cells} --models {params.models} "
-        "--tasks {params.tasks} --out results > {log} 2>&1"
+        "--tasks {params.tasks} --grid {params.grid} --out results > {log} 2>&1"
 
 
 rule settings_table:
@@ -84,6 +92,8 @@ rule settings_table:
         f"{RESULTS}/table7.csv",
         f"{RESULTS}/table7_extended.csv",
         f"{RESULTS}/table7.tex",
+        f"{RESULTS}/table7.md",
+        f"{RESULTS}/table7.strategies.json",
     log:
         "logs/table7.log",
     conda:

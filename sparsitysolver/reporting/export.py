@@ -19,11 +19,13 @@ from sparsitysolver.records import Json, content_key, identity, read_json, read_
 from sparsitysolver.reporting.bundle import write_bundle
 from sparsitysolver.reporting.collect import collect, read_collected
 from sparsitysolver.reporting.samples import read_samples, samples_path
+from sparsitysolver.reporting.settings_table import strategies_shown
 from sparsitysolver.reporting.table_files import grid_of
 
 _COLLECTED = ("*.csv", "*.samples.npz", "*.json")  # in the results folder itself
 _CELLS = "cells*.csv"
-_KEYS = ("cell", "key", "warm_start")  # columns that name records by content key
+_KEYS = ("cell", "key")  # columns that name records by content key
+_MEASUREMENTS = ("inference", "reconstruction")  # their tables name no records
 _RECORDS = (".json", ".curve.csv")  # endings of records; models and arrays have others
 _NAME = "{model}, {method}, {sparsity}, seed {seed}, {task} {split} (cell {cell})"
 
@@ -45,7 +47,8 @@ def export_command(bundle: Path, results: Path) -> None:
     frames = [_check(path, records) for path in collected]
     named = {key for path in results.glob("*.csv") for key in _keys(path)}
     behind = [path for key in named for path in records.get(key, [])]
-    files = {*_files(results, _COLLECTED), *behind, *_strategies(results, behind)}
+    measured = [f"{kind}/**/*.json" for kind in _MEASUREMENTS if any(results.glob(f"{kind}*.csv"))]
+    files = {*_files(results, (*_COLLECTED, *measured)), *behind, *_strategies(results, behind)}
     members = {f"results/{path.relative_to(results).as_posix()}": path for path in files}
     members |= {f"config/{path.relative_to(CONFIG).as_posix()}": path for path in _files(CONFIG, ("**/*",))}
     write_bundle(bundle, members, _about(pd.concat(frames), grid_of(results)))
@@ -73,12 +76,12 @@ def _keys(path: Path) -> set[str]:
 
 
 def _strategies(results: Path, behind: Iterable[Path]) -> list[Path]:
-    """Strategies that stand in cells, and their curves: a cell holds the whole strategy, not its key."""
+    """Strategies that stand in cells or in Table 7, and their curves: a cell holds the whole strategy, not its key."""
     cells = [path for path in behind if path.relative_to(results).parts[0] == "cells"]
     wanted = {content_key(strategy) for path in cells if (strategy := read_json(path, "cell").get("strategy"))}
-    files = []
+    shown, files = strategies_shown(results), []
     for path in (results / "strategies").glob("**/*.json"):
-        if content_key(identity(read_record(path, "strategy"))) in wanted:
+        if path in shown or content_key(identity(read_record(path, "strategy"))) in wanted:
             files += [file for ending in _RECORDS if (file := path.with_suffix(ending)).is_file()]
     return files
 

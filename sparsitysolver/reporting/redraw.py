@@ -15,13 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
 from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
+from sparsitysolver.provenance import commit
 from sparsitysolver.records import atomic_path, read_json
+from sparsitysolver.reporting import settings_table
 from sparsitysolver.reporting.bundle import unpack_bundle
+from sparsitysolver.reporting.settings_table import strategies_shown
 from sparsitysolver.reporting.table_files import grid_of
 
-_COMMAND = ("-m", "sparsitysolver.cli", "report")
+_COMMAND = ("-m", "sparsitysolver.cli")
+_REPORT = (*_COMMAND, "report")
 _PAGE = "paper_tables.md"
 _COLLECTED = (".csv", ".npz", ".json")
 _SCRIPTS = ROOT / "figures"
@@ -37,6 +43,7 @@ class Redrawing:
         work: a folder of links to the collected files, into which tables and figures are written.
         grid: the grid of the page; empty where it is not known.
         source: what messages name in place of the working folder.
+        other_code: said after errors where a bundle was exported by other code than this; else empty.
         left_out: documents that are not made, with the reason.
     """
 
@@ -45,29 +52,32 @@ class Redrawing:
     work: Path
     grid: str
     source: str
+    other_code: str
     left_out: dict[str, str] = field(default_factory=dict)
+
+    def lacks(self, name: str, *files: Path) -> bool:
+        """Whether a document cannot be made because a file is not there, which is then noted as the reason."""
+        absent = [file.name for file in files if not file.is_file()]
+        if absent:
+            self.left_out[name] = f"no {absent[0]}"
+        return bool(absent)
 
     def run(self, *command: str) -> None:
         """Run Python on a command line.
 
         Raises:
-            SparsitySolverError: it failed, with what it said.
+            SparsitySolverError: it failed, with what it said less the name of the program.
         """
-        code, said = self.attempt(*command)
-        if code:
-            raise SparsitySolverError(said)
-
-    def attempt(self, *command: str) -> tuple[int, str]:
-        """Exit status of Python on a command line, and its error without the name of the program."""
         environment = os.environ | {CONFIG_VARIABLE: str(self.config), "MPLBACKEND": "Agg"}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
         done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
         if done.returncode not in (0, EXIT_USER_ERROR):
             print(done.stderr, file=sys.stderr)
             raise SparsitySolverError(f"'{' '.join(command)}' failed, as it says above.")
-        last = (done.stderr.strip().splitlines() or [""])[-1]
-        said = last.partition("error: ")[2] or last
-        return done.returncode, said.replace(str(self.work), self.source)
+        if done.returncode:
+            said = done.stderr.strip().splitlines()[-1]
+            said = said.partition("error: ")[2].replace(str(self.work), self.source) or said
+            raise SparsitySolverError(f"{said}{self.other_code}")
 
 
 def redraw_command(source: Path, out: Path, grid: str = "") -> None:
@@ -79,12 +89,13 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
         grid: the grid that the page names; the one kept beside the tables by default.
 
     Raises:
-        SparsitySolverError: nothing to draw from, a broken bundle, broken results, or a figure that fails although its
-            files are there. What is merely absent is left out, with the reason.
+        SparsitySolverError: nothing to draw from, a broken bundle, or broken results. What is merely absent is left
+            out, with the reason.
     """
-    with _opened(source) as (results, config), tempfile.TemporaryDirectory() as work:
-        run = Redrawing(results, config, _links(results, Path(work)), grid or grid_of(results), str(source))
-        made = [*_tables(run), *_page(run), *_figures(run)]
+    with _opened(source) as (results, config, other_code), tempfile.TemporaryDirectory() as work:
+        linked = _links(results, Path(work))
+        run = Redrawing(results, config, linked, grid or grid_of(results), str(source), other_code)
+        made = [*_tables(run), *_pages(run), *_figures(run)]
         for path in made:
             print(f"{out / path.name}{_compared(path, results)}")
             with atomic_path(out / path.name) as temporary:
@@ -94,21 +105,23 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[Path, Path]]:
-    """The results folder and the configuration of a source."""
+def _opened(source: Path) -> Iterator[tuple[Path, Path, str]]:
+    """The results folder and the configuration of a source, and a remark on bundles of other code."""
     if source.is_dir():
         if not any(source.glob("cells*.csv")):
             raise SparsitySolverError(
                 f"{source} holds no collected cells (cells*.csv) to draw from; make a table first, or name a bundle: "
                 "make figures RESULTS=BUNDLE.zip."
             )
-        yield source, CONFIG
+        yield source, CONFIG, ""
         return
     with tempfile.TemporaryDirectory() as folder:
         manifest = unpack_bundle(source, Path(folder))
         commits = ", ".join(manifest["run"]["commits"])
         print(f"{source}: grid {manifest['grid'] or 'not named'}; cells of commit {commits}")
-        yield Path(folder) / "results", Path(folder) / "config"
+        by, here = manifest["commit"], commit()
+        other = "" if by == here else f" The bundle was exported at commit {by}, this is {here}: check that one out."
+        yield Path(folder) / "results", Path(folder) / "config", other
 
 
 def _links(results: Path, work: Path) -> Path:
@@ -121,50 +134,43 @@ def _links(results: Path, work: Path) -> Path:
 
 def _tables(run: Redrawing) -> list[Path]:
     """Make every table whose cells are there; the file beside it says for which models and tasks."""
-    made = []
     for name in sorted(path.stem for path in (run.config / "tables").glob("*.yaml")):
         cells, sidecar = run.work / f"cells_{name}.csv", run.results / f"{name}.footnotes.json"
-        absent = [path.name for path in (cells, sidecar) if not path.is_file()]
-        if absent:
-            run.left_out[name] = f"no {absent[0]}"
-            continue
-        axes = read_json(sidecar, "table's footnotes")
-        if not {"models", "tasks"} <= axes.keys():
-            raise SparsitySolverError(f"{sidecar} does not name the models and tasks of {name}; make the table anew.")
-        options = ["--models", *axes["models"], "--tasks", *axes["tasks"], "--grid", axes.get("grid", "")]
-        run.run(*_COMMAND, "table", name, "--cells", str(cells), *options, "--out", str(run.work))
-        made += sorted([*run.work.glob(f"{name}.*"), *run.work.glob(f"{name}_extended.*")])
-    return made
-
-
-def _page(run: Redrawing) -> list[Path]:
-    """Make the page of published beside measured."""
-    page = run.work / _PAGE
-    if not (run.work / "cells.csv").is_file():
-        run.left_out[_PAGE] = "no cells.csv"
-    elif not run.grid:
-        run.left_out[_PAGE] = "no table names its grid; name it with --grid"
+        if not run.lacks(name, cells, sidecar):
+            axes = read_json(sidecar, "table's footnotes")
+            if not {"models", "tasks"} <= axes.keys():
+                raise SparsitySolverError(f"{sidecar} does not name the models and tasks of {name}; make it anew.")
+            options = ["--models", *axes["models"], "--tasks", *axes["tasks"], "--grid", axes.get("grid", "")]
+            run.run(*_REPORT, "table", name, "--cells", str(cells), *options, "--out", str(run.work))
+    strategies = [str(path) for path in strategies_shown(run.results)]
+    if strategies:
+        run.run(*_REPORT, "settings", *strategies, "--out", str(run.work))
     else:
-        run.run(*_COMMAND, "paper-tables", "--results", str(run.work), "--grid", run.grid, "--out", str(page))
-    return [page] if page.is_file() else []
+        run.left_out[settings_table.NAME] = f"no {settings_table.NAME}.strategies.json"
+    return sorted(run.work.glob("table*"))
+
+
+def _pages(run: Redrawing) -> list[Path]:
+    """Make the audit, which reads published values alone, and the page of published beside measured."""
+    audit, page = run.work / "audit.csv", run.work / _PAGE
+    run.run(*_COMMAND, "audit", str(run.config / "paper"), "--out", str(audit))
+    if not run.lacks(_PAGE, run.work / "cells.csv"):
+        if run.grid:
+            run.run(*_REPORT, "paper-tables", "--results", str(run.work), "--grid", run.grid, "--out", str(page))
+        else:
+            run.left_out[_PAGE] = "no table names its grid; name it with --grid"
+    return [path for path in (audit, page) if path.is_file()]
 
 
 def _figures(run: Redrawing) -> list[Path]:
-    """Draw every figure whose files are there.
-
-    Only a script knows what it reads. Where it fails and no file is named after the figure, nothing was collected for
-    it; where there are some, they are broken.
-    """
+    """Draw every figure whose files are there: its definition lists them under ``needs``."""
     made = []
-    for script in sorted(_SCRIPTS.glob("figure*.py")):
-        name = script.stem
-        code, said = run.attempt(str(script), "--results", str(run.work), "--out", str(run.work / name))
-        if code and any(run.work.glob(f"*_{name}.*")):
-            raise SparsitySolverError(f"{name}: {said}")
-        if code:
-            run.left_out[name] = said
-        else:
-            made += sorted(run.work.glob(f"{name}.*"))
+    for definition in sorted((run.config / "figures").glob("*.yaml")):
+        name, script = definition.stem, _SCRIPTS / f"{definition.stem}.py"
+        kinds = dict.fromkeys(need["from"] for need in yaml.safe_load(definition.read_text())["needs"])
+        if not run.lacks(name, script, *(run.work / f"{kind}_{name}.csv" for kind in kinds)):
+            run.run(str(script), "--results", str(run.work), "--out", str(run.work / name))
+            made += [run.work / f"{name}{ending}" for ending in (".png", ".pdf")]
     return made
 
 

@@ -8,9 +8,10 @@ import pandas as pd
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, read_record, write_text
+from sparsitysolver.records import Json, read_json, read_record, write_json, write_text
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.latex import tabular, tex_table
+from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.table_files import write_csv
 
 NAME = "table7"
@@ -70,7 +71,9 @@ def _text(value: Any) -> str:
 
 
 def settings_command(strategies: Sequence[Path], out: Path) -> None:
-    """``report settings``: ``table7.csv``, its extended twin and LaTeX, from strategies that must agree.
+    """``report settings``: ``table7.csv``, its extended twin, LaTeX and Markdown, from strategies that must agree.
+
+    ``table7.strategies.json`` names their files: with them the table can be made again.
 
     Raises:
         SparsitySolverError: two strategies of one table were searched with different settings.
@@ -86,6 +89,25 @@ def settings_command(strategies: Sequence[Path], out: Path) -> None:
     write_csv(shown, out / f"{NAME}.csv")
     write_csv(table, out / f"{NAME}_extended.csv")
     write_text(out / f"{NAME}.tex", tex_table(TITLE, f"tab:{NAME}", tabular(shown, 1), []))
+    left_open = table.iloc[len(shown) :]
+    parts = [f"**{TITLE}**", markdown(shown), "Settings that the paper leaves open:", markdown(left_open)]
+    write_text(out / f"{NAME}.md", "\n\n".join(parts) + "\n")
+    write_json(out / f"{NAME}.strategies.json", {"strategies": sorted(path.name for path in tables)})
+
+
+def strategies_shown(results: Path) -> list[Path]:
+    """The strategies that Table 7 of a results folder was made of; none where it was not made.
+
+    Raises:
+        SparsitySolverError: one of them is gone.
+    """
+    sidecar = results / f"{NAME}.strategies.json"
+    names = read_json(sidecar, "list of strategies")["strategies"] if sidecar.is_file() else []
+    paths = [path for name in names for path in sorted((results / "strategies").glob(f"**/{name}"))]
+    gone = sorted(set(names) - {path.name for path in paths})
+    if gone:
+        raise SparsitySolverError(f"{NAME} of {results} was made of strategy {gone[0]}, which is gone; make it anew.")
+    return paths
 
 
 def _extended_of(path: Path) -> pd.DataFrame:

@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     redraw.add_argument("results", nargs="?", type=Path, default=RESULTS, help="folder, or BUNDLE.zip")
     redraw.add_argument("--grid", default="", help="grid of the page (default: the one kept beside the tables)")
     redraw.add_argument("--out", type=Path, default=Path("redrawn"), help="folder to write into")
+    page = what.add_parser("html", help="a Markdown page or a CSV table as HTML, for report.html")
+    page.add_argument("source", type=Path)
+    page.add_argument("--out", type=Path, required=True)
     for name, out, text in (
         ("paper-tables", Path("paper_tables.md"), "published beside measured, with verdicts"),
         ("readme", Path("README.md"), "fill the generated sections of the README"),
@@ -85,6 +88,10 @@ def run(args: argparse.Namespace) -> int | None:
         from sparsitysolver.reporting.settings_table import settings_command
 
         settings_command(args.strategies, args.out)
+    elif args.what == "html":
+        from sparsitysolver.reporting.html import html_command
+
+        html_command(args.source, args.out)
     elif args.what == "redraw":
         from sparsitysolver.reporting.redraw import redraw_command
 

@@ -7,6 +7,34 @@ from pathlib import Path
 from sparsitysolver.records import write_record
 from sparsitysolver.search.journal import CURVE_FIELDS
 
+# What a search of the PPO agent with the paper's settings says of itself.
+AGENT = {
+    "learning_rate": 5e-4,
+    "actor_hidden": [256, 256],
+    "critic_hidden": [64, 64],
+    "optimizer": "Adam",
+    "episodes_per_update": 15,
+    "epochs": 10,
+    "clip_range": 0.2,
+    "initial_log_std": -0.5,
+    "entropy_coefficient": 0.0,
+    "value_coefficient": 0.5,
+    "max_gradient_norm": 0.5,
+}
+FOUND = {
+    "agent": AGENT,
+    "episodes": 3000,
+    "reward": "inverse_ppl",
+    "reward_split": "validation",
+    "reward_windows": 8,
+    "rescore_windows": 32,
+    "rescore_top": 5,
+    "budget": "greedy",
+    "criterion": "l2",
+    "a_min": 0.5,
+    "a_max": 1.0,
+}
+
 
 def make_strategy_record(kept=(2, 6), sizes=(4, 8), **changes) -> dict:
     """A strategy of one layer; ``found`` merges."""

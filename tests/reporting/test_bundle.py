@@ -10,32 +10,28 @@ from pathlib import Path
 
 import pytest
 from cell_factory import edit_rows, make_cell, make_grid, replace_cell
+from search_factory import FOUND, make_strategy_record, write_search
 
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
 from sparsitysolver.cli import main
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import content_key, write_json, write_text
-from sparsitysolver.reporting import redraw
+from sparsitysolver.reporting import export, redraw
+from sparsitysolver.reporting.audit import audit_command
 from sparsitysolver.reporting.bundle import MANIFEST, unpack_bundle
 from sparsitysolver.reporting.collect import collect
 from sparsitysolver.reporting.export import export_command
 from sparsitysolver.reporting.paper_tables import paper_tables_command
 from sparsitysolver.reporting.redraw import redraw_command
+from sparsitysolver.reporting.settings_table import settings_command
 from sparsitysolver.reporting.table_files import table_command
 
 MODEL = "opt-125m"
-STRATEGY = {
-    "format": 1,
-    "model": {"name": MODEL, "family": "opt", "weights_sha256": f"w-{MODEL}"},
-    "granularity": "structured",
-    "target_sparsity": 0.2,
-    "achieved_sparsity": 0.2,
-    "units": [{"name": "layers.0.mha", "kind": "mha", "size": 12, "kept": 9, "ratio": 0.75}],
-    "found": {"algorithm": "ppo"},
-    "seed": 7,
-}
 TABLE = [f"table2{ending}" for ending in (".csv", ".tex", ".md", ".pairs.csv", ".footnotes.json")]
-TABLE += ["table2_extended.csv", "table2_extended.tex"]
+TABLE += ["table2_extended.csv", "table2_extended.tex", "table7_extended.csv", "table7.strategies.json"]
+TABLE += [f"table7{ending}" for ending in (".csv", ".tex", ".md")]
+KEY = "0123456789abcdef"
+SEARCHES = "strategies/m/sparsitysolver/0.2/0/any"
 HEAVY = ("torch", "transformers", "snakemake", "stable_baselines3", "gymnasium", "lm_eval", "datasets", "safetensors")
 
 
@@ -50,17 +46,21 @@ def put_cells(results: Path, cells: list[dict], *tables: str) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A results folder with Table 2, a searched strategy, and much that no bundle holds; and its bundle."""
+    """A results folder with Tables 2 and 7 and the audit, and much that no bundle holds; and its bundle."""
     folder = tmp_path_factory.mktemp("made") / "results"
-    cells = replace_cell(make_grid(), make_cell(method="sparsitysolver", value=31.44, strategy=STRATEGY))
-    put_cells(folder, replace_cell(cells, make_cell(method="svd_llm", value=None)), "table2")
+    searched = make_cell(method="sparsitysolver", value=31.44, strategy=make_strategy_record(found=FOUND))
+    cells = replace_cell(replace_cell(make_grid(), searched), make_cell(method="svd_llm", value=None))
+    put_cells(folder, cells, "table2")
     table_command("table2", folder / "cells_table2.csv", [MODEL], folder, ["wikitext2"], "opt125m")
+    strategy = write_search(folder, found=FOUND, run={"host": "here"})
+    settings_command([strategy], folder)
+    audit_command(CONFIG / "paper", folder / "audit.csv", [], False)
     paper_tables_command(folder, folder / "paper_tables.md", "opt125m")
-    write_json(folder / "strategies/opt-125m/aa.json", STRATEGY | {"run": {"host": "here"}})
-    write_json(folder / "strategies/opt-125m/bb.json", STRATEGY | {"seed": 8})
-    others = ("strategies/opt-125m/aa.curve.csv", "strategies/opt-125m/bb.curve.csv", "strategies/opt-125m/aa.agent")
-    others += ("pruned/x/model.safetensors", "pruned/x/config.json", "statistics/x.safetensors", "report.html")
-    for name in (*others, "calibration/x.npy", "calibration/x.npy.json", "trained/opt/config.json"):
+    write_json(strategy.with_name("bb.json"), make_strategy_record(found=FOUND, seed=8))
+    others = ("pruned/x/model.safetensors", "pruned/x/config.json", "statistics/x.safetensors", "report.html")
+    others += ("calibration/x.npy", "calibration/x.npy.json", "trained/opt/config.json", "inference/x/other.json")
+    others += tuple(str(strategy.with_name(name).relative_to(folder)) for name in ("bb.curve.csv", f"{KEY}.agent"))
+    for name in others:
         write_text(folder / name, name)
     export_command(folder.with_name("bundle.zip"), folder)
     return folder.parent
@@ -95,17 +95,20 @@ def test_round_trip_and_what_is_left_behind(bundle, results, tmp_path):
     cells = {f"results/{path.relative_to(results)}" for path in results.glob("cells/**/*.json")}
     collected = {f"results/{name}{end}" for name in ("cells", "cells_table2") for end in (".csv", ".samples.npz")}
     tables = {f"results/{name}" for name in TABLE if name.endswith((".csv", ".json"))}
-    strategies = {f"results/strategies/opt-125m/aa{ending}" for ending in (".json", ".curve.csv")}
-    assert {name for name in unpacked if name.startswith("results")} == cells | collected | tables | strategies
+    strategies = {f"results/{SEARCHES}/{KEY}{ending}" for ending in (".json", ".curve.csv")}
+    expected = cells | collected | tables | strategies | {"results/audit.csv"}
+    assert {name for name in unpacked if name.startswith("results")} == expected
     assert len(cells) == 10
     assert {"config/tables/table2.yaml", "config/methods.tsv", "config/paper/table2.csv"} <= unpacked
 
 
-def test_records_named_in_any_collected_table_are_packed(results, tmp_path):
-    write_text(results / "curves_figure3.csv", "key,warm_start,episode\nbb,,0\nbb,,1\n")
+def test_records_named_in_any_collected_table_are_packed_and_all_measurements(results, tmp_path):
+    write_text(results / "curves_figure3.csv", "key,episode\nbb,0\nbb,1\n")
+    write_text(results / "inference_figure3.csv", "model\nx\n")
     export_command(tmp_path / "b.zip", results)
     names = unpack_bundle(tmp_path / "b.zip", tmp_path / "out")["files"]
-    assert {"results/strategies/opt-125m/bb.json", "results/strategies/opt-125m/bb.curve.csv"} <= set(names)
+    assert {f"results/{SEARCHES}/bb.json", f"results/{SEARCHES}/bb.curve.csv"} <= set(names)
+    assert "results/inference/x/other.json" in names
 
 
 def test_manifest_says_which_run_it_is_of(bundle, tmp_path):
@@ -151,6 +154,11 @@ def test_number_that_its_cell_does_not_say_is_named(results, tmp_path):
     error = refused(results, tmp_path)
     assert "cells_table2.csv: opt-125m, flap" in error
     assert "'value' is '20.01', and the cell says '34.45'" in error
+
+
+def test_strategy_of_table_7_that_is_gone(results, tmp_path):
+    (results / SEARCHES / f"{KEY}.json").unlink()
+    assert f"was made of strategy {KEY}.json, which is gone" in refused(results, tmp_path)
 
 
 def test_tables_of_several_grids(results, tmp_path):
@@ -277,7 +285,7 @@ def test_tables_and_page_come_back_byte_for_byte_without_heavy_libraries(bundle,
     done = laptop("-m", "sparsitysolver.cli", "report", "redraw", bundle, "--out", "new")
     assert done.returncode == 0, done.stderr
     made = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir() if not path.name.startswith("figure")}
-    assert made == {name: (results / name).read_bytes() for name in (*TABLE, "paper_tables.md")}
+    assert made == {name: (results / name).read_bytes() for name in (*TABLE, "audit.csv", "paper_tables.md")}
     assert "grid opt125m; cells of commit abc1234" in done.stdout
     assert "table2.csv  (as before)" in done.stdout
     assert "left out: table1: no cells_table1.csv" in done.stdout
@@ -340,29 +348,51 @@ for ending in (".png", ".pdf"):
 
 
 @pytest.fixture
-def scripts(tmp_path):
-    """Two figures, of which the results folder has files for the first."""
-    for name in ("figure1", "figure2"):
+def scripts(results, tmp_path, monkeypatch):
+    """Three figures drawn from curves, the last without a script; no tables, which would only take time here."""
+    config = shutil.copytree(CONFIG, tmp_path / "config")
+    for path in (*config.glob("figures/*"), *config.glob("tables/*"), *results.glob("table7.*"), results / "cells.csv"):
+        path.unlink()
+    for name in ("figure1", "figure2", "figure3"):
+        write_text(config / "figures" / f"{name}.yaml", "needs: [{from: curves, methods: [sparsitysolver]}]")
         write_text(tmp_path / "figures" / f"{name}.py", FIGURE.format(name=name))
+    (tmp_path / "figures" / "figure3.py").unlink()
+    for module in (redraw, export):
+        monkeypatch.setattr(module, "CONFIG", config)
 
 
-def test_figures_are_drawn_and_those_without_files_left_out(results, scripts, tmp_path, capsys):
+@pytest.mark.parametrize("packed", [True, False])
+def test_figures_are_drawn_and_those_without_files_left_out(results, scripts, tmp_path, capsys, packed):
     write_text(results / "curves_figure1.csv", "key\naa\n")
-    export_command(tmp_path / "b.zip", results)
-    redraw_command(tmp_path / "b.zip", tmp_path / "new")
+    source = results
+    if packed:
+        source = tmp_path / "b.zip"
+        export_command(source, results)
+    redraw_command(source, tmp_path / "new")
     assert (tmp_path / "new" / "figure1.png").read_text() == "drawn of key\naa\n"
     assert {path.name for path in (tmp_path / "new").glob("figure*")} == {"figure1.png", "figure1.pdf"}
-    source = tmp_path / "b.zip"
-    assert f"left out: figure2: no curves in {source}/curves_figure2.csv" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "left out: figure2: no curves_figure2.csv\n" in said
+    assert "left out: figure3: no figure3.py\n" in said
 
 
 def test_figure_of_broken_files_is_an_error(results, scripts, tmp_path):
     write_text(results / "curves_figure1.csv", "broken")
-    with pytest.raises(SparsitySolverError, match=r"figure1: no curves in .*results/curves_figure1\.csv"):
+    with pytest.raises(SparsitySolverError, match=r"no curves in .*/results/curves_figure1\.csv"):
         redraw_command(results, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_bundle_of_other_code_that_cannot_be_drawn_names_its_commit(results, scripts, tmp_path, monkeypatch):
+    write_text(results / "curves_figure1.csv", "broken")
+    monkeypatch.setattr(export, "commit", lambda: "0abc")
+    export_command(tmp_path / "b.zip", results)
+    with pytest.raises(SparsitySolverError, match=r"no curves in .* The bundle was exported at commit 0abc, this is"):
+        redraw_command(tmp_path / "b.zip", tmp_path / "new")
 
 
 def test_script_that_crashes_is_no_user_error_of_its_own(results, scripts, tmp_path, capsys):
+    write_text(results / "curves_figure1.csv", "key\naa\n")
     write_text(tmp_path / "figures" / "figure1.py", "1 / 0")
     with pytest.raises(SparsitySolverError, match=r"figure1\.py.*failed, as it says above"):
         redraw_command(results, tmp_path / "new")

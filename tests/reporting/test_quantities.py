@@ -2,7 +2,7 @@
 
 import pytest
 from cell_factory import make_cell
-from search_factory import write_search
+from search_factory import AGENT, FOUND, write_search
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collect import read_cells_csv
@@ -14,32 +14,6 @@ from sparsitysolver.reporting.tables import build_table
 from sparsitysolver.reporting.verdicts import Verdict, order_claims, verdict_of
 
 METHODS = ("slicegpt", "flap", "sparsitysolver_reuse", "sparsitysolver_reuse_recon", "sparsitysolver")
-AGENT = {
-    "learning_rate": 5e-4,
-    "actor_hidden": [256, 256],
-    "critic_hidden": [64, 64],
-    "optimizer": "Adam",
-    "episodes_per_update": 15,
-    "epochs": 10,
-    "clip_range": 0.2,
-    "initial_log_std": -0.5,
-    "entropy_coefficient": 0.0,
-    "value_coefficient": 0.5,
-    "max_gradient_norm": 0.5,
-}
-FOUND = {
-    "agent": AGENT,
-    "episodes": 3000,
-    "reward": "inverse_ppl",
-    "reward_split": "validation",
-    "reward_windows": 8,
-    "rescore_windows": 32,
-    "rescore_top": 5,
-    "budget": "greedy",
-    "criterion": "l2",
-    "a_min": 0.5,
-    "a_max": 1.0,
-}
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+# results/report.html: Snakemake's own report, with pages that can be read in it.
+
+import csv
+
+# Pages of the report and the files they show; claims and audit stand beside one another.
+PAGES = {
+    **{table: f"{RESULTS}/{table}.md" for table in [*grid.tables(), "table7"]},
+    "paper_tables": "paper_tables.md",
+    "claims": f"{RESULTS}/claims.csv",
+    "audit": f"{RESULTS}/audit.csv",
+    "cells": f"{RESULTS}/cells.csv",
+}
+CATEGORIES = {"claims": "Claims and audit", "audit": "Claims and audit", "cells": "Provenance"}
+with open("config/paper/titles.csv", newline="") as titles:
+    TITLES = {row["table"]: row["title"] for row in csv.DictReader(titles)}
+
+
+rule page:
+    input:
+        source=lambda w: PAGES[w.page],
+        code=source_files("sparsitysolver.reporting.html"),
+    output:
+        report(
+            f"{RESULTS}/pages/{{page}}.html",
+            caption="../docs/report/page.rst",
+            category=lambda w: CATEGORIES.get(w.page, "Tables"),
+            labels={"page": "{page}", "as": "HTML"},
+        ),
+    log:
+        "logs/pages/{page}.log",
+    wildcard_constraints:
+        page="|".join(PAGES),
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        title=lambda w: TITLES.get(w.page, ""),
+    message:
+        "page of {wildcards.page} for the report"
+    shell:
+        "sparsitysolver report html {input.source} --out {output} > {log} 2>&1"
+
+
+# Snakemake writes its report in a call of its own. It only reads, and all that it reads is finished and recorded before
+# this job starts, so that it may run beside the call that holds the folder's lock.
+rule html_report:
+    input:
+        pages=expand(f"{RESULTS}/pages/{{page}}.html", page=PAGES),
+        tables=expand(f"{RESULTS}/{{table}}.csv", table=[*grid.tables(), "table7"]),
+        figures=expand("figures/{figure}.png", figure=needs.drawable(grid)),
+        captions=[f"docs/report/{name}.rst" for name in ("workflow", "page", "table", "figure")],
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        "logs/report.log",
+    conda:
+        "../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        config=settings_of_run,
+    message:
+        "write {output}"
+    shell:
+        "snakemake {input.pages} {input.tables} {input.figures} --report {output} --nolock --config {params.config} > {log} 2>&1"
