@@ -75,7 +75,7 @@ def test_seeds_that_disagree_are_noise_and_unshared_runs_are_left_out(results):
 
 @pytest.mark.parametrize(("at", "verdict"), [(150, HOLDS), (290, FAILS)])
 def test_converges_early_or_late(results, at, verdict):
-    """Linear until ``at``; the trailing mean over 15 episodes has 95% of its gain soon after 0.95 of that, whatever its start."""
+    """Linear until ``at``; the trailing mean over 15 episodes has 95% of its gain soon after 0.95 of that."""
     found = converges(results(curves=[curve("ppo", climb(0.9, 1.0, at, 300))]), method="ppo", share=0.667, within=0.05)
     settled = 300 * (0.667 - found.effect / 100)
     assert found.verdict is verdict
