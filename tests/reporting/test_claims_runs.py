@@ -109,7 +109,8 @@ def test_episodes_until_uniform_pruning_is_beaten(results):
     assert (found.verdict, found.effect) == (HOLDS, 20)  # the tenth episode
     assert episodes_to(built, method="reached", level="uniform", by=9).verdict is FAILS
     assert episodes_to(built, method="never", level="uniform", by=50).verdict is FAILS
-    assert episodes_to(built, method="unknown", level="uniform", by=50).verdict is NOT_RUN
+    unknown = episodes_to(built, method="unknown", level="uniform", by=50)
+    assert (unknown.verdict, unknown.note) == (NOT_RUN, "no search of unknown with the reward of uniform pruning")
 
 
 def test_faster_to_the_lower_of_two_best_rewards(results):
