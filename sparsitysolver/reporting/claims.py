@@ -31,7 +31,8 @@ def judge_claim(claim: Claim, results: Results) -> Judgement:
     models = [model for model in results.models if _concerns(claim, model, results)]
     if not models:
         if claim.models or claim.families:
-            about = ", ".join(claim.models) or f"family {' or '.join(claim.families)}"
+            more = f" and {len(claim.models) - 3} more" if len(claim.models) > 3 else ""
+            about = ", ".join(claim.models[:3]) + more or f"family {' or '.join(claim.families)}"
             return not_comparable(f"about {about}, not on this grid")
         return not_run("no results")
     try:

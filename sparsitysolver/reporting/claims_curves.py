@@ -81,7 +81,8 @@ def episodes_to(
     found = runs(results, method, sparsity)
     if level == "uniform":
         found = {run: curve for run, curve in found.items() if curve["uniform_reward"].notna().all()}
-    long, judgement = _long_enough(found, method, of)
+    what = method if level == "own" else f"{method} with the reward of uniform pruning"
+    long, judgement = _long_enough(found, what, of)
     if judgement:
         return judgement
     needed = {
@@ -273,11 +274,11 @@ def _no_search(what: str) -> Judgement:
 
 
 def _long_enough(
-    found: dict[Run, pd.DataFrame], method: str, of: int
+    found: dict[Run, pd.DataFrame], what: str, of: int
 ) -> tuple[dict[Run, pd.DataFrame], Judgement | None]:
     """The runs of at least so many episodes, and where there are none the judgement that follows from that."""
     long = {run: curve for run, curve in found.items() if len(curve) >= of}
     if not found:
-        return {}, _no_search(method)
+        return {}, _no_search(what)
     longest = max(map(len, found.values()))
     return long, None if long else not_comparable(f"runs of up to {longest} episodes; the claim is about {of}")

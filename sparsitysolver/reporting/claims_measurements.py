@@ -103,7 +103,7 @@ def _series(results: Results, x: str, modules: str | None) -> dict[tuple, pd.Dat
     """Rows of the reconstruction study in which only ``x`` varies, with two values or more, by what is fixed."""
     if results.reconstruction is None:
         return {}
-    rows = results.reconstruction
+    rows = results.reconstruction[results.reconstruction["samples"] > 0]  # 0: without reconstruction
     rows = rows if modules is None else rows[rows["modules"] == modules]
     fixed = [column for column in ("model", "modules", "samples", "sparsity", "seed") if column != x]
     groups = {key: series for key, series in rows.groupby(fixed, sort=False) if set(series[x]) != {series[x].iloc[0]}}

@@ -96,6 +96,17 @@ def test_perplexity_falls_with_samples(results, ppl, verdict):
         assert monotone(built, x="samples", y="ppl", falls=False, modules="mha").verdict is FAILS
 
 
+def test_rows_without_reconstruction_are_no_part_of_a_series(results):
+    """One sample may be worse than none, and reconstructing nothing takes no time at any sparsity."""
+    none = [study({0: 29.0}, sparsity=p, seconds_per_module=0.0) for p in (0.2, 0.3)]
+    built = results(
+        reconstruction=[study({1: 30.0, 4: 28.0}), study({4: 29.0}, sparsity=0.2, seconds_per_module=0.1), *none]
+    )
+    assert monotone(built, x="samples", y="ppl", falls=True).verdict is HOLDS
+    assert monotone(built, x="sparsity", y="seconds_per_module", falls=False).verdict is HOLDS
+    assert monotone(results(reconstruction=none), x="sparsity", y="seconds_per_module", falls=False).verdict is NOT_RUN
+
+
 def test_every_series_must_fall_and_one_value_stands_once(results):
     good, bad = study({1: 30.0, 4: 28.0}), study({1: 30.0, 4: 31.0}, model="llama-tiny")
     both = monotone(results(reconstruction=[good, bad]), x="samples", y="ppl", falls=True)
