@@ -1,5 +1,6 @@
 """The grid: which models, which tasks, which cells. The Snakefile only asks (no torch)."""
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -99,10 +100,9 @@ class Grid:
 
     def table(self, name: str) -> dict[str, Any]:
         """A table's definition."""
-        files = {path.stem: path for path in (CONFIG / "tables").glob("*.yaml")}
-        if name not in files:
-            raise unknown_name("table", name, files)
-        return yaml.safe_load(files[name].read_text())
+        if name not in self.tables():
+            raise unknown_name("table", name, self.tables())
+        return _table(name)
 
     def tables(self) -> list[str]:
         """Names of all tables defined."""
@@ -153,6 +153,11 @@ class Grid:
     def text_of(self, source: str) -> str:
         """The text that stands for a method's own on this grid: the tiny grid needs no network."""
         return self.texts.get(source, source)
+
+
+@functools.cache
+def _table(name: str) -> dict[str, Any]:
+    return yaml.safe_load((CONFIG / "tables" / f"{name}.yaml").read_text())
 
 
 def own_commands() -> None:

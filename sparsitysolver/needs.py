@@ -59,13 +59,14 @@ def kinds(target: str) -> list[str]:
     return list(dict.fromkeys(need["from"] for need in figure(target)["needs"]))
 
 
-def needed(grid: Grid, kind: str, target: str | None = None) -> list[Cell]:
+@functools.cache
+def needed(grid: Grid, kind: str, target: str | None = None) -> tuple[Cell, ...]:
     """Cells, searches or measurements of one kind that a table or figure needs, or without target all, each once.
 
     A search is named by a cell of a method that searches, on the grid's own perplexity task.
     """
     targets = [target] if target else [*grid.tables(), *drawable(grid)]
-    return list(dict.fromkeys(cell for name in targets for cell in _of_target(grid, kind, name)))
+    return tuple(dict.fromkeys(cell for name in targets for cell in _of_target(grid, kind, name)))
 
 
 def _of_target(grid: Grid, kind: str, target: str) -> Iterator[Cell]:

@@ -8,10 +8,8 @@ from sparsitysolver import ROOT
 from sparsitysolver.registry import is_zero_shot, method
 
 # Modules that cannot change a result: messages, times, locks, the command line itself.
-NEUTRAL = frozenset(
-    f"sparsitysolver.{name}"
-    for name in ("cli", "preload", "errors", "provenance", "devices", "sources", "grid", "artefacts", "resources")
-)
+_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid needs artefacts resources"
+NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
 # What only zero-shot tasks need: editing it must not plan perplexity anew.
 _TASK_CODE = (
@@ -24,7 +22,8 @@ _TASK_CODE = (
 )
 
 
-def source_files(module: str, without: tuple[str, ...] = ()) -> list[str]:
+@functools.cache
+def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Files of a module and of its imports within the project, transitively, relative to the repository.
 
     Args:
@@ -42,18 +41,19 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> list[str]:
             continue
         seen[name] = path
         queue.extend(_imports(path))
-    return sorted(str(path.relative_to(ROOT)) for path in seen.values())
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in seen.values()))
 
 
-def prune_code(key: str) -> list[str]:
+@functools.cache
+def prune_code(key: str) -> tuple[str, ...]:
     """Source files that decide a method's pruning: the stage without the search, allocator and pruner."""
     row = method(key)
     modules = ["sparsitysolver.stages.prune", *(f"baselines.{name}" for name in (row.allocator, row.pruner) if name)]
     without = ("sparsitysolver.search", "sparsitysolver.stages.reward", *_TASK_CODE)
-    return sorted({file for module in modules for file in source_files(module, without=without)})
+    return tuple(sorted({file for module in modules for file in source_files(module, without=without)}))
 
 
-def stage_code(stage: str, task: str) -> list[str]:
+def stage_code(stage: str, task: str) -> tuple[str, ...]:
     """Source files of a stage; those of zero-shot tasks only where one is at work."""
     return source_files(f"sparsitysolver.stages.{stage}", without=() if is_zero_shot(task) else _TASK_CODE)
 

@@ -2,7 +2,7 @@
 
 Yu, Mazaheri, Jannesari: Auto Graph Encoder-Decoder for Neural Network Pruning, ICCV 2021. A graph convolutional
 encoder embeds the computational graph, an LSTM decoder gives every unit's embedding in walk order, and DDPG acts on
-those. What is simplified: deviation D?.
+those. What is simplified: deviations 78 and 79.
 """
 
 from collections.abc import Sequence

@@ -34,7 +34,7 @@ class DDPGSettings:
     batch: int = 64
     replay_episodes: int = 100
     warm_up_episodes: int = 100
-    # Of a small budget no more than this share is random (deviation D?).
+    # Of a small budget no more than this share is random (deviation 75).
     warm_up_share: float = 0.25
     noise: float = 0.5  # standard deviation, in ranges of the action
     noise_decay: float = 0.95  # per episode after the warm-up

@@ -64,7 +64,7 @@ class SingleStepEnvironment(gymnasium.Env):
 class Search:
     """A PPO search that stands between two updates; ``journal`` says how far it has come.
 
-    ``start`` is an agent whose networks and standard deviations are taken over; the optimiser is new (deviation D?).
+    ``start`` is an agent whose networks and standard deviations are taken over; the optimiser is new (deviation 80).
     """
 
     def __init__(

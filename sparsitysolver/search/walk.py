@@ -86,7 +86,7 @@ class WalkEnvironment(gymnasium.Env):
 
 
 class UnitFeatures:
-    """AMC's hand-made state of a unit (section 3.1), every feature in [0, 1] (deviation D?).
+    """AMC's hand-made state of a unit (section 3.1), every feature in [0, 1] (deviation 72).
 
     Index, kind, items, weights per item and weights of the unit, min-max scaled over the units; of all weights, the
     share removed so far and the share in later units; the ratio that the unit before got.
