@@ -13,9 +13,15 @@ rule figure:
             "figures/{figure}.png",
             caption="../docs/report/figure.rst",
             category="Figures",
-            labels={"page": "{figure}", "as": "picture"},
+            labels={"page": "{figure}", "as": "PNG"},
         ),
-        pdf="figures/{figure}.pdf",
+        pdf=report(
+            "figures/{figure}.pdf",
+            caption="../docs/report/figure.rst",
+            category="Figures",
+            labels={"page": "{figure}", "as": "PDF"},
+        ),
+        caption="figures/{figure}.txt",
     log:
         "logs/{figure}.log",
     wildcard_constraints:

@@ -1,7 +1,5 @@
 # results/report.html: Snakemake's own report, with pages that can be read in it.
 
-import csv
-
 # Pages of the report and the files they show; claims and audit stand beside one another.
 PAGES = {
     **{table: f"{RESULTS}/{table}.md" for table in [*grid.tables(), "table7"]},
@@ -11,8 +9,6 @@ PAGES = {
     "cells": f"{RESULTS}/cells.csv",
 }
 CATEGORIES = {"claims": "Claims and audit", "audit": "Claims and audit", "cells": "Provenance"}
-with open("config/paper/titles.csv", newline="") as titles:
-    TITLES = {row["table"]: row["title"] for row in csv.DictReader(titles)}
 
 
 rule page:
@@ -37,7 +33,8 @@ rule page:
         mem_mb=1000,
         runtime=5,
     params:
-        title=lambda w: TITLES.get(w.page, ""),
+        title=lambda w: grid.table(w.page)["title"] if w.page in grid.tables() else "",
+        grid=grid.name,
     message:
         "page of {wildcards.page} for the report"
     shell:

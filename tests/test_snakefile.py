@@ -1,5 +1,6 @@
 """The DAG: lint, plans, and one whole run on a bundled model with what has to hold after it."""
 
+import json
 import os
 import re
 import shutil
@@ -136,3 +137,34 @@ def test_another_search_budget_searches_again_and_evaluates_nothing_else(finishe
     plan = planned(finished, "results/table2.csv", "--config", "models=opt-tiny", "episodes=30")
     assert set(re.findall(r"prune by (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
     assert set(re.findall(r"evaluate (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
+
+
+@pytest.mark.dag
+def test_report_stands_alone_and_has_captions_and_categories(finished: Path) -> None:
+    config = SMALL[1:]
+    wanted = ("results/pages/table2.html", "results/pages/audit.html", "results/table2.csv")
+    done = snakemake(finished, "--cores", "2", *wanted, *config)
+    assert done.returncode == 0, done.stderr[-3000:]
+    done = snakemake(finished, *wanted, "--report", "results/some.html", "--nolock", *config)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Missing metadata" not in done.stderr
+    page = (finished / "results/some.html").read_text()
+    assert not re.findall(r"(?:src|href)=[\"']https?:", page)  # nothing is fetched
+    results = json.loads(re.search(r"var results = (\{.*?\});\s*</script>", page, re.DOTALL)[1])
+    assert set(results) == set(wanted)
+    assert "structured pruning at 20% sparsity, on grid tiny" in results[wanted[0]]["caption"]
+    assert "Arithmetic checks" in results[wanted[1]]["caption"]
+    assert results[wanted[2]]["labels"] == {"page": "table2", "as": "CSV"}
+    assert "episodes=15" in page  # the settings of the run
+    categories = json.loads(re.search(r"var categories = (\{.*?\});", page)[1])
+    assert set(categories) == {"Tables", "Claims and audit"}
+
+
+@pytest.mark.dag
+def test_report_is_asked_for_with_the_settings_of_the_run(finished: Path) -> None:
+    plan = planned(finished, "-p", "results/report.html", "--config", "models=opt-tiny", "episodes=15", "seeds=[0, 1]")
+    (command,) = re.findall(r"snakemake .* --report results/report\.html .*", plan)
+    assert "--nolock --config 'grid=\"tiny\"' 'seeds=" in command
+    assert "'models=\"opt-tiny\"' episodes=15 > logs/report.log" in command
+    for document in ("results/table7.csv", "figures/figure5.png", "results/pages/claims.html"):
+        assert document in command

@@ -29,6 +29,7 @@ from sparsitysolver.reporting.table_files import grid_of
 _COMMAND = ("-m", "sparsitysolver.cli")
 _REPORT = (*_COMMAND, "report")
 _PAGE = "paper_tables.md"
+_OF_CLAIMS = tuple(f"{kind}.csv" for kind in ("cells", "curves", "strategies", "inference", "reconstruction"))
 _COLLECTED = (".csv", ".npz", ".json")
 _SCRIPTS = ROOT / "figures"
 
@@ -151,15 +152,16 @@ def _tables(run: Redrawing) -> list[Path]:
 
 
 def _pages(run: Redrawing) -> list[Path]:
-    """Make the audit, which reads published values alone, and the page of published beside measured."""
-    audit, page = run.work / "audit.csv", run.work / _PAGE
+    """Make the audit, which reads published values alone, the claims, and the page of published beside measured."""
+    audit, claims, page = (run.work / name for name in ("audit.csv", "claims.csv", _PAGE))
     run.run(*_COMMAND, "audit", str(run.config / "paper"), "--out", str(audit))
-    if not run.lacks(_PAGE, run.work / "cells.csv"):
-        if run.grid:
-            run.run(*_REPORT, "paper-tables", "--results", str(run.work), "--grid", run.grid, "--out", str(page))
-        else:
-            run.left_out[_PAGE] = "no table names its grid; name it with --grid"
-    return [path for path in (audit, page) if path.is_file()]
+    for out, command, needed in ((claims, "claims", _OF_CLAIMS), (page, "paper-tables", ("cells.csv",))):
+        if not run.lacks(out.name, *(run.work / name for name in needed)):
+            if run.grid:
+                run.run(*_REPORT, command, "--results", str(run.work), "--grid", run.grid, "--out", str(out))
+            else:
+                run.left_out[out.name] = "no table names its grid; name it with --grid"
+    return [path for path in (audit, claims, page) if path.is_file() and path.name not in run.left_out]
 
 
 def _figures(run: Redrawing) -> list[Path]:
@@ -170,7 +172,7 @@ def _figures(run: Redrawing) -> list[Path]:
         kinds = dict.fromkeys(need["from"] for need in yaml.safe_load(definition.read_text())["needs"])
         if not run.lacks(name, script, *(run.work / f"{kind}_{name}.csv" for kind in kinds)):
             run.run(str(script), "--results", str(run.work), "--out", str(run.work / name))
-            made += [run.work / f"{name}{ending}" for ending in (".png", ".pdf")]
+            made += [run.work / f"{name}{ending}" for ending in (".png", ".pdf", ".txt")]
     return made
 
 

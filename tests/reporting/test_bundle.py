@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from cell_factory import edit_rows, make_cell, make_grid, replace_cell
+from drawn_figures import script
+from plot_factory import reconstruction
+from plot_factory import write as write_rows
 from search_factory import FOUND, make_strategy_record, write_search
 
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
@@ -22,6 +25,7 @@ from sparsitysolver.reporting.bundle import MANIFEST, unpack_bundle
 from sparsitysolver.reporting.collect import collect
 from sparsitysolver.reporting.export import export_command
 from sparsitysolver.reporting.paper_tables import paper_tables_command
+from sparsitysolver.reporting.plots.command import main as plots_main
 from sparsitysolver.reporting.redraw import redraw_command
 from sparsitysolver.reporting.settings_table import settings_command
 from sparsitysolver.reporting.table_files import table_command
@@ -281,14 +285,23 @@ def test_whole_of_reporting_and_the_command_line_load_without_heavy_libraries(la
     assert done.returncode == 0, done.stderr
 
 
-def test_tables_and_page_come_back_byte_for_byte_without_heavy_libraries(bundle, results, laptop, tmp_path):
+def test_everything_comes_back_byte_for_byte_without_heavy_libraries(results, laptop, tmp_path):
+    write_rows(results / "reconstruction_figure5.csv", reconstruction())
+    draw_figure5(["--results", str(results), "--out", str(tmp_path / "figures" / "figure5")])
+    bundle = tmp_path / "b.zip"
+    export_command(bundle, results)
     done = laptop("-m", "sparsitysolver.cli", "report", "redraw", bundle, "--out", "new")
     assert done.returncode == 0, done.stderr
-    made = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir() if not path.name.startswith("figure")}
-    assert made == {name: (results / name).read_bytes() for name in (*TABLE, "audit.csv", "paper_tables.md")}
+    made = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
+    expected = [results / name for name in (*TABLE, "audit.csv", "paper_tables.md")]
+    expected += (tmp_path / "figures").iterdir()
+    assert made == {path.name: path.read_bytes() for path in expected}
+    assert len(made) == len(TABLE) + 2 + 3
     assert "grid opt125m; cells of commit abc1234" in done.stdout
     assert "table2.csv  (as before)" in done.stdout
     assert "left out: table1: no cells_table1.csv" in done.stdout
+    assert "left out: figure6: no curves_figure6.csv" in done.stdout
+    assert "left out: claims.csv: no curves.csv" in done.stdout
 
 
 def test_folder_gives_the_same_and_notes_what_differs(results, tmp_path, capsys):
@@ -332,6 +345,11 @@ def test_broken_results_are_one_error_with_the_folder_s_own_name_and_nothing_is_
     assert not (tmp_path / "new").exists()
 
 
+def draw_figure5(arguments):
+    """Figure 5 by its own script, in this process."""
+    assert plots_main("figure5", script("figure5").draw, arguments) == 0
+
+
 FIGURE = """
 import argparse, pathlib, sys
 parser = argparse.ArgumentParser()
@@ -342,7 +360,7 @@ needed = args.results / "curves_{name}.csv"
 if not needed.is_file() or "broken" in needed.read_text():
     print(f"{name}.py: error: no curves in {{needed}}", file=sys.stderr)
     sys.exit(2)
-for ending in (".png", ".pdf"):
+for ending in (".png", ".pdf", ".txt"):
     args.out.with_suffix(ending).write_text("drawn of " + needed.read_text())
 """
 
@@ -370,7 +388,9 @@ def test_figures_are_drawn_and_those_without_files_left_out(results, scripts, tm
         export_command(source, results)
     redraw_command(source, tmp_path / "new")
     assert (tmp_path / "new" / "figure1.png").read_text() == "drawn of key\naa\n"
-    assert {path.name for path in (tmp_path / "new").glob("figure*")} == {"figure1.png", "figure1.pdf"}
+    assert {path.name for path in (tmp_path / "new").glob("figure*")} == {
+        f"figure1.{end}" for end in ("png", "pdf", "txt")
+    }
     said = capsys.readouterr().out
     assert "left out: figure2: no curves_figure2.csv\n" in said
     assert "left out: figure3: no figure3.py\n" in said

@@ -32,10 +32,13 @@ def test_every_script_writes_the_same_bytes_twice(name, small, tmp_path, capsys)
     assert (one_png, one_pdf) == (two_png, two_pdf)
     assert one_png.startswith(b"\x89PNG") and one_pdf.startswith(b"%PDF")
     assert b"Date" not in one_pdf
-    assert sorted(file.name for file in (tmp_path / "one").iterdir()) == [f"{name}.pdf", f"{name}.png"]
+    assert sorted(file.name for file in (tmp_path / "one").iterdir()) == [
+        f"{name}.{end}" for end in ("pdf", "png", "txt")
+    ]
     caption = capsys.readouterr().out.splitlines()[0]
     assert "tiny" in caption and "{" not in caption
     assert caption.partition(": ")[2][:40].encode() in one_png  # in the file itself, too
+    assert (tmp_path / "one" / f"{name}.txt").read_text() == caption.partition(": ")[2] + "\n"
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver.records import atomic_path
+from sparsitysolver.records import atomic_path, write_text
 from sparsitysolver.reporting.plots.contracts import models_of, read_results
 from sparsitysolver.reporting.plots.definition import FigureDefinition, load_figure
 from sparsitysolver.reporting.plots.style import style_sheet
@@ -46,7 +46,7 @@ def main(name: str, draw: Draw, argv: Sequence[str] | None = None) -> int:
 def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
     """Write ``out.png`` and ``out.pdf``, both or none unless the disk fails in between; returns the caption.
 
-    Title and caption stand in the files' metadata.
+    Title and caption stand in the files' metadata, and the caption in ``out.txt`` for pages that show the picture.
 
     Raises:
         SparsitySolverError: see :func:`load_figure` and :func:`read_results`, or the data cannot be drawn.
@@ -60,6 +60,7 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
     for ending, content in files.items():
         with atomic_path(f"{out}.{ending}") as temporary:
             temporary.write_bytes(content)
+    write_text(f"{out}.txt", f"{caption}\n")
     return caption
 
 
