@@ -61,4 +61,4 @@ def test_what_runs_when():
     grid = nightly[True]["workflow_dispatch"]["inputs"]["grid"]["default"]
     assert (ROOT / "config/grids" / f"{grid}.yaml").is_file() and f"'{grid}'" in nightly["env"]["GRID"]
     after = [step for _, step in steps(nightly) if step.get("if") == "always()"]
-    assert len(after) == 2 and "results/regression.md" in after[0]["run"]
+    assert len(after) == 2 and "results/regression/comparison.md" in after[0]["run"]
