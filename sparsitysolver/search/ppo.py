@@ -21,11 +21,12 @@ ACTION_LIMIT = 10.0
 
 @dataclass(frozen=True)
 class PPOSettings:
-    """The agent. The paper fixes the first five (table 7); the others are stable-baselines3's or ours (deviation 5)."""
+    """The agent. The paper fixes the first six (table 7); the others are stable-baselines3's or ours (deviation 5)."""
 
     actor_hidden: tuple[int, ...] = (256, 256)
     critic_hidden: tuple[int, ...] = (64, 64)
     learning_rate: float = 5e-4
+    optimizer: str = "Adam"
     episodes_per_update: int = 15
     epochs: int = 10
     clip_range: float = 0.2
@@ -151,6 +152,7 @@ def _agent(environment: gymnasium.Env, seed: int, settings: PPOSettings) -> PPO:
         policy_kwargs={
             "net_arch": {"pi": list(settings.actor_hidden), "vf": list(settings.critic_hidden)},
             "log_std_init": settings.initial_log_std,
+            "optimizer_class": getattr(torch.optim, settings.optimizer),
         },
         seed=seed,
         device="cpu",

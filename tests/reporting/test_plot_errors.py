@@ -145,8 +145,8 @@ def test_nothing_stands_twice(name, kind, changes, words, results, error_of):
 def test_searches_of_one_model_must_fit_together(results, error_of):
     path = results / "curves_figure6.csv"
     rows = factory.read(path)
-    change(path, 95, uniform_ppl="9")
-    assert "uniform_ppl is 8 in line 2 (llama-tiny × ppo × 0.2 × 0) and 9 in line 97 (llama-tiny × amc" in error_of(
+    change(path, 95, dense_ppl="9")
+    assert "dense_ppl is 5 in line 2 (llama-tiny × ppo × 0.2 × 0) and 9 in line 97 (llama-tiny × amc" in error_of(
         "figure6"
     )
     longer = rows[89] | {"episode": "90"}

@@ -84,6 +84,14 @@ def test_figure6_has_running_means_bands_and_the_uniform_line(tmp_path):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Ours (PPO)", "AMC", "Uniform"]
 
 
+def test_uniform_line_is_a_mean_where_seeds_calibrate_apart(tmp_path):
+    rows = factory.curves(methods=SEARCHES[:1], seeds=2, episodes=40)
+    for row in rows:
+        row["uniform_ppl"] = 8.0 + int(row["seed"])
+    _, ppl = panels(drawn("figure6", tmp_path, curves=rows).figure)
+    assert 8.5 in [line.get_ydata()[0] for line in ppl.get_lines() if line.get_linestyle() == ":"]
+
+
 def test_figure7_marks_the_first_episode_within_one_percent(tmp_path):
     def fall(rank, episode, seed):
         return 20.0 if episode < 30 + 10 * rank + seed else 10.05 if episode < 50 else 10.0 if episode < 300 else 5.0

@@ -38,7 +38,7 @@ CONTRACTS = {
         "search curves",
         texts=("key", "model", "method", "label", "granularity", "kept"),
         numbers=("sparsity", "seed", "episode", "reward"),
-        optional=("uniform_ppl", "uniform_reward"),
+        optional=("dense_ppl", "uniform_ppl", "uniform_reward"),
     ),
     STRATEGIES: Contract(
         "strategies",

@@ -10,7 +10,7 @@ from sparsitysolver.reporting.plots.contracts import check_one_run_a_seed, label
 from sparsitysolver.reporting.plots.style import Style, in_order, method_styles
 
 REWARD, PPL = "reward", "ppl"
-_SAME = 1e-3  # relative difference from which two uniform strategies were not rewarded on the same windows
+_SAME = 1e-3  # relative difference from which two dense perplexities are not of the same windows
 
 
 @dataclass(frozen=True)
@@ -104,22 +104,19 @@ def _run(run: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def uniform_of(frame: pd.DataFrame, name: str) -> dict[str, float]:
-    """Perplexity and reward of uniform pruning on one model's reward windows, as far as measured.
+    """Perplexity and reward of uniform pruning on one model's reward windows, as far as measured: means over searches.
+
+    Searches of other seeds have other calibration windows, and so keep other heads and neurons of the same numbers.
 
     Raises:
-        SparsitySolverError: searches that were rewarded on different windows.
+        SparsitySolverError: searches that were rewarded on different windows, by what the dense model has on them.
     """
-    found = {}
-    for quantity in (PPL, REWARD):
-        values = frame[f"uniform_{quantity}"].dropna()
-        if values.empty:
-            continue
-        if values.max() - values.min() > _SAME * abs(values.mean()):
-            low, high = values.idxmin(), values.idxmax()
-            raise SparsitySolverError(
-                f"{name}: uniform_{quantity} is {values[low]:g} in line {low} ({row_name(frame, low)}) and "
-                f"{values[high]:g} in line {high} ({row_name(frame, high)}): these searches were not rewarded on the "
-                "same windows."
-            )
-        found[quantity] = float(values.mean())
-    return found
+    dense = frame["dense_ppl"].dropna()
+    if not dense.empty and dense.max() - dense.min() > _SAME * dense.mean():
+        low, high = dense.idxmin(), dense.idxmax()
+        raise SparsitySolverError(
+            f"{name}: dense_ppl is {dense[low]:g} in line {low} ({row_name(frame, low)}) and {dense[high]:g} in line "
+            f"{high} ({row_name(frame, high)}): these searches were not rewarded on the same windows."
+        )
+    measured = {quantity: frame[f"uniform_{quantity}"].dropna() for quantity in (PPL, REWARD)}
+    return {quantity: float(values.mean()) for quantity, values in measured.items() if not values.empty}
