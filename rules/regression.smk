@@ -8,7 +8,7 @@ localrules:
 
 use rule collect as collect_regression with:
     input:
-        cells=[artefacts.cell_path(cell) for cell in checks.regression_cells(grid)],
+        cells=lambda w: [artefacts.cell_path(cell) for cell in checks.regression_cells(grid)],
         code=source_files("sparsitysolver.reporting.collect"),
     output:
         cells=f"{RESULTS}/cells_regression.csv",

@@ -85,7 +85,7 @@ rule table:
 
 rule settings_table:
     input:
-        strategies=artefacts.settings_strategies(),
+        strategies=lambda w: artefacts.settings_strategies(),
         published="config/paper/table7.csv",
         code=source_files("sparsitysolver.reporting.settings_table"),
     output:

@@ -53,7 +53,7 @@ def test_every_module_that_a_stage_loads_is_declared(stage, loaded):
 
 def test_imports_are_followed_wherever_they_stand():
     files = source_files("sparsitysolver.stages.evaluate")
-    assert files == sorted(set(files))
+    assert list(files) == sorted(set(files))
     for path in ("stages/evaluate", "stages/common", "evaluation/perplexity", "data/windows", "models/opt"):
         assert f"sparsitysolver/{path}.py" in files, path
     assert all((ROOT / path).is_file() for path in files)
@@ -81,4 +81,4 @@ def test_a_figure_needs_its_script_and_what_that_draws_with():
 
 
 def test_unknown_modules_have_no_files():
-    assert source_files("torch") == source_files("sparsitysolver.nothing") == []
+    assert source_files("torch") == source_files("sparsitysolver.nothing") == ()

@@ -8,7 +8,6 @@ from pathlib import Path
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, atomic_path
 from sparsitysolver.reporting.collect import PROTOCOL, read_cells_csv
-from sparsitysolver.reporting.fingerprints import TABLE_RULES
 from sparsitysolver.reporting.metrics import printed_scale
 
 AXES = ("model", "method", "sparsity", "seed", "task", "split", "metric")
@@ -52,7 +51,6 @@ def measured_values(cells: Path) -> tuple[Values, dict[Key, str]]:
             )
         row["value"] = _finite(row["value"], cells, key) * printed_scale(row["metric"])
         measured[key] = {column: row[column] for column in COLUMNS if column != "grid"}
-    _check_protocols(list(measured.values()), cells)
     return measured, skipped
 
 
@@ -124,18 +122,3 @@ def _finite(text: str, path: Path, key: Key) -> float:
     if not math.isfinite(value):
         raise SparsitySolverError(f"{path}: {name_of(key)} is '{text}'; a finite number is needed.")
     return value
-
-
-def _check_protocols(rows: Sequence[Json], path: Path) -> None:
-    """One protocol and one set of weights per model and task, one set of rules per task (as cells are collected)."""
-    rules = {field for fields in TABLE_RULES.values() for field in fields} & set(PROTOCOL) - {"bos"}
-    for axes, fields in ((("model", "task", "split"), ("weights_sha256", *PROTOCOL)), (("task", "split"), rules)):
-        first: dict[Key, Json] = {}
-        for row in rows:
-            reference = first.setdefault(tuple(row[axis] for axis in axes), row)
-            for field in sorted(fields):
-                if row[field] != reference[field]:
-                    raise SparsitySolverError(
-                        f"{path} mixes protocols: '{field}' is {reference[field]!r} in {name_of(key_of(reference))}, "
-                        f"and {row[field]!r} in {name_of(key_of(row))}. Measure both the same way."
-                    )

@@ -76,7 +76,7 @@ def best_of(
 
     Arguments, effect and what is left out as in :func:`better`.
     """
-    rivals = [row.method for row in load_definition(table).rows if row.method not in (DENSE, method)]
+    rivals = [row.method for row in load_definition(table).measured_rows if row.method not in (DENSE, method)]
     places, left_out = _places(results, table, [method, *rivals], sparsities, column)
     compared = [_against_best(place, method, rivals, results.samples) for place in places]
     return judge([*left_out, *compared], quantifier)

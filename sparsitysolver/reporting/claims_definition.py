@@ -263,5 +263,5 @@ def _bold(fields: Mapping[str, Any], sections: Mapping[str, str], path: Path) ->
 def _best_row(definition: Definition, column: str, metric: str) -> Row:
     """The pruned row whose published number in a column is the best, which the paper prints in bold."""
     published = definition.published[column]
-    rows = [row for row in definition.rows if row.method != DENSE and published[row.name] != DASH]
+    rows = [row for row in definition.measured_rows if row.method != DENSE and published[row.name] != DASH]
     return (min if lower_is_better(metric) else max)(rows, key=lambda row: float(published[row.name]))

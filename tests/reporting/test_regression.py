@@ -244,7 +244,7 @@ def test_mixed_protocols(collected, capsys, field, model, command):
     frame.loc[frame["method"] == "flap", field] = "16"
     frame.to_csv(path, index=False)
     error = refused(capsys, command, "--cells", str(path), "--grid", "opt125m")
-    assert f"mixes protocols: '{field}'" in error and "dense" in error and "flap" in error
+    assert f"must share their protocol, and '{field}' differs" in error and "dense" in error and "flap" in error
 
 
 def test_two_cells_for_one_place(collected, capsys):
