@@ -149,9 +149,9 @@ def test_broken_cells_are_named(collected):
     with pytest.raises(SparsitySolverError, match=words):
         read_results(path.parent, "tiny")
     for value, words in (
-        ("nan", "is 'nan', which is no number"),
-        ("inf", "holds ppl inf"),
-        ("", "holds ppl nan"),
+        ("nan", "is 'nan', and a finite number is needed"),
+        ("inf", "is 'inf', and a finite number is needed"),
+        ("", "is '', and a finite number is needed"),
     ):
         frame.assign(value=[value, "3.0"]).to_csv(path, index=False)
         with pytest.raises(SparsitySolverError, match=rf"cell {keys[FLAP]} .*{words}"):

@@ -62,13 +62,15 @@ def bars(frame: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
 def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
     """One panel a quantity, one bar a method, models below each other; bars of a quantity nobody measured are left out.
 
-    Settings: ``panels`` (of :data:`QUANTITIES`).
+    Settings: ``panels`` (of :data:`QUANTITIES`); ``sparsity``, where only one is shown of all that were timed.
 
     Raises:
         SparsitySolverError: see :func:`check_times`.
     """
     frame, name = data[INFERENCE], f"{INFERENCE}_{definition.name}.csv"
     check_times(frame, name)
+    if "sparsity" in definition.settings:
+        frame = frame[frame["sparsity"].isin([0.0, float(definition.setting("sparsity"))])]
     chosen = [QUANTITIES[panel] for panel in definition.panels(tuple(QUANTITIES))]
     chosen = [quantity for quantity in chosen if frame[quantity.column].notna().any()]
     rows = _rows(frame)
