@@ -78,7 +78,7 @@ SINGLE = {
     "figure11": {"strategies": factory.strategies(layers=2) + factory.strategies(sparsity=0.3, layers=2)},
     "figure12": {"strategies": factory.strategies(("m",), PAIR[:1], 0.7, layers=2, granularity="unstructured")},
     "figure13": {"curves": factory.curves(layers=2, episodes=2), "strategies": factory.strategies(layers=2)},
-    "figure14": {"inference": factory.inference(methods=(), memory=False)},
+    "figure14": {"inference": factory.inference(methods=("flap",), memory=False)},
 }
 
 

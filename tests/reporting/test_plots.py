@@ -171,7 +171,8 @@ def test_figure13_has_four_candidates_of_the_first_search(tmp_path):
 
 
 def test_figure14_has_bars_with_the_interval_of_the_speedup(tmp_path):
-    figure = drawn("figure14", tmp_path, inference=factory.inference(methods=("slicegpt", "flap"), seeds=2)).figure
+    rows = factory.inference(methods=("slicegpt", "flap"), sparsities=(0.1, 0.2, 0.3), seeds=2)
+    figure = drawn("figure14", tmp_path, inference=rows).figure  # at 20% alone
     prefill, _, tokens, _, memory = panels(figure)
     assert [text.get_text() for text in prefill.get_yticklabels()] == ["Dense", "FLAP", "SliceGPT"]
     assert np.allclose([bar.get_width() for bar in prefill.patches], [100, 100 / 1.3, 100 / 1.2])

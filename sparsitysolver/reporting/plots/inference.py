@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import INFERENCE, check_once, labels, models_of, row_name
+from sparsitysolver.reporting.plots.contracts import INFERENCE, check_once, labels, models_of, row_name, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import COLUMN_WIDTH, Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import in_order, method_styles
@@ -18,9 +18,10 @@ PAGE_WIDTH = 6.75  # inches: both columns, where several models are shown
 BAR_HEIGHT = 0.14  # inches
 _AXIS_HEIGHT = 0.55  # inches of a panel besides its bars
 _WIDE = 30.0  # largest over smallest value from which bars need a logarithmic axis
+DENSE = "dense"
 _SETTING = ("batch", "prompt_tokens", "new_tokens", "threads", "device", "dtype")  # the same for all of one model
 _INTERVAL = {"fmt": "none", "ecolor": "black", "elinewidth": 0.8, "capsize": 1.7, "capthick": 0.8}
-Row = tuple[str, tuple[str, str, float] | None]  # name, and (model, method, sparsity); a model's own line has no bar
+Row = tuple[str, tuple[str, str] | None]  # name, and (model, method); a model's own line has no bar
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ QUANTITIES = {
 
 
 def bars(frame: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
-    """Value, low and high of a quantity by model, method and sparsity: means over seeds, the widest interval.
+    """Value, low and high of a quantity by model and method: means over seeds, the widest interval.
 
     The interval is that of the speedup, carried over to the measured time: what took ``t`` at speedup ``s`` takes
     ``t s / s_high`` to ``t s / s_low``.
@@ -54,23 +55,25 @@ def bars(frame: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
         slower, faster = slow / speedup, fast / speedup
         is_time = quantity.column.endswith("_seconds")
         low, high = (value / faster, value / slower) if is_time else (value * slower, value * faster)
-    table = frame[["model", "method", "sparsity"]].assign(value=value, low=low, high=high)
-    groups = table.groupby(["model", "method", "sparsity"], sort=False)
+    table = frame[["model", "method"]].assign(value=value, low=low, high=high)
+    groups = table.groupby(["model", "method"], sort=False)
     return groups.agg(value=("value", "mean"), low=("low", "min"), high=("high", "max"))
 
 
 def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
     """One panel a quantity, one bar a method, models below each other; bars of a quantity nobody measured are left out.
 
-    Settings: ``panels`` (of :data:`QUANTITIES`); ``sparsity``, where only one is shown of all that were timed.
+    Settings: ``panels`` (of :data:`QUANTITIES`), ``sparsity`` (the dense model apart, others are left out: one
+    measurement of a model may hold several).
 
     Raises:
         SparsitySolverError: see :func:`check_times`.
     """
     frame, name = data[INFERENCE], f"{INFERENCE}_{definition.name}.csv"
     check_times(frame, name)
-    if "sparsity" in definition.settings:
-        frame = frame[frame["sparsity"].isin([0.0, float(definition.setting("sparsity"))])]
+    sparsity = float(definition.setting("sparsity"))
+    dense = frame[frame["method"] == DENSE]
+    frame = pd.concat([dense, select(frame[frame["method"] != DENSE], name, sparsity=sparsity)])
     chosen = [QUANTITIES[panel] for panel in definition.panels(tuple(QUANTITIES))]
     chosen = [quantity for quantity in chosen if frame[quantity.column].notna().any()]
     rows = _rows(frame)
@@ -84,7 +87,7 @@ def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
     figure = page(panels, {}, columns, height, COLUMN_WIDTH if single else PAGE_WIDTH)
     first = frame.iloc[0]
     facts = {key: f"{first[key]:g}" for key in ("batch", "prompt_tokens", "new_tokens", "threads")}
-    return Picture(figure, facts | {"device": first["device"], "dtype": first["dtype"]})
+    return Picture(figure, facts | {"device": first["device"], "dtype": first["dtype"], "sparsity": f"{sparsity:.0%}"})
 
 
 def check_times(frame: pd.DataFrame, name: str) -> None:
@@ -116,15 +119,9 @@ def _rows(frame: pd.DataFrame) -> list[Row]:
     """Lines of every panel from the top."""
     names, rows = labels(frame), []
     single = len(set(frame["model"])) == 1
-    several = frame.groupby(["model", "method"])["sparsity"].nunique().max() > 1
     for model in models_of(frame):
-        of_model = frame[frame["model"] == model]
-        if not single:
-            rows.append((model, None))
-        for method in in_order(of_model["method"]):
-            for sparsity in sorted(set(of_model.loc[of_model["method"] == method, "sparsity"])):
-                at = f" {sparsity:.0%}" if several and sparsity else ""
-                rows.append((names[method] + at, (model, method, sparsity)))
+        rows += [] if single else [(model, None)]
+        rows += [(names[m], (model, m)) for m in in_order(frame.loc[frame["model"] == model, "method"])]
     return rows
 
 
@@ -132,7 +129,7 @@ def _draw(ax: Axes, frame: pd.DataFrame, rows: list[Row], quantity: Quantity, na
     """Bars of one quantity; only the panels at the left name them."""
     table, styles = bars(frame, quantity), method_styles(frame["method"])
     shown = [(place, bar) for place, (_, bar) in enumerate(rows) if bar and not np.isnan(table.loc[bar, "value"])]
-    places, looks = [place for place, _ in shown], [styles[method] for _, (_, method, _) in shown]
+    places, looks = [place for place, _ in shown], [styles[method] for _, (_, method) in shown]
     value, low, high = (table.loc[[bar for _, bar in shown], column].to_numpy() for column in ("value", "low", "high"))
     ax.barh(
         places,

@@ -11,11 +11,10 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import CELLS, INFERENCE, check_once, labels, models_of, row_name, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition
-from sparsitysolver.reporting.plots.inference import check_times
+from sparsitysolver.reporting.plots.inference import DENSE, check_times
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import in_order, method_styles
 
-DENSE = "dense"
 LABEL, PARAMETERS, LATENCY = "label", "parameters", "latency"
 RECON = "_recon"  # reconstruction changes weights, not shapes: a method and its twin are equally fast
 
