@@ -67,5 +67,5 @@ def alone(wildcards):
 
 def settings_of_run(wildcards):
     """This run's configuration as the options of another call of Snakemake."""
-    given = {name: value for name, value in config.items() if value not in ("", None)}
+    given = {name: value for name, value in sorted(config.items()) if value not in ("", None)}
     return " ".join(shlex.quote(f"{name}={json.dumps(value)}") for name, value in given.items())

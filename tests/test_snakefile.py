@@ -164,7 +164,7 @@ def test_report_stands_alone_and_has_captions_and_categories(finished: Path) -> 
 def test_report_is_asked_for_with_the_settings_of_the_run(finished: Path) -> None:
     plan = planned(finished, "-p", "results/report.html", "--config", "models=opt-tiny", "episodes=15", "seeds=[0, 1]")
     (command,) = re.findall(r"snakemake .* --report results/report\.html .*", plan)
-    settings = command.partition("--nolock --config ")[2].partition(" > logs/report.log")[0]
-    assert "'models=\"opt-tiny\"'" in settings and "episodes=15" in settings and "'seeds=[" in settings
+    settings = 'episodes=15 \'grid="tiny"\' \'models="opt-tiny"\' \'seeds=["0", "1"]\''
+    assert f"--nolock --config {settings} > logs/report.log" in command
     for document in ("results/table7.csv", "figures/figure5.png", "results/pages/claims.html"):
         assert document in command

@@ -46,6 +46,7 @@ class Redrawing:
         source: what messages name in place of the working folder.
         other_code: said after errors where a bundle was exported by other code than this; else empty.
         left_out: documents that are not made, with the reason.
+        failed: figures whose files are there and cannot be drawn, with what was said.
     """
 
     results: Path
@@ -55,6 +56,7 @@ class Redrawing:
     source: str
     other_code: str
     left_out: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
     def lacks(self, name: str, *files: Path) -> bool:
         """Whether a document cannot be made because a file is not there, which is then noted as the reason."""
@@ -82,7 +84,9 @@ class Redrawing:
 
 
 def redraw_command(source: Path, out: Path, grid: str = "") -> None:
-    """``sparsitysolver report redraw``: write tables, page and figures into a folder, all of them or none.
+    """``sparsitysolver report redraw``: write tables, pages and figures into a folder.
+
+    Tables and pages belong together, and one that is broken means that nothing is written; figures stand alone.
 
     Args:
         source: a results folder, or a bundle.
@@ -90,8 +94,8 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
         grid: the grid that the page names; the one kept beside the tables by default.
 
     Raises:
-        SparsitySolverError: nothing to draw from, a broken bundle, or broken results. What is merely absent is left
-            out, with the reason.
+        SparsitySolverError: nothing to draw from, a broken bundle, or broken results; figures that fail are named when
+            everything else is written. What is merely absent is left out, with the reason.
     """
     with _opened(source) as (results, config, other_code), tempfile.TemporaryDirectory() as work:
         linked = _links(results, Path(work))
@@ -103,6 +107,8 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
                 shutil.copyfile(path, temporary)
     for name, reason in run.left_out.items():
         print(f"left out: {name}: {reason}")
+    if run.failed:
+        raise SparsitySolverError("; ".join(f"{name} cannot be drawn: {said}" for name, said in run.failed.items()))
 
 
 @contextmanager
@@ -171,8 +177,11 @@ def _figures(run: Redrawing) -> list[Path]:
         name, script = definition.stem, _SCRIPTS / f"{definition.stem}.py"
         kinds = dict.fromkeys(need["from"] for need in yaml.safe_load(definition.read_text())["needs"])
         if not run.lacks(name, script, *(run.work / f"{kind}_{name}.csv" for kind in kinds)):
-            run.run(str(script), "--results", str(run.work), "--out", str(run.work / name))
-            made += [run.work / f"{name}{ending}" for ending in (".png", ".pdf", ".txt")]
+            try:
+                run.run(str(script), "--results", str(run.work), "--out", str(run.work / name))
+                made += [run.work / f"{name}{ending}" for ending in (".png", ".pdf", ".txt")]
+            except SparsitySolverError as error:
+                run.failed[name] = str(error)
     return made
 
 
