@@ -3,18 +3,14 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from sparsitysolver.records import Json, content_key, read_json, read_record
 from sparsitysolver.registry import is_zero_shot, method
-from sparsitysolver.reporting.frames import read_frame
 from sparsitysolver.reporting.places import place_of
 from sparsitysolver.reporting.rows import write_rows
 
 AXES = ("model", "family", "method", "label", "granularity", "algorithm", "sparsity", "seed", "task")
 UNITS = ("achieved_sparsity", "unit", "name", "kind", "layer", "size", "kept", "ratio")
 COLUMNS = (*AXES, *UNITS, "key")
-NUMBERS = ("sparsity", "seed", "achieved_sparsity", "unit", "layer", "size", "kept", "ratio")
 
 
 def strategies_command(files: Sequence[Path], out: Path) -> None:
@@ -28,11 +24,6 @@ def strategies_command(files: Sequence[Path], out: Path) -> None:
             rows.setdefault(tuple(row[name] for name in (*AXES, "unit", "kept")), row)
     ordered = sorted(rows.values(), key=lambda row: tuple(row[name] for name in (*AXES, "key", "unit")))
     write_rows(out, COLUMNS, ordered)
-
-
-def read_strategies(path: Path) -> pd.DataFrame:
-    """``strategies.csv`` as a frame, its numbers checked."""
-    return read_frame(path, COLUMNS, NUMBERS)
 
 
 def _rows(path: Path) -> Iterator[Json]:

@@ -8,7 +8,12 @@ from search_factory import make_strategy_record, write_search
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.curves import curves_command, read_curves
-from sparsitysolver.reporting.strategies import read_strategies, strategies_command
+from sparsitysolver.reporting.frames import read_frame
+from sparsitysolver.reporting.strategies import COLUMNS, strategies_command
+
+
+def read_strategies(path):
+    return read_frame(path, COLUMNS, ("sparsity", "seed", "unit", "layer", "size", "kept", "ratio"))
 
 
 def test_strategies_of_searches_and_cells(tmp_path, save):

@@ -11,7 +11,7 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.reporting.plots.contracts import CONTRACTS
 
-_KEYS = ("title", "caption", "data")
+_KEYS = ("title", "caption", "needs")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class FigureDefinition:
         name: the file's stem, ``figureN``.
         title: a line that says what is shown.
         caption: what is shown and how to read it; words in braces are filled in from the data.
-        data: kinds of results it reads, ``results/KIND_NAME.csv`` each.
+        data: kinds of results that its ``needs`` come from, read as ``results/KIND_NAME.csv``.
         settings: everything else in the file.
     """
 
@@ -72,8 +72,9 @@ def load_figure(name: str, config: Path = CONFIG) -> FigureDefinition:
     missing = [key for key in _KEYS if not content.get(key)]
     if missing:
         raise SparsitySolverError(f"{path}: '{missing[0]}' is missing.")
-    for kind in content["data"]:
+    kinds = tuple(dict.fromkeys(need["from"] for need in content["needs"]))
+    for kind in kinds:
         if kind not in CONTRACTS:
             raise unknown_name(f"kind of results in {path}", kind, CONTRACTS)
     settings = {key: value for key, value in content.items() if key not in _KEYS}
-    return FigureDefinition(name, content["title"], content["caption"].strip(), tuple(content["data"]), settings)
+    return FigureDefinition(name, content["title"], content["caption"].strip(), kinds, settings)
