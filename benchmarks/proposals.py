@@ -18,6 +18,7 @@ from sparsitysolver.pruning.budget import default_bounds, greedy
 from sparsitysolver.pruning.units import FFN, MHA, Unit
 from sparsitysolver.records import Json, write_json
 from sparsitysolver.search.algorithms import ALGORITHMS
+from sparsitysolver.search.algorithms import algorithm as module_named
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 
@@ -57,7 +58,7 @@ def measure(algorithm: str, units: int, episodes: int, skip: int) -> Json:
     problem, objective = problem_of(units)
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "x.curve.csv", Path(folder) / "x.checkpoint", "proposals")
-        ALGORITHMS[algorithm]().run(problem, journal, episodes, seed=0)
+        module_named(algorithm).run(problem, journal, episodes, seed=0)
         checkpoint = journal.checkpoint.stat().st_size
         start = time.perf_counter()
         journal.save(torch.load(journal.checkpoint, weights_only=True)["state"])

@@ -135,9 +135,11 @@ def _granularity(parser: argparse.ArgumentParser) -> None:
 
 
 def _search_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--algorithm", default="ppo", help="ppo (default), amc, amc_broadcast or agmc")
+    parser.add_argument(
+        "--algorithm", default="ppo", help="how to search (default: ppo, the paper's; see docs/searches.md)"
+    )
     _granularity(parser)
-    parser.add_argument("--episodes", type=int, default=3000)
+    parser.add_argument("--episodes", type=int, default=3000, help="evaluations, or their worth in tokens")
     parser.add_argument(
         "--criterion",
         help="structured: l2 (default), wanda_sp, fluctuation, magnitude; unstructured: wanda (default), magnitude",
@@ -145,7 +147,7 @@ def _search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reward", default="inverse_ppl", help="inverse_ppl, dense_ratio, or accuracy on --task")
     parser.add_argument("--reward-split", default="validation", help="validation, train, or test (leaky, flagged)")
     parser.add_argument("--reward-windows", type=int, default=8, help="windows per episode, 0 for all (default: 8)")
-    parser.add_argument("--budget", default="greedy", help="greedy (Algorithm 1) or projection (exact)")
+    parser.add_argument("--budget", help="greedy (Algorithm 1; default of ppo) or projection (exact; others)")
     parser.add_argument("--a-min", type=float, help="least preserved ratio (default: 2(1-P) - a_max - 0.1)")
     parser.add_argument("--a-max", type=float, help="greatest preserved ratio (default: 1; unstructured: by sparsity)")
     parser.add_argument("--literal", action="store_true", help="line 1 of Algorithm 1 exactly as printed")

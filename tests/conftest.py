@@ -1,10 +1,15 @@
 """Fixtures for all tests; factories lie in ``tiny.py``."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from tiny import FAMILIES, tiny_text
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background commands so, and their children inherit it: no test could interrupt a command.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=FAMILIES)

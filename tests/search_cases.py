@@ -71,9 +71,9 @@ def interrupt(monkeypatch, episode):
     """From now on, scoring the candidate of that episode is interrupted."""
     score, calls = Problem.score, iter(range(10_000))
 
-    def interrupted(self, kept):
+    def interrupted(self, *asked):
         if next(calls) == episode:
             raise KeyboardInterrupt
-        return score(self, kept)
+        return score(self, *asked)
 
     monkeypatch.setattr(Problem, "score", interrupted)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+ATTENTION_ROLES = ("query", "key", "value", "attention_output")
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -35,7 +37,7 @@ class Shape:
     def roles(self) -> tuple[str, ...]:
         """Names of a layer's linears in forward order."""
         inputs = ("gate", "up") if self.ffn_inputs == 2 else ("ffn_input",)
-        return ("query", "key", "value", "attention_output", *inputs, "ffn_output")
+        return (*ATTENTION_ROLES, *inputs, "ffn_output")
 
     @property
     def matrices(self) -> dict[str, tuple[int, int]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.models.shape import Shape
+from sparsitysolver.models.shape import ATTENTION_ROLES, Shape
 
 MHA, FFN = "mha", "ffn"
 STRUCTURED, UNSTRUCTURED = "structured", "unstructured"
@@ -29,6 +29,11 @@ class Unit:
     def weights(self) -> int:
         """Weights of the whole unit (Algorithm 1's w_i)."""
         return self.size * self.weights_per_item
+
+    @property
+    def attention(self) -> bool:
+        """Whether it belongs to attention, as heads or as one of its matrices."""
+        return self.kind == MHA or self.kind in ATTENTION_ROLES
 
 
 def structured_units(shape: Shape) -> list[Unit]:

@@ -19,18 +19,6 @@ _KEY = "sparsitysolver_agent"  # one metadata entry: the order of several is not
 
 
 @dataclass(frozen=True)
-class Searched:
-    """What an algorithm hands back.
-
-    ``candidates`` are kept counts by name, to be considered beside the best episodes. ``parameters`` are the tensors
-    of its networks; None for algorithms that learn none.
-    """
-
-    candidates: dict[str, list[int]]
-    parameters: Mapping[str, torch.Tensor] | None = None
-
-
-@dataclass(frozen=True)
 class Agent:
     """A saved agent: its networks' tensors, and where they come from."""
 

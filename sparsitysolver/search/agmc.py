@@ -16,9 +16,10 @@ from torch import nn
 
 from sparsitysolver.pruning.units import FFN, MHA, Unit
 from sparsitysolver.search import ddpg
-from sparsitysolver.search.agents import Agent, Searched
+from sparsitysolver.search.agents import Agent
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.searched import Searched
 from sparsitysolver.search.walk import Walk, kinds_of, scaled_sizes
 from sparsitysolver.statistics.collect import OUTPUT_TAPS, tap_of
 

@@ -1,42 +1,42 @@
-"""Search algorithms by name.
+"""Search algorithms by name; each is the module of that name beside this one.
 
-An algorithm's module has ``run(problem, journal, episodes, seed, start)``, which returns ``agents.Searched``, and
+An algorithm's module has ``run(problem, journal, episodes, seed, ...)``, which returns ``Searched``, and
 ``record()``, its settings. Modules are imported when they are used: the agents' library takes seconds to import.
 """
 
-from collections.abc import Callable
+import importlib
 from types import ModuleType
 
+from sparsitysolver.errors import unknown_name
 
-def _ppo() -> ModuleType:
-    from sparsitysolver.search import ppo
-
-    return ppo
-
-
-def _amc() -> ModuleType:
-    from sparsitysolver.search import amc
-
-    return amc
-
-
-def _amc_broadcast() -> ModuleType:
-    from sparsitysolver.search import amc_broadcast
-
-    return amc_broadcast
-
-
-def _agmc() -> ModuleType:
-    from sparsitysolver.search import agmc
-
-    return agmc
-
-
-ALGORITHMS: dict[str, Callable[[], ModuleType]] = {
-    "ppo": _ppo,
-    "amc": _amc,
-    "amc_broadcast": _amc_broadcast,
-    "agmc": _agmc,
-}
+ALGORITHMS = (
+    "ppo",
+    "amc",
+    "amc_broadcast",
+    "agmc",
+    "random",
+    "cma",
+    "evolution",
+    "evopress",
+    "tpe",
+    "fastforward",
+    "self_pruner",
+    "two_rate",
+    "surrogate",
+)
 # They decide unit by unit and so have a budget rule of their own, the action wall.
 WALKING = frozenset({"amc", "amc_broadcast", "agmc"})
+# Algorithm 1 is the paper's; whoever comes after it meets the budget exactly.
+GREEDY_BY_DEFAULT = WALKING | {"ppo"}
+
+
+def module_of(name: str) -> str:
+    """Dotted name of an algorithm's module, or an error with near names."""
+    if name not in ALGORITHMS:
+        raise unknown_name("search algorithm", name, ALGORITHMS)
+    return f"sparsitysolver.search.{name}"
+
+
+def algorithm(name: str) -> ModuleType:
+    """An algorithm's module, or an error with near names."""
+    return importlib.import_module(module_of(name))

@@ -5,9 +5,10 @@ published code rewards every step: ``amc_broadcast``.
 """
 
 from sparsitysolver.search import ddpg
-from sparsitysolver.search.agents import Agent, Searched
+from sparsitysolver.search.agents import Agent
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.searched import Searched
 from sparsitysolver.search.walk import UnitFeatures
 
 SETTINGS = ddpg.DDPGSettings(broadcast=False)

@@ -10,11 +10,12 @@ from stable_baselines3 import DDPG
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import ActionNoise
 
-from sparsitysolver.search.agents import Agent, Searched
+from sparsitysolver.search.agents import Agent
 from sparsitysolver.search.generators import generator_states, restore_generators
 from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
+from sparsitysolver.search.searched import Searched
 from sparsitysolver.search.walk import Observer, Walk, WalkEnvironment
 
 # Episodes between two checkpoints; a killed search repeats at most so many.

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import atomic_path
+from sparsitysolver.search.objectives import Objective
 from sparsitysolver.search.problem import Problem
 
 CURVE_FIELDS = ("episode", "ppl", "reward", "kept", "tokens", "seconds")
@@ -22,7 +23,10 @@ CURVE_FIELDS = ("episode", "ppl", "reward", "kept", "tokens", "seconds")
 
 @dataclass
 class Episode:
-    """One evaluated candidate: a row of the curve file; ``ppl`` is None where the reward is no perplexity's."""
+    """One evaluated candidate: a row of the curve file; ``ppl`` is None where the reward is no perplexity's.
+
+    A candidate that is not ``feasible``, because it keeps more than the budget, was scored to learn from it only.
+    """
 
     episode: int
     ppl: float | None
@@ -30,6 +34,12 @@ class Episode:
     kept: list[int]
     tokens: int
     seconds: float
+    feasible: bool = True
+
+    @property
+    def rank(self) -> tuple[bool, int, float]:
+        """What the best episode has most of: it meets the budget, was scored on the most tokens, and earned most."""
+        return self.feasible, self.tokens, self.reward
 
     def row(self) -> list[Any]:
         """Fields in the order of ``CURVE_FIELDS``; floats in full so that a curve can be resumed from."""
@@ -57,22 +67,24 @@ class Journal:
     _started: float = field(default_factory=time.perf_counter)
     _earlier: float = 0.0
 
-    def record(self, problem: Problem, kept: list[int]) -> Episode:
-        """Score a candidate and note it."""
+    def record(self, problem: Problem, kept: list[int], objective: Objective | None = None) -> Episode:
+        """Score a candidate by the problem's objective, or another one, and note it."""
         start = time.perf_counter()
-        ppl, reward = problem.score(kept)
+        objective = objective or problem.objective
+        ppl, reward = problem.score(kept, objective)
         if ppl is not None and not np.isfinite(ppl):
             self.log(f"episode {len(self.episodes)}: perplexity {ppl}, reward 0")
         seconds = round(time.perf_counter() - start, 6)
-        episode = Episode(len(self.episodes), ppl, reward, kept, problem.objective.tokens, seconds)
+        number = len(self.episodes)
+        episode = Episode(number, ppl, reward, kept, objective.tokens, seconds, problem.feasible(kept))
         self.episodes.append(episode)
         return episode
 
     @property
-    def best(self) -> Episode:
-        """The episode of the highest reward, the first among equals."""
+    def best(self) -> Episode | None:
+        """The episode of the highest :attr:`Episode.rank`, the first among equals; None before the first feasible."""
         for episode in self.episodes[self._ranked :]:
-            if self._best is None or episode.reward > self._best.reward:
+            if episode.feasible and (self._best is None or episode.rank > self._best.rank):
                 self._best = episode
         self._ranked = len(self.episodes)
         return self._best
@@ -89,7 +101,7 @@ class Journal:
             self.episodes = [Episode(*row) for row in saved["episodes"]]
             self.resumed_at, self._earlier = len(self.episodes), saved["seconds"]
             state = saved["state"]
-        self._rewrite_curve()
+        self.restart()
         return state
 
     def _checkpoint(self) -> dict[str, Any] | None:
@@ -107,7 +119,7 @@ class Journal:
         self.save_curve()
         content = {
             "identity": self.identity,
-            "episodes": [[e.episode, e.ppl, e.reward, e.kept, e.tokens, e.seconds] for e in self.episodes],
+            "episodes": [list(vars(episode).values()) for episode in self.episodes],
             "seconds": self.seconds,
             "state": state,
         }
@@ -123,7 +135,8 @@ class Journal:
             raise SparsitySolverError(f"cannot write {self.curve}: {error.strerror or error}.") from error
         self._written = len(self.episodes)
 
-    def _rewrite_curve(self) -> None:
+    def restart(self) -> None:
+        """Write the curve file anew, of the episodes as they are."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(CURVE_FIELDS)
@@ -133,8 +146,8 @@ class Journal:
         self._written = len(self.episodes)
 
 
-def progress_bar(total: int) -> tqdm:
-    """A bar over episodes with the time left."""
+def progress_bar(total: int | None) -> tqdm:
+    """A bar over episodes, with the time left where their number is known."""
     return tqdm(total=total, desc="search", unit="ep", mininterval=1.0)
 
 
@@ -147,6 +160,12 @@ def catch_up(bar: tqdm, journal: Journal) -> None:
 def advance(bar: tqdm, journal: Journal) -> None:
     """One more episode; the bar shows the best perplexity (or reward) so far."""
     bar.update()
+    show_best(bar, journal)
+
+
+def show_best(bar: tqdm, journal: Journal) -> None:
+    """Put the best perplexity (or reward) so far behind the bar."""
     best = journal.best
-    shown = {"best_reward": best.reward} if best.ppl is None else {"best_ppl": best.ppl}
-    bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
+    if best is not None:
+        shown = {"best_reward": best.reward} if best.ppl is None else {"best_ppl": best.ppl}
+        bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)

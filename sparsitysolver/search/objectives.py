@@ -46,6 +46,7 @@ class Objective(Protocol):
     """Scores candidates; the same for every candidate of a search."""
 
     tokens: int  # evaluated per candidate
+    size: int  # windows or items they come from
     setup_evaluations: ClassVar[int]  # of the dense model, made once to set the objective up
 
     def score(self, kept: Sequence[int]) -> tuple[float | None, float]:
@@ -67,6 +68,11 @@ class PerplexityObjective:
         """Tokens of all windows."""
         return self.windows.numel()
 
+    @property
+    def size(self) -> int:
+        """Number of windows."""
+        return len(self.windows)
+
     def score(self, kept: Sequence[int]) -> tuple[float, float]:
         """(perplexity, reward) of a candidate."""
         ppl = perplexity(self.losses(kept, self.windows))
@@ -74,7 +80,9 @@ class PerplexityObjective:
 
 
 class Reward(Protocol):
-    """Data that candidates are rewarded on."""
+    """Data that candidates are rewarded on; ``most`` is how many windows or items there are."""
+
+    most: int
 
     def objective(self, loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> Objective:
         """The objective over ``count`` windows or items (0: all); ``full`` is the dense model as a candidate."""
@@ -92,6 +100,11 @@ class TextReward:
 
     windows: Windows
     rule: str
+
+    @property
+    def most(self) -> int:
+        """Number of windows of the text."""
+        return len(self.windows.ids)
 
     def objective(self, loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> PerplexityObjective:
         """The objective over ``count`` windows; refuses a model of no finite perplexity."""

@@ -10,10 +10,11 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 
-from sparsitysolver.search.agents import Agent, Searched
+from sparsitysolver.search.agents import Agent
 from sparsitysolver.search.generators import generator_states, restore_generators
 from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
 from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.searched import Searched
 
 # Actions are clipped to the space's bounds; tanh is flat long before 10, so nothing is cut (deviation 5).
 ACTION_LIMIT = 10.0
@@ -65,7 +66,9 @@ class SingleStepEnvironment(gymnasium.Env):
 class Search:
     """A PPO search that stands between two updates; ``journal`` says how far it has come.
 
-    ``start`` is an agent whose networks and standard deviations are taken over; the optimiser is new (deviation 80).
+    ``evaluate`` scores a candidate, notes it in the journal and returns its reward; by default with the problem's own
+    objective. ``start`` is an agent whose networks and standard deviations are taken over; the optimiser is new
+    (deviation 80).
     """
 
     def __init__(
@@ -74,12 +77,12 @@ class Search:
         journal: Journal,
         seed: int,
         settings: PPOSettings = PPOSettings(),
-        after_episode: Callable[[], None] = lambda: None,
+        evaluate: Callable[[list[int]], float] | None = None,
         start: Agent | None = None,
     ) -> None:
         self.problem, self.journal, self.settings = problem, journal, settings
-        self._after_episode = after_episode
-        self._environment = SingleStepEnvironment(problem, self._evaluate)
+        evaluate = evaluate or (lambda kept: journal.record(problem, kept).reward)
+        self._environment = SingleStepEnvironment(problem, evaluate)
         state = journal.resume()
         self._agent = _agent(self._environment, seed, settings)
         if state is not None:
@@ -88,11 +91,6 @@ class Search:
             start.give_to(self._agent.policy)
         # Without a logger of its own, every call of ``learn`` leaves a folder behind in the temporary directory.
         self._agent.set_logger(Logger(folder=None, output_formats=[]))
-
-    def _evaluate(self, kept: list[int]) -> float:
-        episode = self.journal.record(self.problem, kept)
-        self._after_episode()
-        return episode.reward
 
     def update(self) -> None:
         """Fifteen episodes, one update of the agent, one checkpoint."""
@@ -121,8 +119,14 @@ def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Age
     A checkpoint is saved after every update of 15 episodes. Left-over episodes of the last, incomplete update are
     drawn from the final policy without another update.
     """
+
+    def evaluate(kept: list[int]) -> float:
+        episode = journal.record(problem, kept)
+        advance(bar, journal)
+        return episode.reward
+
     with progress_bar(episodes) as bar:
-        search = Search(problem, journal, seed, after_episode=lambda: advance(bar, journal), start=start)
+        search = Search(problem, journal, seed, evaluate=evaluate, start=start)
         catch_up(bar, journal)
         while len(journal.episodes) + search.settings.episodes_per_update <= episodes:
             search.update()

@@ -9,10 +9,10 @@ from sparsitysolver.pruning.budget import Bounds, budget_rule, check_bounds, def
 from sparsitysolver.pruning.matrix_scores import matrix_criterion
 from sparsitysolver.pruning.scores import criterion
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
-from sparsitysolver.search.algorithms import ALGORITHMS, WALKING
+from sparsitysolver.search.algorithms import GREEDY_BY_DEFAULT, WALKING, module_of
 from sparsitysolver.search.objectives import ACCURACY, check_reward
 
-GREEDY = "greedy"
+GREEDY, PROJECTION = "greedy", "projection"
 DEFAULT_CRITERIA = {"structured": "l2", "unstructured": "wanda"}  # the paper's (appendix A)
 
 
@@ -21,9 +21,11 @@ class SearchSettings:
     """Settings of one search.
 
     ``reward_windows`` and ``rescore_windows`` count windows spread evenly over the reward split, 0 for all of them;
-    the ``rescore_top`` best episodes and the algorithm's own candidates are scored again on ``rescore_windows``
-    before one is chosen. With reward ``accuracy`` the same holds for items of ``task``. ``criterion``, ``a_min`` and
-    ``a_max`` of None are the granularity's own.
+    the ``rescore_top`` best episodes and the algorithm's own candidate (one more episode where it has none) are scored
+    again on ``rescore_windows`` before one is chosen. With reward ``accuracy`` the same holds for items of ``task``.
+    ``episodes`` is the budget: so many evaluations of ``reward_windows``, or the same number of tokens in evaluations
+    of other sizes. ``criterion``, ``a_min`` and ``a_max`` of None are the granularity's own, ``budget`` of None is the
+    algorithm's.
     """
 
     algorithm: str = "ppo"
@@ -39,7 +41,7 @@ class SearchSettings:
     reward_items: int = 64
     rescore_items: int = 0
     rescore_top: int = 5
-    budget: str = GREEDY
+    budget: str | None = None
     a_min: float | None = None
     a_max: float | None = None
     literal: bool = False
@@ -56,17 +58,16 @@ class SearchSettings:
         check_sparsity(self.sparsity)
         if self.episodes < 1:
             raise SparsitySolverError(f"{self.episodes} episodes asked for; a search needs at least 1.")
-        if self.algorithm not in ALGORITHMS:
-            raise unknown_name("search algorithm", self.algorithm, ALGORITHMS)
+        module_of(self.algorithm)
         if self.granularity not in GRANULARITIES:
             raise unknown_name("granularity", self.granularity, GRANULARITIES)
-        if self.algorithm in WALKING and (self.budget != GREEDY or self.literal):
+        if self.algorithm in WALKING and (self.chosen_budget != GREEDY or self.literal):
             raise SparsitySolverError(
                 f"algorithm '{self.algorithm}' walks from unit to unit and meets the budget by its action wall: leave "
                 "--budget at greedy and --literal out, or take --algorithm ppo."
             )
         check_criterion(self.granularity, self.chosen_criterion)
-        budget_rule(self.budget)
+        budget_rule(self.chosen_budget)
         check_reward(self.reward)
         if self.reward == ACCURACY and self.task is None:
             raise SparsitySolverError("reward 'accuracy' is measured on a zero-shot task: name it by --task.")
@@ -77,6 +78,11 @@ class SearchSettings:
     def chosen_criterion(self) -> str:
         """The criterion, by default the paper's for the granularity."""
         return self.criterion or DEFAULT_CRITERIA[self.granularity]
+
+    @property
+    def chosen_budget(self) -> str:
+        """The budget rule, by default the algorithm's own."""
+        return self.budget or (GREEDY if self.algorithm in GREEDY_BY_DEFAULT else PROJECTION)
 
     @property
     def bounds(self) -> Bounds:

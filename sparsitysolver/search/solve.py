@@ -18,13 +18,14 @@ from sparsitysolver.pruning.units import (
     uniform_counts,
     units_of,
 )
-from sparsitysolver.records import Json, content_key
+from sparsitysolver.records import Json, content_key, write_json
 from sparsitysolver.search.agents import Agent, save_agent
-from sparsitysolver.search.algorithms import ALGORITHMS
+from sparsitysolver.search.algorithms import algorithm
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Episode, Journal
 from sparsitysolver.search.objectives import ACCURACY, Objective, Reward
 from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.searched import Searched
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.statistics.collect import Statistics
 from sparsitysolver.strategy import make_strategy
@@ -55,10 +56,13 @@ def solve(
     identity = content_key(
         [asdict(settings), loaded.weights_sha256, calibration["sha256"], reward.identity(), loaded.dtype, origin], 64
     )
+    module = algorithm(settings.algorithm)
     journal = Journal(out.with_suffix(".curve.csv"), out.with_suffix(".checkpoint"), identity, log=log)
-    searched = ALGORITHMS[settings.algorithm]().run(problem, journal, settings.episodes, settings.seed, start)
+    extra = {"start": start} if start else {}
+    searched = module.run(problem, journal, settings.episodes, settings.seed, **extra)
+    spent = journal.seconds - sum(episode.seconds for episode in journal.episodes)
     rescore = make_objective(loaded, engine, reward, settings, settings.rescore_windows, settings.rescore_items)
-    candidates = _rescore(problem, journal, searched.candidates, rescore, settings)
+    candidates = _rescore(problem, journal, searched, rescore, settings)
     chosen = max(candidates, key=lambda candidate: candidate["rescored_reward"])
     if chosen["rescored_reward"] <= 0:
         raise SparsitySolverError(
@@ -66,22 +70,34 @@ def solve(
             f"{settings.sparsity}: take a lower --sparsity or another --dtype."
         )
     found = _found(problem, journal, candidates, chosen, reward, rescore, settings)
+    found |= {"agent": module.record(), "notes": searched.notes}
     if searched.parameters is not None:
         save_agent(out.with_suffix(".agent"), _about(loaded, units, settings), searched.parameters)
+    if searched.table is not None:
+        write_json(out.with_suffix(".surrogate.json"), searched.table | {"model": about_model(loaded)})
     return make_strategy(
         problem.units,
         chosen["kept"],
         settings.sparsity,
-        {
-            "name": loaded.source.name,
-            "family": loaded.adapter.shape.family,
-            "weights_sha256": loaded.weights_sha256,
-        },
+        about_model(loaded),
         found | {"warm_start": origin, "calibration": calibration},
         settings.seed,
-        {"resumed_at": journal.resumed_at or 0, "search_seconds": round(journal.seconds, 3)},
+        {
+            "resumed_at": journal.resumed_at or 0,
+            "search_seconds": round(journal.seconds, 3),
+            "seconds_per_proposal": round(spent / max(1, len(journal.episodes)), 6),
+        },
         settings.granularity,
     )
+
+
+def about_model(loaded: LoadedModel) -> Json:
+    """What a strategy says of its model."""
+    return {
+        "name": loaded.source.name,
+        "family": loaded.adapter.shape.family,
+        "weights_sha256": loaded.weights_sha256,
+    }
 
 
 def _about(loaded: LoadedModel, units: Sequence[Unit], settings: SearchSettings) -> Json:
@@ -102,9 +118,11 @@ def make_problem(loaded: LoadedModel, engine: Engine, reward: Reward, settings: 
         units=units_of(loaded.adapter.shape, settings.granularity),
         sparsity=settings.sparsity,
         bounds=settings.bounds,
-        project=budget_rule(settings.budget),
+        project=budget_rule(settings.chosen_budget),
         objective=make_objective(loaded, engine, reward, settings, settings.reward_windows, settings.reward_items),
         literal=settings.literal,
+        sized=lambda size: make_objective(loaded, engine, reward, settings, size, size),
+        most=reward.most,
     )
 
 
@@ -117,17 +135,18 @@ def make_objective(
 
 
 def _rescore(
-    problem: Problem, journal: Journal, own: dict[str, list[int]], rescore: Objective, settings: SearchSettings
+    problem: Problem, journal: Journal, searched: Searched, rescore: Objective, settings: SearchSettings
 ) -> list[dict[str, Any]]:
     """Candidates for the final choice, each scored on more: the best episodes and the algorithm's own."""
-    ranked = sorted(journal.episodes, key=lambda episode: -episode.reward)
+    feasible = [episode for episode in journal.episodes if episode.feasible]
     distinct: list[Episode] = []
-    for episode in ranked:
+    wanted = settings.rescore_top + (0 if searched.candidates else 1)
+    for episode in sorted(feasible, key=lambda episode: episode.rank, reverse=True):
         if all(episode.kept != other.kept for other in distinct):
             distinct.append(episode)
-        if len(distinct) == settings.rescore_top:
+        if len(distinct) == wanted:
             break
-    named = {f"best_{rank}": episode.kept for rank, episode in enumerate(distinct, start=1)} | own
+    named = {f"best_{rank}": episode.kept for rank, episode in enumerate(distinct, start=1)} | searched.candidates
     candidates = []
     for name, kept in named.items():
         (ppl, reward), (again_ppl, again) = problem.score(kept), rescore.score(kept)
@@ -162,18 +181,19 @@ def _found(
     """How the strategy was found."""
     objective = problem.objective
     uniform, uniform_evaluations = _uniform(problem, settings)
-    on_reward = len(journal.episodes) + len(candidates) + uniform_evaluations + objective.setup_evaluations
+    on_reward = len(candidates) + uniform_evaluations
     on_rescore = len(candidates) + rescore.setup_evaluations
+    searching = sum(episode.tokens for episode in journal.episodes) + problem.setup_tokens
     return {
         **asdict(settings),
         "criterion": settings.chosen_criterion,
+        "budget": settings.chosen_budget,
         "a_min": problem.bounds.lower,
         "a_max": problem.bounds.upper,
-        "agent": ALGORITHMS[settings.algorithm]().record(),
         **reward.record(objective),
         "uniform": uniform,
-        "evaluations": on_reward + on_rescore,
-        "tokens": on_reward * objective.tokens + on_rescore * rescore.tokens,
+        "evaluations": len(journal.episodes) + problem.setup_evaluations + on_reward + on_rescore,
+        "tokens": searching + on_reward * objective.tokens + on_rescore * rescore.tokens,
         "chosen": chosen["name"],
         "candidates": candidates,
     }

@@ -27,6 +27,11 @@ class AccuracyObjective:
         """Tokens of all requests."""
         return self.requests.tokens
 
+    @property
+    def size(self) -> int:
+        """Number of items."""
+        return len(self.requests.gold)
+
     def score(self, kept: Sequence[int]) -> tuple[None, float]:
         """(None, accuracy) of a candidate."""
         self.engine.apply(kept)
@@ -38,6 +43,11 @@ class TaskReward:
     """Items of a zero-shot task; requests are tokenised once a search."""
 
     items: Items
+
+    @property
+    def most(self) -> int:
+        """Number of items."""
+        return len(self.items.records)
 
     def objective(self, loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> AccuracyObjective:
         """The objective over ``count`` items (0: all), spread evenly."""

@@ -16,7 +16,7 @@ from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, kept_weights, unstructured_units
 from sparsitysolver.records import file_sha256, identity, validate
 from sparsitysolver.search import agmc, amc, amc_broadcast
-from sparsitysolver.search.algorithms import ALGORITHMS, WALKING
+from sparsitysolver.search.algorithms import ALGORITHMS, WALKING, algorithm
 from sparsitysolver.search.ddpg import DDPGSettings, WalkSearch
 from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
 from sparsitysolver.search.settings import SearchSettings
@@ -193,7 +193,7 @@ def random_rewards(count=2000):
 
 def last_rewards(name, folder, episodes, seed):
     records = journal(folder, f"{name}{seed}")
-    ALGORITHMS[name]().run(case(), records, episodes, seed)
+    algorithm(name).run(case(), records, episodes, seed)
     return np.median([episode.reward for episode in records.episodes[-40:]])
 
 
@@ -226,7 +226,7 @@ def test_the_strategy_is_a_valid_record(whole):
     found = strategy["found"]
     assert strategy["achieved_sparsity"] >= 0.2
     assert (found["algorithm"], found["a_min"], found["a_max"]) == (name, 0.5, 1.0)
-    assert found["agent"] == ALGORITHMS[name]().record()
+    assert found["agent"] == algorithm(name).record()
     assert "policy" in [candidate["name"] for candidate in found["candidates"]]
     assert json.loads(json.dumps(strategy)) == strategy
     assert len(curve(folder / "x.curve.csv")) == EPISODES

@@ -1,0 +1,85 @@
+"""FastForward-style search (arXiv 2511.18977): the budget outside the policy, and few windows early, many late.
+
+The agent is the single-step PPO of ``ppo``. Its action is a priority per unit that a projection puts on the budget; its
+reward is dense perplexity over pruned perplexity, the same in scale for few windows and for many (deviation D?).
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from sparsitysolver.records import Json
+from sparsitysolver.search import ppo
+from sparsitysolver.search.journal import Episode, Journal, advance, catch_up, progress_bar
+from sparsitysolver.search.objectives import Objective, PerplexityObjective, dense_ratio
+from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.searched import Searched
+
+
+@dataclass(frozen=True)
+class FastForwardSettings:
+    """``stages`` are (share of the budget's tokens, share of the search's own windows), in order."""
+
+    stages: tuple[tuple[float, float], ...] = ((0.25, 0.25), (0.25, 0.5), (0.5, 1.0))
+
+
+SETTINGS = FastForwardSettings()
+
+
+@dataclass
+class Schedule:
+    """Which objective the next update is scored by; what was spent is read from the journal."""
+
+    problem: Problem
+    journal: Journal
+    budget: int  # tokens
+
+    @property
+    def left(self) -> int:
+        """Tokens left of the budget."""
+        return self.budget - sum(episode.tokens for episode in self.journal.episodes)
+
+    @property
+    def objective(self) -> Objective:
+        """The objective of the stage that the search has come to."""
+        done = 1 - self.left / self.budget
+        ends = np.cumsum([share for share, _ in SETTINGS.stages])
+        stage = min(int(np.searchsorted(ends - 1e-9, done, side="right")), len(ends) - 1)
+        return self.problem.over(max(1, round(SETTINGS.stages[stage][1] * self.problem.objective.size)))
+
+
+def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searched:
+    """Search within the tokens of ``episodes`` evaluations; the final policy's mean action is ``policy_mean``."""
+    schedule = Schedule(problem, journal, episodes * problem.objective.tokens)
+    chosen: list[Objective] = [problem.objective]
+
+    def evaluate(kept: list[int]) -> float:
+        episode = journal.record(problem, kept, chosen[0])
+        advance(bar, journal)
+        return reward_of(episode, chosen[0])
+
+    with progress_bar(None) as bar:
+        agent = ppo.Search(problem, journal, seed, evaluate=evaluate)
+        catch_up(bar, journal)
+        while True:
+            chosen[0] = schedule.objective
+            fits = schedule.left // chosen[0].tokens
+            if fits < agent.settings.episodes_per_update:
+                break
+            agent.update()
+        for _ in range(fits):
+            agent.draw()
+        journal.save_curve()
+    return Searched({"policy_mean": agent.policy_mean()})
+
+
+def reward_of(episode: Episode, objective: Objective) -> float:
+    """What the agent learns from: the dense ratio of a perplexity; accuracy as it is."""
+    if isinstance(objective, PerplexityObjective) and episode.reward > 0:
+        return dense_ratio(episode.ppl, objective.dense_ppl)
+    return episode.reward
+
+
+def record() -> Json:
+    """The settings as a strategy keeps them."""
+    return ppo.record() | asdict(SETTINGS) | {"stages": [list(stage) for stage in SETTINGS.stages]}

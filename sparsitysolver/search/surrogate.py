@@ -1,0 +1,157 @@
+"""Measure what each unit does alone, add the effects up, solve for the best allocation, and measure again around it.
+
+A round changes one unit at a time, up and down, and notes the change of log-perplexity on the same windows. Effects
+are taken as additive, so the best allocation under the budget is a knapsack with an exact solution
+(:func:`pruning.effects.cheapest`). Around that solution the next round measures. A round that brings nothing halves the
+reach and doubles the windows; after two of them, and at the end of the budget, the solutions of all rounds meet each
+other on what is left. The measured table gives the strategy of any other budget for no further evaluation.
+"""
+
+from dataclasses import asdict, dataclass, field
+
+from sparsitysolver.pruning.effects import Effect, cheapest
+from sparsitysolver.pruning.units import budget
+from sparsitysolver.records import Json
+from sparsitysolver.search.journal import Journal
+from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.trials import Trials, loss, search
+
+
+@dataclass(frozen=True)
+class SurrogateSettings:
+    """``first_share`` of the budget goes into the first round at most, ``playoff_share`` into the final comparison."""
+
+    most_levels: int = 3  # on each side of the start, in the first round
+    first_share: float = 0.5
+    playoff_share: float = 0.1
+    reach: float = 0.5  # of later rounds, as a share of the way from a unit's ratio to its bound
+    patience: int = 2  # rounds in a row that bring nothing
+
+
+SETTINGS = SurrogateSettings()
+
+
+@dataclass
+class Rounds:
+    """A search that stands between two rounds."""
+
+    problem: Problem
+    trials: Trials
+    settings: SurrogateSettings = SETTINGS
+    effects: list[Effect] = field(default_factory=list)  # of all rounds so far, seen from ``kept``
+    solutions: list[list[int]] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Rounds until they bring nothing or the budget is spent, then the play-off."""
+        self.kept = self.problem.fit(self.problem.uniform)
+        self.solutions = [self.kept]
+        reserve = int(self.settings.playoff_share * self.trials.budget)
+        size, counts = self._first(self.trials.budget - reserve)
+        reach, failures = self.settings.reach, 0
+        while size >= 1 and failures < self.settings.patience:
+            if self._round(counts, size):
+                failures = 0
+            else:
+                failures, reach = failures + 1, reach / 2
+            counts = [self._around(index, [-reach, reach]) for index in range(len(self.kept))]
+            size = self._size(counts, (self.trials.left - reserve) // self.trials.unit, failures)
+        self._play_off()
+
+    def _first(self, tokens: int) -> tuple[int, list[list[int]]]:
+        """Windows and counts of the first round: as many levels as its share of the budget holds."""
+        windows = int(self.settings.first_share * tokens) // self.trials.unit
+        for levels in range(self.settings.most_levels, 0, -1):
+            sides = [self.settings.reach] if levels == 1 else [(step + 1) / levels for step in range(levels)]
+            counts = [self._around(index, [-s for s in sides] + sides) for index in range(len(self.kept))]
+            if _evaluations(counts) * self.problem.objective.size <= windows:
+                return self.problem.objective.size, counts
+        return windows // _evaluations(counts), counts
+
+    def _size(self, counts: list[list[int]], windows: int, failures: int) -> int:
+        """Windows of the next round's evaluations: the search's own, more where the rest of the budget has room."""
+        needed = _evaluations(counts)
+        usual = self.problem.objective.size * 2**failures
+        rounds = max(1, windows // (needed * usual))
+        return min(windows // (needed * rounds), self.problem.most or usual)
+
+    def _around(self, index: int, reaches: list[float]) -> list[int]:
+        """Counts of a unit around its present one; a reach of 1 goes to the upper bound, -1 to the lower."""
+        unit, bounds, now = self.problem.units[index], self.problem.bounds, self.kept[index]
+        least, most = round(bounds.lower * unit.size), round(bounds.upper * unit.size)
+        ends = {False: min(least, now), True: max(most, now)}
+        found = {round(now + abs(reach) * (ends[reach > 0] - now)) for reach in reaches}
+        found |= {max(least, now - 1), min(most, now + 1)} if len(found - {now}) == 0 else set()
+        return sorted(found - {now})
+
+    def _round(self, counts: list[list[int]], size: int) -> bool:
+        """Measure around the present allocation and move to the best one; whether that is better than it."""
+        start = loss(self.trials.score(self.kept, size))
+        measured = []
+        for index, choices in enumerate(counts):
+            changes = {self.kept[index]: 0.0}
+            for count in choices:
+                probe = [*self.kept[:index], count, *self.kept[index + 1 :]]
+                changes[count] = loss(self.trials.score(probe, size)) - start
+            measured.append(Effect.of(changes))
+        self.effects = [new.widened(old) for new, old in zip(measured, self.effects or measured, strict=True)]
+        room = budget(self.problem.units, self.problem.sparsity)
+        solution = self.problem.fit(self.problem.ratios(cheapest(measured, self.problem.units, room)))
+        better = loss(self.trials.score(solution, size)) < start
+        if solution not in self.solutions:
+            self.solutions.append(solution)
+        if better:
+            self.kept = solution
+            self.effects = [e.seen_from(count) for e, count in zip(self.effects, solution, strict=True)]
+        return better
+
+    def _play_off(self) -> None:
+        """All solutions on what is left of the budget; the best one stays."""
+        size = self.trials.left // (self.trials.unit * len(self.solutions))
+        scored = [(loss(self.trials.score(kept, size)), kept) for kept in self.solutions if size]
+        if scored:
+            self.kept = min(scored, key=lambda pair: pair[0])[1]
+            self.effects = [e.seen_from(count) for e, count in zip(self.effects, self.kept, strict=True)]
+
+    def table(self) -> Json:
+        """The measured table: per unit, changes of log-perplexity by kept count, seen from the final strategy."""
+        return {
+            "sparsity": self.problem.sparsity,
+            "units": [
+                {
+                    "name": unit.name,
+                    "kind": unit.kind,
+                    "layer": unit.layer,
+                    "size": unit.size,
+                    "weights_per_item": unit.weights_per_item,
+                    "kept": kept,
+                    "changes": {str(c): change for c, change in zip(effect.counts, effect.changes, strict=True)},
+                }
+                for unit, kept, effect in zip(self.problem.units, self.kept, self.effects, strict=True)
+            ],
+        }
+
+
+def _evaluations(counts: list[list[int]]) -> int:
+    """Of one round: the present allocation, every change, and the solution."""
+    return 2 + sum(map(len, counts))
+
+
+def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searched:
+    """Search within the tokens of ``episodes`` evaluations; there is nothing random in it."""
+    found: list[Rounds] = []
+
+    def propose(trials: Trials) -> None:
+        found.append(Rounds(problem, trials))
+        found[0].run()
+
+    search(problem, journal, episodes, propose)
+    rounds = found[0]
+    table = rounds.table() if rounds.effects else None
+    return Searched({"surrogate": rounds.kept}, notes={"rounds": len(rounds.solutions) - 1}, table=table)
+
+
+def record() -> Json:
+    """The settings as a strategy keeps them."""
+    return asdict(SETTINGS)
