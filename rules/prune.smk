@@ -54,7 +54,7 @@ rule search:
     input:
         ancient(preflight),
         unpack(lambda w: artefacts.search_inputs(cell_of(w))),
-        code=lambda w: stage_code("search", w.target),
+        code=lambda w: search_code(artefacts.algorithm(cell_of(w)), w.target),
     output:
         strategy=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{target}}/{{key}}.json",
         curve=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{target}}/{{key}}.curve.csv",

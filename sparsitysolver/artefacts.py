@@ -211,6 +211,10 @@ class Artefacts:
         kind = TASK_SEARCH if cell.row.reward == PER_TASK else own.get("settings", cell.row.granularity)
         return self.grid.searches[kind] | {k: v for k, v in own.items() if k not in ("settings", "warm_start")}
 
+    def algorithm(self, cell: Cell) -> str:
+        """The algorithm of the search behind a cell: the paper's PPO unless the method's row names another."""
+        return self.search_settings(cell).get("algorithm", "ppo")
+
     def search_seed(self, cell: Cell) -> int:
         """Seed of a search, derived from model, searching method, sparsity and seed index (and task)."""
         axes = [cell.model, _searcher(cell.row), cell.sparsity, cell.seed]

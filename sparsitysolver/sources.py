@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sparsitysolver import ROOT
 from sparsitysolver.registry import is_zero_shot, method
+from sparsitysolver.search.algorithms import module_of
 
 # Modules that cannot change a result: messages, times, locks, the command line itself.
 _NEUTRAL_NAMES = "cli preload errors provenance devices sources grid needs artefacts resources"
@@ -56,6 +57,14 @@ def prune_code(key: str) -> tuple[str, ...]:
 def stage_code(stage: str, task: str) -> tuple[str, ...]:
     """Source files of a stage; those of zero-shot tasks only where one is at work."""
     return source_files(f"sparsitysolver.stages.{stage}", without=() if is_zero_shot(task) else _TASK_CODE)
+
+
+@functools.cache
+def search_code(algorithm: str, task: str) -> tuple[str, ...]:
+    """Source files of a search: the stage's, and the algorithm's, which it imports by name."""
+    without = () if is_zero_shot(task) else _TASK_CODE
+    modules = ("sparsitysolver.stages.search", module_of(algorithm))
+    return tuple(sorted({file for module in modules for file in source_files(module, without=without)}))
 
 
 def _file(module: str) -> Path | None:

@@ -87,10 +87,10 @@ def cheapest(effects: Sequence[Effect], units: Sequence[Unit], room: int) -> lis
     kept = [effect.counts[0] for effect in effects]
     left = room - sum(count * unit.weights_per_item for count, unit in zip(kept, units, strict=True))
     if left < 0:
-        whole = sum(unit.weights for unit in units)
+        least = 1 - (room - left) / sum(unit.weights for unit in units)
         raise SparsitySolverError(
-            f"the measured table does not reach so far: its smallest counts keep {1 - (left - room) / -whole:.4f} "
-            f"too few weights removed; at most sparsity {1 - (room - left) / whole:.4f} can be asked of it."
+            f"the measured effects reach a sparsity of at most {least:.4f}, and more is asked for: measure lower "
+            "counts with a smaller --a-min."
         )
     segments = [
         segment

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsitysolver.effect_table import make_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.pruning.budget import budget_rule
@@ -18,7 +19,7 @@ from sparsitysolver.pruning.units import (
     uniform_counts,
     units_of,
 )
-from sparsitysolver.records import Json, content_key, write_json
+from sparsitysolver.records import Json, content_key, write_record
 from sparsitysolver.search.agents import Agent, save_agent
 from sparsitysolver.search.algorithms import algorithm
 from sparsitysolver.search.engines import Engine, build_engine
@@ -73,8 +74,8 @@ def solve(
     found |= {"agent": module.record(), "notes": searched.notes}
     if searched.parameters is not None:
         save_agent(out.with_suffix(".agent"), _about(loaded, units, settings), searched.parameters)
-    if searched.table is not None:
-        write_json(out.with_suffix(".surrogate.json"), searched.table | {"model": about_model(loaded)})
+    if searched.effects is not None:
+        write_record(out.with_suffix(".effects.json"), _table(loaded, problem, searched, settings, found), "effects")
     return make_strategy(
         problem.units,
         chosen["kept"],
@@ -89,6 +90,19 @@ def solve(
         },
         settings.granularity,
     )
+
+
+def _table(loaded: LoadedModel, problem: Problem, searched: Searched, settings: SearchSettings, found: Json) -> Json:
+    """A surrogate's measured table, and what it was measured on."""
+    about = {
+        "model": about_model(loaded),
+        "granularity": settings.granularity,
+        "sparsity": settings.sparsity,
+        "criterion": settings.chosen_criterion,
+        "reward": {name: found[name] for name in ("text", "text_sha256", "seqlen", "task") if name in found},
+    }
+    (kept,) = searched.candidates.values()
+    return make_table(problem.units, kept, searched.effects, about)
 
 
 def about_model(loaded: LoadedModel) -> Json:

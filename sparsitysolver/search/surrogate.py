@@ -42,6 +42,7 @@ class Rounds:
     effects: list[Effect] = field(default_factory=list)  # of all rounds so far, seen from ``kept``
     solutions: list[list[int]] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
+    number: int = 0
 
     def run(self) -> None:
         """Rounds until they bring nothing or the budget is spent, then the play-off."""
@@ -99,38 +100,25 @@ class Rounds:
         room = budget(self.problem.units, self.problem.sparsity)
         solution = self.problem.fit(self.problem.ratios(cheapest(measured, self.problem.units, room)))
         better = loss(self.trials.score(solution, size)) < start
+        self.number += 1
         if solution not in self.solutions:
             self.solutions.append(solution)
         if better:
-            self.kept = solution
-            self.effects = [e.seen_from(count) for e, count in zip(self.effects, solution, strict=True)]
+            self._move(solution)
         return better
+
+    def _move(self, kept: list[int]) -> None:
+        """Stand at another allocation; the effects are seen from there."""
+        self.kept = kept
+        if self.effects:
+            self.effects = [effect.seen_from(count) for effect, count in zip(self.effects, kept, strict=True)]
 
     def _play_off(self) -> None:
         """All solutions on what is left of the budget; the best one stays."""
         size = self.trials.left // (self.trials.unit * len(self.solutions))
         scored = [(loss(self.trials.score(kept, size)), kept) for kept in self.solutions if size]
         if scored:
-            self.kept = min(scored, key=lambda pair: pair[0])[1]
-            self.effects = [e.seen_from(count) for e, count in zip(self.effects, self.kept, strict=True)]
-
-    def table(self) -> Json:
-        """The measured table: per unit, changes of log-perplexity by kept count, seen from the final strategy."""
-        return {
-            "sparsity": self.problem.sparsity,
-            "units": [
-                {
-                    "name": unit.name,
-                    "kind": unit.kind,
-                    "layer": unit.layer,
-                    "size": unit.size,
-                    "weights_per_item": unit.weights_per_item,
-                    "kept": kept,
-                    "changes": {str(c): change for c, change in zip(effect.counts, effect.changes, strict=True)},
-                }
-                for unit, kept, effect in zip(self.problem.units, self.kept, self.effects, strict=True)
-            ],
-        }
+            self._move(min(scored, key=lambda pair: pair[0])[1])
 
 
 def _evaluations(counts: list[list[int]]) -> int:
@@ -148,8 +136,8 @@ def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searche
 
     search(problem, journal, episodes, propose)
     rounds = found[0]
-    table = rounds.table() if rounds.effects else None
-    return Searched({"surrogate": rounds.kept}, notes={"rounds": len(rounds.solutions) - 1}, table=table)
+    notes = {"rounds": rounds.number, "solutions": len(rounds.solutions)}
+    return Searched({"surrogate": rounds.kept}, notes=notes, effects=rounds.effects or None)
 
 
 def record() -> Json:

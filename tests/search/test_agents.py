@@ -229,7 +229,7 @@ def test_uniform_and_dense_are_scored_on_the_reward_windows(first):
 def test_uniform_is_the_uniform_allocation(first, tmp_path, monkeypatch):
     """The objective is asked for exactly those counts."""
     asked, score = [], Problem.score
-    monkeypatch.setattr(Problem, "score", lambda self, kept: asked.append(list(kept)) or score(self, kept))
+    monkeypatch.setattr(Problem, "score", lambda self, kept, *by: asked.append(list(kept)) or score(self, kept, *by))
     strategy = search(tmp_path, episodes=15)
     units = units_of(adapt(tiny_model("llama")).shape, "structured")
     assert asked[-1] == uniform_counts(units, 0.2)

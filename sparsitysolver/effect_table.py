@@ -1,0 +1,86 @@
+"""The measured table of a surrogate search as a file, and strategies for any budget from it (no torch)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sparsitysolver.pruning.budget import Bounds, projection
+from sparsitysolver.pruning.effects import Effect, cheapest
+from sparsitysolver.pruning.units import Unit, budget, check_sparsity
+from sparsitysolver.records import Json, read_record
+from sparsitysolver.strategy import make_strategy
+
+FORMAT = 1
+
+
+def make_table(units: Sequence[Unit], kept: Sequence[int], effects: Sequence[Effect], about: Json) -> Json:
+    """The record of effects (change of log-perplexity by kept count), seen from the strategy ``kept``.
+
+    ``about`` says which model, granularity and sparsity it was measured for and what it was measured on.
+    """
+    return (
+        {"format": FORMAT}
+        | about
+        | {
+            "units": [
+                {
+                    "name": unit.name,
+                    "kind": unit.kind,
+                    "layer": unit.layer,
+                    "size": unit.size,
+                    "weights_per_item": unit.weights_per_item,
+                    "kept": count,
+                    "counts": list(effect.counts),
+                    "changes": list(effect.changes),
+                }
+                for unit, count, effect in zip(units, kept, effects, strict=True)
+            ],
+        }
+    )
+
+
+def read_table(path: str | Path) -> Json:
+    """Read a table that a surrogate search wrote; a broken or other file is a clear error."""
+    return read_record(path, "effects")
+
+
+def units_of(table: Json) -> list[Unit]:
+    """The units that a table was measured on."""
+    fields = ("name", "kind", "layer", "size", "weights_per_item")
+    return [Unit(*(unit[name] for name in fields)) for unit in table["units"]]
+
+
+def solve(table: Json, sparsity: float) -> list[int]:
+    """Kept counts of the lowest summed effect at a sparsity.
+
+    Raises:
+        SparsitySolverError: the measured counts do not reach so far.
+    """
+    units = units_of(table)
+    effects = [Effect(tuple(unit["counts"]), tuple(unit["changes"])) for unit in table["units"]]
+    kept = cheapest(effects, units, budget(units, check_sparsity(sparsity)))
+    # What is left is less than one item of the unit that grew last; items of other units may still fit.
+    ratios = np.array(kept) / [unit.size for unit in units]
+    return projection(ratios, units, sparsity, Bounds(0.0, 1.0))
+
+
+def predicted(table: Json, kept: Sequence[int]) -> float:
+    """Summed effect of a strategy: the change of log-perplexity that the table predicts for it."""
+    effects = (Effect(tuple(unit["counts"]), tuple(unit["changes"])) for unit in table["units"])
+    return sum(effect(count) for effect, count in zip(effects, kept, strict=True))
+
+
+def strategy_of(table: Json, sparsity: float, sha256: str) -> Json:
+    """The strategy record of a sparsity, for no further evaluation; ``sha256`` is the table file's."""
+    kept = solve(table, sparsity)
+    found = {
+        "algorithm": "surrogate_table",
+        "table_sha256": sha256,
+        "measured_at": table["sparsity"],
+        "criterion": table["criterion"],
+        "predicted_change": predicted(table, kept),
+        "evaluations": 0,
+        "tokens": 0,
+    }
+    return make_strategy(units_of(table), kept, sparsity, table["model"], found, None, None, table["granularity"])

@@ -1,0 +1,336 @@
+"""Searches that spend a budget of evaluated tokens: what they find where the optimum is known, their cost, resuming."""
+
+import numpy as np
+import pytest
+import torch
+from search_cases import COSTS, UNITS, curve, interrupt, journal, search, synthetic_losses
+from tiny import tiny_model
+
+from sparsitysolver import effect_table
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.models.adapter import adapt
+from sparsitysolver.pruning.budget import default_bounds, projection
+from sparsitysolver.pruning.effects import Effect, cheapest
+from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, units_of
+from sparsitysolver.records import identity, validate
+from sparsitysolver.search import evopress, fastforward, two_rate
+from sparsitysolver.search.algorithms import algorithm
+from sparsitysolver.search.evolution import Arithmetic, Individual, evolve
+from sparsitysolver.search.journal import progress_bar
+from sparsitysolver.search.objectives import PerplexityObjective, inverse_ppl
+from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.trials import BudgetSpent, Trials
+
+PAIRED = ("random", "cma", "evolution", "evopress", "tpe", "fastforward", "surrogate")
+ALL = (*PAIRED, "two_rate")
+EPISODES = 300
+
+
+def over(windows, losses=synthetic_losses):
+    return PerplexityObjective(losses, torch.zeros(windows, 16, dtype=torch.long), inverse_ppl, float(np.exp(2.0)))
+
+
+def case(units=UNITS, losses=synthetic_losses, most=10_000):
+    """Eight units of known cost, of which the last three matter; 4 windows of 16 tokens."""
+    return Problem(
+        units, 0.2, default_bounds(0.2), projection, over(4, losses), sized=lambda n: over(n, losses), most=most
+    )
+
+
+def best_possible():
+    effects = [Effect.of({count: cost * (1 - count / 40) ** 2 for count in range(20, 41)}) for cost in COSTS]
+    return float(np.exp(synthetic_losses(cheapest(effects, UNITS, budget(UNITS, 0.2)), [0])[0]))
+
+
+def found(name, folder, seed=0, problem=None, episodes=EPISODES):
+    problem, records = problem or case(), journal(folder, name)
+    searched = algorithm(name).run(problem, records, episodes, seed)
+    return problem, records, searched
+
+
+def ppl(problem, kept):
+    return problem.score(kept)[0]
+
+
+def gained(problem, value):
+    """Share of the way from uniform to the best possible perplexity."""
+    uniform = ppl(problem, problem.fit(problem.uniform))
+    return (uniform - value) / (uniform - best_possible())
+
+
+# --- what they find ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("surrogate", 0.999),
+        ("evopress", 0.99),
+        ("cma", 0.99),
+        ("tpe", 0.97),
+        ("fastforward", 0.97),
+        ("evolution", 0.97),
+    ],
+)
+def test_they_come_close_to_the_best_possible(name, least, tmp_path):
+    problem, records, _ = found(name, tmp_path)
+    assert gained(problem, records.best.ppl) > least
+
+
+def test_random_search_gains_least(tmp_path):
+    gains = {}
+    for name in PAIRED:
+        problem, records, _ = found(name, tmp_path)
+        gains[name] = gained(problem, records.best.ppl)
+    assert min(gains, key=gains.get) == "random" and gains["random"] > 0
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_all_candidates_that_count_meet_the_budget(name, tmp_path):
+    problem, records, searched = found(name, tmp_path, episodes=60)
+    assert all(episode.feasible == problem.feasible(episode.kept) for episode in records.episodes)
+    assert records.best.feasible and all(map(problem.feasible, searched.candidates.values()))
+    if name != "surrogate":  # which changes one unit at a time
+        assert all(episode.feasible for episode in records.episodes)
+
+
+@pytest.mark.parametrize("name", PAIRED)
+@pytest.mark.parametrize("episodes", [EPISODES, 47])
+def test_they_spend_the_same_tokens(name, episodes, tmp_path):
+    _, records, _ = found(name, tmp_path, episodes=episodes)
+    spent = sum(episode.tokens for episode in records.episodes)
+    assert 0.95 * episodes * 64 <= spent <= episodes * 64
+
+
+@pytest.mark.parametrize("name", ["random", "cma", "evolution", "evopress", "tpe", "fastforward"])
+def test_another_seed_is_another_search(name, tmp_path):
+    one, other = (found(name, tmp_path / str(seed), seed)[1] for seed in mkdirs(tmp_path, 2))
+    assert [e.kept for e in one.episodes] != [e.kept for e in other.episodes]
+
+
+def mkdirs(folder, count):
+    for seed in range(count):
+        (folder / str(seed)).mkdir()
+    return range(count)
+
+
+# --- how each works ------------------------------------------------------------------------------------------------
+
+
+def test_a_population_of_the_fittest():
+    """30 at first, then 20 offspring a generation; the best ever stays."""
+    problem = case()
+    with progress_bar(None) as bar:
+        trials = Trials(problem, _Memory(), 30 + 3 * 20, bar)
+        operators = _Spy(problem, 0)
+        with pytest.raises(BudgetSpent):
+            evolve(trials, operators)
+    assert [len(population) for population in operators.seen] == [30, 30, 30, 30]
+    best = [max(one.reward for one in population) for population in operators.seen]
+    assert best == sorted(best)
+
+
+class _Spy(Arithmetic):
+    def __init__(self, problem, seed):
+        super().__init__(problem, seed)
+        self.seen = []
+
+    def cross(self, population, count):
+        self.seen.append(list(population))
+        return super().cross(population, count)
+
+
+class _Memory:
+    """A journal that writes nothing."""
+
+    def __init__(self):
+        self.episodes, self.best = [], None
+        self.log = print
+
+    def resume(self):
+        return None
+
+    def save(self, state):
+        pass
+
+    def record(self, problem, kept, objective):
+        from sparsitysolver.search.journal import Episode
+
+        value, reward = problem.score(kept, objective)
+        self.episodes.append(Episode(len(self.episodes), value, reward, kept, objective.tokens, 0.0))
+        return self.episodes[-1]
+
+
+def test_crossover_takes_every_unit_from_a_parent():
+    problem = case()
+    parents = [
+        Individual([], np.full(8, 0.9), 1.0),
+        Individual([], np.full(8, 0.6), 2.0),
+    ]
+    for child in Arithmetic(problem, 0).cross(parents, 20):
+        assert set(child) <= {0.9, 0.6}
+
+
+def test_level_swaps_keep_the_weights_and_the_bounds(tmp_path):
+    problem = case()
+    levels = evopress.Levels(problem)
+    rng = np.random.default_rng(0)
+    vector = np.zeros(8, dtype=int)
+    for _ in range(200):
+        less, more = rng.choice(8, 2, replace=False)
+        swapped = vector.copy()
+        swapped[less] += 1
+        swapped[more] -= 1
+        if levels.allowed(swapped):
+            vector = swapped
+        assert levels.ratios(vector).mean() == pytest.approx(0.8)
+    assert ((levels.ratios(vector) >= 0.5 - 1e-9) & (levels.ratios(vector) <= 1 + 1e-9)).all()
+
+
+def test_selection_in_stages_spends_most_windows_on_the_last(tmp_path):
+    _, records, _ = found("evopress", tmp_path, episodes=80)
+    sizes = [episode.tokens // 16 for episode in records.episodes]
+    assert sizes[0] == 8 and sizes[1:22] == [1] * 16 + [4] * 4 + [8]
+
+
+def test_few_windows_early_and_many_late(tmp_path):
+    _, records, searched = found("fastforward", tmp_path, episodes=120)
+    sizes = [episode.tokens // 16 for episode in records.episodes]
+    assert sizes == sorted(sizes) and set(sizes) == {1, 2, 4}
+    shares = [sum(size for size in sizes if size == stage) / sum(sizes) for stage in (1, 2, 4)]
+    assert shares == pytest.approx([0.25, 0.25, 0.5], abs=0.1)
+    assert list(searched.candidates) == ["policy_mean"]
+
+
+def test_its_reward_is_the_same_for_few_windows_and_many():
+    problem = case()
+    few, many = problem.over(1), problem.over(8)
+    rewards = [
+        fastforward.reward_of(_Memory().record(problem, [32] * 8, objective), objective) for objective in (few, many)
+    ]
+    assert rewards[0] == pytest.approx(rewards[1]) == pytest.approx(np.exp(2.0) / ppl(problem, [32] * 8))
+
+
+# --- two rates -----------------------------------------------------------------------------------------------------
+
+TWO = [
+    Unit(f"layers.{i // 2}.{kind}", kind, i // 2, 16, 40 if kind == MHA else 80)
+    for i, kind in enumerate([MHA, FFN] * 4)
+]
+
+
+def two_losses(kept, windows):
+    """Lowest where attention keeps 11 of 16."""
+    return np.full(len(windows), 2.0 + ((np.array(kept[::2]) / 16 - 11 / 16) ** 2).sum())
+
+
+def test_two_rates_finds_the_best_point_of_the_budget_line(tmp_path):
+    problem = case(TWO, two_losses)
+    _, records, searched = found("two_rate", tmp_path, problem=problem)
+    (kept,) = searched.candidates.values()
+    assert kept == min(two_rate.line(problem, 32), key=lambda one: two_losses(one, [0])[0])
+    assert records.best.kept == kept
+
+
+def test_the_line_stays_within_bounds_and_budget():
+    problem = case(TWO, two_losses)
+    candidates = two_rate.line(problem, 32)
+    assert len(candidates) > 8 and all(map(problem.feasible, candidates))
+    assert all(8 <= count <= 16 for kept in candidates for count in kept)
+
+
+def test_every_round_halves_and_costs_alike(tmp_path):
+    problem = case(TWO, two_losses)
+    _, records, _ = found("two_rate", tmp_path, problem=problem)
+    sizes = [episode.tokens // 16 for episode in records.episodes]
+    rounds = [sizes.count(size) for size in dict.fromkeys(sizes)]
+    assert all(later == (earlier + 1) // 2 for earlier, later in zip(rounds, rounds[1:]))
+    costs = [size * count for size, count in zip(dict.fromkeys(sizes), rounds)]
+    assert max(costs) <= 1.3 * min(costs) and sum(costs) > 0.9 * EPISODES * 4
+
+
+def test_two_rates_need_two_kinds():
+    with pytest.raises(SparsitySolverError, match="one kind only"):
+        two_rate.line(case(), 5)
+
+
+# --- surrogate -----------------------------------------------------------------------------------------------------
+
+
+def test_the_effects_give_the_strategy_of_another_budget(tmp_path):
+    """They add up exactly here, so they know the optimum of every budget nearly."""
+    _, _, searched = found("surrogate", tmp_path)
+    (own,) = searched.candidates.values()
+    assert [effect(count) for effect, count in zip(searched.effects, own)] == pytest.approx([0] * 8)
+    about = {"model": {}, "granularity": "structured", "sparsity": 0.2, "criterion": "l2"}
+    kept = effect_table.solve(effect_table.make_table(UNITS, own, searched.effects, about), 0.3)
+    exact = [Effect.of({n: cost * (1 - n / 40) ** 2 for n in range(20, 41)}) for cost in COSTS]
+    best = cheapest(exact, UNITS, budget(UNITS, 0.3))
+    gain = [synthetic_losses([28] * 8, [0])[0] - synthetic_losses(counts, [0])[0] for counts in (kept, best)]
+    assert gain[0] > 0.97 * gain[1]
+
+
+def test_probes_change_one_unit_at_a_time(tmp_path):
+    problem, records, _ = found("surrogate", tmp_path)
+    start = records.episodes[0].kept
+    solution = next(e.episode for e in records.episodes[1:] if e.feasible and sum(map(int.__ne__, e.kept, start)) > 1)
+    for episode in records.episodes[1:solution]:
+        assert sum(map(int.__ne__, episode.kept, start)) == 1
+
+
+def test_a_small_budget_still_ends_with_a_strategy(tmp_path):
+    for episodes in (1, 2, 5, 20):
+        folder = tmp_path / str(episodes)
+        folder.mkdir()
+        problem, _, searched = found("surrogate", folder, episodes=episodes)
+        assert problem.feasible(searched.candidates["surrogate"])
+
+
+# --- whole searches on a tiny model --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_an_interrupted_search_goes_on_to_the_same_end(name, tmp_path, monkeypatch):
+    whole = search(tmp_path, "whole", algorithm=name, episodes=40)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, 18)
+        search(tmp_path, algorithm=name, episodes=40)
+    again = search(tmp_path, algorithm=name, episodes=40)
+    assert again["run"]["resumed_at"] == 15
+    assert identity(again) == identity(whole)
+    assert curve(tmp_path / "x.curve.csv") == curve(tmp_path / "whole.curve.csv")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_strategy_says_what_it_cost(name, tmp_path):
+    strategy = search(tmp_path, algorithm=name, episodes=40)
+    found, rows = strategy["found"], curve(tmp_path / "x.curve.csv")
+    assert found["algorithm"] == name and found["budget"] == "projection"
+    assert found["agent"] == algorithm(name).record()
+    searching = sum(int(row["tokens"]) for row in rows)
+    assert searching < found["tokens"] and len(rows) < found["evaluations"]
+    assert strategy["achieved_sparsity"] >= 0.2
+    assert strategy["run"]["seconds_per_proposal"] > 0
+    assert len(found["candidates"]) <= 6
+
+
+def test_a_changed_algorithm_goes_on_from_where_it_differs(tmp_path, monkeypatch):
+    """Its checkpoint is of another version: what agrees is kept, the rest is evaluated."""
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, 37)
+        search(tmp_path, algorithm="evolution", episodes=40)
+    monkeypatch.setattr(Arithmetic, "cross", lambda self, population, count: [population[0].ratios] * count)
+    search(tmp_path, algorithm="evolution", episodes=40)
+    rows = curve(tmp_path / "x.curve.csv")
+    assert [int(row["episode"]) for row in rows] == list(range(40))
+    assert len({row["kept"] for row in rows[30:]}) == 1
+
+
+def test_a_surrogates_table_is_an_artefact(tmp_path):
+    strategy = search(tmp_path, algorithm="surrogate", episodes=120)
+    table = effect_table.read_table(tmp_path / "x.effects.json")
+    assert table["model"] == strategy["model"]
+    assert effect_table.units_of(table) == units_of(adapt(tiny_model("llama")).shape, "structured")
+    other = effect_table.strategy_of(table, 0.3, "sha")
+    validate(other, "strategy", "x")
+    assert other["achieved_sparsity"] >= 0.3 and np.isfinite(other["found"]["predicted_change"])
