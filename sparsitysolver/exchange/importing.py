@@ -15,7 +15,7 @@ from sparsitysolver.exchange.entries import Entry, Names, by_unit, read_lines
 from sparsitysolver.exchange.formats import AUTO, CSV, EVOPRESS, FORMATS, KEPT, LEVELS, RATIOS
 from sparsitysolver.exchange.listed import listed, named_lines
 from sparsitysolver.pruning.budget import Bounds, projection
-from sparsitysolver.pruning.units import STRUCTURED, Unit, achieved_sparsity, kept_weights
+from sparsitysolver.pruning.units import STRUCTURED, Unit, kept_weights
 
 TOLERANCE = 0.005  # of a file's sparsity: more is another budget, not another rounding
 _PRINTED = Fraction(1, 10**5)  # of an item: files round ratios, which must not cost a whole item
@@ -121,24 +121,25 @@ def _at_least(items: Fraction) -> int:
 def settle(
     units: Sequence[Unit], densities: Densities, sparsity: float, granularity: str, project: bool, path: Path
 ) -> tuple[list[int], bool]:
-    """Kept items of every unit, and whether they had to be projected onto the budget.
+    """Kept items of every unit, and whether they were projected onto the budget.
 
-    Counts stay as the file has them as long as whole items explain what they miss the target by, up to
-    ``TOLERANCE``; else they are projected (:func:`sparsitysolver.pruning.budget.projection`).
+    Counts stay those of the file where its own mean misses the target by no more than rounding (one item of every
+    unit), whatever whole items then make of it; else they are projected
+    (:func:`sparsitysolver.pruning.budget.projection`).
 
     Raises:
-        SparsitySolverError: the file is for another sparsity, and ``project`` does not allow to change that.
+        SparsitySolverError: the file is for another sparsity, by more than ``TOLERANCE``, and ``project`` does not
+            allow to change that.
     """
     asked = densities.sparsity(units)
-    if abs(asked - sparsity) > TOLERANCE and not project:
+    miss = abs(asked - sparsity)
+    if miss > TOLERANCE and not project:
         raise SparsitySolverError(
             f"{path} asks for sparsity {asked:.4f}, and --sparsity is {sparsity}: give the file's own, or --project "
             "to shift all its ratios onto this budget."
         )
-    kept = whole_items(units, densities, granularity)
     rounding = kept_weights(units, [1] * len(units)) / sum(unit.weights for unit in units)
-    miss = abs(achieved_sparsity(units, kept) - sparsity)
-    if miss <= min(rounding, TOLERANCE) and not project:
-        return kept, False
+    if miss <= rounding and not project:
+        return whole_items(units, densities, granularity), False
     wanted = np.array([float(value) for value in densities.values])
     return projection(wanted, units, sparsity, Bounds(0.0, 1.0)), True

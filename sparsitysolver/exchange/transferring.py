@@ -1,11 +1,10 @@
 """A strategy of one model as a strategy of another."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from sparsitysolver.pruning.transfer import Point, transferred_counts
 from sparsitysolver.pruning.units import Unit
-from sparsitysolver.records import Json, content_key, file_sha256, identity
+from sparsitysolver.records import Json, content_key, identity
 from sparsitysolver.strategy import make_strategy
 
 # What a search has seen: cells judge leakage by it, and a transferred strategy has seen no less than its origin.
@@ -19,12 +18,11 @@ def points_of(strategy: Json) -> list[Point]:
     ]
 
 
-def transferred(path: Path, strategy: Json, units: Sequence[Unit], model: Json, sparsity: float | None = None) -> Json:
-    """The strategy that another model's ``strategy`` becomes on ``model``.
+def transferred(strategy: Json, units: Sequence[Unit], model: Json, sparsity: float | None = None) -> Json:
+    """The strategy that another model's becomes on ``model``.
 
     Args:
-        path: the file of ``strategy``.
-        strategy: the record read from it.
+        strategy: the record of another model.
         units: of the model to prune, at the strategy's granularity.
         model: record of that model.
         sparsity: the target; by default that of ``strategy``.
@@ -35,7 +33,6 @@ def transferred(path: Path, strategy: Json, units: Sequence[Unit], model: Json, 
     found = {
         "algorithm": "transfer",
         "strategy_key": content_key(identity(strategy)),
-        "strategy_sha256": file_sha256(path),
         "strategy_model": strategy["model"],
         "strategy_algorithm": origin["algorithm"],
         "strategy_sparsity": strategy["target_sparsity"],

@@ -5,7 +5,7 @@ import argparse
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.exchange.columns import write_table
 from sparsitysolver.exchange.entries import Names
-from sparsitysolver.exchange.importing import read_densities, settle
+from sparsitysolver.exchange.importing import TOLERANCE, read_densities, settle
 from sparsitysolver.exchange.transferring import transferred
 from sparsitysolver.models.skeleton import load_skeleton, module_names
 from sparsitysolver.pruning.units import check_sparsity, units_of
@@ -52,7 +52,7 @@ def transfer_strategy(args: argparse.Namespace) -> None:
     strategy = read_record(args.strategy, "strategy")
     skeleton = load_skeleton(args.model, Assets.from_environment(args.assets))
     units = units_of(skeleton.adapter.shape, strategy["granularity"])
-    _write(args, transferred(args.strategy, strategy, units, skeleton.record(), args.sparsity))
+    _write(args, transferred(strategy, units, skeleton.record(), args.sparsity))
 
 
 def export_strategy(args: argparse.Namespace) -> None:
@@ -64,10 +64,12 @@ def export_strategy(args: argparse.Namespace) -> None:
 
 def _write(args: argparse.Namespace, strategy: Json) -> None:
     write_record(args.out, strategy, "strategy")
-    projected = ", projected" if strategy["found"].get("projected") else ""
+    achieved, target = strategy["achieved_sparsity"], strategy["target_sparsity"]
+    off = args.what == "import" and abs(achieved - target) > TOLERANCE
+    hint = "; whole items miss the target, --project meets it" if off else ""
     print(
-        f"{args.out}: {len(strategy['units'])} units of {strategy['model']['name']}, sparsity "
-        f"{strategy['achieved_sparsity']:.4f} of {strategy['target_sparsity']}{projected}"
+        f"{args.out}: {len(strategy['units'])} units of {strategy['model']['name']}, sparsity {achieved:.4f} of "
+        f"{target}{hint}"
     )
 
 

@@ -105,7 +105,7 @@ def _strategy(path: Path, args: argparse.Namespace, loaded: LoadedModel) -> Json
         )
     return origin | {
         "kind": TRANSFERRED,
-        "kept": kept_counts(transferred(path, strategy, units, model_record(loaded))),
+        "kept": kept_counts(transferred(strategy, units, model_record(loaded))),
     }
 
 
