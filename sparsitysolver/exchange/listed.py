@@ -12,9 +12,9 @@ _LIST = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]")  # with lists in it one lev
 _WRAPPED = re.compile(r"\b(?:np\.)?float\d+\(([^()]*)\)")  # numpy 2 shows np.float64(0.3)
 _NUMBER = re.compile(r"[-+]?(?:\d|\.\d|nan\b|inf)", re.IGNORECASE)
 _TOKEN = re.compile(r"[^\s,\[\]]+")
-_FINAL = re.compile(
-    r"after adjustment\W*$"
-)  # OWL and DLP print their outlier ratios first, then this and the densities
+# OWL prints outlier ratios first, in a list as long, and then densities after these words.
+_FINAL = re.compile(r"after adjustment\W*$")
+_BEFORE = 80  # characters before a list in which they are looked for
 
 
 def named_lines(text: str, path: Path) -> list[Entry] | None:
@@ -39,7 +39,7 @@ def listed(text: str, names: Names, path: Path) -> list[Entry]:
     lists = _lists(text)
     counts = {names.layers: lambda i: f"layers.{i}", len(names.units): lambda i: names.units[i].name}
     fitting = [tokens for tokens in lists if len(tokens) in counts]
-    final = [tokens for tokens in fitting if _FINAL.search(text[: tokens[0].start()].rstrip("[ \n"))]
+    final = [tokens for tokens in fitting if _FINAL.search(_before(tokens[0]))]
     distinct = {tuple(token.group() for token in tokens): tokens for tokens in final or fitting}
     if len(distinct) != 1:
         raise _not_one(path, names, lists, list(distinct.values()), at_line)
@@ -58,6 +58,10 @@ def _lists(text: str) -> list[list[re.Match]]:
     spans = [match.span() for match in _LIST.finditer(plain)] or [(0, len(plain))]
     tokens = [list(_TOKEN.finditer(plain, *span)) for span in spans]
     return [found for found in tokens if found and _NUMBER.match(found[0].group())]
+
+
+def _before(token: re.Match) -> str:
+    return token.string[max(0, token.start() - _BEFORE) : token.start()]
 
 
 def _line_counter(text: str) -> Callable[[int], int]:
