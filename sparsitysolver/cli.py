@@ -74,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("sample", "sample", _sample, "draw calibration windows and write their token ids"),
         ("calibrate", "calibrate", _calibrate, "one pass over the calibration windows: activation statistics"),
         ("search", "search", _search, "search how much of each unit to keep"),
+        ("strategy", "strategy", _strategy, "strategies from and to other tools' files, and from one model to another"),
         ("prune", "prune", _prune, "prune a model and write it as a folder that is again a model"),
         ("evaluate", "evaluate", _evaluate, "perplexity or zero-shot accuracy of a dense or pruned model"),
         ("bench", "bench", _bench, "measure what an episode costs, and how fast pruned models are"),
@@ -215,6 +216,16 @@ def _study(parser: argparse.ArgumentParser) -> None:
     _model(reconstruction)
     _calibration(reconstruction)
     measure_options.add_reconstruction(reconstruction)
+    transfer = what.add_parser("transfer", help="perplexity of a model under the strategies of others")
+    _model(transfer)
+    _calibration(transfer)
+    measure_options.add_transfer(transfer)
+
+
+def _strategy(parser: argparse.ArgumentParser) -> None:
+    from sparsitysolver.stages.strategy_options import add_arguments
+
+    add_arguments(parser)
 
 
 def _preflight(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,16 @@ for stage in sys.argv[1:]:
 """
 STAGES = [
     f"sparsitysolver.stages.{name}"
-    for name in ("sample", "calibrate", "search", "prune", "evaluate", "inference", "reconstruction_study")
+    for name in (
+        "sample",
+        "calibrate",
+        "search",
+        "prune",
+        "evaluate",
+        "inference",
+        "reconstruction_study",
+        "transfer_study",
+    )
 ]
 
 

@@ -31,3 +31,16 @@ def add_reconstruction(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, help="record to write (.json)")
     parser.add_argument("--json", action="store_true", help="print the record on the last line")
     parser.set_defaults(stage="reconstruction_study")
+
+
+def add_transfer(parser: argparse.ArgumentParser) -> None:
+    """Options of ``study transfer`` besides those of every model and its calibration."""
+    parser.add_argument("strategies", metavar="STRATEGY", nargs="+", help="strategy files, the model's own among them")
+    parser.add_argument("--sparsity", type=float, default=0.2, help="default: 0.2")
+    parser.add_argument("--criterion", help="what ranks heads and neurons (default: l2)")
+    parser.add_argument("--stats", help="statistics file of calibrate for exactly the calibration windows")
+    parser.add_argument("--task", help="text to evaluate on (default: wikitext2; bundled models: mini)")
+    parser.add_argument("--split", default="test", help="test (reported, default) or validation")
+    parser.add_argument("--windows", type=int, help="so many windows, spread evenly (default: all)")
+    parser.add_argument("--out", required=True, help="record to write (.json)")
+    parser.set_defaults(stage="transfer_study")

@@ -1,0 +1,1 @@
+"""Strategies in the files of other tools, and strategies of other models (no torch)."""

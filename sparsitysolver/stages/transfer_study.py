@@ -1,0 +1,122 @@
+"""``study transfer``: perplexity of one model under its own strategy and under those of others."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sparsitysolver.data.sources import load_text
+from sparsitysolver.data.windows import Windows, cut_windows
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.cells import perplexity_fingerprint
+from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr
+from sparsitysolver.exchange.transferring import transferred
+from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.provenance import Clock, provenance
+from sparsitysolver.pruning.units import STRUCTURED, achieved_sparsity, check_sparsity, uniform_counts, units_of
+from sparsitysolver.records import Json, content_key, identity, read_record, write_record
+from sparsitysolver.registry import SEARCHING, is_zero_shot, method
+from sparsitysolver.search.engines import Engine, build_engine
+from sparsitysolver.stages.common import (
+    assets_of,
+    calibration_of,
+    draw,
+    home_text,
+    model_record,
+    open_model,
+    statistics_of,
+)
+from sparsitysolver.strategy import kept_counts, read_strategy
+
+DENSE, UNIFORM, OWN, TRANSFERRED = "dense", "uniform", "own", "transferred"
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score MODEL dense, uniformly pruned, and by every STRATEGY: its own as it is, others transferred to it.
+
+    Nothing is pruned for good: the episode engine makes the model every candidate in turn.
+    """
+    clock = Clock()
+    check_sparsity(args.sparsity)
+    if args.task and is_zero_shot(args.task):
+        raise SparsitySolverError(f"task '{args.task}' has no perplexity; name a text.")
+    criterion = args.criterion or "l2"
+    loaded = open_model(args)
+    if loaded.structure is not None:
+        raise SparsitySolverError(f"{args.model} is pruned already; strategies are for the dense model it came from.")
+    candidates = _candidates(args, loaded)
+    text = load_text(args.task or home_text(loaded.source), args.split, assets_of(args))
+    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows)
+    calibration = draw(calibration_of(args, method(SEARCHING), loaded), loaded, assets_of(args))
+    statistics = statistics_of(loaded, calibration, args.stats)
+    record = {
+        "format": 1,
+        "model": model_record(loaded),
+        "granularity": STRUCTURED,
+        "sparsity": args.sparsity,
+        "criterion": criterion,
+        "calibration": calibration.record(),
+        "fingerprint": perplexity_fingerprint(loaded, windows),
+        "provenance": provenance(loaded.device, args.threads, {"calibration": args.seed}),
+    }
+    engine = build_engine(loaded.adapter, statistics, STRUCTURED, criterion)
+    record["scores"] = [_scored(engine, windows, candidate) for candidate in candidates]
+    write_record(args.out, record | {"run": clock.record()}, "transfer")
+    for score in record["scores"]:
+        print(f"{loaded.source.name} by {score['strategy']}: perplexity {score['ppl']['value']}")
+
+
+def _candidates(args: argparse.Namespace, loaded: LoadedModel) -> list[Json]:
+    """What is scored: its name, what it is, and what it keeps of every unit.
+
+    Raises:
+        SparsitySolverError: two strategies of one model, or none of this one.
+    """
+    units = units_of(loaded.adapter.shape, STRUCTURED)
+    dense = {"strategy": DENSE, "kind": DENSE, "kept": [unit.size for unit in units]}
+    uniform = {"strategy": UNIFORM, "kind": UNIFORM, "kept": uniform_counts(units, args.sparsity)}
+    strategies = [_strategy(Path(path), args, loaded) for path in args.strategies]
+    names = [candidate["strategy"] for candidate in strategies]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or OWN not in [candidate["kind"] for candidate in strategies]:
+        found = ", ".join(names)
+        wrong = f"{twice[0]} has more than one" if twice else f"none is of {loaded.source.name} itself"
+        raise SparsitySolverError(f"strategies of {found} given: {wrong}; one of every model, MODEL's own among them.")
+    candidates = [dense, uniform, *strategies]
+    for candidate in candidates:
+        candidate["achieved_sparsity"] = round(achieved_sparsity(units, candidate["kept"]), 10)
+    return candidates
+
+
+def _strategy(path: Path, args: argparse.Namespace, loaded: LoadedModel) -> Json:
+    """One strategy as a candidate: the model's own, checked, or another's, transferred."""
+    strategy = read_record(path, "strategy")
+    origin = {"strategy": strategy["model"]["name"], "key": content_key(identity(strategy))}
+    origin["algorithm"] = strategy["found"]["algorithm"]
+    units = units_of(loaded.adapter.shape, STRUCTURED)
+    if strategy["model"]["weights_sha256"] == loaded.weights_sha256:
+        read_strategy(path, units, loaded.weights_sha256, args.sparsity)
+        return origin | {"kind": OWN, "kept": kept_counts(strategy)}
+    if strategy["granularity"] != STRUCTURED or strategy["target_sparsity"] != args.sparsity:
+        raise SparsitySolverError(
+            f"strategy {path} is {strategy['granularity']} at sparsity {strategy['target_sparsity']}; structured ones "
+            f"at {args.sparsity} are compared."
+        )
+    return origin | {
+        "kind": TRANSFERRED,
+        "kept": kept_counts(transferred(strategy, units, model_record(loaded))),
+    }
+
+
+def _scored(engine: Engine, windows: Windows, candidate: Json) -> Json:
+    """A candidate with its perplexity (null where it is not finite) and its windows' mean losses in nats per token."""
+    losses = engine.losses(candidate["kept"], torch.from_numpy(windows.ids.astype(np.int64)))
+    ppl = perplexity(losses)
+    finite = bool(np.isfinite(ppl))
+    measured = {
+        "value": ppl if finite else None,
+        "stderr": perplexity_stderr(losses) if finite else None,
+        "n": len(losses),
+    }
+    return candidate | {"ppl": measured, "windows": [round(float(loss), 8) for loss in losses] if finite else []}
