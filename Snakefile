@@ -5,7 +5,7 @@ import sys
 from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver import needs, preload, resources
+from sparsitysolver import arena_plan, needs, preload, resources
 from sparsitysolver.artefacts import SHARED, Artefacts, deciding, gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.needs import STUDIED
@@ -25,6 +25,7 @@ own_commands()
 try:
     grid = Grid(config)
     artefacts = Artefacts(grid)
+    arena = arena_plan.Arena(artefacts, config)
 except SparsitySolverError as error:
     sys.exit(report_error("snakemake", error))
 
@@ -44,6 +45,7 @@ wildcard_constraints:
     kind="strategies|curves|inference|reconstruction",
     of=r"(_(table|figure)\d+)?",
     figure=r"figure\d+",
+    entrant="|".join(arena_plan.definition()["entrants"]),
 
 
 onstart:
@@ -74,4 +76,6 @@ include: "rules/audit.smk"
 include: "rules/claims.smk"
 include: "rules/regression.smk"
 include: "rules/html_report.smk"
+include: "rules/transfer.smk"
+include: "rules/arena.smk"
 include: "rules/tiny.smk"

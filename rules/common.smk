@@ -17,6 +17,11 @@ def study(wildcards):
     return Cell(wildcards.model, STUDIED, wildcards.sparsity, wildcards.seed, grid.task)
 
 
+def problem(wildcards):
+    """The cell that stands for one problem of the arena."""
+    return arena.cell(wildcards.model, wildcards.granularity, wildcards.sparsity, wildcards.seed)
+
+
 def common(wildcards):
     """Options that every stage on a model takes; models that need no GPU stay on the CPU wherever they run."""
     assets = f"--assets {grid.assets.folder} " if grid.assets.folder else ""

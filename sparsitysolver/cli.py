@@ -220,6 +220,10 @@ def _study(parser: argparse.ArgumentParser) -> None:
     _model(transfer)
     _calibration(transfer)
     measure_options.add_transfer(transfer)
+    arena = what.add_parser("arena", help="all searches of one problem on the same windows")
+    _model(arena)
+    _calibration(arena)
+    measure_options.add_arena(arena)
 
 
 def _strategy(parser: argparse.ArgumentParser) -> None:

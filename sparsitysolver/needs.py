@@ -23,8 +23,8 @@ STUDIED = "uniform_recon"  # stands for reconstruction studies, which have the u
 
 
 def figures() -> list[str]:
-    """Names of all figures defined, in the order of their numbers."""
-    return sorted((path.stem for path in (CONFIG / "figures").glob("*.yaml")), key=lambda name: (len(name), name))
+    """Names of the paper's figures, in the order of their numbers."""
+    return sorted((path.stem for path in (CONFIG / "figures").glob("figure*.yaml")), key=lambda name: (len(name), name))
 
 
 @functools.cache

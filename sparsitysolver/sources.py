@@ -9,7 +9,7 @@ from sparsitysolver.registry import is_zero_shot, method
 from sparsitysolver.search.algorithms import module_of
 
 # Modules that cannot change a result: messages, times, locks, the command line itself.
-_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid needs artefacts resources"
+_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid needs artefacts resources arena_plan"
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
 # What only zero-shot tasks need: editing it must not plan perplexity anew.

@@ -2,7 +2,7 @@
 
 Population 30, 10 offspring by crossover and 10 by mutation a generation, 20 generations: 430 evaluations. Self-Pruner
 lets a language model make and select the candidates; here it is uniform crossover, Gaussian mutation and tournaments.
-Every candidate is put on the budget, which stands for Self-Pruner's constraint on the mean (deviation D?).
+Every candidate is put on the budget, which stands for Self-Pruner's constraint on the mean (deviation 88).
 """
 
 from collections.abc import Callable, Sequence

@@ -3,7 +3,7 @@
 One parent; offspring swap a level between two units one to three times, so that the weights kept in total stay as they
 are. All offspring meet few windows, the best of them more, and the last ones and the parent the most. Levels are steps
 of the original's size in weights, but no smaller than one item of any unit; the range is the search's bounds
-(deviation D?).
+(deviation 89).
 """
 
 from collections.abc import Sequence

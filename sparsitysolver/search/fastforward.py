@@ -1,7 +1,7 @@
 """FastForward-style search (arXiv 2511.18977): the budget outside the policy, and few windows early, many late.
 
 The agent is the single-step PPO of ``ppo``. Its action is a priority per unit that a projection puts on the budget; its
-reward is dense perplexity over pruned perplexity, the same in scale for few windows and for many (deviation D?).
+reward is dense perplexity over pruned perplexity, the same in scale for few windows and for many (deviation 90).
 """
 
 from dataclasses import asdict, dataclass

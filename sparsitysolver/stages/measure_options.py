@@ -44,3 +44,15 @@ def add_transfer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--windows", type=int, help="so many windows, spread evenly (default: all)")
     parser.add_argument("--out", required=True, help="record to write (.json)")
     parser.set_defaults(stage="transfer_study")
+
+
+def add_arena(parser: argparse.ArgumentParser) -> None:
+    """Options of ``study arena`` besides those of every model and its calibration."""
+    parser.add_argument("strategies", metavar="STRATEGY", nargs="+", help="strategies of one model, curves beside them")
+    parser.add_argument("--granularity", default="structured", help="structured (default) or unstructured")
+    parser.add_argument("--sparsity", type=float, required=True)
+    parser.add_argument("--seed-index", type=int, default=0, help="seed index that the searches share")
+    parser.add_argument("--stats", help="statistics file of calibrate --granularity unstructured for these windows")
+    parser.add_argument("--task", help="text to score on (default: wikitext2; bundled models: mini)")
+    parser.add_argument("--out", required=True, help="record to write (.json)")
+    parser.set_defaults(stage="arena_study")

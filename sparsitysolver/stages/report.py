@@ -10,6 +10,7 @@ _LONG_TABLES = {
     "curves": "curves of searches to one long table, a row per episode",
     "inference": "records of bench inference to one table, a row per model measured",
     "reconstruction": "records of study reconstruction to one table, a row per point",
+    "arena": "records of study arena to one table, a row per search, with curves and ranks beside it",
     "transfer": "records of study transfer to one table, a row per pair of models, and to a matrix (.md)",
 }
 

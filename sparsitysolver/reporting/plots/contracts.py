@@ -12,8 +12,8 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.registry import models_table
 
 CELLS, CURVES, STRATEGIES = "cells", "curves", "strategies"
-INFERENCE, RECONSTRUCTION = "inference", "reconstruction"
-_AXES = ("model", "method", "sparsity", "seed")  # what a row is called in messages, as far as it has these
+INFERENCE, RECONSTRUCTION, ANYTIME = "inference", "reconstruction", "anytime"
+_AXES = ("model", "method", "algorithm", "sparsity", "seed")  # what a row is called in messages, as far as it has these
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ CONTRACTS = {
         "rows of the reconstruction study",
         texts=("model", "modules"),
         numbers=("sparsity", "samples", "ppl", "seconds_per_module", "seed"),
+    ),
+    ANYTIME: Contract(
+        "anytime curves",
+        texts=("algorithm", "label", "model", "granularity"),
+        numbers=("sparsity", "seed", "share", "tokens"),
+        optional=("validation_ppl", "uniform_ppl", "dense_ppl"),
     ),
 }
 

@@ -1,0 +1,110 @@
+# Every search at the same budget of evaluated tokens, on the same model, windows and calibration.
+
+
+rule arena_search:
+    input:
+        ancient(preflight),
+        unpack(lambda w: arena.inputs(problem(w))),
+        code=lambda w: search_code(arena.algorithm(w.entrant), grid.task),
+    output:
+        strategy=f"{arena_plan.FOLDER}/strategies/{{model}}/{{granularity}}/{{sparsity}}/{{seed}}/{{entrant}}/{{key}}.json",
+        curve=f"{arena_plan.FOLDER}/strategies/{{model}}/{{granularity}}/{{sparsity}}/{{seed}}/{{entrant}}/{{key}}.curve.csv",
+    log:
+        "logs/arena/{model}/{granularity}/{sparsity}/{seed}/{entrant}/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: grid.threads
+    resources:
+        mem_mb=memory,
+        gpu=gpu,
+        runtime=lambda w: arena.search_minutes(problem(w)),
+    params:
+        model=model,
+        common=common,
+        options=lambda w: arena.options(problem(w), w.entrant),
+    message:
+        "{wildcards.model}: arena, {wildcards.entrant} at {wildcards.granularity} sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
+    shell:
+        "sparsitysolver search {params.model} {params.common} {params.options} --sparsity {wildcards.sparsity} "
+        "--calibration {input.calibration} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
+
+
+rule arena_score:
+    input:
+        unpack(lambda w: arena.inputs(problem(w))),
+        strategies=lambda w: arena.strategies(problem(w)),
+        definition="config/arena.yaml",
+        code=stage_code("arena_study", grid.task),
+    output:
+        f"{arena_plan.FOLDER}/scores/{{model}}/{{granularity}}/{{sparsity}}/{{seed}}/{{key}}.json",
+    log:
+        "logs/arena/{model}/{granularity}/{sparsity}/{seed}/scores/{key}.log",
+    conda:
+        "../envs/core.yaml"
+    threads: grid.threads
+    resources:
+        mem_mb=memory,
+        gpu=gpu,
+        runtime=lambda w: arena.score_minutes(problem(w)),
+    params:
+        model=model,
+        common=common,
+        task=grid.task,
+    message:
+        "{wildcards.model}: arena, score all searches at {wildcards.granularity} sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
+    shell:
+        "sparsitysolver study arena {params.model} {input.strategies} {params.common} --granularity {wildcards.granularity} "
+        "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --task {params.task} "
+        "--calibration {input.calibration} --stats {input.stats} --out {output} > {log} 2>&1"
+
+
+rule arena_table:
+    input:
+        scores=lambda w: arena.scores(),
+        definition="config/arena.yaml",
+        code=source_files("sparsitysolver.reporting.arena"),
+    output:
+        csv=f"{RESULTS}/arena.csv",
+        curves=f"{RESULTS}/anytime_arena.csv",
+        ranks=f"{RESULTS}/arena_ranks.csv",
+        md=f"{RESULTS}/arena.md",
+    log:
+        "logs/arena.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "write the arena's table"
+    shell:
+        "sparsitysolver report arena {input.scores} --out {output.csv} > {log} 2>&1"
+
+
+rule arena_figure:
+    input:
+        script="figures/arena.py",
+        definition="config/figures/arena.yaml",
+        curves=f"{RESULTS}/anytime_arena.csv",
+        style="sparsitysolver/reporting/plots/style.mplstyle",
+        code=source_files("figures.arena"),
+    output:
+        png="figures/arena.png",
+        pdf="figures/arena.pdf",
+        caption="figures/arena.txt",
+    log:
+        "logs/figures_arena.log",
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        results=RESULTS,
+        out=lambda w, output: output.png.removesuffix(".png"),
+    message:
+        "draw the arena's anytime curves"
+    shell:
+        "python {input.script} --results {params.results} --out {params.out} > {log} 2>&1"

@@ -1,0 +1,128 @@
+"""The arena of a grid: which searches meet at which budget, and where their files lie (no torch)."""
+
+import functools
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparsitysolver import CONFIG, resources
+from sparsitysolver.artefacts import Artefacts
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.grid import RESULTS, Cell
+from sparsitysolver.pruning.units import UNSTRUCTURED
+from sparsitysolver.records import content_key
+from sparsitysolver.registry import SEARCHING, method
+from sparsitysolver.search.algorithms import module_of
+from sparsitysolver.seeds import derive_seed
+
+ARENA = "arena"
+DEFINITION = CONFIG / "arena.yaml"
+FOLDER = f"{RESULTS}/arena"
+
+
+@functools.cache
+def definition() -> dict[str, Any]:
+    """``config/arena.yaml``."""
+    return yaml.safe_load(DEFINITION.read_text())
+
+
+class Arena:
+    """Searches of a grid at one budget; ``chat`` are the run's options of a chat model, none for most runs."""
+
+    def __init__(self, artefacts: Artefacts, config: Mapping[str, Any]) -> None:
+        self.artefacts, self.grid = artefacts, artefacts.grid
+        self.chat = {name: config[name] for name in ("chat_url", "chat_model", "replay") if config.get(name)}
+        self.seeds = [str(index) for index in range(int(config.get("arena_seeds", definition()["seeds"])))]
+        if not self.seeds:
+            raise SparsitySolverError("arena_seeds=0: at least one seed is needed.")
+
+    @property
+    def entrants(self) -> list[str]:
+        """Names of the searches that run; those that need a chat model run where one is given."""
+        return [name for name, entry in definition()["entrants"].items() if self.chat or not entry.get("chat")]
+
+    def cells(self) -> list[Cell]:
+        """One cell for every model, setting and seed: what all entrants share, named by the method that searches."""
+        models = self.grid.own_models(ARENA) or self.grid.models
+        return [
+            self.cell(model, setting["granularity"], setting["sparsity"], seed)
+            for setting in definition()["settings"]
+            for model in models
+            for seed in self.seeds
+        ]
+
+    def cell(self, model: str, granularity: str, sparsity: str, seed: str) -> Cell:
+        """The cell that stands for one problem."""
+        return Cell(model, method(SEARCHING, granularity).key, sparsity, seed, self.grid.task)
+
+    def algorithm(self, entrant: str) -> str:
+        """The algorithm of an entrant: its name unless it says otherwise."""
+        name = definition()["entrants"][entrant].get("algorithm", entrant)
+        module_of(name)
+        return name
+
+    def options(self, cell: Cell, entrant: str) -> str:
+        """An entrant's search as options of ``sparsitysolver search``."""
+        entry = definition()["entrants"][entrant]
+        own = {name: value for name, value in entry.items() if name not in ("label", "chat")}
+        chat = self.chat if entry.get("chat") else {}
+        seed = derive_seed(ARENA, cell.model, cell.row.granularity, cell.sparsity, entrant, cell.seed)
+        asked = {
+            **self.grid.searches[ARENA],
+            **own,
+            **chat,
+            "algorithm": self.algorithm(entrant),
+            "text": self.grid.task,
+            "granularity": cell.row.granularity,
+            "seed": seed,
+        }
+        return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in asked.items())
+
+    def inputs(self, cell: Cell) -> dict[str, str]:
+        """Files that every search of a problem reads; the statistics are those of weight matrices, which hold all."""
+        draw = self.artefacts.draw(cell.method, cell.seed)
+        return {
+            "calibration": self.artefacts.ids_path(cell.model, draw),
+            "stats": self.artefacts.stats_path(cell.model, draw, UNSTRUCTURED),
+        }
+
+    def strategy_path(self, cell: Cell, entrant: str) -> str:
+        """Path of the strategy that an entrant finds; its curve lies beside it."""
+        text = self.artefacts.text_identity(self.grid.task)
+        key = content_key([self.inputs(cell), self.options(cell, entrant), cell.sparsity, text])
+        return f"{FOLDER}/strategies/{_place(cell)}/{entrant}/{key}.json"
+
+    def strategies(self, cell: Cell) -> list[str]:
+        """Strategies of all entrants of a problem."""
+        return [self.strategy_path(cell, entrant) for entrant in self.entrants]
+
+    def score_path(self, cell: Cell) -> str:
+        """Path of the record in which all entrants of a problem are scored."""
+        parts = [self.strategies(cell), definition(), self.artefacts.precision(cell.model)]
+        return f"{FOLDER}/scores/{_place(cell)}/{content_key(parts)}.json"
+
+    def scores(self) -> list[str]:
+        """Records of all problems."""
+        return [self.score_path(cell) for cell in self.cells()]
+
+    def score_minutes(self, cell: Cell) -> int:
+        """Estimated run time of scoring: every point of every curve, and the final strategies."""
+        windows = len(definition()["shares"]) * definition()["validation_windows"] + definition()["test_windows"]
+        return resources.minutes(cell.model, (len(self.entrants) + 4) * windows * 2048)
+
+    def search_minutes(self, cell: Cell) -> int:
+        """Estimated run time of one search."""
+        settings = self.grid.searches[ARENA]
+        return resources.minutes(cell.model, int(settings["episodes"]) * int(settings["reward_windows"]) * 2048)
+
+
+def entrant_of(strategy: str) -> str:
+    """The entrant whose strategy lies at a path of :meth:`Arena.strategy_path`."""
+    return Path(strategy).parent.name
+
+
+def _place(cell: Cell) -> str:
+    return f"{cell.model}/{cell.row.granularity}/{cell.sparsity}/{cell.seed}"

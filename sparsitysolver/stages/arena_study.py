@@ -1,0 +1,197 @@
+"""``study arena``: every search of one problem on the same validation and test windows."""
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from sparsitysolver.arena_plan import definition, entrant_of
+from sparsitysolver.data.sources import load_text
+from sparsitysolver.data.windows import Windows, cut_windows, spread
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.cells import perplexity_fingerprint
+from sparsitysolver.evaluation.perplexity import perplexity
+from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.provenance import Clock, provenance
+from sparsitysolver.pruning.budget import Bounds, projection
+from sparsitysolver.pruning.job import Job
+from sparsitysolver.pruning.units import (
+    STRUCTURED,
+    UNSTRUCTURED,
+    Unit,
+    achieved_sparsity,
+    check_sparsity,
+    uniform_columns,
+    uniform_counts,
+    units_of,
+)
+from sparsitysolver.records import Json, content_key, identity, write_record
+from sparsitysolver.registry import SEARCHING, method
+from sparsitysolver.search.engines import Engine, build_engine
+from sparsitysolver.search.incumbents import incumbents, read_curve
+from sparsitysolver.search.settings import DEFAULT_CRITERIA
+from sparsitysolver.stages.common import assets_of, calibration_of, draw, home_text, model_record, open_model
+from sparsitysolver.statistics.collect import ALL_TAPS, Statistics, collect, load_statistics
+from sparsitysolver.strategy import kept_counts, read_strategy
+
+UNIFORM = "uniform"
+
+
+@dataclass
+class Judge:
+    """Scores kept counts on fixed windows of two splits, each candidate once."""
+
+    engine: Engine
+    validation: torch.Tensor
+    test: torch.Tensor
+    _known: dict[tuple[int, ...], float] = field(default_factory=dict)
+
+    def validation_ppl(self, kept: Sequence[int]) -> float | None:
+        """Perplexity on the validation windows, None where it is not finite."""
+        if tuple(kept) not in self._known:
+            self._known[tuple(kept)] = perplexity(self.engine.losses(kept, self.validation))
+        return _finite(self._known[tuple(kept)])
+
+    def final(self, kept: Sequence[int]) -> Json:
+        """Both perplexities of a final strategy, and the test windows' mean losses (nats per token)."""
+        losses = self.engine.losses(kept, self.test)
+        ppl = _finite(perplexity(losses))
+        return {
+            "validation_ppl": self.validation_ppl(kept),
+            "test_ppl": ppl,
+            "test_losses": [round(float(loss), 8) for loss in losses] if ppl is not None else [],
+        }
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score the strategies, what their searches held for best on the way, and allocations without a search."""
+    clock = Clock()
+    check_sparsity(args.sparsity)
+    loaded = open_model(args)
+    if loaded.structure is not None:
+        raise SparsitySolverError(f"{args.model} is pruned already; strategies are for the dense model it came from.")
+    units = units_of(loaded.adapter.shape, args.granularity)
+    found = [_read(Path(path), units, loaded, args) for path in args.strategies]
+    calibration = draw(calibration_of(args, method(SEARCHING, args.granularity), loaded), loaded, assets_of(args))
+    statistics = _statistics(args, loaded, calibration)
+    lines = _lines(args, loaded, statistics, units)
+    validation, test = (_windows(args, loaded, split) for split in ("validation", "test"))
+    criterion = _criterion(found)
+    engine = build_engine(loaded.adapter, statistics, args.granularity, criterion)
+    judge = Judge(engine, *(_tensor(windows) for windows in (validation, test)))
+    record = {
+        "format": 1,
+        "model": model_record(loaded),
+        "granularity": args.granularity,
+        "sparsity": args.sparsity,
+        "seed": args.seed_index,
+        "criterion": criterion,
+        "calibration": calibration.record(),
+        "fingerprints": {split.text.split: perplexity_fingerprint(loaded, split) for split in (validation, test)},
+        "dense": judge.final([unit.size for unit in units]),
+        "lines": [line | judge.final(line["kept"]) for line in lines],
+        "searches": [_scored(judge, units, path, strategy) for path, strategy in tqdm(found, desc="score")],
+        "provenance": provenance(loaded.device, args.threads, {"index": args.seed_index}),
+    }
+    write_record(args.out, record | {"run": clock.record()}, "arena")
+    for scored in sorted(record["searches"], key=lambda one: one["test_ppl"] or np.inf):
+        print(f"{scored['algorithm']}: test perplexity {scored['test_ppl']}, {scored['tokens']} tokens")
+
+
+def _read(path: Path, units: Sequence[Unit], loaded: LoadedModel, args: argparse.Namespace) -> tuple[Path, Json]:
+    return path, read_strategy(path, units, loaded.weights_sha256, args.sparsity, args.granularity)
+
+
+def _criterion(found: Sequence[tuple[Path, Json]]) -> str:
+    """What ranks the items of a unit: the same in all searches, or they did not search the same models."""
+    criteria = {strategy["found"]["criterion"]: path for path, strategy in found}
+    if len(criteria) > 1:
+        named = ", ".join(f"{path} by {name}" for name, path in criteria.items())
+        raise SparsitySolverError(f"the searches rank items by different criteria: {named}; one arena has one.")
+    return next(iter(criteria))
+
+
+def _statistics(args: argparse.Namespace, loaded: LoadedModel, calibration: Any) -> Statistics:
+    """Moments at every input: OWL reads all matrices, whatever is pruned."""
+    if args.stats:
+        return load_statistics(args.stats, loaded.weights_sha256, calibration.sha256, ALL_TAPS)
+    return collect(loaded.adapter, calibration.ids, loaded.weights_sha256, calibration.sha256, ALL_TAPS)
+
+
+def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics, units: Sequence[Unit]) -> list[Json]:
+    """Allocations without a search, put on the budget; uniform is that of the tables."""
+    found = []
+    for name, line in definition()["lines"].items():
+        if name == UNIFORM:
+            kept = (uniform_counts if args.granularity == STRUCTURED else uniform_columns)(units, args.sparsity)
+        else:
+            options = {key: str(value) for key, value in line.get("options", {}).items()}
+            job = Job(
+                loaded.adapter,
+                args.sparsity,
+                calibrate=lambda: statistics,
+                ids=_no_ids,
+                reconstruction_ids=_no_ids,
+                granularity=args.granularity,
+                criterion=DEFAULT_CRITERIA[UNSTRUCTURED],  # what OWL compares layers by
+                options=options,
+            )
+            ratios = np.array(importlib.import_module(f"baselines.{name}").allocate(job)) / [u.size for u in units]
+            kept = projection(ratios, units, args.sparsity, Bounds(0.0, 1.0))
+        achieved = round(achieved_sparsity(units, kept), 10)
+        found.append({"algorithm": name, "kept": list(kept), "achieved_sparsity": achieved})
+    return found
+
+
+def _no_ids() -> np.ndarray:
+    raise SparsitySolverError("an allocation of the arena works on statistics and calibrates nothing itself.")
+
+
+def _windows(args: argparse.Namespace, loaded: LoadedModel, split: str) -> Windows:
+    """As many windows as the arena asks for, spread evenly; all where there are fewer."""
+    text = load_text(args.task or home_text(loaded.source), split, assets_of(args))
+    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen))
+    wanted = min(definition()[f"{split}_windows"], windows.total_windows)
+    ids = windows.ids[spread(windows.total_windows, wanted)]
+    return Windows(ids, text, windows.total_tokens, windows.total_windows, windows.bos)
+
+
+def _tensor(windows: Windows) -> torch.Tensor:
+    return torch.from_numpy(windows.ids.astype(np.int64))
+
+
+def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> Json:
+    """One search: what it cost, its best at every mark of its budget, and its final strategy."""
+    curve, found = read_curve(path.with_suffix(".curve.csv")), strategy["found"]
+    searching = sum(row.tokens for row in curve)
+    shares = definition()["shares"]
+    held = incumbents(curve, units, strategy["target_sparsity"], [share * searching for share in shares])
+    anytime = [
+        {"share": share, "tokens": int(share * searching), "validation_ppl": judge.validation_ppl(kept)}
+        for share, kept in zip(shares, held, strict=True)
+        if kept is not None
+    ]
+    return {
+        "algorithm": entrant_of(str(path)),
+        "found_by": found["algorithm"],
+        "driver": found.get("driver"),
+        "key": content_key(identity(strategy)),
+        "evaluations": len(curve),
+        "tokens": searching,
+        "all_tokens": found["tokens"],
+        "seconds_per_proposal": strategy["run"]["seconds_per_proposal"],
+        "achieved_sparsity": strategy["achieved_sparsity"],
+        "kept": kept_counts(strategy),
+        "anytime": anytime,
+        **judge.final(kept_counts(strategy)),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
