@@ -6,6 +6,7 @@ from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver import arena_plan, needs, preload, resources
+from sparsitysolver.arena_definition import definition
 from sparsitysolver.artefacts import SHARED, Artefacts, deciding, gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.needs import STUDIED
@@ -45,7 +46,7 @@ wildcard_constraints:
     kind="strategies|curves|inference|reconstruction",
     of=r"(_(table|figure)\d+)?",
     figure=r"figure\d+",
-    entrant="|".join(arena_plan.definition()["entrants"]),
+    entrant="|".join(definition()["entrants"]),
 
 
 onstart:

@@ -67,6 +67,7 @@ rule arena_table:
         csv=f"{RESULTS}/arena.csv",
         curves=f"{RESULTS}/anytime_arena.csv",
         ranks=f"{RESULTS}/arena_ranks.csv",
+        pareto=f"{RESULTS}/arena_pareto.csv",
         md=f"{RESULTS}/arena.md",
     log:
         "logs/arena.log",

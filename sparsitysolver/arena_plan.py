@@ -1,14 +1,10 @@
 """The arena of a grid: which searches meet at which budget, and where their files lie (no torch)."""
 
-import functools
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-from sparsitysolver import CONFIG, resources
+from sparsitysolver import resources
+from sparsitysolver.arena_definition import definition
 from sparsitysolver.artefacts import Artefacts
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import RESULTS, Cell
@@ -19,20 +15,13 @@ from sparsitysolver.search.algorithms import module_of
 from sparsitysolver.seeds import derive_seed
 
 ARENA = "arena"
-DEFINITION = CONFIG / "arena.yaml"
 FOLDER = f"{RESULTS}/arena"
-
-
-@functools.cache
-def definition() -> dict[str, Any]:
-    """``config/arena.yaml``."""
-    return yaml.safe_load(DEFINITION.read_text())
 
 
 class Arena:
     """Searches of a grid at one budget; ``chat`` are the run's options of a chat model, none for most runs."""
 
-    def __init__(self, artefacts: Artefacts, config: Mapping[str, Any]) -> None:
+    def __init__(self, artefacts: Artefacts, config: Mapping[str, object]) -> None:
         self.artefacts, self.grid = artefacts, artefacts.grid
         self.chat = {name: config[name] for name in ("chat_url", "chat_model", "replay") if config.get(name)}
         self.seeds = [str(index) for index in range(int(config.get("arena_seeds", definition()["seeds"])))]
@@ -117,11 +106,6 @@ class Arena:
         """Estimated run time of one search."""
         settings = self.grid.searches[ARENA]
         return resources.minutes(cell.model, int(settings["episodes"]) * int(settings["reward_windows"]) * 2048)
-
-
-def entrant_of(strategy: str) -> str:
-    """The entrant whose strategy lies at a path of :meth:`Arena.strategy_path`."""
-    return Path(strategy).parent.name
 
 
 def _place(cell: Cell) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from sparsitysolver.pruning.budget import Bounds, projection
 from sparsitysolver.pruning.effects import Effect, cheapest
-from sparsitysolver.pruning.units import Unit, budget, check_sparsity
+from sparsitysolver.pruning.units import Unit, achieved_sparsity, budget, check_sparsity
 from sparsitysolver.records import Json, read_record
 from sparsitysolver.strategy import make_strategy
 
@@ -63,6 +63,11 @@ def solve(table: Json, sparsity: float) -> list[int]:
     # What is left is less than one item of the unit that grew last; items of other units may still fit.
     ratios = np.array(kept) / [unit.size for unit in units]
     return projection(ratios, units, sparsity, Bounds(0.0, 1.0))
+
+
+def reach(table: Json) -> float:
+    """The highest sparsity that the measured counts allow."""
+    return achieved_sparsity(units_of(table), [min(unit["counts"]) for unit in table["units"]])
 
 
 def predicted(table: Json, kept: Sequence[int]) -> float:

@@ -479,7 +479,7 @@ def test_help_is_quick():
     commands = [
         "",
         *["sample", "calibrate", "search", "prune", "evaluate", "bench", "preflight", "assets", "report", "audit"],
-        *["bench episode", "study transfer", "strategy import"],
+        *["bench episode", "study transfer", "study arena", "strategy import", "strategy solve"],
     ]
     result = subprocess.run([sys.executable, "-c", HELP, *commands], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

@@ -29,6 +29,7 @@ STAGES = [
         "inference",
         "reconstruction_study",
         "transfer_study",
+        "arena_study",
     )
 ]
 

@@ -7,7 +7,7 @@ from tiny import tiny_folder, tiny_ids
 from sparsitysolver.cli import main
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.units import kept_weights, structured_units, unstructured_units
-from sparsitysolver.records import content_key, file_sha256, identity, read_record, write_json
+from sparsitysolver.records import content_key, file_sha256, identity, read_record, write_json, write_record
 from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -170,3 +170,28 @@ def test_what_transfers_refuse(capsys):
         unit["kind"] = "block"
     write_json("given.json", given)
     assert "no units of kind mha" in failure(capsys, *command)
+
+
+def test_a_strategy_of_any_sparsity_from_measured_effects(tmp_path, capsys):
+    """Two units of known effect: the one that costs nothing goes first."""
+    unit = {"layer": 0, "size": 10, "weights_per_item": 5, "kept": 8, "counts": [0, 8, 10]}
+    table = {
+        "format": 1,
+        "model": {"name": "m", "family": "opt", "weights_sha256": "0" * 64},
+        "granularity": "structured",
+        "sparsity": 0.2,
+        "criterion": "l2",
+        "units": [
+            {"name": "layers.0.mha", "kind": "mha", "changes": [4.0, 0.0, -0.5], **unit},
+            {"name": "layers.0.ffn", "kind": "ffn", "changes": [0.4, 0.0, 0.0], **unit},
+        ],
+    }
+    write_record(tmp_path / "x.effects.json", table, "effects")
+    out = tmp_path / "y.json"
+    assert main(["strategy", "solve", str(tmp_path / "x.effects.json"), "--sparsity", "0.4", "--out", str(out)]) == 0
+    strategy = read_record(out, "strategy")
+    assert [unit["kept"] for unit in strategy["units"]] == [10, 2]
+    assert strategy["found"]["predicted_change"] == pytest.approx(-0.5 + 0.3)
+    assert strategy["found"]["evaluations"] == 0
+    assert main(["strategy", "solve", str(out), "--sparsity", "0.4", "--out", str(out)]) == 2
+    assert "effects" in capsys.readouterr().err

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from sparsitysolver import CONFIG
+from sparsitysolver.arena_definition import definition
 from sparsitysolver.errors import unknown_name
 from sparsitysolver.records import Json, write_text
 from sparsitysolver.reporting.arena_ranks import RANK_COLUMNS, ranks
@@ -18,21 +17,21 @@ RAN, LINE, NOT_RUN = "ran", "no search", "not run"
 AXES = ("model", "granularity", "sparsity")
 COLUMNS = (
     *("algorithm", "seed", *AXES, "evaluations", "tokens", "validation_ppl", "test_ppl", "seconds_per_proposal"),
-    *("label", "status", "all_tokens", "achieved_sparsity", "dense_test_ppl", "driver", "key"),
+    *("label", "status", "all_tokens", "units", "achieved_sparsity", "dense_test_ppl", "driver", "key"),
+)
+PARETO_COLUMNS = (
+    *("model", "granularity", "seed", "measured_at", "sparsity", "achieved_sparsity"),
+    *("test_ppl", "uniform_test_ppl", "predicted_change", "dense_test_ppl"),
 )
 CURVE_COLUMNS = ("algorithm", "label", "seed", *AXES, "share", "tokens", "validation_ppl", "uniform_ppl", "dense_ppl")
 
 
-def definition() -> dict[str, Any]:
-    """``config/arena.yaml``."""
-    return yaml.safe_load((CONFIG / "arena.yaml").read_text())
-
-
 def arena_command(records: Sequence[Path], out: Path) -> None:
-    """``report arena``: records of ``study arena`` to four files beside ``out``.
+    """``report arena``: records of ``study arena`` to ``out`` and files beside it.
 
     ``arena.csv`` (a row per search), ``anytime_arena.csv`` (a row per point of a curve), ``arena_ranks.csv`` (a row per
-    search and problem, over seeds), ``arena.md`` (the same to read).
+    search and problem, over seeds), ``arena.md`` (the same to read), ``arena_pareto.csv`` (strategies of other budgets
+    from the surrogate's measured effects).
 
     Raises:
         SparsitySolverError: no valid record, one problem and seed twice, or problems of different searches.
@@ -48,6 +47,7 @@ def arena_command(records: Sequence[Path], out: Path) -> None:
     write_rows(out, COLUMNS, rows + list(_not_run(studies, arena)))
     curves = out.with_name("anytime_arena.csv")
     write_rows(curves, CURVE_COLUMNS, [row for study in studies for row in _curves(study, arena)])
+    write_rows(out.with_name("arena_pareto.csv"), PARETO_COLUMNS, [row for study in studies for row in _pareto(study)])
     compared = ranks(studies, arena)
     write_rows(out.with_name("arena_ranks.csv"), RANK_COLUMNS, compared)
     write_text(out.with_suffix(".md"), page(compared, studies))
@@ -71,7 +71,7 @@ def _rows(study: Json, arena: Mapping[str, Any]) -> Iterator[Json]:
         label = arena["entrants"][search["algorithm"]]["label"]
         driver = (search.get("driver") or {}).get("model", "")
         kept = {name: search[name] for name in COLUMNS if name in search}
-        yield shared | kept | {"label": label, "status": RAN, "driver": driver}
+        yield shared | kept | {"label": label, "status": RAN, "driver": driver, "units": len(search["kept"])}
     for line in study["lines"]:
         kept = {name: line[name] for name in COLUMNS if name in line}
         label = arena["lines"][line["algorithm"]]["label"]
@@ -95,6 +95,14 @@ def _curves(study: Json, arena: Mapping[str, Any]) -> Iterator[Json]:
         label = arena["entrants"][search["algorithm"]]["label"]
         for point in search["anytime"]:
             yield shared | point | {"algorithm": search["algorithm"], "label": label}
+
+
+def _pareto(study: Json) -> Iterator[Json]:
+    """Strategies of other budgets from the surrogate's table."""
+    place = _place(study)
+    shared = {name: place[name] for name in ("model", "granularity", "seed")} | {"measured_at": study["sparsity"]}
+    for point in study["pareto"]:
+        yield shared | point | {"dense_test_ppl": study["dense"]["test_ppl"]}
 
 
 def page(compared: Sequence[Json], studies: Sequence[Json]) -> str:

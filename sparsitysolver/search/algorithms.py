@@ -24,6 +24,7 @@ ALGORITHMS = (
     "two_rate",
     "surrogate",
 )
+AUTO = "auto"  # whatever the arena found best at a budget: ``config/auto.tsv``
 # They decide unit by unit and so have a budget rule of their own, the action wall.
 WALKING = frozenset({"amc", "amc_broadcast", "agmc"})
 # Algorithm 1 is the paper's; whoever comes after it meets the budget exactly.
@@ -33,7 +34,7 @@ GREEDY_BY_DEFAULT = WALKING | {"ppo"}
 def module_of(name: str) -> str:
     """Dotted name of an algorithm's module, or an error with near names."""
     if name not in ALGORITHMS:
-        raise unknown_name("search algorithm", name, ALGORITHMS)
+        raise unknown_name("search algorithm", name, (*ALGORITHMS, AUTO))
     return f"sparsitysolver.search.{name}"
 
 

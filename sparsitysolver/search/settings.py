@@ -1,7 +1,7 @@
 """What decides a search's result besides model, statistics and text: checked before anything is loaded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
@@ -9,7 +9,8 @@ from sparsitysolver.pruning.budget import Bounds, budget_rule, check_bounds, def
 from sparsitysolver.pruning.matrix_scores import matrix_criterion
 from sparsitysolver.pruning.scores import criterion
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
-from sparsitysolver.search.algorithms import GREEDY_BY_DEFAULT, WALKING, module_of
+from sparsitysolver.search.algorithms import AUTO, GREEDY_BY_DEFAULT, WALKING, module_of
+from sparsitysolver.search.choice import choose
 from sparsitysolver.search.objectives import ACCURACY, check_reward
 
 GREEDY, PROJECTION = "greedy", "projection"
@@ -58,7 +59,8 @@ class SearchSettings:
         check_sparsity(self.sparsity)
         if self.episodes < 1:
             raise SparsitySolverError(f"{self.episodes} episodes asked for; a search needs at least 1.")
-        module_of(self.algorithm)
+        if self.algorithm != AUTO:
+            module_of(self.algorithm)
         if self.granularity not in GRANULARITIES:
             raise unknown_name("granularity", self.granularity, GRANULARITIES)
         if self.algorithm in WALKING and (self.chosen_budget != GREEDY or self.literal):
@@ -73,6 +75,12 @@ class SearchSettings:
             raise SparsitySolverError("reward 'accuracy' is measured on a zero-shot task: name it by --task.")
         check_bounds(self.bounds, self.sparsity)
         return self
+
+    def resolved(self, units: int) -> "SearchSettings":
+        """The same with the algorithm that ``auto`` stands for on so many units."""
+        if self.algorithm != AUTO:
+            return self
+        return replace(self, algorithm=choose(self.granularity, self.episodes, units)).check()
 
     @property
     def chosen_criterion(self) -> str:

@@ -21,7 +21,7 @@ from sparsitysolver.pruning.units import (
 )
 from sparsitysolver.records import Json, content_key, write_record
 from sparsitysolver.search.agents import Agent, save_agent
-from sparsitysolver.search.algorithms import algorithm
+from sparsitysolver.search.algorithms import AUTO, algorithm
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Episode, Journal
 from sparsitysolver.search.objectives import ACCURACY, Objective, Reward
@@ -46,8 +46,10 @@ def solve(
 
     The model is taken over by the episode engine, which changes it in place. ``start`` is an agent to start from.
     """
-    settings.check()
-    units = units_of(loaded.adapter.shape, settings.granularity)
+    units = units_of(loaded.adapter.shape, settings.check().granularity)
+    if settings.algorithm == AUTO:
+        settings = settings.resolved(len(units))
+        log(f"auto: {settings.algorithm}, best in the arena at {settings.episodes} evaluations of {len(units)} units")
     if start is not None:
         start.check_kind(settings.algorithm, settings.granularity)
         start.check_units(units)

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sparsitysolver.arena_plan import definition, entrant_of
+from sparsitysolver.arena_definition import definition, entrant_of
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import Windows, cut_windows, spread
+from sparsitysolver.effect_table import predicted, read_table, solve
+from sparsitysolver.effect_table import units_of as table_units
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
 from sparsitysolver.evaluation.perplexity import perplexity
@@ -40,7 +42,7 @@ from sparsitysolver.stages.common import assets_of, calibration_of, draw, home_t
 from sparsitysolver.statistics.collect import ALL_TAPS, Statistics, collect, load_statistics
 from sparsitysolver.strategy import kept_counts, read_strategy
 
-UNIFORM = "uniform"
+UNIFORM, SURROGATE = "uniform", "surrogate"
 
 
 @dataclass
@@ -93,10 +95,14 @@ def run(args: argparse.Namespace) -> None:
         "seed": args.seed_index,
         "criterion": criterion,
         "calibration": calibration.record(),
-        "fingerprints": {split.text.split: perplexity_fingerprint(loaded, split) for split in (validation, test)},
+        "fingerprints": {
+            "validation": perplexity_fingerprint(loaded, validation),
+            "test": perplexity_fingerprint(loaded, test),
+        },
         "dense": judge.final([unit.size for unit in units]),
         "lines": [line | judge.final(line["kept"]) for line in lines],
         "searches": [_scored(judge, units, path, strategy) for path, strategy in tqdm(found, desc="score")],
+        "pareto": _pareto(judge, found, args),
         "provenance": provenance(loaded.device, args.threads, {"index": args.seed_index}),
     }
     write_record(args.out, record | {"run": clock.record()}, "arena")
@@ -178,7 +184,7 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
         if kept is not None
     ]
     return {
-        "algorithm": entrant_of(str(path)),
+        "algorithm": entrant_of(path),
         "found_by": found["algorithm"],
         "driver": found.get("driver"),
         "key": content_key(identity(strategy)),
@@ -191,6 +197,30 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
         "anytime": anytime,
         **judge.final(kept_counts(strategy)),
     }
+
+
+def _pareto(judge: Judge, found: Sequence[tuple[Path, Json]], args: argparse.Namespace) -> list[Json]:
+    """Other budgets' strategies from the effects that a surrogate search measured, beside uniform ones."""
+    settings = next((s for s in definition()["settings"] if s["granularity"] == args.granularity), {})
+    tables = [
+        path.with_suffix(".effects.json") for path, strategy in found if strategy["found"]["algorithm"] == SURROGATE
+    ]
+    points = []
+    for table in [read_table(path) for path in tables[:1] if path.is_file()]:
+        units = table_units(table)
+        for sparsity in settings.get("pareto", []):
+            kept = solve(table, sparsity)
+            rule = uniform_counts if args.granularity == STRUCTURED else uniform_columns
+            points.append(
+                {
+                    "sparsity": sparsity,
+                    "achieved_sparsity": round(achieved_sparsity(units, kept), 10),
+                    "predicted_change": predicted(table, kept),
+                    "test_ppl": judge.final(kept)["test_ppl"],
+                    "uniform_test_ppl": judge.final(rule(units, sparsity))["test_ppl"],
+                }
+            )
+    return points
 
 
 def _finite(value: float) -> float | None:

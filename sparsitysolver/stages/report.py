@@ -53,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         page.add_argument("--results", type=Path, default=RESULTS)
         page.add_argument("--grid", default="tiny")
         page.add_argument("--out", type=Path, default=out)
+    choice = what.add_parser("choice", help="config/auto.tsv: the best search by budget, from tables of arenas")
+    choice.add_argument("files", nargs="+", type=Path, help="arena.csv files")
+    choice.add_argument("--out", type=Path, default=Path("config/auto.tsv"))
     _regression_arguments(what)
 
 
@@ -114,6 +117,10 @@ def run(args: argparse.Namespace) -> int | None:
         from sparsitysolver.reporting.accepted import accept_command
 
         accept_command(args.cells, args.grid, args.out or RESULTS / "accepted" / f"{args.grid}.csv")
+    elif args.what == "choice":
+        from sparsitysolver.reporting.choice import choice_command
+
+        choice_command(args.files, args.out)
     elif args.what == "noise":
         from sparsitysolver.reporting.noise import noise_command
 

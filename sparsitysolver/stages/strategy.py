@@ -2,6 +2,7 @@
 
 import argparse
 
+from sparsitysolver.effect_table import read_table, strategy_of
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.exchange.columns import write_table
 from sparsitysolver.exchange.entries import Names
@@ -55,6 +56,12 @@ def transfer_strategy(args: argparse.Namespace) -> None:
     _write(args, transferred(strategy, units, skeleton.record(), args.sparsity))
 
 
+def solve_strategy(args: argparse.Namespace) -> None:
+    """The strategy of any budget from the TABLE that a surrogate search measured, for no further evaluation."""
+    table = read_table(args.table)
+    _write(args, strategy_of(table, args.sparsity, file_sha256(args.table)))
+
+
 def export_strategy(args: argparse.Namespace) -> None:
     """A STRATEGY as a table that other tools, and ``import``, can read."""
     strategy = read_record(args.strategy, "strategy")
@@ -73,4 +80,9 @@ def _write(args: argparse.Namespace, strategy: Json) -> None:
     )
 
 
-COMMANDS = {"import": import_strategy, "transfer": transfer_strategy, "export": export_strategy}
+COMMANDS = {
+    "import": import_strategy,
+    "transfer": transfer_strategy,
+    "solve": solve_strategy,
+    "export": export_strategy,
+}

@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, add, text in (
         ("import", _import, "a strategy from another tool's file of levels or ratios"),
         ("transfer", _transfer, "a strategy of one model for another, by relative depth"),
+        ("solve", _solve, "the strategy of any sparsity from a surrogate search's measured table"),
         ("export", _export, "a strategy as a table of densities"),
     ):
         add(what.add_parser(name, help=text, description=text))
@@ -33,6 +34,12 @@ def _transfer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("strategy", metavar="STRATEGY", type=Path, help="strategy of another model (.json)")
     _model(parser)
     parser.add_argument("--sparsity", type=float, help="default: the strategy's target")
+    _out(parser)
+
+
+def _solve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", metavar="TABLE", type=Path, help="x.effects.json of search --algorithm surrogate")
+    parser.add_argument("--sparsity", type=float, required=True)
     _out(parser)
 
 

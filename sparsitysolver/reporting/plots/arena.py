@@ -39,7 +39,7 @@ def draw_arena(data: Data, definition: FigureDefinition) -> Picture:
             for title, names in families.items():
                 panel = chosen[chosen["algorithm"].isin(names)]
                 if len(panel):
-                    panels.append(Panel(f"{title}: {model}, {granularity} {sparsity:g}", partial(_draw, frame=panel)))
+                    panels.append(Panel(f"{title}\n{model}, {granularity} {sparsity:g}", partial(_draw, frame=panel)))
                     legend |= _legend(panel)
     ordered = {label: legend[label] for label in legend if label != _UNIFORM} | {_UNIFORM: legend[_UNIFORM]}
     return Picture(page(panels, ordered, columns=len(families), row_height=1.9, width=_WIDTH))

@@ -1,0 +1,178 @@
+"""The arena's tables, from records made by hand."""
+
+import copy
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import write_record
+from sparsitysolver.reporting.arena import arena_command
+from sparsitysolver.reporting.arena_ranks import ranks, two_level_interval
+from sparsitysolver.reporting.choice import choice_command
+from sparsitysolver.search import choice
+
+WINDOWS = 40
+ARENA = {
+    "reference": "ppo",
+    "entrants": {"ppo": {"label": "PPO"}, "cma": {"label": "CMA"}, "random": {"label": "Random"}},
+    "lines": {"uniform": {"label": "Uniform"}},
+}
+
+
+def final(loss, seed, spread=0.5):
+    """Losses that differ between windows, alike for all searches, and by a constant between searches."""
+    base = np.random.default_rng(0).normal(0, spread, WINDOWS)
+    losses = base - base.mean() + loss + 0.01 * seed
+    return {
+        "validation_ppl": math.exp(loss + 0.01 * seed),
+        "test_ppl": math.exp(losses.mean()),
+        "test_losses": losses.tolist(),
+    }
+
+
+def search(name, loss, seed, evaluations=300):
+    ends = final(loss, seed)
+    return {
+        "algorithm": name,
+        "found_by": name,
+        "key": f"{name}{seed}",
+        "evaluations": evaluations,
+        "tokens": 307200,
+        "all_tokens": 362496,
+        "seconds_per_proposal": 0.002,
+        "achieved_sparsity": 0.2,
+        "kept": [1] * 20,
+        "anytime": [{"share": share, "tokens": int(share * 307200), "validation_ppl": 9.0} for share in (0.5, 1)],
+        **ends,
+    }
+
+
+def study(seed, model="m", **losses):
+    losses = {"ppo": 2.0, "cma": 1.9, "random": 2.1} | losses
+    return {
+        "format": 1,
+        "model": {"name": model, "family": "opt", "weights_sha256": "0" * 64},
+        "granularity": "structured",
+        "sparsity": 0.2,
+        "seed": seed,
+        "criterion": "l2",
+        "calibration": {},
+        "fingerprints": {"validation": {"windows": 64}, "test": {"windows": WINDOWS}},
+        "dense": final(1.5, 0),
+        "lines": [{"algorithm": "uniform", "kept": [1] * 20, "achieved_sparsity": 0.2, **final(2.3, seed)}],
+        "searches": [search(name, loss, seed) for name, loss in losses.items()],
+        "pareto": [],
+        "provenance": {},
+        "run": {},
+    }
+
+
+def by_name(rows):
+    return {row["algorithm"]: row for row in rows}
+
+
+def test_ranks_and_differences_are_those_of_the_losses():
+    rows = ranks([study(seed) for seed in range(5)], ARENA)
+    assert [row["algorithm"] for row in rows] == ["cma", "ppo", "random", "uniform"]
+    assert [row["rank"] for row in rows] == [1, 2, 3, None]
+    named = by_name(rows)
+    assert named["cma"]["difference"] == pytest.approx(100 * math.expm1(-0.1))
+    assert named["cma"]["low"] == pytest.approx(named["cma"]["difference"]) == pytest.approx(named["cma"]["high"])
+    assert "difference" not in named["ppo"]
+    assert named["cma"]["test_ppl"] == pytest.approx(math.exp(1.9 + 0.01 * 2))
+
+
+def test_p_is_a_paired_t_test_over_seeds_with_holms_correction():
+    """By hand: differences -0.11, -0.09, -0.10 have mean -0.1 and standard error 0.01 / sqrt(3)."""
+    shifts = (-0.01, 0.01, 0.0)
+    rows = by_name(ranks([study(seed, cma=1.9 + shift) for seed, shift in enumerate(shifts)], ARENA))
+    t = 0.1 / (0.01 / math.sqrt(3))
+    # two degrees of freedom have a closed form
+    expected = 1 - t / math.sqrt(t * t + 2)
+    assert rows["cma"]["p"] == pytest.approx(expected, rel=1e-6)
+    assert rows["cma"]["p_holm"] == pytest.approx(rows["cma"]["p"])  # the only search with a spread
+
+
+def test_ranks_differ_between_seeds():
+    rows = by_name(ranks([study(0), study(1, cma=2.05)], ARENA))
+    assert (rows["cma"]["rank"], rows["ppo"]["rank"], rows["random"]["rank"]) == (1.5, 1.5, 3)
+
+
+def test_a_broken_model_comes_last():
+    broken = study(0)
+    broken["searches"][1] |= {"test_ppl": None, "test_losses": [], "validation_ppl": None}
+    rows = ranks([broken, study(1)], ARENA)
+    cma = by_name(rows)["cma"]
+    assert cma["rank"] == 2 and cma["test_ppl"] is None and "difference" not in cma
+    assert rows[-1]["algorithm"] == "cma"
+
+
+def test_the_interval_covers_seeds_and_windows():
+    rng = np.random.default_rng(1)
+    of_seeds = rng.normal(0.1, 0.05, (5, 1)) + np.zeros((5, 200))
+    low, high = two_level_interval(of_seeds, 0)
+    assert low < 0.1 < high and high - low > 0.03
+    of_windows = np.zeros((5, 1)) + rng.normal(0.1, 0.05, (1, 200))
+    low, high = two_level_interval(of_windows, 0)
+    assert high - low == pytest.approx(2 * 1.96 * 0.05 / math.sqrt(200), rel=0.25)
+
+
+@pytest.fixture
+def files(tmp_path):
+    paths = []
+    for seed in range(2):
+        path = tmp_path / f"{seed}.json"
+        write_record(path, study(seed), "arena")
+        paths.append(path)
+    return paths
+
+
+def test_the_table_has_a_row_for_every_search_and_what_did_not_run(files, tmp_path):
+    arena_command(files, tmp_path / "arena.csv")
+    frame = pd.read_csv(tmp_path / "arena.csv")
+    assert len(frame[frame["status"] == "ran"]) == 6
+    missing = frame[frame["status"] == "not run"]
+    assert list(missing["algorithm"]) == ["self_pruner"] and missing["test_ppl"].isna().all()
+    lines = frame[frame["status"] == "no search"]
+    assert (lines["evaluations"] == 0).all() and len(lines) == 2
+    assert len(pd.read_csv(tmp_path / "anytime_arena.csv")) == 12
+    assert "| CMA-ES" in (tmp_path / "arena.md").read_text()
+
+
+def test_one_problem_twice_is_an_error(files, tmp_path):
+    again = tmp_path / "again.json"
+    write_record(again, study(0), "arena")
+    with pytest.raises(SparsitySolverError, match="two measurements of the arena"):
+        arena_command([*files, again], tmp_path / "arena.csv")
+
+
+def test_a_search_that_is_not_defined_is_an_error(files, tmp_path):
+    other = copy.deepcopy(study(7))
+    other["searches"][0]["algorithm"] = "cmma"
+    write_record(tmp_path / "other.json", other, "arena")
+    with pytest.raises(SparsitySolverError, match="'cmma'.*did you mean cma"):
+        arena_command([*files, tmp_path / "other.json"], tmp_path / "arena.csv")
+
+
+def test_the_choice_is_the_lowest_mean_rank_of_a_budget(files, tmp_path, monkeypatch):
+    arena_command(files, tmp_path / "arena.csv")
+    choice_command([tmp_path / "arena.csv"], tmp_path / "auto.tsv")
+    monkeypatch.setattr(choice, "TABLE", tmp_path / "auto.tsv")
+    (row,) = choice.choices()
+    assert (row.granularity, row.evaluations_per_unit, row.algorithm) == ("structured", 15.0, "cma")
+    assert choice.choose("structured", 1000, 20) == choice.choose("structured", 10, 20) == "cma"
+    with pytest.raises(SparsitySolverError, match="no row for granularity 'unstructured'"):
+        choice.choose("unstructured", 10, 20)
+
+
+def test_the_choice_follows_the_budget(tmp_path, monkeypatch):
+    (tmp_path / "auto.tsv").write_text(
+        "# head\ngranularity\tevaluations_per_unit\talgorithm\n"
+        "structured\t2\ttwo_rate\nstructured\t10\tsurrogate\nstructured\t50\tcma\n"
+    )
+    monkeypatch.setattr(choice, "TABLE", tmp_path / "auto.tsv")
+    picked = [choice.choose("structured", episodes, 20) for episodes in (10, 40, 199, 200, 5000)]
+    assert picked == ["two_rate", "two_rate", "two_rate", "surrogate", "cma"]
