@@ -24,6 +24,7 @@ KEY_VARIABLE = "SPARSITYSOLVER_CHAT_KEY"
 _PATH = "/chat/completions"
 _HIDDEN = "***"
 _DUMMY_KEY = 8  # keys shorter than this ("x", "EMPTY") are words that a good reply may hold
+_CONNECT_SECONDS = 30
 _TRANSIENT = frozenset({408, 425, 429})
 _HINTS = {
     401: f" Set the key in {KEY_VARIABLE}.",
@@ -122,12 +123,18 @@ class Endpoint:
         auth = _Bearer(self._key) if self._key else None
         try:
             response = requests.post(
-                self._address, json=body, auth=auth, timeout=self.settings.timeout, allow_redirects=False
+                self._address,
+                json=body,
+                auth=auth,
+                timeout=(_CONNECT_SECONDS, self.settings.timeout),
+                allow_redirects=False,
             )
         except requests.exceptions.SSLError:
             raise SparsitySolverError(
                 f"the chat endpoint {self.url} has no certificate that is trusted here."
             ) from None
+        except requests.ConnectTimeout:
+            raise _Fault(f"no connection within {_CONNECT_SECONDS} s") from None
         except requests.Timeout:
             raise _Fault(f"no answer within {self.settings.timeout:g} s") from None
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:

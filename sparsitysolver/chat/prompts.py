@@ -37,7 +37,7 @@ def introduction(units: Sequence[Unit], sparsity: float, bounds: Bounds) -> str:
         f"Every rate lies between {1 - bounds.upper:g} and {1 - bounds.lower:g}.",
         f"The mean of the rates, each weighted by its unit's share of the weights, is {sparsity:g}; candidates that "
         "miss it are shifted onto it.",
-        "Every candidate is tried on the model. The lower the perplexity of the pruned model, the better.",
+        "Every candidate is tried on the model. Find those that leave the pruned model as good as possible.",
         "",
         "Rates are rounded to whole items: heads, neurons or columns.",
         "Units: index, name, kind, items, share of weights",
@@ -51,8 +51,9 @@ def introduction(units: Sequence[Unit], sparsity: float, bounds: Bounds) -> str:
 
 def population(members: Sequence[Member]) -> str:
     """The population, an index each."""
-    measure = "perplexity" if all(member.ppl is not None for member in members) else "reward (the higher the better)"
-    lines = [f"Population: index, {measure}, rates"]
+    measured = all(member.ppl is not None for member in members)
+    measure = "perplexity (the lower the better)" if measured else "reward (the higher the better)"
+    lines = [f"Population: index, {measure} of the pruned model, rates"]
     lines += [f"{index} {_worth(member)} {_rates(member.rates)}" for index, member in enumerate(members)]
     return "\n".join(lines)
 

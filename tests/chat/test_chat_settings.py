@@ -1,7 +1,12 @@
 """Settings of the command line."""
 
+import re
+from dataclasses import asdict
+
 import pytest
 
+from sparsitysolver import ROOT
+from sparsitysolver.chat.proposals import Counts
 from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.errors import SparsitySolverError
 
@@ -32,3 +37,16 @@ def test_what_is_no_setting(option, message):
     with pytest.raises(SparsitySolverError) as caught:
         ChatSettings.from_options([option])
     assert message in str(caught.value)
+
+
+PAGE = (ROOT / "docs" / "searches.md").read_text()
+
+
+def test_the_page_has_every_setting_with_its_default():
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", PAGE, re.M))
+    assert ChatSettings.from_options([f"{name}={value}" for name, value in rows.items()]) == ChatSettings()
+    assert rows.keys() == asdict(ChatSettings()).keys()
+
+
+def test_the_page_has_every_count():
+    assert [name for name in asdict(Counts()) if f"`{name}`" not in PAGE] == []
