@@ -49,11 +49,14 @@ def introduction(units: Sequence[Unit], sparsity: float, bounds: Bounds) -> str:
     return "\n".join(lines)
 
 
-def population(members: Sequence[Member]) -> str:
-    """The population, an index each."""
+def population(members: Sequence[Member], proposed: int) -> str:
+    """The population, an index each, and how many candidates were proposed so far.
+
+    The number makes every prompt another one: a greedy model would answer an unchanged population as it did before.
+    """
     measured = all(member.ppl is not None for member in members)
     measure = "perplexity (the lower the better)" if measured else "reward (the higher the better)"
-    lines = [f"Population: index, {measure} of the pruned model, rates"]
+    lines = [f"Population, the best of {proposed} candidates so far: index, {measure} of the pruned model, rates"]
     lines += [f"{index} {_worth(member)} {_rates(member.rates)}" for index, member in enumerate(members)]
     return "\n".join(lines)
 
@@ -95,9 +98,9 @@ def already(candidates: Sequence[np.ndarray]) -> str:
     return "\n".join(["Proposed already; yours must differ from these:", *map(_rates, candidates)])
 
 
-def again(refused: Sequence[str]) -> str:
-    """What was wrong with the last reply."""
-    lines = ["Of your last reply not everything could be used:", *refused[:_MOST_REASONS]]
+def again(refused: Sequence[str], number: int) -> str:
+    """What was wrong with the last reply; ``number`` counts such replies."""
+    lines = [f"Of your reply number {number} not everything could be used:", *refused[:_MOST_REASONS]]
     if len(refused) > _MOST_REASONS:
         lines.append(f"and {len(refused) - _MOST_REASONS} more such faults")
     return "\n".join(lines)

@@ -81,27 +81,30 @@ class Prompted:
         problem, bounds = self._problem, self._problem.bounds
         form = Form(len(problem.units), 1 - bounds.upper, 1 - bounds.lower, parents, len(population))
         told = prompts.introduction(problem.units, problem.sparsity, bounds)
-        shown = prompts.population([prompts.Member(1 - one.ratios, one.ppl, one.reward) for one in population])
+        members = [prompts.Member(1 - one.ratios, one.ppl, one.reward) for one in population]
+        shown = prompts.population(members, len(self._seen))
         got: list[np.ndarray] = []
         refused: list[str] = []
-        repeats = self._settings.asked_again
+        failures = 0
         while len(got) < count:
             wanted = min(self._settings.per_request, count - len(got))
             parts = [
                 told,
                 shown if population else "",
                 prompts.already([1 - ratios for ratios in got]) if got else "",
-                prompts.again(refused) if refused else "",
+                prompts.again(refused, failures) if refused else "",
                 task(wanted, form.units),
             ]
             new, refused = self._proposed(self._ask(wanted, parts), form, wanted)
             got += new
-            if len(new) < wanted:
-                if not repeats:
-                    break
-                repeats -= 1
-                self._counts.asked_again += 1
-                refused = refused or [f"it holds {len(new)} candidates, {wanted} are needed"]
+            if len(new) == wanted:
+                refused = []
+                continue
+            failures += 1
+            if failures > self._settings.asked_again:
+                break
+            self._counts.asked_again += 1
+            refused = refused or [f"it holds {len(new)} candidates, {wanted} are needed"]
         self._counts.missing += max(0, count - len(got))
         return got
 
@@ -129,7 +132,7 @@ class Prompted:
             kept = tuple(problem.fit(1 - proposal.rates))
             if kept in self._seen:
                 counts.repeated += 1
-                refused.append(f"candidate {place}: repeats one that was proposed before")
+                refused.append(f"candidate {place}: repeats what was proposed before")
                 continue
             self._seen.add(kept)
             mean = float(proposal.rates @ weights / weights.sum())

@@ -124,6 +124,14 @@ def test_a_broken_candidate_is_called_so(serve, tmp_path):
     assert rows(prompts(server)[3])[4][1] == "broken"
 
 
+def test_an_unchanged_population_is_not_asked_about_in_the_same_words(serve, tmp_path):
+    """Else a model at temperature 0 would give the offspring again that did not live on."""
+    calls = iter(range(1000))
+    found, _ = run(server := serve(), tmp_path, 130, losses=lambda kept, windows: np.full(4, 2 + next(calls) / 100))
+    assert rows(prompts(server)[3]) == rows(prompts(server)[-1])
+    assert len(set(prompts(server))) == 13 and found.notes["repeated"] == 0
+
+
 # --- what comes back ------------------------------------------------------------------------------------------------
 
 
@@ -151,7 +159,7 @@ def test_faults_are_counted_and_made_good(serve, tmp_path, number, fault, expect
     repaired = found.pop("repaired")
     assert found == expected and 0 < repaired <= 60
     if "asked_again" in expected:
-        assert "Of your last reply not everything could be used:" in prompts(server)[number + 1]
+        assert "Of your reply number 1 not everything could be used:" in prompts(server)[number + 1]
 
 
 def test_rates_out_of_bounds_are_repaired(serve, tmp_path):
