@@ -8,7 +8,7 @@ import sys
 
 from sparsitysolver import preload
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
-from sparsitysolver.stages import measure_options
+from sparsitysolver.stages import chat_options, measure_options
 
 EXIT_INTERRUPTED = 130
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR})
@@ -164,6 +164,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
     _search_options(parser)
     parser.add_argument("--sparsity", "--sparsity_ratio", type=float, required=True)
     parser.add_argument("--warm-start", metavar="AGENT", help="agent (.agent) of another search to start from")
+    chat_options.add_arguments(parser)
     parser.add_argument("--out", required=True, help="strategy to write (.json); curve and agent go beside it")
 
 

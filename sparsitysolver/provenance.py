@@ -3,6 +3,7 @@
 import datetime
 import functools
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from typing import Any
 from sparsitysolver import ROOT, __version__
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "safetensors", "stable-baselines3", "gymnasium")
+
+# Of an address: scheme, user and password, host and path, query.
+_SECRETS = re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s?#]*)(?:[?#]\S*)?")
 
 # What can change a result; pages such as paper_tables.md are written by runs and say nothing of the code.
 _DECIDING = ("sparsitysolver", "baselines", "config", "rules", "Snakefile", "envs")
@@ -87,9 +91,14 @@ class Clock:
             "host": platform.node(),
             "processor": platform.processor() or platform.machine(),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": " ".join(sys.argv),
+            "command": _command(),
             **more,
         }
+
+
+def _command() -> str:
+    """The command line; addresses in it without user, password and query, which may be secrets."""
+    return _SECRETS.sub(r"\1\2", " ".join(sys.argv))
 
 
 def _device_memory() -> int | None:

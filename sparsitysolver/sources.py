@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sparsitysolver import ROOT
 from sparsitysolver.registry import is_zero_shot, method
-from sparsitysolver.search.algorithms import module_of
+from sparsitysolver.search.algorithms import DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, the command line itself.
 _NEUTRAL_NAMES = "cli preload errors provenance devices sources grid needs artefacts resources arena_plan"
@@ -21,6 +21,9 @@ _TASK_CODE = (
     "sparsitysolver.evaluation.choices",
     "sparsitysolver.search.task_reward",
 )
+
+# What only searches driven by a chat model need.
+_CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver", "sparsitysolver.stages.chat_options")
 
 
 @functools.cache
@@ -62,7 +65,7 @@ def stage_code(stage: str, task: str) -> tuple[str, ...]:
 @functools.cache
 def search_code(algorithm: str, task: str) -> tuple[str, ...]:
     """Source files of a search: the stage's, and the algorithm's, which it imports by name."""
-    without = () if is_zero_shot(task) else _TASK_CODE
+    without = (*(() if is_zero_shot(task) else _TASK_CODE), *(() if algorithm in DRIVEN else _CHAT_CODE))
     modules = ("sparsitysolver.stages.search", module_of(algorithm))
     return tuple(sorted({file for module in modules for file in source_files(module, without=without)}))
 

@@ -2,9 +2,11 @@
 
 import os
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from chat_cases import Server
 from tiny import FAMILIES, tiny_text
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -24,6 +26,13 @@ def text_file(tmp_path) -> Path:
     path = tmp_path / "text.txt"
     path.write_text(tiny_text())
     return path
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts servers of the chat protocol that misbehave as they are told; they end with the test."""
+    with ExitStack() as stack:
+        yield lambda faults=None, port=0: stack.enter_context(Server(tmp_path / "requests.jsonl", faults, port))
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def curve(path):
 SETTINGS = SearchSettings(sparsity=0.2, episodes=60, seed=3, reward_windows=2, rescore_windows=4)
 
 
-def search(folder, name="x", family="llama", start=None, **changes):
+def search(folder, name="x", family="llama", start=None, driver=None, **changes):
     """One search on a tiny model, from loading to the strategy."""
     settings = SearchSettings(**{**SETTINGS.__dict__, **changes})
     path = folder / "text.txt"
@@ -64,7 +64,7 @@ def search(folder, name="x", family="llama", start=None, **changes):
     windows = cut_windows(load_text(str(path), "validation", Assets(None)), loaded.tokenizer, 16)
     reward = TextReward(windows, settings.reward)
     out = folder / f"{name}.json"
-    return solve(loaded, statistics, {"sha256": "calibration"}, reward, settings, out, print, start)
+    return solve(loaded, statistics, {"sha256": "calibration"}, reward, settings, out, print, start, driver)
 
 
 def interrupt(monkeypatch, episode):

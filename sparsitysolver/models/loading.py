@@ -143,6 +143,17 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
     )
 
 
+def load_chat_model(source: ModelSource, device: str, dtype: str) -> PreTrainedModel:
+    """A causal language model of any family in evaluation mode: to talk to, not to prune. Options as of load_model."""
+    config, target = load_config(source), _device(device)
+    precision = _dtype(dtype, target, config)
+    model, report = _fetch(
+        AutoModelForCausalLM, source, config=config, dtype=precision, device_map=target, output_loading_info=True
+    )
+    _check_whole(source, report["missing_keys"])
+    return model.eval().requires_grad_(False)
+
+
 @functools.cache
 def _pruned_class(dense: type[PreTrainedModel]) -> type[PreTrainedModel]:
     """A subclass that takes the shapes of the config's structure before weights are loaded into it.

@@ -27,6 +27,8 @@ ALGORITHMS = (
 AUTO = "auto"  # whatever the arena found best at a budget: ``config/auto.tsv``
 # They decide unit by unit and so have a budget rule of their own, the action wall.
 WALKING = frozenset({"amc", "amc_broadcast", "agmc"})
+# They ask a chat model for candidates, which has options of its own.
+DRIVEN = frozenset({"self_pruner"})
 # Algorithm 1 is the paper's; whoever comes after it meets the budget exactly.
 GREEDY_BY_DEFAULT = WALKING | {"ppo"}
 

@@ -41,6 +41,7 @@ class Individual:
     kept: list[int]
     ratios: np.ndarray
     reward: float
+    ppl: float | None = None  # None where the reward is no perplexity's
 
 
 class Operators(Protocol):
@@ -72,7 +73,8 @@ def _scored(trials: Trials, candidates: Sequence[np.ndarray]) -> list[Individual
     scored = []
     for wanted in candidates:
         kept = trials.problem.fit(wanted)
-        scored.append(Individual(kept, trials.problem.ratios(kept), trials.score(kept).reward))
+        episode = trials.score(kept)
+        scored.append(Individual(kept, trials.problem.ratios(kept), episode.reward, episode.ppl))
     return scored
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsitysolver.chat.conversation import Chat
 from sparsitysolver.effect_table import make_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
@@ -41,10 +42,12 @@ def solve(
     out: Path,
     log: Callable[[str], None] = print,
     start: Agent | None = None,
+    driver: Chat | None = None,
 ) -> Json:
     """Search a strategy and return it; curve file, checkpoint and the agent lie beside ``out``.
 
-    The model is taken over by the episode engine, which changes it in place. ``start`` is an agent to start from.
+    The model is taken over by the episode engine, which changes it in place. ``start`` is an agent to start from,
+    ``driver`` who answers the prompts of an algorithm that asks a chat model.
     """
     units = units_of(loaded.adapter.shape, settings.check().granularity)
     if settings.algorithm == AUTO:
@@ -56,12 +59,11 @@ def solve(
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
     problem = make_problem(loaded, engine, reward, settings)
     origin = start.record() if start else None
-    identity = content_key(
-        [asdict(settings), loaded.weights_sha256, calibration["sha256"], reward.identity(), loaded.dtype, origin], 64
-    )
+    deciding = [asdict(settings), loaded.weights_sha256, calibration["sha256"], reward.identity(), loaded.dtype, origin]
+    identity = content_key([*deciding, *([driver.identity()] if driver else [])], 64)
     module = algorithm(settings.algorithm)
     journal = Journal(out.with_suffix(".curve.csv"), out.with_suffix(".checkpoint"), identity, log=log)
-    extra = {"start": start} if start else {}
+    extra = {name: given for name, given in (("start", start), ("driver", driver)) if given is not None}
     searched = module.run(problem, journal, settings.episodes, settings.seed, **extra)
     spent = journal.seconds - sum(episode.seconds for episode in journal.episodes)
     rescore = make_objective(loaded, engine, reward, settings, settings.rescore_windows, settings.rescore_items)
@@ -73,7 +75,7 @@ def solve(
             f"{settings.sparsity}: take a lower --sparsity or another --dtype."
         )
     found = _found(problem, journal, candidates, chosen, reward, rescore, settings)
-    found |= {"agent": module.record(), "notes": searched.notes}
+    found |= {"agent": module.record(), "notes": searched.notes} | ({"driver": driver.record()} if driver else {})
     if searched.parameters is not None:
         save_agent(out.with_suffix(".agent"), _about(loaded, units, settings), searched.parameters)
     if searched.effects is not None:

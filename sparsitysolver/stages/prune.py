@@ -17,6 +17,7 @@ from sparsitysolver.pruning.masks import Pattern
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
 from sparsitysolver.records import Json, atomic_folder, identity, read_record, write_json
 from sparsitysolver.registry import SEARCHING, MethodRow, method
+from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.search.objectives import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
 from sparsitysolver.search.solve import solve
@@ -92,7 +93,12 @@ def _check(args: argparse.Namespace, row: MethodRow) -> None:
     if args.pattern and not (getattr(baseline(row.pruner), "PATTERNS", False) and row.allocator == UNIFORM):
         raise SparsitySolverError(f"method '{row.key}' has no N:M pattern; magnitude, wanda and sparsegpt have.")
     if row.allocator == SEARCHING and not args.strategy:
-        SearchSettings.from_options(_search_options(args, row))
+        algorithm = SearchSettings.from_options(_search_options(args, row)).algorithm
+        if algorithm in DRIVEN:
+            raise SparsitySolverError(
+                f"algorithm '{algorithm}' asks a chat model, which prune has no options for: find a strategy by "
+                "'sparsitysolver search' first, and give it by --strategy."
+            )
     if row.reconstruction == "task" and not (args.task or args.reconstruction_calibration):
         raise SparsitySolverError(f"method '{row.key}' reconstructs on a task's own text: name the task by --task.")
     if args.strategy and not row.allocator:

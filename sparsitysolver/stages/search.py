@@ -12,23 +12,25 @@ from sparsitysolver.search.agents import load_agent
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import solve
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, statistics_of
+from sparsitysolver.stages.driver import driver_of
 from sparsitysolver.stages.reward import reward_of
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the strategy to ``--out``, curve and agent beside it; a checkpoint lets the command go on after a stop."""
+    """Write the strategy to ``--out``, curve, agent and conversation beside it; after a stop the command goes on."""
     clock = Clock()
     settings, out = SearchSettings.from_options(vars(args)), Path(args.out)
     row = method(SEARCHING, settings.granularity)
     start = load_agent(args.warm_start) if args.warm_start else None
     if start is not None:
         start.check_kind(settings.algorithm, settings.granularity)
+    driver = driver_of(args, settings, out, tqdm.write)
     out.parent.mkdir(parents=True, exist_ok=True)
     assets, loaded = assets_of(args), open_model(args)
     windows = draw(calibration_of(args, row, loaded), loaded, assets)
     statistics = statistics_of(loaded, windows, args.stats, settings.granularity)
     reward = reward_of(args, settings, loaded)
-    strategy = solve(loaded, statistics, windows.record(), reward, settings, out, tqdm.write, start)
+    strategy = solve(loaded, statistics, windows.record(), reward, settings, out, tqdm.write, start, driver)
     strategy["run"] |= clock.record() | provenance(loaded.device, args.threads, {"search": settings.seed})
     write_record(out, strategy, "strategy")
     out.with_suffix(".checkpoint").unlink(missing_ok=True)

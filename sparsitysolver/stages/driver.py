@@ -1,0 +1,47 @@
+"""Who answers the prompts of a search: an endpoint, a local chat model or a recorded conversation."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from sparsitysolver.chat.conversation import Chat, Conversation, Replay
+from sparsitysolver.chat.endpoint import Endpoint
+from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.chat.transformers_model import TransformersModel
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.search.algorithms import DRIVEN
+from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.stages.common import assets_of
+
+
+def driver_of(args: argparse.Namespace, settings: SearchSettings, out: Path, say: Callable[[str], None]) -> Chat | None:
+    """The driver that the options name; None for an algorithm that asks nobody. The log goes beside ``out``.
+
+    Raises:
+        SparsitySolverError: options that are missing, contradict each other, or belong to another algorithm.
+    """
+    given = [name for name in ("chat_url", "chat_model", "replay", "chat_set") if getattr(args, name)]
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    if settings.algorithm not in DRIVEN:
+        if given:
+            raise SparsitySolverError(
+                f"algorithm '{settings.algorithm}' asks no chat model: leave out {options}, or take --algorithm "
+                f"{' or '.join(sorted(DRIVEN))}."
+            )
+        return None
+    if args.replay and len(given) > 1:
+        raise SparsitySolverError(f"a recorded conversation is replayed as it is: give --replay alone, not {options}.")
+    if args.replay:
+        return Replay(Path(args.replay))
+    if not args.chat_model:
+        raise SparsitySolverError(
+            f"algorithm '{settings.algorithm}' asks a chat model: give --chat-url URL and --chat-model NAME (an "
+            "endpoint), --chat-model FOLDER (a local model), or --replay FILE (a recorded conversation)"
+            f"{f'; {options} alone found' if given else ''}."
+        )
+    asking = ChatSettings.from_options(args.chat_set)
+    if args.chat_url:
+        driver = Endpoint(args.chat_url, args.chat_model, asking, say)
+    else:
+        driver = TransformersModel(args.chat_model, asking, args.device, args.dtype, assets_of(args))
+    return Conversation(driver, out.with_suffix(".chat.jsonl"), settings.seed, say)
