@@ -19,11 +19,10 @@ FOLDER = f"{RESULTS}/arena"
 
 
 class Arena:
-    """Searches of a grid at one budget; ``chat`` are the run's options of a chat model, none for most runs."""
+    """Searches of a grid at one budget."""
 
     def __init__(self, artefacts: Artefacts, config: Mapping[str, object]) -> None:
         self.artefacts, self.grid = artefacts, artefacts.grid
-        self.chat = {name: config[name] for name in ("chat_url", "chat_model", "replay") if config.get(name)}
         self.seeds = [str(index) for index in range(int(config.get("arena_seeds", definition()["seeds"])))]
         if not self.seeds:
             raise SparsitySolverError("arena_seeds=0: at least one seed is needed.")
@@ -31,7 +30,7 @@ class Arena:
     @property
     def entrants(self) -> list[str]:
         """Names of the searches that run; those that need a chat model run where one is given."""
-        return [name for name, entry in definition()["entrants"].items() if self.chat or not entry.get("chat")]
+        return [name for name, entry in definition()["entrants"].items() if self.grid.chat or not entry.get("chat")]
 
     def cells(self) -> list[Cell]:
         """One cell for every model, setting and seed: what all entrants share, named by the method that searches."""
@@ -57,7 +56,7 @@ class Arena:
         """An entrant's search as options of ``sparsitysolver search``."""
         entry = definition()["entrants"][entrant]
         own = {name: value for name, value in entry.items() if name not in ("label", "chat")}
-        chat = self.chat if entry.get("chat") else {}
+        chat = self.grid.chat if entry.get("chat") else {}
         seed = derive_seed(ARENA, cell.model, cell.row.granularity, cell.sparsity, entrant, cell.seed)
         asked = {
             **self.grid.searches[ARENA],

@@ -28,6 +28,7 @@ from sparsitysolver.registry import (
     models_table,
     tasks_table,
 )
+from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.seeds import derive_seed
 
 MINI = "mini"
@@ -304,6 +305,8 @@ class Artefacts:
         own = {"text": self.grid.task}
         if cell.row.reward == PER_TASK:
             own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
+        if self.algorithm(cell) in DRIVEN:
+            own |= self.grid.chat
         settings = (
             self.search_settings(cell) | own | {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
         )

@@ -59,6 +59,7 @@ class Grid:
         self.search_items: str = str(config.get("search_items") or "search")  # report: the paper's practice, flagged
         self.limit = _limit(config.get("limit") or settings.get("limit"))
         self.searches = _searches(settings, config)
+        self.chat = {name: str(config[name]) for name in ("chat_url", "chat_model", "replay") if config.get(name)}
         self.study_samples: list[int] = settings.get("study_samples", STUDY_SAMPLES)
         self.seeds = _seeds(config.get("seeds", [0]))
         self.models = self._models(config.get("models") or settings["models"])

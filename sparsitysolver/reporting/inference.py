@@ -10,6 +10,7 @@ AXES = ("model", "method", "label", "sparsity", "seed")
 SETTING = ("batch", "prompt_tokens", "new_tokens", "rounds", "threads", "device", "dtype")
 PHASES = ("prefill", "decode")
 SPEED = tuple(f"{phase}_{quantity}" for phase in PHASES for quantity in ("seconds", "tokens_per_second"))
+_SKIPPED = "skipped"
 _ENDS = {"": "value", "_low": "low", "_high": "high"}  # of a column's name, by field of the record
 SPEEDUP = tuple(f"{phase}_speedup{end}" for phase in PHASES for end in _ENDS)
 COLUMNS = (*AXES, *SETTING, "parameters", "weight_bytes", *SPEED, "peak_memory_bytes", *SPEEDUP)
@@ -28,16 +29,20 @@ def collect_inference(paths: Sequence[Path], out: Path) -> list[str]:
     rows, left_out = [], []
     for path in sorted(set(paths)):
         record = read_finite(path, "inference")
+        rows += rows_of(record)
         for entry in record["models"]:
-            if entry["status"] == "skipped":
+            if entry["status"] == _SKIPPED:
                 name = f"{record['model']['name']} {entry['method']} at sparsity {entry['sparsity']}"
                 left_out.append(f"left out: {name}: {entry['reason']}")
-            else:
-                rows.append(_row(record, entry))
     rows.sort(key=lambda row: tuple(row[column] for column in _ONE))
     refuse_duplicates(rows, _ONE, "inference")
     write_rows(out, COLUMNS, rows)
     return left_out
+
+
+def rows_of(record: Json) -> list[Json]:
+    """A row for every model that was measured, those that no pruner could make left out."""
+    return [_row(record, entry) for entry in record["models"] if entry["status"] != _SKIPPED]
 
 
 def _row(record: Json, entry: Json) -> Json:

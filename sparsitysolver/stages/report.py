@@ -53,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         page.add_argument("--results", type=Path, default=RESULTS)
         page.add_argument("--grid", default="tiny")
         page.add_argument("--out", type=Path, default=out)
+    own = what.add_parser("self-pruner", help="accuracy lost and speed gained at Self-Pruner's published compressions")
+    own.add_argument("cells", type=Path, help="collected cells")
+    own.add_argument("--inference", type=Path, required=True, help="record of bench inference")
+    own.add_argument("--out", type=Path, default=RESULTS / "self_pruner.csv")
     choice = what.add_parser("choice", help="config/auto.tsv: the best search by budget, from tables of arenas")
     choice.add_argument("files", nargs="+", type=Path, help="arena.csv files")
     choice.add_argument("--out", type=Path, default=Path("config/auto.tsv"))
@@ -117,6 +121,10 @@ def run(args: argparse.Namespace) -> int | None:
         from sparsitysolver.reporting.accepted import accept_command
 
         accept_command(args.cells, args.grid, args.out or RESULTS / "accepted" / f"{args.grid}.csv")
+    elif args.what == "self-pruner":
+        from sparsitysolver.reporting.self_pruner import self_pruner_command
+
+        self_pruner_command(args.cells, args.inference, args.out)
     elif args.what == "choice":
         from sparsitysolver.reporting.choice import choice_command
 
