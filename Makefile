@@ -12,7 +12,7 @@ OUT ?= redrawn
 REPORT_VENV := .venv-report
 REPORT_STAMP := $(REPORT_VENV)/.ready
 
-.PHONY: env report-env dev table2 regression test lint report figures readme clean
+.PHONY: env report-env dev table2 regression test lint report figures arena readme clean
 
 env: $(STAMP)
 
@@ -53,6 +53,9 @@ report: env
 # Tables and figures from RESULTS, a folder or a bundle of `sparsitysolver export`; nothing is measured.
 figures: $(if $(wildcard $(STAMP)),,report-env)
 	$(if $(wildcard $(STAMP)),$(BIN),$(REPORT_VENV)/bin)/python -m sparsitysolver.cli report redraw "$(RESULTS)" --out "$(OUT)"
+
+arena: env
+	$(BIN)/snakemake --cores $(CORES) results/arena.csv figures/arena.png results/transfer.csv results/self_pruner.csv
 
 readme: env
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv

@@ -19,6 +19,8 @@ RANK_COLUMNS = (
     *("test_spread", "rank", "difference", "low", "high", "p", "p_holm", "seconds_per_proposal"),
 )
 
+_SAME = 1e-9  # nats: seeds closer than this differ by rounding only, and there is nothing to test
+
 
 def ranks(studies: Sequence[Json], arena: Mapping[str, Any]) -> list[Json]:
     """A row per search (and allocation without one) of every problem, best mean test perplexity first.
@@ -92,7 +94,7 @@ def _against(runs: Sequence[Json], reference: Sequence[Json], seed: int) -> Json
     row = {name: float(100 * np.expm1(value)) for name, value in (("low", low), ("high", high))}
     row["difference"] = float(100 * np.expm1(differences.mean()))
     of_seeds = differences.mean(axis=1)
-    if len(of_seeds) > 1 and np.ptp(of_seeds) > 0:
+    if len(of_seeds) > 1 and np.ptp(of_seeds) > _SAME:
         row["p"] = float(stats.ttest_1samp(of_seeds, 0).pvalue)
     return row
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, read_json, write_text
+from sparsitysolver.reporting.arena_section import ARENA_SECTIONS
 from sparsitysolver.reporting.definition import METHOD
 from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.table_files import footnote_text
@@ -63,11 +64,18 @@ def _footnotes(notes: Sequence[Json], rows: list[str]) -> list[str]:
 
 
 def readme_command(readme: Path, results: Path, grid: str, tables: Sequence[str] = ("table2",)) -> None:
-    """``sparsitysolver report readme``: fill the sections of a page that are named like tables."""
+    """``sparsitysolver report readme``: fill the generated sections of a page.
+
+    Those named like tables are filled always. What the arena found is filled where its files are: it takes longer to
+    make than a table, and stays as it is otherwise.
+    """
     try:
         text = readme.read_text()
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no page at {readme}.") from error
     for name in tables:
         text = fill(text, name, table_section(results, name, grid))
+    for name, (file, section) in ARENA_SECTIONS.items():
+        if f"<!-- generated:{name} -->" in text and (results / file).is_file():
+            text = fill(text, name, f"{section(results / file)}\n\nGenerated from `{file}`; grid: {grid}.")
     write_text(readme, text)

@@ -11,7 +11,9 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import write_record
 from sparsitysolver.reporting.arena import arena_command
 from sparsitysolver.reporting.arena_ranks import ranks, two_level_interval
+from sparsitysolver.reporting.arena_section import pareto_section, ranks_section
 from sparsitysolver.reporting.choice import choice_command
+from sparsitysolver.reporting.readme import readme_command
 from sparsitysolver.search import choice
 
 WINDOWS = 40
@@ -155,6 +157,37 @@ def test_a_search_that_is_not_defined_is_an_error(files, tmp_path):
     write_record(tmp_path / "other.json", other, "arena")
     with pytest.raises(SparsitySolverError, match="'cmma'.*did you mean cma"):
         arena_command([*files, tmp_path / "other.json"], tmp_path / "arena.csv")
+
+
+def test_the_readme_gets_what_the_arena_found(tmp_path):
+    """By hand: CMA is 10% of a nat below PPO on the one problem, uniform 30% above."""
+    paths = []
+    for seed in range(2):
+        record = study(seed) | {
+            "pareto": [
+                {
+                    "sparsity": 0.3,
+                    "achieved_sparsity": 0.3,
+                    "predicted_change": 0.1,
+                    "test_ppl": 10.0 + seed,
+                    "uniform_test_ppl": 20.0,
+                }
+            ]
+        }
+        paths.append(tmp_path / f"{seed}.json")
+        write_record(paths[-1], record, "arena")
+    arena_command(paths, tmp_path / "arena.csv")
+    table = ranks_section(tmp_path / "arena_ranks.csv").splitlines()
+    assert "m, structured 0.2" in table[0]
+    assert [line.split("|")[1].strip() for line in table[2:6]] == ["CMA-ES", "PPO (the paper's)", "Random", "Uniform"]
+    assert "6.72 [-9.5%*]" in table[2] and "[" not in table[3] and "(no search) [+35.0%*]" in table[5]
+    assert "307,200 evaluated tokens" in table[-1]
+    line = pareto_section(tmp_path / "arena_pareto.csv").splitlines()[2]
+    assert [cell.strip() for cell in line.split("|")[1:-1]][3:] == ["0.3", "10.50", "20.00", "4.48"]
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- generated:arena -->\n<!-- /generated -->\n")
+    readme_command(readme, tmp_path, "tiny", tables=())
+    assert "6.72 [-9.5%*]" in readme.read_text() and "grid: tiny" in readme.read_text()
 
 
 def test_the_choice_is_the_lowest_mean_rank_of_a_budget(files, tmp_path, monkeypatch):

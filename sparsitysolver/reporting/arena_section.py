@@ -1,0 +1,76 @@
+"""What the arena found, short enough for the README."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sparsitysolver.reporting.arena import LINE, PARETO_COLUMNS
+from sparsitysolver.reporting.arena_ranks import AXES, RANK_COLUMNS
+from sparsitysolver.reporting.definition import DASH
+from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.frames import read_frame
+from sparsitysolver.reporting.markdown import markdown
+
+
+def ranks_section(path: Path) -> str:
+    """Test perplexity of every search and its difference from the paper's PPO, a column per problem, best first.
+
+    An asterisk marks differences whose interval over seeds and windows leaves out zero.
+    """
+    numbers = ("sparsity", "test_ppl", "rank", "difference", "low", "high", "seeds", "tokens", "evaluations")
+    frame = read_frame(path, RANK_COLUMNS, numbers, numbers)
+    problems = list(frame.groupby(list(AXES), sort=False))
+    order = frame.groupby("label", sort=False)["test_ppl"].apply(lambda ppl: float(np.log(ppl).mean())).sort_values()
+    rows = []
+    for label in order.index:
+        row = {"Search": label}
+        for (model, granularity, sparsity), group in problems:
+            own = group[group["label"] == label]
+            row[f"{model}, {granularity} {sparsity:g}"] = _entry(own.iloc[0]) if len(own) else DASH
+        rows.append(row)
+    seeds, tokens = int(frame["seeds"].max()), int(frame["tokens"].max())
+    # A budget is N evaluations of the search's own windows, which is what the reference makes.
+    note = (
+        f"Mean test perplexity over {seeds} seeds, {tokens:,} evaluated tokens a search; in brackets the difference "
+        "from the paper's PPO, with * where its 95% interval over seeds and windows leaves out zero."
+    )
+    return f"{markdown(pd.DataFrame(rows))}\n\n{note}"
+
+
+def _entry(row: pd.Series) -> str:
+    text = printed(None if np.isnan(row["test_ppl"]) else row["test_ppl"])
+    if row["status"] == LINE:
+        text = f"{text} (no search)"
+    if np.isnan(row["difference"]):
+        return text
+    mark = "*" if row["low"] > 0 or row["high"] < 0 else ""
+    return f"{text} [{row['difference']:+.1f}%{mark}]"
+
+
+def pareto_section(path: Path) -> str:
+    """Strategies of other sparsities from the surrogate's effects, beside uniform pruning; means over seeds."""
+    numbers = [name for name in PARETO_COLUMNS if name not in ("model", "granularity")]
+    frame = read_frame(path, PARETO_COLUMNS, numbers, numbers)
+    keys = ["model", "granularity", "measured_at", "sparsity"]
+    means = frame.groupby(keys, sort=False)[["test_ppl", "uniform_test_ppl", "dense_test_ppl"]].mean().reset_index()
+    rows = [
+        {
+            "Model": row["model"],
+            "Granularity": row["granularity"],
+            "Measured at": f"{row['measured_at']:g}",
+            "Sparsity": f"{row['sparsity']:g}",
+            "From the effects": printed(row["test_ppl"]),
+            "Uniform": printed(row["uniform_test_ppl"]),
+            "Dense": printed(row["dense_test_ppl"]),
+        }
+        for _, row in means.iterrows()
+    ]
+    return f"{markdown(pd.DataFrame(rows))}\n\nTest perplexity, means over {frame['seed'].nunique()} seeds."
+
+
+ARENA_SECTIONS: dict[str, tuple[str, Callable[[Path], str]]] = {
+    "arena": ("arena_ranks.csv", ranks_section),
+    "pareto": ("arena_pareto.csv", pareto_section),
+}
