@@ -11,7 +11,7 @@ from sparsitysolver.artefacts import SHARED, Artefacts, deciding, gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.needs import STUDIED
 from sparsitysolver.registry import methods_table
-from sparsitysolver.sources import prune_code, search_code, source_files, stage_code
+from sparsitysolver.sources import prune_code, search_code, source_files, stage_code, stamp
 
 min_version("9.27.1")
 

@@ -5,7 +5,7 @@ rule arena_search:
     input:
         ancient(preflight),
         unpack(lambda w: arena.inputs(problem(w))),
-        code=lambda w: search_code(arena.algorithm(w.entrant), grid.task),
+        code=lambda w: stamp(search_code(arena.algorithm(w.entrant), grid.task)),
     output:
         strategy=f"{arena_plan.FOLDER}/strategies/{{model}}/{{granularity}}/{{sparsity}}/{{seed}}/{{entrant}}/{{key}}.json",
         curve=f"{arena_plan.FOLDER}/strategies/{{model}}/{{granularity}}/{{sparsity}}/{{seed}}/{{entrant}}/{{key}}.curve.csv",
@@ -34,7 +34,7 @@ rule arena_score:
         unpack(lambda w: arena.inputs(problem(w))),
         strategies=lambda w: arena.strategies(problem(w)),
         definition="config/arena.yaml",
-        code=stage_code("arena_study", grid.task),
+        code=stamp(stage_code("arena_study", grid.task)),
     output:
         f"{arena_plan.FOLDER}/scores/{{model}}/{{granularity}}/{{sparsity}}/{{seed}}/{{key}}.json",
     log:
@@ -62,7 +62,7 @@ rule arena_table:
     input:
         scores=lambda w: arena.scores(),
         definition="config/arena.yaml",
-        code=source_files("sparsitysolver.reporting.arena"),
+        code=stamp(source_files("sparsitysolver.reporting.arena")),
     output:
         csv=f"{RESULTS}/arena.csv",
         curves=f"{RESULTS}/anytime_arena.csv",
@@ -89,7 +89,7 @@ rule arena_figure:
         definition="config/figures/arena.yaml",
         curves=f"{RESULTS}/anytime_arena.csv",
         style="sparsitysolver/reporting/plots/style.mplstyle",
-        code=source_files("figures.arena"),
+        code=stamp(source_files("figures.arena")),
     output:
         png="figures/arena.png",
         pdf="figures/arena.pdf",

@@ -6,7 +6,7 @@ rule audit:
         tables=expand("config/paper/table{number}.csv", number=range(1, 7)),
         claims=expand("config/paper/{name}", name=["quantities.csv", "costs.yaml", "labels.csv"]),
         registries=["config/models.tsv", "config/tasks.tsv"],
-        code=source_files("sparsitysolver.reporting.audit"),
+        code=stamp(source_files("sparsitysolver.reporting.audit")),
     output:
         f"{RESULTS}/audit.csv",
     log:

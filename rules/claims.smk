@@ -12,7 +12,7 @@ rule claims:
         claims="config/paper/claims.yaml",
         definitions=expand("config/tables/{table}.yaml", table=grid.tables()),
         published=expand("config/paper/{table}.csv", table=grid.tables()),
-        code=source_files("sparsitysolver.reporting.claims"),
+        code=stamp(source_files("sparsitysolver.reporting.claims")),
     output:
         f"{RESULTS}/claims.csv",
     log:

@@ -7,7 +7,7 @@ rule figure:
         definition="config/figures/{figure}.yaml",
         data=lambda w: artefacts.figure_files(w.figure),
         style="sparsitysolver/reporting/plots/style.mplstyle",
-        code=lambda w: source_files(f"figures.{w.figure}"),
+        code=lambda w: stamp(source_files(f"figures.{w.figure}")),
     output:
         png=report(
             "figures/{figure}.png",

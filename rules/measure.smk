@@ -4,7 +4,7 @@
 rule inference:
     input:
         models=lambda w: artefacts.timed_folders(w.model),
-        code=source_files("sparsitysolver.stages.inference"),
+        code=stamp(source_files("sparsitysolver.stages.inference")),
     output:
         f"{RESULTS}/inference/{{model}}/{{key}}.json",
     log:
@@ -30,7 +30,7 @@ rule inference:
 rule reconstruction_study:
     input:
         unpack(lambda w: artefacts.study_inputs(study(w))),
-        code=source_files("sparsitysolver.stages.reconstruction_study"),
+        code=stamp(source_files("sparsitysolver.stages.reconstruction_study")),
     output:
         f"{RESULTS}/reconstruction/{{model}}/{{sparsity}}/{{seed}}/{{key}}.json",
     log:

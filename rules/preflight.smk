@@ -4,7 +4,7 @@
 rule preflight:
     input:
         cell=lambda w: checks.dense_path(artefacts, w.model),
-        code=stage_code("preflight", grid.task),
+        code=stamp(stage_code("preflight", grid.task)),
     output:
         f"{RESULTS}/preflight/{{model}}/{{key}}.json",
     log:

@@ -3,7 +3,7 @@
 
 rule sample:
     input:
-        code=lambda w: stage_code("sample", w.draw.split("-")[0]),
+        code=lambda w: stamp(stage_code("sample", w.draw.split("-")[0])),
     output:
         ids=f"{RESULTS}/calibration/{{model}}/{{draw}}/{{key}}.npy",
         record=f"{RESULTS}/calibration/{{model}}/{{draw}}/{{key}}.npy.json",
@@ -28,7 +28,7 @@ rule sample:
 rule calibrate:
     input:
         ids=lambda w: artefacts.ids_path(w.model, w.draw),
-        code=stage_code("calibrate", grid.task),
+        code=stamp(stage_code("calibrate", grid.task)),
     output:
         f"{RESULTS}/statistics/{{model}}/{{granularity}}/{{draw}}/{{key}}.safetensors",
     log:
@@ -54,7 +54,7 @@ rule search:
     input:
         ancient(preflight),
         unpack(lambda w: artefacts.search_inputs(cell_of(w))),
-        code=lambda w: search_code(artefacts.algorithm(cell_of(w)), w.target),
+        code=lambda w: stamp(search_code(artefacts.algorithm(cell_of(w)), w.target)),
     output:
         strategy=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{target}}/{{key}}.json",
         curve=f"{RESULTS}/strategies/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{target}}/{{key}}.curve.csv",
@@ -83,7 +83,7 @@ rule prune:
     input:
         ancient(preflight),
         unpack(lambda w: artefacts.prune_inputs(cell_of(w))),
-        code=lambda w: prune_code(w.method),
+        code=lambda w: stamp(prune_code(w.method)),
     output:
         temp(directory(f"{RESULTS}/pruned/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{target}}/{{key}}")),
     log:
@@ -110,7 +110,7 @@ rule prune:
 rule evaluate:
     input:
         model=lambda w: [] if w.method == "dense" else artefacts.pruned_path(cell_of(w)),
-        code=lambda w: stage_code("evaluate", w.task),
+        code=lambda w: stamp(stage_code("evaluate", w.task)),
     output:
         f"{RESULTS}/cells/{{model}}/{{method}}/{{sparsity}}/{{seed}}/{{task}}/{{key}}.json",
     log:

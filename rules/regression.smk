@@ -9,7 +9,7 @@ localrules:
 use rule collect as collect_regression with:
     input:
         cells=lambda w: [artefacts.cell_path(cell) for cell in checks.regression_cells(grid)],
-        code=source_files("sparsitysolver.reporting.collect"),
+        code=stamp(source_files("sparsitysolver.reporting.collect")),
     output:
         cells=f"{RESULTS}/cells_regression.csv",
         samples=f"{RESULTS}/cells_regression.samples.npz",
@@ -28,7 +28,7 @@ rule regression:
         tolerances=["config/regression/tolerances.csv", "config/paper/tolerances.csv"],
         definition="config/regression/cells.yaml",
         published=expand("config/paper/{table}.csv", table=grid.tables()),
-        code=source_files("sparsitysolver.reporting.regression_files"),
+        code=stamp(source_files("sparsitysolver.reporting.regression_files")),
     output:
         f"{RESULTS}/regression.csv",
     log:

@@ -4,7 +4,7 @@
 rule collect:
     input:
         cells=lambda w: artefacts.collected(w.cells),
-        code=source_files("sparsitysolver.reporting.collect"),
+        code=stamp(source_files("sparsitysolver.reporting.collect")),
     output:
         cells=f"{RESULTS}/{{cells}}.csv",
         samples=f"{RESULTS}/{{cells}}.samples.npz",
@@ -25,7 +25,7 @@ rule collect:
 rule gather:
     input:
         files=lambda w: artefacts.collected(f"{w.kind}{w.of}"),
-        code=lambda w: source_files(f"sparsitysolver.reporting.{w.kind}"),
+        code=lambda w: stamp(source_files(f"sparsitysolver.reporting.{w.kind}")),
     output:
         f"{RESULTS}/{{kind}}{{of}}.csv",
     log:
@@ -49,7 +49,7 @@ rule table:
         curves=lambda w: artefacts.table_curves(w.table),
         definition="config/tables/{table}.yaml",
         published="config/paper/{table}.csv",
-        code=source_files("sparsitysolver.reporting.table_files"),
+        code=stamp(source_files("sparsitysolver.reporting.table_files")),
     output:
         report(
             f"{RESULTS}/{{table}}.csv",
@@ -87,7 +87,7 @@ rule settings_table:
     input:
         strategies=lambda w: artefacts.settings_strategies(),
         published="config/paper/table7.csv",
-        code=source_files("sparsitysolver.reporting.settings_table"),
+        code=stamp(source_files("sparsitysolver.reporting.settings_table")),
     output:
         f"{RESULTS}/table7.csv",
         f"{RESULTS}/table7_extended.csv",
@@ -118,7 +118,7 @@ rule paper_tables:
         pairs=expand(f"{RESULTS}/{{table}}.pairs.csv", table=grid.tables()),
         cells=f"{RESULTS}/cells.csv",
         tolerances="config/paper/tolerances.csv",
-        code=source_files("sparsitysolver.reporting.paper_tables"),
+        code=stamp(source_files("sparsitysolver.reporting.paper_tables")),
     output:
         "paper_tables.md",
     log:

@@ -6,7 +6,7 @@ from sparsitysolver import self_pruner_plan
 rule self_pruner_inference:
     input:
         models=lambda w: self_pruner_plan.timed_folders(artefacts),
-        code=source_files("sparsitysolver.stages.inference"),
+        code=stamp(source_files("sparsitysolver.stages.inference")),
     output:
         f"{RESULTS}/inference/{self_pruner_plan.NAME}/{{model}}/{{key}}.json",
     log:
@@ -30,7 +30,7 @@ rule self_pruner_inference:
 rule self_pruner_cells:
     input:
         cells=lambda w: self_pruner_plan.cells(artefacts),
-        code=source_files("sparsitysolver.reporting.collect"),
+        code=stamp(source_files("sparsitysolver.reporting.collect")),
     output:
         cells=f"{RESULTS}/cells_self_pruner.csv",
         samples=f"{RESULTS}/cells_self_pruner.samples.npz",
@@ -54,7 +54,7 @@ rule self_pruner_table:
         samples=f"{RESULTS}/cells_self_pruner.samples.npz",
         inference=lambda w: self_pruner_plan.inference_path(artefacts),
         definition="config/self_pruner.yaml",
-        code=source_files("sparsitysolver.reporting.self_pruner"),
+        code=stamp(source_files("sparsitysolver.reporting.self_pruner")),
     output:
         f"{RESULTS}/self_pruner.csv",
         f"{RESULTS}/self_pruner.md",

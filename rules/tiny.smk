@@ -3,7 +3,7 @@
 
 rule train_tiny:
     input:
-        code=source_files("sparsitysolver.models.train_tiny"),
+        code=stamp(source_files("sparsitysolver.models.train_tiny")),
     output:
         directory(f"{RESULTS}/trained/{{model}}"),
     log:

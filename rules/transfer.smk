@@ -7,7 +7,7 @@ rule transfer:
     input:
         ancient(preflight),
         unpack(lambda w: transfer_plan.inputs(artefacts, w.model)),
-        code=stage_code("transfer_study", grid.task),
+        code=stamp(stage_code("transfer_study", grid.task)),
     output:
         f"{RESULTS}/transfer/{{model}}/{{key}}.json",
     log:
@@ -34,7 +34,7 @@ rule transfer:
 rule transfer_matrix:
     input:
         records=lambda w: transfer_plan.records(artefacts),
-        code=source_files("sparsitysolver.reporting.transfer"),
+        code=stamp(source_files("sparsitysolver.reporting.transfer")),
     output:
         csv=f"{RESULTS}/transfer.csv",
         md=f"{RESULTS}/transfer.md",

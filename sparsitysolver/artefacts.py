@@ -2,7 +2,7 @@
 
 Every artefact's path ends in a content key over all that decides it: model, text, method row, settings, seeds. So a
 changed setting is another path, switching grids back and forth evaluates nothing twice, and two grids never mix.
-Source files are not in the keys: they are declared inputs of the rules.
+Source files are not in the keys: a stamp of them is an input of every rule.
 """
 
 import functools

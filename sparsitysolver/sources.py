@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import hashlib
 from pathlib import Path
 
 from sparsitysolver import ROOT
@@ -11,6 +12,8 @@ from sparsitysolver.search.algorithms import DRIVEN, module_of
 # Modules that cannot change a result: messages, times, locks, the command line itself.
 _NEUTRAL_NAMES = "cli preload errors provenance devices sources grid needs artefacts resources arena_plan"
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
+
+STAMPS = Path("results") / ".code"  # beside what was made with that code
 
 # What only zero-shot tasks need: editing it must not plan perplexity anew.
 _TASK_CODE = (
@@ -68,6 +71,26 @@ def search_code(algorithm: str, task: str) -> tuple[str, ...]:
     without = (*(() if is_zero_shot(task) else _TASK_CODE), *(() if algorithm in DRIVEN else _CHAT_CODE))
     modules = ("sparsitysolver.stages.search", module_of(algorithm))
     return tuple(sorted({file for module in modules for file in source_files(module, without=without)}))
+
+
+@functools.cache
+def stamp(files: tuple[str, ...]) -> str:
+    """An empty file that stands for the content of source files: what a rule declares of its code.
+
+    Its name is a hash over them, so an edit is another input, and taking it back is the old one again, whatever the
+    times of files say. One input in place of forty keeps Snakemake quick.
+    """
+    digest = hashlib.sha256("".join(f"{name} {_sha256(name)}\n" for name in files).encode()).hexdigest()
+    path = ROOT / STAMPS / digest[:16]
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return str(path.relative_to(ROOT))
+
+
+@functools.cache
+def _sha256(name: str) -> str:
+    return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
 
 
 def _file(module: str) -> Path | None:

@@ -130,6 +130,20 @@ def test_editing_the_search_replans_searched_cells_alone(finished: Path) -> None
     finally:
         source.write_text(text)
     assert set(re.findall(r"prune by (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
+    assert "prune by" not in planned(finished, *SMALL)  # the edit was taken back
+
+
+@pytest.mark.dag
+def test_editing_a_pruner_replans_its_cells_although_pruned_models_are_gone(finished: Path) -> None:
+    source = finished / "baselines/flap.py"
+    text = source.read_text()
+    try:
+        source.write_text(text + "\n# edited\n")
+        plan = planned(finished, *SMALL)
+    finally:
+        source.write_text(text)
+    assert set(re.findall(r"prune by (\w+)", plan)) == {"flap"}
+    assert set(re.findall(r"evaluate (\w+) at", plan)) == {"flap"}
 
 
 @pytest.mark.dag

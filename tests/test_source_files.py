@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sparsitysolver import ROOT
+from sparsitysolver import ROOT, sources
 from sparsitysolver.sources import NEUTRAL, source_files
 
 # Imports one stage after the other, each as if it were the first; a line of module names for each.
@@ -92,3 +92,24 @@ def test_a_figure_needs_its_script_and_what_that_draws_with():
 
 def test_unknown_modules_have_no_files():
     assert source_files("torch") == source_files("sparsitysolver.nothing") == ()
+
+
+def test_a_stamp_stands_for_content(tmp_path, monkeypatch):
+    """Another content is another stamp, the old content the old one; other files change nothing."""
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(name)
+
+    def stamp(*files):
+        sources.stamp.cache_clear()
+        sources._sha256.cache_clear()
+        return sources.stamp(files)
+
+    first = stamp("a.py")
+    made = (tmp_path / first).stat().st_mtime_ns
+    assert stamp("a.py", "b.py") != first
+    (tmp_path / "a.py").write_text("edited")
+    second = stamp("a.py")
+    assert second != first and (tmp_path / second).is_file()
+    (tmp_path / "a.py").write_text("a.py")
+    assert stamp("a.py") == first and (tmp_path / first).stat().st_mtime_ns == made
