@@ -1,6 +1,7 @@
 """SparsitySolver: from models to tables. Every rule is one subcommand of `sparsitysolver` that also works by hand."""
 
 import sys
+from pathlib import Path
 
 from snakemake.utils import min_version
 

@@ -103,9 +103,9 @@ rule arena_figure:
         mem_mb=1000,
         runtime=5,
     params:
-        results=RESULTS,
+        folder=lambda w, input: Path(input.curves).parent,
         out=lambda w, output: output.png.removesuffix(".png"),
     message:
         "draw the arena's anytime curves"
     shell:
-        "python {input.script} --results {params.results} --out {params.out} > {log} 2>&1"
+        "python {input.script} --results {params.folder} --out {params.out} > {log} 2>&1"

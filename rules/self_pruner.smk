@@ -56,8 +56,8 @@ rule self_pruner_table:
         definition="config/self_pruner.yaml",
         code=stamp(source_files("sparsitysolver.reporting.self_pruner")),
     output:
-        f"{RESULTS}/self_pruner.csv",
-        f"{RESULTS}/self_pruner.md",
+        csv=f"{RESULTS}/self_pruner.csv",
+        md=f"{RESULTS}/self_pruner.md",
     log:
         "logs/self_pruner.log",
     conda:
@@ -69,4 +69,4 @@ rule self_pruner_table:
     message:
         "write Self-Pruner's table"
     shell:
-        "sparsitysolver report self-pruner {input.cells} --inference {input.inference} --out {output[0]} > {log} 2>&1"
+        "sparsitysolver report self-pruner {input.cells} --inference {input.inference} --out {output.csv} > {log} 2>&1"
