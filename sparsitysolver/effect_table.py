@@ -83,6 +83,7 @@ def strategy_of(table: Json, sparsity: float, sha256: str) -> Json:
         "algorithm": "surrogate_table",
         "table_sha256": sha256,
         "measured_at": table["sparsity"],
+        **table["measured_on"],
         "criterion": table["criterion"],
         "predicted_change": predicted(table, kept),
         "evaluations": 0,

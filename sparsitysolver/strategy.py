@@ -9,6 +9,8 @@ from sparsitysolver.pruning.units import STRUCTURED, Unit, achieved_sparsity
 from sparsitysolver.records import Json, read_record
 
 FORMAT = 1
+# What a search has seen: cells judge leakage by it, and what comes of a strategy has seen no less than its origin.
+SEEN = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")
 
 
 def make_strategy(

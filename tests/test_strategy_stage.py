@@ -181,6 +181,7 @@ def test_a_strategy_of_any_sparsity_from_measured_effects(tmp_path, capsys):
         "granularity": "structured",
         "sparsity": 0.2,
         "criterion": "l2",
+        "measured_on": {"text": "mini", "reward_split": "validation"},
         "units": [
             {"name": "layers.0.mha", "kind": "mha", "changes": [4.0, 0.0, -0.5], **unit},
             {"name": "layers.0.ffn", "kind": "ffn", "changes": [0.4, 0.0, 0.0], **unit},
@@ -193,5 +194,6 @@ def test_a_strategy_of_any_sparsity_from_measured_effects(tmp_path, capsys):
     assert [unit["kept"] for unit in strategy["units"]] == [10, 2]
     assert strategy["found"]["predicted_change"] == pytest.approx(-0.5 + 0.3)
     assert strategy["found"]["evaluations"] == 0
+    assert strategy["found"]["reward_split"] == "validation"  # leakage is judged by it
     assert main(["strategy", "solve", str(out), "--sparsity", "0.4", "--out", str(out)]) == 2
     assert "effects" in capsys.readouterr().err

@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from sparsitysolver.pruning.transfer import Point, transferred_counts
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.records import Json, content_key, identity
-from sparsitysolver.strategy import make_strategy
-
-# What a search has seen: cells judge leakage by it, and a transferred strategy has seen no less than its origin.
-_SEEN = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")
+from sparsitysolver.strategy import SEEN, make_strategy
 
 
 def points_of(strategy: Json) -> list[Point]:
@@ -36,6 +33,6 @@ def transferred(strategy: Json, units: Sequence[Unit], model: Json, sparsity: fl
         "strategy_model": strategy["model"],
         "strategy_algorithm": origin["algorithm"],
         "strategy_sparsity": strategy["target_sparsity"],
-        **{name: origin[name] for name in _SEEN if name in origin},
+        **{name: origin[name] for name in SEEN if name in origin},
     }
     return make_strategy(units, kept, target, model, found, strategy.get("seed"), granularity=strategy["granularity"])

@@ -30,7 +30,7 @@ from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.searched import Searched
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.statistics.collect import Statistics
-from sparsitysolver.strategy import make_strategy
+from sparsitysolver.strategy import SEEN, make_strategy
 
 
 def solve(
@@ -103,7 +103,7 @@ def _table(loaded: LoadedModel, problem: Problem, searched: Searched, settings: 
         "granularity": settings.granularity,
         "sparsity": settings.sparsity,
         "criterion": settings.chosen_criterion,
-        "reward": {name: found[name] for name in ("text", "text_sha256", "seqlen", "task") if name in found},
+        "measured_on": {name: found[name] for name in SEEN if name in found},
     }
     (kept,) = searched.candidates.values()
     return make_table(problem.units, kept, searched.effects, about)

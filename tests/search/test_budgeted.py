@@ -13,8 +13,9 @@ from sparsitysolver.pruning.budget import default_bounds, projection
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, units_of
 from sparsitysolver.records import identity, validate
-from sparsitysolver.search import evopress, fastforward, two_rate
-from sparsitysolver.search.algorithms import algorithm
+from sparsitysolver.search import evopress, fastforward, settings, two_rate
+from sparsitysolver.search.algorithms import ALGORITHMS, algorithm
+from sparsitysolver.search.choice import choose
 from sparsitysolver.search.evolution import Arithmetic, Individual, evolve
 from sparsitysolver.search.journal import progress_bar
 from sparsitysolver.search.objectives import PerplexityObjective, inverse_ppl
@@ -334,3 +335,19 @@ def test_a_surrogates_table_is_an_artefact(tmp_path):
     other = effect_table.strategy_of(table, 0.3, "sha")
     validate(other, "strategy", "x")
     assert other["achieved_sparsity"] >= 0.3 and np.isfinite(other["found"]["predicted_change"])
+
+
+def test_auto_is_what_the_arena_found_best(tmp_path, monkeypatch, capsys):
+    """The strategy is that of the algorithm itself, and says so."""
+    asked = []
+    monkeypatch.setattr(settings, "choose", lambda *budget: asked.append(budget) or "two_rate")
+    auto = search(tmp_path, algorithm="auto", episodes=20)
+    assert asked == [("structured", 20, len(auto["units"]))]
+    assert auto["found"]["algorithm"] == "two_rate"
+    assert "auto: two_rate" in capsys.readouterr().out
+    assert identity(auto) == identity(search(tmp_path, "own", algorithm="two_rate", episodes=20))
+
+
+@pytest.mark.parametrize("granularity", ["structured", "unstructured"])
+def test_the_shipped_choice_names_an_algorithm_for_every_budget(granularity):
+    assert all(choose(granularity, episodes, 20) in ALGORITHMS for episodes in (1, 50, 10_000))
