@@ -13,7 +13,7 @@ from sparsitysolver.registry import models_table
 
 CELLS, CURVES, STRATEGIES = "cells", "curves", "strategies"
 INFERENCE, RECONSTRUCTION, ANYTIME = "inference", "reconstruction", "anytime"
-_AXES = ("model", "method", "algorithm", "sparsity", "seed")  # what a row is called in messages, as far as it has these
+_AXES = ("model", "method", "sparsity", "seed")  # what a row is called in messages, as far as it has these; searches alone have no method
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def _numbers(path: Path, texts: pd.DataFrame, column: str, may_lack: Callable[[s
 
 def row_name(frame: pd.DataFrame, line: int) -> str:
     """What a row is called in messages: its model, method, sparsity and seed."""
-    parts = [frame.loc[line, axis] for axis in _AXES if axis in frame]
+    axes = [axis if axis in frame else {"method": "algorithm"}.get(axis, axis) for axis in _AXES]
+    parts = [frame.loc[line, axis] for axis in axes if axis in frame]
     return " × ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
 
 
