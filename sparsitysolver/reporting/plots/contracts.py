@@ -13,7 +13,8 @@ from sparsitysolver.registry import models_table
 
 CELLS, CURVES, STRATEGIES = "cells", "curves", "strategies"
 INFERENCE, RECONSTRUCTION, ANYTIME = "inference", "reconstruction", "anytime"
-_AXES = ("model", "method", "sparsity", "seed")  # what a row is called in messages, as far as it has these; searches alone have no method
+# What a row is called in messages, as far as it has these; searches of the arena have no method.
+_AXES = ("model", "method", "sparsity", "seed")
 
 
 @dataclass(frozen=True)
