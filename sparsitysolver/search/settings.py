@@ -23,7 +23,8 @@ class SearchSettings:
 
     ``reward_windows`` and ``rescore_windows`` count windows spread evenly over the reward split, 0 for all of them;
     the ``rescore_top`` best episodes and the algorithm's own candidate (one more episode where it has none) are scored
-    again on ``rescore_windows`` before one is chosen. With reward ``accuracy`` the same holds for items of ``task``.
+    again on ``rescore_windows`` before one is chosen. With reward ``accuracy`` the same holds for items of ``task``: all
+    of a large task would cost more than the search itself.
     ``episodes`` is the budget: so many evaluations of ``reward_windows``, or the same number of tokens in evaluations
     of other sizes. ``criterion``, ``a_min`` and ``a_max`` of None are the granularity's own, ``budget`` of None is the
     algorithm's.
@@ -40,7 +41,7 @@ class SearchSettings:
     rescore_windows: int = 32
     task: str | None = None
     reward_items: int = 64
-    rescore_items: int = 0
+    rescore_items: int = 512
     rescore_top: int = 5
     budget: str | None = None
     a_min: float | None = None
