@@ -1,7 +1,7 @@
 """The same sparsity for every layer."""
 
 from sparsitysolver.pruning.job import Job
-from sparsitysolver.pruning.units import UNSTRUCTURED, uniform_columns, uniform_counts
+from sparsitysolver.pruning.units import uniform_kept
 
 NAME = "Uniform"
 REFERENCE = "SparsitySolver, table 5 ('Recon' row): the same preserved ratio 1 - P for all units"
@@ -9,6 +9,4 @@ REFERENCE = "SparsitySolver, table 5 ('Recon' row): the same preserved ratio 1 -
 
 def allocate(job: Job) -> list[int]:
     """Groups max(1, round(G(1-P))), then as many neurons as the layer's budget holds; columns of every matrix alike."""
-    if job.granularity == UNSTRUCTURED:
-        return uniform_columns(job.units, job.sparsity)
-    return uniform_counts(job.units, job.sparsity)
+    return uniform_kept(job.units, job.sparsity, job.granularity)

@@ -23,9 +23,10 @@ class Arena:
 
     def __init__(self, artefacts: Artefacts, config: Mapping[str, object]) -> None:
         self.artefacts, self.grid = artefacts, artefacts.grid
-        self.seeds = [str(index) for index in range(int(config.get("arena_seeds", definition()["seeds"])))]
-        if not self.seeds:
-            raise SparsitySolverError("arena_seeds=0: at least one seed is needed.")
+        asked = str(config.get("arena_seeds", definition()["seeds"]))
+        if not asked.isdigit() or int(asked) < 1:
+            raise SparsitySolverError(f"arena_seeds={asked}: a number of seeds of at least 1 is needed.")
+        self.seeds = [str(index) for index in range(int(asked))]
 
     @property
     def entrants(self) -> list[str]:

@@ -7,6 +7,7 @@ Source files are not in the keys: a stamp of them is an input of every rule.
 
 import functools
 import hashlib
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -306,7 +307,7 @@ class Artefacts:
         if cell.row.reward == PER_TASK:
             own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
         if self.algorithm(cell) in DRIVEN:
-            own |= self.grid.chat
+            own |= {name: shlex.quote(value) for name, value in self.grid.chat.items()}
         settings = (
             self.search_settings(cell) | own | {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
         )

@@ -55,6 +55,7 @@ def test_final_perplexity_is_that_of_the_pruned_model(place, capsys):
     assert record["searches"][0]["anytime"][-1]["tokens"] == 30 * 2 * 16
     assert [line["algorithm"] for line in record["lines"]] == ["uniform", "owl", "ramp"]
     assert all(line["achieved_sparsity"] >= 0.2 for line in record["lines"])
+    assert [point["sparsity"] for point in record["pareto"]] == [0.1, 0.2, 0.3, 0.4]
     assert record["pareto"][0]["sparsity"] == 0.1 and record["pareto"][0]["achieved_sparsity"] >= 0.1
 
 
@@ -80,3 +81,11 @@ def test_the_grid_plans_every_search_with_every_seed():
         check=False,
     )
     assert result.stdout.count("arena, self_pruner at") == 10
+
+
+@pytest.mark.parametrize("seeds", ["0", "two"])
+def test_a_number_of_seeds_that_is_none(seeds):
+    command = [sys.executable, "-m", "snakemake", "-n", "results/arena.csv", "--config", f"arena_seeds={seeds}"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode != 0 and "Traceback" not in result.stderr
+    assert f"arena_seeds={seeds}: a number of seeds of at least 1 is needed" in result.stderr

@@ -96,6 +96,11 @@ def columns_at(units: Sequence[Unit], sparsities: Sequence[float | Fraction]) ->
     return [unit.size - int(unit.size * sparsity) for unit, sparsity in zip(units, sparsities, strict=True)]
 
 
+def uniform_kept(units: Sequence[Unit], sparsity: float, granularity: str) -> list[int]:
+    """Uniform pruning of a granularity: the line that searches and baselines are measured by."""
+    return (uniform_counts if granularity == STRUCTURED else uniform_columns)(units, sparsity)
+
+
 def uniform_columns(units: Sequence[Unit], sparsity: float) -> list[int]:
     """The same sparsity for every matrix; exact for decimal sparsities such as 0.7."""
     return columns_at(units, [Fraction(str(check_sparsity(sparsity)))] * len(units))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sparsitysolver.arena_definition import definition
-from sparsitysolver.errors import unknown_name
+from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records import Json, write_text
 from sparsitysolver.reporting.arena_ranks import RANK_COLUMNS, ranks
 from sparsitysolver.reporting.markdown import markdown
@@ -43,6 +43,7 @@ def arena_command(records: Sequence[Path], out: Path) -> None:
     arena = definition()
     for study in studies:
         _check_names(study, arena)
+    _check_alike(studies)
     rows = [row for study in studies for row in _rows(study, arena)]
     write_rows(out, COLUMNS, rows + list(_not_run(studies, arena)))
     curves = out.with_name("anytime_arena.csv")
@@ -58,6 +59,28 @@ def _check_names(study: Json, arena: Mapping[str, Any]) -> None:
         for found in study[kind]:
             if found["algorithm"] not in known:
                 raise unknown_name("entrant of config/arena.yaml", found["algorithm"], known)
+
+
+def _check_alike(studies: Sequence[Json]) -> None:
+    """Seeds of one problem are compared in pairs: they need the same searches, on the same windows."""
+    first: dict[tuple[Any, ...], Json] = {}
+    for study in studies:
+        key = tuple(_place(study)[axis] for axis in AXES)
+        other = first.setdefault(key, study)
+        for what, of in (("searches", _searched), ("windows", _windows)):
+            if of(study) != of(other):
+                raise SparsitySolverError(
+                    f"seeds {other['seed']} and {study['seed']} of {', '.join(map(str, key))} have different {what}: "
+                    f"{of(other)} and {of(study)}. Make one of them anew."
+                )
+
+
+def _searched(study: Json) -> list[str]:
+    return sorted(search["algorithm"] for search in study["searches"])
+
+
+def _windows(study: Json) -> Json:
+    return {split: (one.get("text_sha256"), one["windows"]) for split, one in study["fingerprints"].items()}
 
 
 def _place(study: Json) -> Json:

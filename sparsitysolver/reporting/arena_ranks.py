@@ -38,7 +38,7 @@ def ranks(studies: Sequence[Json], arena: Mapping[str, Any]) -> list[Json]:
     for key, members in problems.items():
         of_problem = [dict(zip(AXES, key, strict=True)) | row for row in _problem(key, members, arena)]
         _adjust(of_problem)
-        rows += sorted(of_problem, key=lambda row: (row["test_ppl"] is None, row["test_ppl"]))
+        rows += sorted(of_problem, key=lambda row: _or_infinite(row["test_ppl"]))
     return rows
 
 

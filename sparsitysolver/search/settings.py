@@ -23,11 +23,10 @@ class SearchSettings:
 
     ``reward_windows`` and ``rescore_windows`` count windows spread evenly over the reward split, 0 for all of them;
     the ``rescore_top`` best episodes and the algorithm's own candidate (one more episode where it has none) are scored
-    again on ``rescore_windows`` before one is chosen. With reward ``accuracy`` the same holds for items of ``task``: all
-    of a large task would cost more than the search itself.
-    ``episodes`` is the budget: so many evaluations of ``reward_windows``, or the same number of tokens in evaluations
-    of other sizes. ``criterion``, ``a_min`` and ``a_max`` of None are the granularity's own, ``budget`` of None is the
-    algorithm's.
+    again on ``rescore_windows`` before one is chosen. With reward ``accuracy`` the same holds for items of ``task``,
+    where all of a large task would cost more than the search itself. ``episodes`` is the budget: so many evaluations
+    of ``reward_windows``, or the same number of tokens in evaluations of other sizes. ``criterion``, ``a_min`` and
+    ``a_max`` of None are the granularity's own, ``budget`` of None is the algorithm's.
     """
 
     algorithm: str = "ppo"

@@ -12,14 +12,7 @@ from sparsitysolver.effect_table import make_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.pruning.budget import budget_rule
-from sparsitysolver.pruning.units import (
-    STRUCTURED,
-    Unit,
-    achieved_sparsity,
-    uniform_columns,
-    uniform_counts,
-    units_of,
-)
+from sparsitysolver.pruning.units import Unit, achieved_sparsity, uniform_kept, units_of
 from sparsitysolver.records import Json, content_key, write_record
 from sparsitysolver.search.agents import Agent, save_agent
 from sparsitysolver.search.algorithms import AUTO, algorithm
@@ -68,18 +61,10 @@ def solve(
     spent = journal.seconds - sum(episode.seconds for episode in journal.episodes)
     rescore = make_objective(loaded, engine, reward, settings, settings.rescore_windows, settings.rescore_items)
     candidates = _rescore(problem, journal, searched, rescore, settings)
-    chosen = max(candidates, key=lambda candidate: candidate["rescored_reward"])
-    if chosen["rescored_reward"] <= 0:
-        raise SparsitySolverError(
-            f"no candidate of the search earns a reward (finite perplexity, or accuracy) at sparsity "
-            f"{settings.sparsity}: take a lower --sparsity or another --dtype."
-        )
+    chosen = _best(candidates, settings.sparsity)
     found = _found(problem, journal, candidates, chosen, reward, rescore, settings)
     found |= {"agent": module.record(), "notes": searched.notes} | ({"driver": driver.record()} if driver else {})
-    if searched.parameters is not None:
-        save_agent(out.with_suffix(".agent"), _about(loaded, units, settings), searched.parameters)
-    if searched.effects is not None:
-        write_record(out.with_suffix(".effects.json"), _table(loaded, problem, searched, settings, found), "effects")
+    _save_learned(out, loaded, problem, searched, settings, found)
     return make_strategy(
         problem.units,
         chosen["kept"],
@@ -94,6 +79,27 @@ def solve(
         },
         settings.granularity,
     )
+
+
+def _best(candidates: list[dict[str, Any]], sparsity: float) -> dict[str, Any]:
+    """The candidate of the highest reward when scored again; an error where none earns one."""
+    chosen = max(candidates, key=lambda candidate: candidate["rescored_reward"])
+    if chosen["rescored_reward"] <= 0:
+        raise SparsitySolverError(
+            f"no candidate of the search earns a reward (finite perplexity, or accuracy) at sparsity {sparsity}: take "
+            "a lower --sparsity or another --dtype."
+        )
+    return chosen
+
+
+def _save_learned(
+    out: Path, loaded: LoadedModel, problem: Problem, searched: Searched, settings: SearchSettings, found: Json
+) -> None:
+    """What a search learned besides its strategy: an agent, or measured effects."""
+    if searched.parameters is not None:
+        save_agent(out.with_suffix(".agent"), _about(loaded, problem.units, settings), searched.parameters)
+    if searched.effects is not None:
+        write_record(out.with_suffix(".effects.json"), _table(loaded, problem, searched, settings, found), "effects")
 
 
 def _table(loaded: LoadedModel, problem: Problem, searched: Searched, settings: SearchSettings, found: Json) -> Json:
@@ -219,9 +225,8 @@ def _found(
 
 def _uniform(problem: Problem, settings: SearchSettings) -> tuple[Json, int]:
     """Perplexity and reward of uniform pruning, and the evaluations spent; null where it cannot meet the budget."""
-    rule = uniform_counts if settings.granularity == STRUCTURED else uniform_columns
     try:
-        kept = rule(problem.units, settings.sparsity)
+        kept = uniform_kept(problem.units, settings.sparsity, settings.granularity)
     except SparsitySolverError:
         return {"ppl": None, "reward": None}, 0
     ppl, reward = problem.score(kept)

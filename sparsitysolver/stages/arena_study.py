@@ -3,7 +3,7 @@
 import argparse
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from sparsitysolver.arena_definition import definition, entrant_of
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import Windows, cut_windows, spread
-from sparsitysolver.effect_table import predicted, read_table, solve
+from sparsitysolver.effect_table import predicted, reach, read_table, solve
 from sparsitysolver.effect_table import units_of as table_units
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
@@ -24,13 +24,11 @@ from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.pruning.budget import Bounds, projection
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.units import (
-    STRUCTURED,
     UNSTRUCTURED,
     Unit,
     achieved_sparsity,
     check_sparsity,
-    uniform_columns,
-    uniform_counts,
+    uniform_kept,
     units_of,
 )
 from sparsitysolver.records import Json, content_key, identity, write_record
@@ -59,6 +57,10 @@ class Judge:
         if tuple(kept) not in self._known:
             self._known[tuple(kept)] = perplexity(self.engine.losses(kept, self.validation))
         return _finite(self._known[tuple(kept)])
+
+    def test_ppl(self, kept: Sequence[int]) -> float | None:
+        """Perplexity on the test windows, None where it is not finite."""
+        return _finite(perplexity(self.engine.losses(kept, self.test)))
 
     def final(self, kept: Sequence[int]) -> Json:
         """Both perplexities of a final strategy, and the test windows' mean losses (nats per token)."""
@@ -135,7 +137,7 @@ def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics
     found = []
     for name, line in definition()["lines"].items():
         if name == UNIFORM:
-            kept = (uniform_counts if args.granularity == STRUCTURED else uniform_columns)(units, args.sparsity)
+            kept = uniform_kept(units, args.sparsity, args.granularity)
         else:
             options = {key: str(value) for key, value in line.get("options", {}).items()}
             job = Job(
@@ -165,7 +167,7 @@ def _windows(args: argparse.Namespace, loaded: LoadedModel, split: str) -> Windo
     windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen))
     wanted = min(definition()[f"{split}_windows"], windows.total_windows)
     ids = windows.ids[spread(windows.total_windows, wanted)]
-    return Windows(ids, text, windows.total_tokens, windows.total_windows, windows.bos)
+    return replace(windows, ids=ids)
 
 
 def _tensor(windows: Windows) -> torch.Tensor:
@@ -202,22 +204,21 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
 def _pareto(judge: Judge, found: Sequence[tuple[Path, Json]], args: argparse.Namespace) -> list[Json]:
     """Other budgets' strategies from the effects that a surrogate search measured, beside uniform ones."""
     settings = next((s for s in definition()["settings"] if s["granularity"] == args.granularity), {})
-    tables = [
-        path.with_suffix(".effects.json") for path, strategy in found if strategy["found"]["algorithm"] == SURROGATE
-    ]
+    searches = [path for path, strategy in found if strategy["found"]["algorithm"] == SURROGATE]
     points = []
-    for table in [read_table(path) for path in tables[:1] if path.is_file()]:
+    for path in searches[:1]:
+        table = read_table(path.with_suffix(".effects.json"))
         units = table_units(table)
-        for sparsity in settings.get("pareto", []):
+        for sparsity in (one for one in settings.get("pareto", []) if one <= reach(table)):
             kept = solve(table, sparsity)
-            rule = uniform_counts if args.granularity == STRUCTURED else uniform_columns
+            uniform = uniform_kept(units, sparsity, args.granularity)
             points.append(
                 {
                     "sparsity": sparsity,
                     "achieved_sparsity": round(achieved_sparsity(units, kept), 10),
                     "predicted_change": predicted(table, kept),
-                    "test_ppl": judge.final(kept)["test_ppl"],
-                    "uniform_test_ppl": judge.final(rule(units, sparsity))["test_ppl"],
+                    "test_ppl": judge.test_ppl(kept),
+                    "uniform_test_ppl": judge.test_ppl(uniform),
                 }
             )
     return points

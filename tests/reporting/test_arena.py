@@ -151,6 +151,27 @@ def test_one_problem_twice_is_an_error(files, tmp_path):
         arena_command([*files, again], tmp_path / "arena.csv")
 
 
+def test_seeds_that_cannot_be_paired_are_an_error(files, tmp_path):
+    fewer = study(7)
+    fewer["searches"] = fewer["searches"][:2]
+    write_record(tmp_path / "fewer.json", fewer, "arena")
+    with pytest.raises(SparsitySolverError, match=r"seeds 0 and 7 of m, structured, 0\.2 have different searches"):
+        arena_command([*files, tmp_path / "fewer.json"], tmp_path / "arena.csv")
+    other = study(7)
+    other["fingerprints"]["test"]["windows"] = 10
+    write_record(tmp_path / "other.json", other, "arena")
+    with pytest.raises(SparsitySolverError, match="different windows"):
+        arena_command([*files, tmp_path / "other.json"], tmp_path / "arena.csv")
+
+
+def test_several_broken_models_come_last():
+    studies = [study(0), study(1)]
+    for record in studies:
+        for search in record["searches"][1:]:
+            search |= {"test_ppl": None, "test_losses": [], "validation_ppl": None}
+    assert [row["algorithm"] for row in ranks(studies, ARENA)][-2:] == ["cma", "random"]
+
+
 def test_a_search_that_is_not_defined_is_an_error(files, tmp_path):
     other = copy.deepcopy(study(7))
     other["searches"][0]["algorithm"] = "cmma"
