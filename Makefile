@@ -57,6 +57,7 @@ figures: $(if $(wildcard $(STAMP)),,report-env)
 arena: env
 	$(BIN)/snakemake --cores $(CORES) results/arena.csv figures/arena.png results/transfer.csv results/self_pruner.csv
 
+# Fills what the page generates: Table 2, made first, and the arena's tables where `make arena` was run.
 readme: env
 	$(BIN)/snakemake --cores $(CORES) results/table2.csv
 	$(BIN)/sparsitysolver report readme

@@ -106,15 +106,21 @@ def test_nothing_is_done_twice(finished: Path) -> None:
     assert "Nothing to be done" in planned(finished, *SMALL)
 
 
-@pytest.mark.dag
-def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
-    source = finished / "baselines/flap.py"
+def planned_after_editing(folder: Path, name: str) -> str:
+    """The plan while a source file is another one."""
+    source = folder / name
     text = source.read_text()
     try:
         source.write_text(text + "\n# edited\n")
-        plan = planned(finished, *SMALL)
+        return planned(folder, *SMALL)
     finally:
         source.write_text(text)
+
+
+@pytest.mark.dag
+def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
+    """Although its pruned models are gone, being temporary."""
+    plan = planned_after_editing(finished, "baselines/flap.py")
     assert set(re.findall(r"prune by (\w+)", plan)) == {"flap"}
     assert set(re.findall(r"evaluate (\w+)", plan)) == {"flap"}
     assert "search at" not in plan
@@ -122,28 +128,14 @@ def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
 
 @pytest.mark.dag
 def test_editing_the_search_replans_searched_cells_alone(finished: Path) -> None:
-    source = finished / "sparsitysolver/search/ppo.py"
-    text = source.read_text()
-    try:
-        source.write_text(text + "\n# edited\n")
-        plan = planned(finished, *SMALL)
-    finally:
-        source.write_text(text)
+    plan = planned_after_editing(finished, "sparsitysolver/search/ppo.py")
     assert set(re.findall(r"prune by (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
-    assert "prune by" not in planned(finished, *SMALL)  # the edit was taken back
 
 
 @pytest.mark.dag
-def test_editing_a_pruner_replans_its_cells_although_pruned_models_are_gone(finished: Path) -> None:
-    source = finished / "baselines/flap.py"
-    text = source.read_text()
-    try:
-        source.write_text(text + "\n# edited\n")
-        plan = planned(finished, *SMALL)
-    finally:
-        source.write_text(text)
-    assert set(re.findall(r"prune by (\w+)", plan)) == {"flap"}
-    assert set(re.findall(r"evaluate (\w+) at", plan)) == {"flap"}
+def test_an_edit_that_was_taken_back_plans_nothing(finished: Path) -> None:
+    planned_after_editing(finished, "baselines/flap.py")
+    assert "Nothing to be done" in planned(finished, *SMALL)
 
 
 @pytest.mark.dag
