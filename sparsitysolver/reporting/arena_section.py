@@ -6,12 +6,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sparsitysolver.reporting.arena import LINE, PARETO_COLUMNS
+from sparsitysolver.reporting.arena import LINE
 from sparsitysolver.reporting.arena_ranks import AXES, RANK_COLUMNS
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.entries import printed
-from sparsitysolver.reporting.frames import read_frame
+from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.markdown import markdown
+
+_MEASURED = ("test_ppl", "rank", "difference", "low", "high", "seeds", "tokens", "evaluations")
+_RANKS = Contract(
+    what="ranks of the arena",
+    texts=tuple(name for name in RANK_COLUMNS if name not in ("sparsity", *_MEASURED)),
+    numbers=("sparsity",),
+    optional=_MEASURED,  # empty where a search did not run, or has nothing to be compared with
+)
+_PARETO = Contract(
+    what="strategies from measured effects",
+    texts=("model", "granularity"),
+    numbers=("seed", "measured_at", "sparsity", "achieved_sparsity", "predicted_change", "dense_test_ppl"),
+    optional=("test_ppl", "uniform_test_ppl"),  # empty where not finite
+)
 
 
 def ranks_section(path: Path) -> str:
@@ -19,8 +33,7 @@ def ranks_section(path: Path) -> str:
 
     An asterisk marks differences whose interval over seeds and windows leaves out zero.
     """
-    numbers = ("sparsity", "test_ppl", "rank", "difference", "low", "high", "seeds", "tokens", "evaluations")
-    frame = read_frame(path, RANK_COLUMNS, numbers, numbers)
+    frame = read_long(path, _RANKS)
     problems = list(frame.groupby(list(AXES), sort=False))
     order = frame.groupby("label", sort=False)["test_ppl"].apply(lambda ppl: float(np.log(ppl).mean())).sort_values()
     rows = []
@@ -51,8 +64,7 @@ def _entry(row: pd.Series) -> str:
 
 def pareto_section(path: Path) -> str:
     """Strategies of other sparsities from the surrogate's effects, beside uniform pruning; means over seeds."""
-    numbers = [name for name in PARETO_COLUMNS if name not in ("model", "granularity")]
-    frame = read_frame(path, PARETO_COLUMNS, numbers, numbers)
+    frame = read_long(path, _PARETO)
     keys = ["model", "granularity", "measured_at", "sparsity"]
     means = frame.groupby(keys, sort=False)[["test_ppl", "uniform_test_ppl", "dense_test_ppl"]].mean().reset_index()
     rows = [

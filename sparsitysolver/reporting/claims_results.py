@@ -13,54 +13,40 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.registry import models_table
 from sparsitysolver.reporting.collect import read_cells_csv
+from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.samples import Samples, read_samples, samples_path
 
 _SEARCH = ("model", "family", "method", "sparsity", "seed", "task")
 
 
-@dataclass(frozen=True)
-class _File:
-    """What claims need of a results file.
-
-    Attributes:
-        text: columns read as text.
-        finite: columns that must hold finite numbers.
-        numbers: columns whose numbers may be missing or infinite.
-        row: the columns that name a row in messages.
-    """
-
-    text: tuple[str, ...]
-    finite: tuple[str, ...]
-    numbers: tuple[str, ...]
-    row: tuple[str, ...]
-
-
 FILES = {
-    "curves": _File(
-        text=("model", "family", "method", "task", "kept"),
-        finite=("sparsity", "seed", "episode", "reward", "seconds"),
-        numbers=("ppl", "uniform_reward"),  # a candidate may break the model; uniform pruning may not be measured
+    "curves": Contract(
+        what="search curves",
+        texts=("model", "family", "method", "task", "kept"),
+        numbers=("sparsity", "seed", "episode", "reward", "seconds"),
+        optional=("ppl", "uniform_reward"),  # a candidate may break the model; uniform pruning may not be measured
         row=(*_SEARCH, "episode"),
     ),
-    "strategies": _File(
-        text=("model", "family", "method", "task", "name"),
-        finite=("sparsity", "seed", "unit", "layer", "ratio"),
-        numbers=(),
+    "strategies": Contract(
+        what="strategies",
+        texts=("model", "family", "method", "task", "name"),
+        numbers=("sparsity", "seed", "unit", "layer", "ratio"),
         row=(*_SEARCH, "name"),
     ),
-    "inference": _File(
-        text=("model", "method", "device", "dtype"),
-        finite=(
+    "inference": Contract(
+        what="measured times",
+        texts=("model", "method", "device", "dtype"),
+        numbers=(
             *("sparsity", "seed", "batch", "prompt_tokens", "new_tokens", "threads"),
             *("prefill_speedup", "decode_speedup"),
         ),
-        numbers=tuple(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
+        optional=tuple(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
         row=("model", "method", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens"),
     ),
-    "reconstruction": _File(
-        text=("model", "modules"),
-        finite=("sparsity", "samples", "ppl", "seconds_per_module", "seed"),
-        numbers=(),
+    "reconstruction": Contract(
+        what="rows of the reconstruction study",
+        texts=("model", "modules"),
+        numbers=("sparsity", "samples", "ppl", "seconds_per_module", "seed"),
         row=("model", "sparsity", "modules", "samples", "seed"),
     ),
 }
@@ -101,7 +87,7 @@ def read_results(folder: Path, grid: str) -> Results:
             finite, or the cells of a column have different fingerprints; the message names the cell or row.
     """
     of_grid = _grid_models(grid)
-    frames = {name: _read(folder / f"{name}.csv", file) for name, file in FILES.items()}
+    frames = {name: _read(folder / f"{name}.csv", contract) for name, contract in FILES.items()}
     frames["cells"] = _read_cells(folder / "cells.csv")
     samples = samples_path(folder / "cells.csv")
     found = {name: frame for name, frame in frames.items() if frame is not None}
@@ -119,6 +105,10 @@ def read_results(folder: Path, grid: str) -> Results:
         samples=_read_samples(samples) if samples.is_file() else {},
         **frames,
     )
+
+
+def _read(path: Path, contract: Contract) -> pd.DataFrame | None:
+    return read_long(path, contract) if path.is_file() else None
 
 
 def _grid_models(grid: str) -> list[str]:
@@ -166,28 +156,6 @@ def _read_samples(path: Path) -> dict[str, np.ndarray]:
         if not np.isfinite(sample).all():
             raise SparsitySolverError(f"{path}: the samples of cell {key} are not all finite; evaluate it again.")
     return samples
-
-
-def _read(path: Path, file: _File) -> pd.DataFrame | None:
-    if not path.is_file():
-        return None
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise SparsitySolverError(f"{path} is not a table of {path.stem}: {error}; make it anew.") from error
-    columns = (*file.text, *file.finite, *file.numbers)
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise SparsitySolverError(f"{path} is not a table of {path.stem}: column '{missing[0]}' is missing.")
-    numbers = frame.assign(**{c: pd.to_numeric(frame[c], errors="coerce") for c in (*file.finite, *file.numbers)})
-    for column in file.finite:
-        for index in np.flatnonzero(~np.isfinite(numbers[column])):
-            where = ", ".join(frame.loc[index, name] or "-" for name in file.row)
-            raise SparsitySolverError(
-                f"{path}, line {index + 2} ({where}): {column} is '{frame.loc[index, column]}'; a finite number is "
-                "needed. Make the file anew."
-            )
-    return numbers
 
 
 def of_sparsity(frame: pd.DataFrame, sparsity: float | None) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, read_record
 from sparsitysolver.registry import method
-from sparsitysolver.reporting.frames import read_frame
+from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.places import place_of
 from sparsitysolver.reporting.rows import write_rows
 
@@ -28,9 +28,14 @@ AXES = (
 EPISODE = ("episode", "ppl", "reward", "kept", "tokens", "seconds")
 REFERENCES = ("dense_ppl", "uniform_ppl", "uniform_reward")
 COLUMNS = (*AXES, *EPISODE, *REFERENCES)
-NUMBERS = ("sparsity", "seed", "episode", "ppl", "reward", "tokens", "seconds", *REFERENCES)
-# Searches rewarded on a task measure no perplexity, and one that is not finite is written as inf by the search.
-OPTIONAL = ("ppl", *REFERENCES)
+_NUMBERS = ("sparsity", "seed", "episode", "reward", "tokens", "seconds")
+CONTRACT = Contract(
+    what="search curves",
+    texts=tuple(name for name in (*AXES, *EPISODE) if name not in ("ppl", *_NUMBERS)),
+    numbers=_NUMBERS,
+    # Searches rewarded on a task measure no perplexity, and one that is not finite is written as inf by the search.
+    optional=("ppl", *REFERENCES),
+)
 
 
 def curves_command(files: Sequence[Path], out: Path) -> None:
@@ -41,7 +46,7 @@ def curves_command(files: Sequence[Path], out: Path) -> None:
 
 def read_curves(path: Path) -> pd.DataFrame:
     """``curves.csv`` as a frame; a perplexity that was not finite is empty there."""
-    return read_frame(path, COLUMNS, NUMBERS, OPTIONAL)
+    return read_long(path, CONTRACT)
 
 
 def _rows(path: Path) -> list[Json]:

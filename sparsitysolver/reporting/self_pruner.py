@@ -14,8 +14,8 @@ from sparsitysolver.records import Json, write_text
 from sparsitysolver.registry import method, tasks_table
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.entries import printed
-from sparsitysolver.reporting.frames import read_frame
 from sparsitysolver.reporting.inference import rows_of
+from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.paired import bootstrap_interval
 from sparsitysolver.reporting.rows import read_finite, write_rows
@@ -27,6 +27,12 @@ COLUMNS = (
     *("method", "label", "model", "sparsity", "status", "driver", "tasks", "accuracy", "dense_accuracy"),
     *("drop_points", "low", "high", "drop_percent", "speedup", "speedup_low", "speedup_high"),
     *("published_model", "published_left", "published_drop", "published_speedup", "verdict"),
+)
+_CELLS = Contract(
+    what="collected cells",
+    texts=("model", "method", "task", "metric", "cell"),
+    numbers=("sparsity",),
+    optional=("value",),  # empty where a cell was skipped
 )
 
 
@@ -40,7 +46,7 @@ def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
         SparsitySolverError: a missing file, or rows of different tasks.
     """
     definition = yaml.safe_load((CONFIG / "self_pruner.yaml").read_text())
-    frame = _own_metrics(read_frame(cells, ("method", "sparsity", "task", "metric", "cell"), ("value",), ("value",)))
+    frame = _own_metrics(read_long(cells, _CELLS))
     samples = read_samples(cells.with_suffix(".samples.npz"))
     times = {(row["method"], float(row["sparsity"])): row for row in rows_of(read_finite(inference, "inference"))}
     rows = [
@@ -64,7 +70,7 @@ def _row(
     row: Json = {"method": key, "label": method(key).label, "sparsity": published["sparsity"]}
     row |= {f"published_{name}": published[source] for name, source in _PUBLISHED.items()}
     sparsity = float(published["sparsity"])
-    chosen = frame[(frame["method"] == key) & (frame["sparsity"].astype(float) == sparsity)]
+    chosen = frame[(frame["method"] == key) & (frame["sparsity"] == sparsity)]
     if chosen.empty:
         return row | {"status": NOT_RUN, "verdict": NOT_RUN}
     row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": "not comparable"}  # of another model

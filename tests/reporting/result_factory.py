@@ -48,7 +48,7 @@ def curve(
         "curves",
         [
             shared
-            | {"episode": episode, "reward": reward, "ppl": 10 / reward if reward else float("inf")}
+            | {"episode": episode, "reward": reward, "ppl": 10 / reward if reward else ""}
             | {"kept": json.dumps([4, 4] if kept is None else list(kept[episode]))}
             for episode, reward in enumerate(rewards)
         ],

@@ -168,7 +168,7 @@ def test_samples_that_are_not_finite_are_named(collected, monkeypatch):
 
 def test_columns_that_claims_need_are_those_that_files_have():
     for name, file in FILES.items():
-        assert {*file.text, *file.finite, *file.numbers, *file.row} <= set(FILE_COLUMNS[name]), name
+        assert {*file.texts, *file.numbers, *file.optional, *file.row} <= set(FILE_COLUMNS[name]), name
 
 
 @pytest.fixture

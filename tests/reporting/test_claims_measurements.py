@@ -140,10 +140,10 @@ def test_predicates_on_missing_files_are_not_run(results):
 @pytest.mark.parametrize(
     ("kind", "column", "words"),
     [
-        ("curves", "reward", r"curves.csv, line 2 \(opt-tiny, opt, ppo, 0.2, 0, -, 0\): reward is 'nan'"),
+        ("curves", "reward", r"curves.csv, line 2 \(opt-tiny × opt × ppo × 0.2 × 0 × 0\): reward is 'nan'"),
         ("strategies", "ratio", r"strategies.csv, line 2 \(.*layers.0.0\): ratio is 'nan'"),
         ("inference", "decode_speedup", r"inference.csv, line 2 .*: decode_speedup is 'nan'"),
-        ("reconstruction", "ppl", r"reconstruction.csv, line 2 \(opt-tiny, 0.3, mha, 1, 0\): ppl is 'nan'"),
+        ("reconstruction", "ppl", r"reconstruction.csv, line 2 \(opt-tiny × 0.3 × mha × 1 × 0\): ppl is 'nan'"),
     ],
 )
 def test_a_number_that_is_not_finite_is_named(tmp_path, kind, column, words):
@@ -157,7 +157,7 @@ def test_a_number_that_is_not_finite_is_named(tmp_path, kind, column, words):
     broken.loc[broken.index[0], column] = "nan"
     with pytest.raises(SparsitySolverError, match=words):
         results_of(tmp_path, **{kind: [broken]})
-    with pytest.raises(SparsitySolverError, match=f"{kind}: column '{column}' is missing"):
+    with pytest.raises(SparsitySolverError, match=f"{kind}.csv: column '{column}' is missing"):
         results_of(tmp_path, **{kind: [frames[kind].drop(columns=column)]})
 
 

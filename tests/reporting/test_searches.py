@@ -8,12 +8,13 @@ from search_factory import make_strategy_record, write_search
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.curves import curves_command, read_curves
-from sparsitysolver.reporting.frames import read_frame
+from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.strategies import COLUMNS, strategies_command
 
 
 def read_strategies(path):
-    return read_frame(path, COLUMNS, ("sparsity", "seed", "unit", "layer", "size", "kept", "ratio"))
+    numbers = ("sparsity", "seed", "unit", "layer", "size", "kept", "ratio")
+    return read_long(path, Contract("strategies", tuple(set(COLUMNS) - set(numbers)), numbers))
 
 
 def test_strategies_of_searches_and_cells(tmp_path, save):
@@ -49,7 +50,8 @@ def test_curves_hold_every_episode_beside_dense_and_uniform(tmp_path):
     curves_command([path], tmp_path / "curves.csv")
     frame = read_curves(tmp_path / "curves.csv")
     assert list(frame["episode"]) == [0, 1, 2]
-    assert frame["ppl"][0] == 4.0 and math.isnan(frame["ppl"][1]) and list(frame["reward"]) == [2.5, 0.0, 10 / 3]
+    first, broken, _ = frame["ppl"]
+    assert first == 4.0 and math.isnan(broken) and list(frame["reward"]) == [2.5, 0.0, 10 / 3]
     assert (
         set(frame["dense_ppl"]) == {2.0} and set(frame["uniform_ppl"]) == {3.0} and set(frame["warm_start"]) == {"abc"}
     )
@@ -81,8 +83,8 @@ def test_lost_or_foreign_curves_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (",2.5,", ",nan,", r"line 2: reward is 'nan'"),
-        (",2.5,", ",x,", r"line 2: reward is 'x'"),
+        (",2.5,", ",nan,", r"line 2 \(.*\): reward is 'nan'"),
+        (",2.5,", ",x,", r"line 2 \(.*\): reward is 'x'"),
         ("reward", "rewards", "column 'reward' is missing"),
     ],
 )
@@ -92,5 +94,5 @@ def test_broken_numbers_are_named_by_line_and_column(tmp_path, old, new, words):
     out.write_text(out.read_text().replace(old, new, 1))
     with pytest.raises(SparsitySolverError, match=words):
         read_curves(out)
-    with pytest.raises(SparsitySolverError, match="no file"):
+    with pytest.raises(SparsitySolverError, match="no search curves at"):
         read_curves(tmp_path / "none.csv")

@@ -1,31 +1,16 @@
-"""Reading and checking the collected results that figures draw: every error names the file, and the cell in it."""
+"""What figures need of collected results, and rows chosen from them: every error names the file, and the cell in it."""
 
-import csv
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.registry import models_table
+from sparsitysolver.reporting.long_tables import Contract, finite_numbers, read_long, row_name
 
 CELLS, CURVES, STRATEGIES = "cells", "curves", "strategies"
 INFERENCE, RECONSTRUCTION, ANYTIME = "inference", "reconstruction", "anytime"
-# What a row is called in messages, as far as it has these; searches of the arena have no method.
-_AXES = ("model", "method", "sparsity", "seed")
-
-
-@dataclass(frozen=True)
-class Contract:
-    """Columns that figures need of a file of results: texts, finite numbers, and numbers that may be left empty."""
-
-    what: str
-    texts: tuple[str, ...]
-    numbers: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-
 
 _SPEEDS = tuple(f"{phase}_speedup{bound}" for phase in ("prefill", "decode") for bound in ("", "_low", "_high"))
 CONTRACTS = {
@@ -37,7 +22,7 @@ CONTRACTS = {
     ),
     CURVES: Contract(
         "search curves",
-        texts=("key", "model", "method", "label", "granularity", "kept"),
+        texts=("key", "model", "method", "label", "granularity", "kept", "ppl"),
         numbers=("sparsity", "seed", "episode", "reward"),
         optional=("dense_ppl", "uniform_ppl", "uniform_reward"),
     ),
@@ -71,73 +56,21 @@ CONTRACTS = {
 
 
 def read_results(path: Path, kind: str) -> pd.DataFrame:
-    """A file of results, checked; the index is the line in the file, numbers are float64 (left empty: NaN).
+    """A file of results, checked as :func:`~sparsitysolver.reporting.long_tables.read_long` does.
 
     A curve's ``ppl`` is infinite where a candidate had no finite perplexity (which is left empty): it earns reward 0.
 
     Raises:
-        SparsitySolverError: no such file, no table, no rows, a missing column, or a cell that holds no finite number.
+        SparsitySolverError: a broken file, or one without rows.
     """
     contract = CONTRACTS[kind]
-    frame = _read(path, contract.what)
-    wanted = [*contract.texts, *contract.numbers, *contract.optional, *(["ppl"] if kind == CURVES else [])]
-    missing = [column for column in wanted if column not in frame]
-    if missing:
-        raise SparsitySolverError(
-            f"{path}: column '{missing[0]}' is missing; {contract.what} have {', '.join(wanted)}. Make the file anew."
-        )
+    frame = read_long(path, contract)
     if frame.empty:
         raise SparsitySolverError(f"{path}: no rows; {contract.what} need at least one to be drawn.")
-    texts = frame.copy()
-    for column in contract.numbers:
-        frame[column] = _numbers(path, texts, column, lambda text, row: False)
-    for column in contract.optional:
-        frame[column] = _numbers(path, texts, column, lambda text, row: text == "")
     if kind == CURVES:
-        diverged = _numbers(path, texts, "ppl", lambda text, row: float(texts.loc[row, "reward"]) == 0)
+        diverged = finite_numbers(path, frame, "ppl", may_lack=lambda text, line: frame.loc[line, "reward"] == 0)
         frame["ppl"] = diverged.fillna(math.inf)
     return frame
-
-
-def _read(path: Path, what: str) -> pd.DataFrame:
-    """All cells as text, by line."""
-    try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            reader = csv.reader(handle, strict=True)
-            header, lines, rows = next(reader, []), [], []
-            for row in filter(None, reader):
-                if len(row) != len(header):
-                    raise SparsitySolverError(
-                        f"{path}, line {reader.line_num}: {len(row)} cells, where the header has {len(header)}."
-                    )
-                rows.append(row)
-                lines.append(reader.line_num)
-    except FileNotFoundError as error:
-        raise SparsitySolverError(f"no {what} at {path}; make it with 'snakemake results/{path.name}'.") from error
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise SparsitySolverError(f"{path} cannot be read as a table of {what}: {error}.") from error
-    return pd.DataFrame(rows, index=lines, columns=header, dtype=object)
-
-
-def _numbers(path: Path, texts: pd.DataFrame, column: str, may_lack: Callable[[str, int], bool]) -> pd.Series:
-    """A column as finite numbers; NaN where a cell may lack one."""
-    numbers = pd.to_numeric(texts[column], errors="coerce").astype(float)
-    numbers = numbers.where(numbers.abs() < math.inf)
-    for line in numbers.index[numbers.isna()]:
-        text = texts.loc[line, column]
-        if not may_lack(text, line):
-            shown = f"'{text}'" if text else "empty"
-            raise SparsitySolverError(
-                f"{path}, line {line} ({row_name(texts, line)}): {column} is {shown}; a finite number is needed."
-            )
-    return numbers
-
-
-def row_name(frame: pd.DataFrame, line: int) -> str:
-    """What a row is called in messages: its model, method, sparsity and seed."""
-    axes = [axis if axis in frame else {"method": "algorithm"}.get(axis, axis) for axis in _AXES]
-    parts = [frame.loc[line, axis] for axis in axes if axis in frame]
-    return " × ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
 
 
 def select(frame: pd.DataFrame, name: str, **wanted: float | str) -> pd.DataFrame:

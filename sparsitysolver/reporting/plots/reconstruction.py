@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.reporting.long_tables import row_name
 from sparsitysolver.reporting.plots.bands import band, draw_band
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import RECONSTRUCTION, models_of, row_name
+from sparsitysolver.reporting.plots.contracts import RECONSTRUCTION, models_of
 from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import KIND_LABELS, KINDS, REFERENCE
