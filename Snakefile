@@ -6,11 +6,14 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver import arena_plan, needs, preload, resources
+from sparsitysolver import preload
 from sparsitysolver.arena_definition import definition
-from sparsitysolver.artefacts import SHARED, Artefacts, deciding, gpus
+from sparsitysolver.plans import arena as arena_plan, checks, collected, measurements, needs, resources
+from sparsitysolver.plans import self_pruner as self_pruner_plan, transfer as transfer_plan
+from sparsitysolver.plans.artefacts import SHARED, Artefacts, deciding
+from sparsitysolver.plans.identities import gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
-from sparsitysolver.needs import STUDIED
+from sparsitysolver.plans.needs import STUDIED
 from sparsitysolver.registry import methods_table
 from sparsitysolver.sources import prune_code, search_code, source_files, stage_code, stamp
 

@@ -3,8 +3,6 @@
 import json
 import shlex
 
-from sparsitysolver import checks
-
 
 def cell_of(wildcards):
     """The cell that a path belongs to; what all tasks share stands for the grid's own."""
@@ -32,7 +30,7 @@ def common(wildcards):
 
 def model(wildcards):
     """MODEL as the command line takes it."""
-    return artefacts.model_argument(wildcards.model)
+    return artefacts.identities.model_argument(wildcards.model)
 
 
 def preflight(wildcards):

@@ -5,7 +5,7 @@ rule figure:
     input:
         script="figures/{figure}.py",
         definition="config/figures/{figure}.yaml",
-        data=lambda w: artefacts.figure_files(w.figure),
+        data=lambda w: collected.figure_files(w.figure),
         style="sparsitysolver/reporting/plots/style.mplstyle",
         code=lambda w: stamp(source_files(f"figures.{w.figure}")),
     output:

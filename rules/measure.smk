@@ -3,7 +3,7 @@
 
 rule inference:
     input:
-        models=lambda w: artefacts.timed_folders(w.model),
+        models=lambda w: measurements.timed_folders(artefacts, w.model),
         code=stamp(source_files("sparsitysolver.stages.inference")),
     output:
         f"{RESULTS}/inference/{{model}}/{{key}}.json",
@@ -29,7 +29,7 @@ rule inference:
 
 rule reconstruction_study:
     input:
-        unpack(lambda w: artefacts.study_inputs(study(w))),
+        unpack(lambda w: measurements.study_inputs(artefacts, study(w))),
         code=stamp(source_files("sparsitysolver.stages.reconstruction_study")),
     output:
         f"{RESULTS}/reconstruction/{{model}}/{{sparsity}}/{{seed}}/{{key}}.json",
@@ -46,7 +46,7 @@ rule reconstruction_study:
         model=model,
         common=common,
         files=lambda w, input: artefacts.prune_options(dict(input.items())),
-        options=lambda w: artefacts.study_options(study(w)),
+        options=lambda w: measurements.study_options(artefacts, study(w)),
     message:
         "{wildcards.model}: reconstruction at sparsity {wildcards.sparsity} by samples and modules [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:

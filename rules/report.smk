@@ -3,7 +3,7 @@
 
 rule collect:
     input:
-        cells=lambda w: artefacts.collected(w.cells),
+        cells=lambda w: collected.records(artefacts, w.cells),
         code=stamp(source_files("sparsitysolver.reporting.collect")),
     output:
         cells=f"{RESULTS}/{{cells}}.csv",
@@ -24,7 +24,7 @@ rule collect:
 
 rule gather:
     input:
-        files=lambda w: artefacts.collected(f"{w.kind}{w.of}"),
+        files=lambda w: collected.records(artefacts, f"{w.kind}{w.of}"),
         code=lambda w: stamp(source_files(f"sparsitysolver.reporting.{w.kind}")),
     output:
         f"{RESULTS}/{{kind}}{{of}}.csv",
@@ -46,7 +46,7 @@ rule table:
     input:
         cells=f"{RESULTS}/cells_{{table}}.csv",
         samples=f"{RESULTS}/cells_{{table}}.samples.npz",
-        curves=lambda w: artefacts.table_curves(w.table),
+        curves=lambda w: collected.table_curves(artefacts, w.table),
         definition="config/tables/{table}.yaml",
         published="config/paper/{table}.csv",
         code=stamp(source_files("sparsitysolver.reporting.table_files")),
@@ -85,7 +85,7 @@ rule table:
 
 rule settings_table:
     input:
-        strategies=lambda w: artefacts.settings_strategies(),
+        strategies=lambda w: collected.settings_strategies(artefacts),
         published="config/paper/table7.csv",
         code=stamp(source_files("sparsitysolver.reporting.settings_table")),
     output:

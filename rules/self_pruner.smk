@@ -1,7 +1,5 @@
 # Self-Pruner's own table: accuracy lost on seven tasks and speed gained at its two published compressions.
 
-from sparsitysolver import self_pruner_plan
-
 
 rule self_pruner_inference:
     input:

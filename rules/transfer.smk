@@ -1,7 +1,5 @@
 # The transfer matrix: every model under the strategies of all models of the grid.
 
-from sparsitysolver import transfer_plan
-
 
 rule transfer:
     input:

@@ -10,7 +10,7 @@ from sparsitysolver.registry import is_zero_shot, method
 from sparsitysolver.search.algorithms import DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, the command line itself.
-_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid needs artefacts resources arena_plan"
+_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid"
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
 STAMPS = Path("results") / ".code"  # beside what was made with that code

@@ -3,9 +3,9 @@
 import pytest
 
 from sparsitysolver import anchors, checks
-from sparsitysolver.artefacts import Artefacts
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Grid
+from sparsitysolver.plans.artefacts import Artefacts
 
 WATCHED = {
     ("dense", "0"),

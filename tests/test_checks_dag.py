@@ -13,9 +13,9 @@ import pytest
 from test_snakefile import checkout, planned, snakemake  # noqa: F401 - a fixture
 from tiny import tiny_folder, tiny_text
 
-from sparsitysolver.artefacts import Artefacts
-from sparsitysolver.checks import dense_path, preflight_path
 from sparsitysolver.grid import Cell, Grid
+from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.checks import dense_path, preflight_path
 
 pytestmark = pytest.mark.dag
 CHECK = ("--cores", "2", "results/regression.csv", "--config", "models=opt-tiny", "episodes=15")

@@ -4,12 +4,13 @@ import dataclasses
 
 import pytest
 
-from sparsitysolver import artefacts as module
 from sparsitysolver import grid as grid_module
-from sparsitysolver import resources
-from sparsitysolver.artefacts import Artefacts, gpus
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Cell, Grid
+from sparsitysolver.plans import artefacts as module
+from sparsitysolver.plans import identities, resources
+from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.identities import gpus
 from sparsitysolver.registry import method, methods_table
 from sparsitysolver.sources import prune_code
 
@@ -18,7 +19,7 @@ from sparsitysolver.sources import prune_code
 def assets(tmp_path, monkeypatch):
     """An assets folder whose models are a few bytes each: planning reads no weights."""
     monkeypatch.delenv("SPARSITYSOLVER_ASSETS", raising=False)
-    module._quick_hash.cache_clear()
+    identities._quick_hash.cache_clear()
     for name in ("a", "b"):
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True)
@@ -40,7 +41,7 @@ def local(assets):
     """Plans the local grid anew, as the next call of Snakemake would."""
 
     def plan(**config):
-        module._quick_hash.cache_clear()
+        identities._quick_hash.cache_clear()
         return Artefacts(Grid({"grid": "local", "assets": str(assets), **config}))
 
     return plan
@@ -133,9 +134,9 @@ def test_weights_concern_their_model_only(local, assets):
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "tokenizer.json", "model-00002-of-00002.safetensors"])
 def test_any_file_that_decides_a_model_counts(name, local, assets):
-    before = local().model_identity("a")
+    before = local().identities.model("a")
     (assets / "models" / "a" / name).write_bytes(b"new")
-    assert local().model_identity("a") != before
+    assert local().identities.model("a") != before
 
 
 def test_the_text_concerns_all_cells(local, assets):

@@ -2,10 +2,12 @@
 
 import pytest
 
-from sparsitysolver import needs
-from sparsitysolver.artefacts import TIMED, Artefacts
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Cell, Grid
+from sparsitysolver.plans import needs
+from sparsitysolver.plans.artefacts import TIMED, Artefacts
+from sparsitysolver.plans.collected import records
+from sparsitysolver.plans.measurements import timed_folders
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def test_pareto_has_every_method_at_every_sparsity_on_one_model(tiny):
     assert {cell.model for cell in cells} == {"opt-tiny"}
     assert {cell.sparsity for cell in cells if cell.method == "flap"} == {"0.1", "0.2", "0.3", "0.4", "0.5"}
     assert [cell.sparsity for cell in cells if cell.method == "dense"] == ["0"]
-    assert len(tiny.collected("cells_figure3")) == len(cells)
+    assert len(records(tiny, "cells_figure3")) == len(cells)
 
 
 def test_comparison_of_agents_has_three_seeds_at_one_budget(tiny):
@@ -60,17 +62,17 @@ def test_rows_that_search_alike_share_a_search(tiny):
 
 
 def test_strategies_come_from_searches_and_from_cells_of_allocators(tiny):
-    files = tiny.collected("strategies_figure12")
+    files = records(tiny, "strategies_figure12")
     assert sum(path.startswith("results/strategies/") for path in files) == 3
     assert sum("/owl/" in path and path.startswith("results/cells/") for path in files) == 3
 
 
 def test_timed_models_are_apart_from_evaluated_ones(tiny):
-    (record,) = tiny.collected("inference_figure3")
-    folders = tiny.timed_folders("opt-tiny")
+    (record,) = records(tiny, "inference_figure3")
+    folders = timed_folders(tiny, "opt-tiny")
     assert len(folders) == 20 and all(f"/{TIMED}/" in folder for folder in folders)
     assert record.startswith("results/inference/opt-tiny/")
-    assert record in tiny.collected("inference_figure14")
+    assert record in records(tiny, "inference_figure14")
     cell = Cell("opt-tiny", "flap", "0.2", "0", "mini")
     assert tiny.pruned_path(cell, TIMED) in folders and tiny.pruned_path(cell) not in folders
 
@@ -87,10 +89,10 @@ def test_figures_without_their_model_are_left_out_or_refused():
 def test_every_figure_and_kind_has_files(tiny):
     for figure in needs.figures():
         for kind in needs.kinds(figure):
-            assert tiny.collected(f"{kind}_{figure}")
+            assert records(tiny, f"{kind}_{figure}")
     for kind in needs.KINDS:
-        of_figures = {path for name in needs.figures() for path in tiny.collected(f"{kind}_{name}")}
-        assert set(tiny.collected(kind)) >= of_figures
+        of_figures = {path for name in needs.figures() for path in records(tiny, f"{kind}_{name}")}
+        assert set(records(tiny, kind)) >= of_figures
 
 
 def test_paper_names_the_models_of_its_figures():

@@ -12,11 +12,11 @@ import pytest
 from test_snakefile import checkout, planned, snakemake  # noqa: F401 - a fixture
 from tiny import tiny_folder, tiny_ids, tiny_text
 
-from sparsitysolver import transfer_plan
-from sparsitysolver.artefacts import Artefacts
 from sparsitysolver.cli import main
 from sparsitysolver.grid import Grid
 from sparsitysolver.models.loading import load_model
+from sparsitysolver.plans import transfer as transfer_plan
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.pruning.units import structured_units, uniform_counts
 from sparsitysolver.records import identity, read_record, write_json
 from sparsitysolver.reporting.transfer import COLUMNS

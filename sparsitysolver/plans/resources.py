@@ -1,7 +1,7 @@
 """What jobs need of a machine: GPUs, host memory, time (estimates for plans; no torch)."""
 
-from sparsitysolver.artefacts import Artefacts
 from sparsitysolver.grid import Cell
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.registry import ZERO_SHOT, models_table, tasks_table
 
 _RATE = 2e14  # operations a second of one data-centre GPU in half precision, cautiously

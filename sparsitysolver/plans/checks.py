@@ -8,9 +8,9 @@ import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.anchors import published_anchors, standard_anchor
-from sparsitysolver.artefacts import Artefacts
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import RESULTS, Cell, Grid
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.registry import method
 
 ACCEPTED = f"{RESULTS}/accepted"  # the one tracked folder of results: last accepted values, a file per grid

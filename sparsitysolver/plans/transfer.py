@@ -1,8 +1,8 @@
 """The transfer matrix of a grid: which strategies are scored on which model, and where the records lie (no torch)."""
 
-from sparsitysolver import resources
-from sparsitysolver.artefacts import Artefacts
 from sparsitysolver.grid import RESULTS, Cell
+from sparsitysolver.plans import resources
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.records import content_key
 from sparsitysolver.registry import SEARCHING
 
@@ -35,8 +35,8 @@ def options(artefacts: Artefacts, model: str) -> str:
 
 def record_path(artefacts: Artefacts, model: str) -> str:
     """Path of the record of a model under all strategies; its key is over all that decides it."""
-    parts = [artefacts.model_identity(model), artefacts.precision(model), inputs(artefacts, model)]
-    parts += [artefacts.text_identity(artefacts.grid.task), options(artefacts, model)]
+    parts = [artefacts.identities.model(model), artefacts.identities.precision(model), inputs(artefacts, model)]
+    parts += [artefacts.identities.text(artefacts.grid.task), options(artefacts, model)]
     return f"{RESULTS}/transfer/{model}/{content_key(parts)}.json"
 
 

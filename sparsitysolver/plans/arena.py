@@ -3,11 +3,11 @@
 import shlex
 from collections.abc import Mapping
 
-from sparsitysolver import resources
 from sparsitysolver.arena_definition import definition
-from sparsitysolver.artefacts import Artefacts
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import RESULTS, Cell
+from sparsitysolver.plans import resources
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.records import content_key
 from sparsitysolver.registry import SEARCHING, method
@@ -80,7 +80,7 @@ class Arena:
 
     def strategy_path(self, cell: Cell, entrant: str) -> str:
         """Path of the strategy that an entrant finds; its curve lies beside it."""
-        text = self.artefacts.text_identity(self.grid.task)
+        text = self.artefacts.identities.text(self.grid.task)
         key = content_key([self.inputs(cell), self.options(cell, entrant), cell.sparsity, text])
         return f"{FOLDER}/strategies/{_place(cell)}/{entrant}/{key}.json"
 
@@ -90,7 +90,7 @@ class Arena:
 
     def score_path(self, cell: Cell) -> str:
         """Path of the record in which all entrants of a problem are scored."""
-        parts = [self.strategies(cell), definition(), self.artefacts.precision(cell.model)]
+        parts = [self.strategies(cell), definition(), self.artefacts.identities.precision(cell.model)]
         return f"{FOLDER}/scores/{_place(cell)}/{content_key(parts)}.json"
 
     def scores(self) -> list[str]:

@@ -6,8 +6,8 @@ from typing import Any
 import yaml
 
 from sparsitysolver import CONFIG
-from sparsitysolver.artefacts import TIMED, Artefacts
 from sparsitysolver.grid import RESULTS, Cell
+from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.records import content_key
 from sparsitysolver.search.algorithms import DRIVEN
 
@@ -45,7 +45,7 @@ def inference_path(artefacts: Artefacts) -> str:
     """Path of the record of their times beside the dense model's."""
     name = model(artefacts)
     pruned = [artefacts.pruned_key(cell) for cell in _pruned(artefacts)]
-    key = content_key([NAME, artefacts.model_identity(name), artefacts.precision(name), pruned])
+    key = content_key([NAME, artefacts.identities.model(name), artefacts.identities.precision(name), pruned])
     return f"{RESULTS}/inference/{NAME}/{name}/{key}.json"
 
 

@@ -5,47 +5,40 @@ changed setting is another path, switching grids back and forth evaluates nothin
 Source files are not in the keys: a stamp of them is an input of every rule.
 """
 
-import functools
-import hashlib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver import needs
 from sparsitysolver.grid import RESULTS, TASK_SEARCH, Cell, Grid
-from sparsitysolver.records import content_key, file_sha256
+from sparsitysolver.plans import needs
+from sparsitysolver.plans.identities import Identities
+from sparsitysolver.records import content_key
 from sparsitysolver.registry import (
-    BUNDLED,
     PERPLEXITY,
     RECONSTRUCTION_WINDOWS,
     SEARCHING,
     ZERO_SHOT,
     MethodRow,
-    datasets_table,
     is_zero_shot,
     method,
     methods_table,
-    models_table,
     tasks_table,
 )
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.seeds import derive_seed
 
-MINI = "mini"
 PER_TASK = "task"  # a row's reconstruction or reward is each task's own
 ANY_TASK = "any"  # path segment of strategies that all tasks share
 TIMED = "inference"  # path segment of pruned models whose inference is timed
 SHARED = (ANY_TASK, PERPLEXITY, ZERO_SHOT, TIMED)  # segments that name no task
-_WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
-_EDGE = 1 << 20
 
 
 class Artefacts:
     """Paths, keys and inputs of everything that a grid's jobs make."""
 
     def __init__(self, grid: Grid) -> None:
-        self.grid = grid
+        self.grid, self.identities = grid, Identities(grid)
 
     # --- where they lie ------------------------------------------------------------------------------------------
 
@@ -53,51 +46,12 @@ class Artefacts:
         """Path of a cell's JSON."""
         return f"{RESULTS}/cells/{_place(cell)}/{cell.task}/{self.cell_key(cell)}.json"
 
-    def collected(self, collection: str) -> list[str]:
-        """Files behind a collection: ``cells`` and other kinds, of everything or of one target (``cells_table2``)."""
-        kind, _, of = collection.partition("_")
-        wanted = needs.needed(self.grid, kind, of or None)
-        paths = {
-            needs.CELLS: self.cell_path,
-            needs.STRATEGIES: lambda cell: self.strategy_path(cell) if searches(cell.row) else self.cell_path(cell),
-            needs.CURVES: self.strategy_path,
-            needs.INFERENCE: lambda cell: self.inference_path(cell.model),
-            needs.RECONSTRUCTION: self.study_path,
-        }
-        return list(dict.fromkeys(map(paths[kind], wanted)))
-
-    def table_curves(self, table: str) -> list[str]:
-        """The collected curves of a table with rows that are read from searches."""
-        return [f"{RESULTS}/{needs.CURVES}_{table}.csv"] if needs.needed(self.grid, needs.CURVES, table) else []
-
-    def settings_strategies(self) -> list[str]:
-        """Strategies whose agent's settings are Table 7: the structured searches of Table 2."""
-        models = self.grid.own_models("table7") or self.grid.models
-        return [self.strategy_path(Cell(model, SEARCHING, "0.2", "0", self.grid.task)) for model in models]
-
-    def figure_files(self, figure: str) -> list[str]:
-        """The collected files that a figure is drawn from."""
-        return [f"{RESULTS}/{kind}_{figure}.csv" for kind in needs.kinds(figure)]
-
     def pruned_path(self, cell: Cell, use: str | None = None) -> str:
         """Path of the pruned model behind a cell; one for all tasks, unless the method has one for each.
 
         Pruned models are temporary, so every ``use`` besides evaluation has one of its own (see :func:`target`).
         """
         return f"{RESULTS}/pruned/{_place(cell)}/{use or target(cell)}/{self.pruned_key(cell)}"
-
-    def inference_path(self, model: str) -> str:
-        """Path of the record of inference times of a model, dense and pruned; one for all figures."""
-        parts = [self.model_identity(model), self.precision(model)]
-        pruned = [self.pruned_key(cell) for cell in self._timed_cells(model)]
-        return f"{RESULTS}/inference/{model}/{content_key([*parts, pruned])}.json"
-
-    def study_path(self, cell: Cell) -> str:
-        """Path of the record of a reconstruction study."""
-        parts = [self.model_identity(cell.model), self.precision(cell.model), self.study_options(cell)]
-        parts += [self.ids_key(cell.model, self.study_draw(cell)), self.text_identity(cell.task)]
-        place = f"{cell.model}/{cell.sparsity}/{cell.seed}"
-        return f"{RESULTS}/reconstruction/{place}/{content_key([*parts, self._stats(cell)])}.json"
 
     def strategy_path(self, cell: Cell) -> str:
         """Path of the searched strategy behind a cell; shared by all methods that search alike."""
@@ -111,57 +65,11 @@ class Artefacts:
 
     def stats_path(self, model: str, draw: str, granularity: str) -> str:
         """Path of the dense model's statistics over those ids."""
-        key = content_key([self.model_identity(model), self.ids_key(model, draw), self.precision(model), granularity])
+        identity, precision = self.identities.model(model), self.identities.precision(model)
+        key = content_key([identity, self.ids_key(model, draw), precision, granularity])
         return f"{RESULTS}/statistics/{model}/{granularity}/{draw}/{key}.safetensors"
 
     # --- what decides them ---------------------------------------------------------------------------------------
-
-    def precision(self, model: str) -> list[Any]:
-        """What decides rounding: threads, dtype and whether the model runs on a GPU."""
-        return [self.grid.threads, self.grid.dtype, gpus(model) > 0]
-
-    @functools.cache  # noqa: B019 - one grid per process
-    def model_identity(self, model: str) -> str:
-        """Folder contents of a local model, id and commit of a hub model."""
-        folder = self.model_folder(model)
-        if folder is None:
-            row = models_table()[model]
-            return f"{row.hub_id}@{row.revision}"
-        digest = hashlib.sha256()
-        for path in sorted(path for ending in ("safetensors", "bin", "json") for path in folder.glob(f"*.{ending}")):
-            digest.update(f"{path.name} {_quick_hash(path)}\n".encode())
-        return digest.hexdigest()
-
-    def model_folder(self, model: str) -> Path | None:
-        """The folder a model is read from, None for the hub."""
-        if self.grid.name == "tiny":
-            return BUNDLED / model
-        if self.grid.assets.folder is not None:
-            return self.grid.assets.existing(f"models/{model}", f"model {model}")
-        return None
-
-    def model_argument(self, model: str) -> str:
-        """MODEL as the command line takes it."""
-        if self.grid.name == "local":
-            return str(self.model_folder(model))
-        return model
-
-    @functools.cache  # noqa: B019 - one grid per process
-    def text_identity(self, source: str) -> str:
-        """Identity of a text or of a task's items: file contents, generator, or pinned revision."""
-        task = tasks_table().get(source)
-        dataset = task.dataset if task else source
-        if dataset == MINI:
-            generator = sorted((Path(__file__).parent / "data").glob("minilang*.py"))
-            return content_key([file_sha256(path) for path in generator])
-        if self.grid.assets.folder is None:
-            return datasets_table()[dataset].revision
-        if is_zero_shot(source):
-            main = self.grid.assets.existing(f"tasks/{source}.jsonl", f"the items of task {source}")
-            files = [main, *main.parent.glob(f"{source}.train.jsonl")]
-        else:
-            files = sorted(self.grid.assets.existing(source, f"text {source}").iterdir())
-        return content_key([[path.name, _quick_hash(path)] for path in files])
 
     def draw(self, name: str, seed: str) -> str:
         """Name of a method's calibration set: source, sampler, windows x tokens, seed: ``c4-gptq-128x2048-0``.
@@ -169,14 +77,15 @@ class Artefacts:
         Methods that draw alike share the name and so the file.
         """
         row = method(name)
-        return self._draw(row, row.source, row.nsamples, seed)
+        return self.draw_of(row, row.source, row.nsamples, seed)
 
     def reconstruction_draw(self, cell: Cell) -> str:
         """Name of the calibration set that a cell's reconstruction regresses on."""
         source = cell.task if cell.row.reconstruction == PER_TASK else cell.row.reconstruction
-        return self._draw(cell.row, source, RECONSTRUCTION_WINDOWS, cell.seed)
+        return self.draw_of(cell.row, source, RECONSTRUCTION_WINDOWS, cell.seed)
 
-    def _draw(self, row: MethodRow, source: str, nsamples: int, seed: str) -> str:
+    def draw_of(self, row: MethodRow, source: str, nsamples: int, seed: str) -> str:
+        """Name of a calibration set that a method draws from ``source``."""
         nsamples = min(nsamples, self.grid.max_nsamples or nsamples)
         text = self.grid.text_of(source)
         return f"{text}-{row.sampler}-{nsamples}x{row.seqlen}-{row.calibration_seed + int(seed)}"
@@ -190,8 +99,8 @@ class Artefacts:
 
     def ids_key(self, model: str, draw: str) -> str:
         """Content key of calibration ids."""
-        text = self.text_identity(draw.split("-")[0])
-        return content_key([self.model_identity(model), self.sample_options(draw), text])
+        text = self.identities.text(draw.split("-")[0])
+        return content_key([self.identities.model(model), self.sample_options(draw), text])
 
     def strategy_key(self, cell: Cell) -> str:
         """Content key of a searched strategy."""
@@ -199,10 +108,10 @@ class Artefacts:
         first = needs.first_search(cell)
         return content_key(
             [
-                self._stats(cell),
+                self.stats(cell),
                 self.search_options(cell),
                 cell.sparsity,
-                self.text_identity(rewarded_on),
+                self.identities.text(rewarded_on),
                 *([self.strategy_key(first)] if first else []),
             ]
         )
@@ -225,8 +134,8 @@ class Artefacts:
     def pruned_key(self, cell: Cell) -> str:
         """Content key of a pruned model."""
         row = cell.row
-        parts: list[Any] = [self.model_identity(cell.model), self.precision(cell.model), deciding(cell.method)]
-        parts += [cell.sparsity, cell.seed]
+        parts: list[Any] = [self.identities.model(cell.model), self.identities.precision(cell.model)]
+        parts += [deciding(cell.method), cell.sparsity, cell.seed]
         if cell.method != "dense":
             parts.append(self.ids_key(cell.model, self.draw(cell.method, cell.seed)))
         if row.reconstruction:
@@ -238,7 +147,7 @@ class Artefacts:
     def cell_key(self, cell: Cell) -> str:
         """Content key of a cell."""
         return content_key(
-            [self.pruned_key(cell), cell.task, self.text_identity(cell.task), self.evaluate_options(cell.task)]
+            [self.pruned_key(cell), cell.task, self.identities.text(cell.task), self.evaluate_options(cell.task)]
         )
 
     # --- what jobs need ------------------------------------------------------------------------------------------
@@ -248,14 +157,15 @@ class Artefacts:
         row = cell.row
         files = {"calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed))}
         if row.allocator:
-            files["stats"] = self._stats(cell)
+            files["stats"] = self.stats(cell)
         if row.reconstruction:
             files["reconstruction_calibration"] = self.ids_path(cell.model, self.reconstruction_draw(cell))
         if searches(row):
             files["strategy"] = self.strategy_path(cell)
         return files
 
-    def _stats(self, cell: Cell) -> str:
+    def stats(self, cell: Cell) -> str:
+        """Path of the statistics that a cell's allocator reads."""
         return self.stats_path(cell.model, self.draw(cell.method, cell.seed), cell.row.granularity)
 
     def prune_options(self, files: Mapping[str, Any]) -> str:
@@ -267,7 +177,7 @@ class Artefacts:
         """Files that a search reads; the agent of the search before it lies beside that one's strategy."""
         files = {
             "calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed)),
-            "stats": self._stats(cell),
+            "stats": self.stats(cell),
         }
         first = needs.first_search(cell)
         return files | ({"first": self.strategy_path(first)} if first else {})
@@ -275,31 +185,6 @@ class Artefacts:
     def warm_start(self, files: Mapping[str, Any]) -> str:
         """The option that names the agent to start from, if the search has one before it."""
         return f"--warm-start {Path(files['first']).with_suffix('.agent')}" if "first" in files else ""
-
-    def timed_folders(self, model: str) -> list[str]:
-        """Folders of the pruned models of a model whose inference is timed."""
-        return [self.pruned_path(cell, TIMED) for cell in self._timed_cells(model)]
-
-    def _timed_cells(self, model: str) -> list[Cell]:
-        cells = needs.needed(self.grid, needs.INFERENCE)
-        return [cell for cell in cells if cell.model == model and cell.method != needs.DENSE]
-
-    def study_inputs(self, cell: Cell) -> dict[str, str]:
-        """Files that a reconstruction study reads."""
-        files = {
-            "calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed)),
-            "stats": self._stats(cell),
-        }
-        return files | {"reconstruction_calibration": self.ids_path(cell.model, self.study_draw(cell))}
-
-    def study_draw(self, cell: Cell) -> str:
-        """Calibration windows of a reconstruction study: as many as its largest number of samples."""
-        return self._draw(cell.row, cell.row.reconstruction, max(self.grid.study_samples), cell.seed)
-
-    def study_options(self, cell: Cell) -> str:
-        """A reconstruction study as options of ``sparsitysolver study reconstruction``."""
-        samples = ",".join(map(str, self.grid.study_samples))
-        return f"--sparsity {cell.sparsity} --samples {samples} --task {cell.task} --split test"
 
     def search_options(self, cell: Cell) -> str:
         """The search behind a cell as options of ``sparsitysolver search``."""
@@ -347,11 +232,6 @@ def deciding(key: str) -> list[str]:
     return [row.granularity, row.allocator, row.pruner, row.options, row.reconstruction, row.reward]
 
 
-def gpus(model: str) -> int:
-    """GPUs of one job for a model; 0 for the bundled ones."""
-    return models_table()[model].gpus if model in models_table() else 1
-
-
 def _searcher(row: MethodRow) -> str:
     """The method whose search a row takes its strategy from: the first that searches alike."""
 
@@ -363,16 +243,3 @@ def _searcher(row: MethodRow) -> str:
 
 def _place(cell: Cell) -> str:
     return f"{cell.model}/{cell.method}/{cell.sparsity}/{cell.seed}"
-
-
-@functools.cache
-def _quick_hash(path: Path) -> str:
-    """Hash of a file, or of size, head and tail of a large one."""
-    size = path.stat().st_size
-    if size <= _WHOLE_FILE:
-        return file_sha256(path)
-    with path.open("rb") as handle:
-        head = handle.read(_EDGE)
-        handle.seek(-_EDGE, 2)
-        tail = handle.read()
-    return hashlib.sha256(head + tail + str(size).encode()).hexdigest()
