@@ -70,7 +70,8 @@ def forward(argv: Sequence[str]) -> int | None:
         except OSError:  # not there yet, or gone: the command runs by itself
             return None
         socket.send_fds(connection, [b"\0"], [0, 1, 2])
-        request = json.dumps({"argv": list(argv), "cwd": os.getcwd(), "env": dict(os.environ)}).encode()  # noqa: PTH109
+        place = {"cwd": os.getcwd(), "env": dict(os.environ)}  # noqa: PTH109
+        request = json.dumps({"program": sys.argv[0], "argv": list(argv), **place}).encode()
         connection.sendall(_LENGTH.pack(len(request)) + request)
         try:
             return _status(connection)
@@ -175,6 +176,7 @@ def _run(request: Mapping[str, Any], streams: Sequence[int]) -> int:
     os.environ.clear()
     os.environ.update(request["env"])
     del os.environ[VARIABLE]
+    sys.argv = [request["program"], *request["argv"]]  # what records name as their command
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from sparsitysolver.cli import main
 

@@ -1,5 +1,6 @@
 """Warm starts: a job in the server is the same command, with its own streams, directory, status and end."""
 
+import json
 import os
 import signal
 import subprocess
@@ -89,6 +90,8 @@ def test_job_is_run_by_the_server_in_the_clients_place(server, tmp_path):
     assert client.returncode == 0, err
     assert out.startswith("x.npy: 2 windows")
     assert (tmp_path / "x.npy").is_file()
+    command_of_record = json.loads((tmp_path / "x.npy.json").read_text())["run"]["command"]
+    assert command_of_record.endswith("cli.py sample opt-tiny --calibration mini --nsamples 2 --out x.npy")
     assert not jobs_of(pid)
 
 
