@@ -90,9 +90,15 @@ def test_job_is_run_by_the_server_in_the_clients_place(server, tmp_path):
     assert client.returncode == 0, err
     assert out.startswith("x.npy: 2 windows")
     assert (tmp_path / "x.npy").is_file()
-    command_of_record = json.loads((tmp_path / "x.npy.json").read_text())["run"]["command"]
-    assert command_of_record.endswith("cli.py sample opt-tiny --calibration mini --nsamples 2 --out x.npy")
     assert not jobs_of(pid)
+
+
+def test_records_name_the_command_of_the_client(server, tmp_path):
+    arguments = ("evaluate", "opt-tiny", "--task", "mini_boolq", "--limit", "2", "--out", "x.json")
+    client = command(tmp_path, server[0], *arguments)
+    _, err = client.communicate()
+    assert client.returncode == 0, err
+    assert json.loads((tmp_path / "x.json").read_text())["run"]["command"].endswith(f"cli.py {' '.join(arguments)}")
 
 
 def test_mistakes_have_the_same_status_and_sentence(server, tmp_path):
