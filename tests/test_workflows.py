@@ -55,7 +55,9 @@ def test_actions_are_pinned_and_no_package_index_is_named(path):
 def test_what_runs_when():
     on = workflow("ci.yml")[True]  # YAML 1.1 reads the key "on" as true
     assert set(on) == {"push", "pull_request"}
-    assert [t for job, step in steps(workflow("ci.yml")) for t in make_targets(job, step)] == ["lint", "test", "table2"]
+    on_push = [target for job, step in steps(workflow("ci.yml")) for target in make_targets(job, step)]
+    assert on_push == ["lint", "test", "table2", "regression"] and workflow("ci.yml")["env"]["GRID"] == "tiny"
+    assert (ROOT / "results/accepted/tiny.csv").is_file()
     nightly = workflow("nightly.yml")
     assert set(nightly[True]) == {"schedule", "workflow_dispatch"}
     grid = nightly[True]["workflow_dispatch"]["inputs"]["grid"]["default"]
