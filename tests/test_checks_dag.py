@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from test_snakefile import checkout, planned, snakemake  # noqa: F401 - a fixture
-from tiny import tiny_folder, tiny_text
+from tiny import tiny_assets
 
 from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
@@ -78,12 +77,7 @@ def test_a_value_that_is_out_fails_the_run_and_leaves_the_comparison(accepted, c
 @pytest.fixture(scope="module")
 def assets(tmp_path_factory) -> Path:
     """A tiny random OPT under the name of OPT-125M, and text that it reads."""
-    folder = tmp_path_factory.mktemp("assets")
-    shutil.copytree(tiny_folder("opt"), folder / "models" / "opt-125m")
-    (folder / "wikitext2").mkdir()
-    for seed, split in enumerate(("train", "valid", "test")):
-        (folder / "wikitext2" / f"{split}.txt").write_text(tiny_text(seed=seed))
-    return folder
+    return tiny_assets(tmp_path_factory.mktemp("assets"), "opt-125m")
 
 
 def publish(folder: Path, ppl: float) -> None:

@@ -1,11 +1,10 @@
 """Preflight: the dense perplexity measured or taken from a cell, what it says where that is off, what it writes."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-from tiny import tiny_folder, tiny_text
+from tiny import tiny_assets
 
 from sparsitysolver import anchors
 from sparsitysolver.cli import main
@@ -17,12 +16,7 @@ ROW = {"model": "opt-125m", "dataset": "wikitext2", "split": "test", "seqlen": "
 @pytest.fixture(scope="module")
 def assets(tmp_path_factory) -> Path:
     """An assets folder in which a tiny random OPT stands for OPT-125M."""
-    folder = tmp_path_factory.mktemp("assets")
-    shutil.copytree(tiny_folder("opt"), folder / "models" / "opt-125m")
-    (folder / "wikitext2").mkdir()
-    for seed, split in enumerate(("train", "valid", "test")):
-        (folder / "wikitext2" / f"{split}.txt").write_text(tiny_text(seed=seed))
-    return folder
+    return tiny_assets(tmp_path_factory.mktemp("assets"), "opt-125m")
 
 
 @pytest.fixture(scope="module")

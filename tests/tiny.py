@@ -99,6 +99,15 @@ def tiny_folder(family: str = "llama", seed: int = 0) -> Path:
     return folder
 
 
+def tiny_assets(folder: Path, model: str) -> Path:
+    """An assets folder in which a random OPT stands under a model's name, with text that it reads."""
+    shutil.copytree(tiny_folder("opt"), folder / "models" / model)
+    (folder / "wikitext2").mkdir()
+    for seed, split in enumerate(("train", "valid", "test")):
+        (folder / "wikitext2" / f"{split}.txt").write_text(tiny_text(seed=seed))
+    return folder
+
+
 def tiny_ids(windows: int = 6, seqlen: int = 16, seed: int = 0) -> np.ndarray:
     """Random token ids (windows, seqlen) int32, free of special tokens."""
     return np.random.default_rng(seed).integers(3, VOCABULARY, size=(windows, seqlen)).astype(np.int32)
