@@ -55,7 +55,7 @@ wildcard_constraints:
 
 onstart:
     # Snakemake limits jobs per second, and for that starts a timer in every round of scheduling that asks for another
-    # round: one more endless chain with every job that ends. After 200 jobs that took most of a core. Jobs of this
+    # round: one more endless chain with every job that ends. After 200 jobs that took a quarter of a core. Jobs of this
     # machine need no such limit; a cluster's scheduler keeps it.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
