@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from commands import failure
 from tiny import tiny_folder, tiny_ids
 
 from sparsitysolver.cli import main
@@ -42,15 +43,6 @@ def skipped(like):
     """The record of a pruning that was not possible."""
     record = json.loads((like / "pruning.json").read_text())
     return record | {"status": "skipped", "reason": "too few heads", "label": "Hopeless"}
-
-
-def failure(capsys, *command):
-    """What a command that must fail says: one line, status 2."""
-    capsys.readouterr()
-    assert main([str(part) for part in command]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("sparsitysolver: error: ") and error.count("\n") == 1
-    return error
 
 
 def test_the_record_says_what_was_measured(pruned):

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from tiny import tiny_folder, tiny_ids, tiny_text
+from commands import failure
+from tiny import tiny_folder, tiny_ids, tiny_texts
 
 from sparsitysolver.cli import main
 from sparsitysolver.errors import SparsitySolverError
@@ -22,10 +23,7 @@ STUDY = ("study", "reconstruction", MODEL, "--seqlen", "16", "--calibration", "i
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     """A working folder with an assets folder of tiny texts."""
-    folder = tmp_path / "assets" / "wikitext2"
-    folder.mkdir(parents=True)
-    for seed, name in enumerate(("train", "valid", "test")):
-        (folder / f"{name}.txt").write_text(tiny_text(600, seed))
+    tiny_texts(tmp_path / "assets", 600)
     np.save(tmp_path / "ids.npy", tiny_ids(8, 16))
     np.save(tmp_path / "three.npy", tiny_ids(8, 16)[:3])
     monkeypatch.setenv("SPARSITYSOLVER_ASSETS", str(tmp_path / "assets"))
@@ -37,15 +35,6 @@ def study(*options):
     """The record of a study that must work."""
     assert main([*STUDY, "--out", "study.json", *map(str, options)]) == 0
     return read_record("study.json", "reconstruction")
-
-
-def failure(capsys, *command):
-    """What a command that must fail says: one line, status 2."""
-    capsys.readouterr()
-    assert main([str(part) for part in command]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("sparsitysolver: error: ") and error.count("\n") == 1
-    return error
 
 
 def pruned_ppl(capsys, *options):

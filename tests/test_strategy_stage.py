@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from commands import failure
 from tiny import tiny_folder, tiny_ids
 
 from sparsitysolver.cli import main
@@ -19,15 +20,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("ids.npy", tiny_ids(8, 16))
     return tmp_path
-
-
-def failure(capsys, *command):
-    """What a command that must fail says: one line, status 2."""
-    capsys.readouterr()
-    assert main([str(part) for part in command]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("sparsitysolver: error: ") and error.count("\n") == 1
-    return error
 
 
 def made(*command):

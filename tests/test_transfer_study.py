@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from commands import failure
 from test_snakefile import checkout, planned, snakemake  # noqa: F401 - a fixture
-from tiny import tiny_folder, tiny_ids, tiny_text
+from tiny import tiny_folder, tiny_ids, tiny_texts
 
 from sparsitysolver.cli import main
 from sparsitysolver.grid import Grid
@@ -31,10 +32,7 @@ OPTIONS = ("--sparsity", "0.3", "--calibration", "ids.npy", "--seqlen", "16", "-
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     """A working folder with tiny texts, windows, and a strategy of each of two models."""
-    folder = tmp_path / "assets" / "wikitext2"
-    folder.mkdir(parents=True)
-    for seed, name in enumerate(("train", "valid", "test")):
-        (folder / f"{name}.txt").write_text(tiny_text(600, seed))
+    tiny_texts(tmp_path / "assets", 600)
     monkeypatch.setenv("SPARSITYSOLVER_ASSETS", str(tmp_path / "assets"))
     monkeypatch.chdir(tmp_path)
     np.save("ids.npy", tiny_ids(8, 16))
@@ -55,15 +53,6 @@ def study(model, out="study.json", *options):
     command = ("study", "transfer", model, "llama.json", "opt.json", *OPTIONS, *options, "--out", out)
     assert main(list(command)) == 0
     return read_record(out, "transfer")
-
-
-def failure(capsys, *command):
-    """What a command that must fail says: one line, status 2."""
-    capsys.readouterr()
-    assert main([str(part) for part in command]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("sparsitysolver: error: ") and error.count("\n") == 1
-    return error
 
 
 def evaluated(capsys, model):

@@ -99,12 +99,17 @@ def tiny_folder(family: str = "llama", seed: int = 0) -> Path:
     return folder
 
 
+def tiny_texts(assets: Path, words: int = 400) -> None:
+    """Text that tiny models read, as WikiText-2 of an assets folder."""
+    (assets / "wikitext2").mkdir(parents=True)
+    for seed, split in enumerate(("train", "valid", "test")):
+        (assets / "wikitext2" / f"{split}.txt").write_text(tiny_text(words, seed))
+
+
 def tiny_assets(folder: Path, model: str) -> Path:
     """An assets folder in which a random OPT stands under a model's name, with text that it reads."""
     shutil.copytree(tiny_folder("opt"), folder / "models" / model)
-    (folder / "wikitext2").mkdir()
-    for seed, split in enumerate(("train", "valid", "test")):
-        (folder / "wikitext2" / f"{split}.txt").write_text(tiny_text(seed=seed))
+    tiny_texts(folder)
     return folder
 
 

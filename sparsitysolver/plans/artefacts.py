@@ -173,14 +173,15 @@ class Artefacts:
         named = {name: path for name, path in files.items() if name != "code"}
         return " ".join(f"--{name.replace('_', '-')} {path}" for name, path in named.items())
 
+    def calibrated(self, cell: Cell) -> dict[str, str]:
+        """Calibration windows of a cell's method and the dense model's statistics over them."""
+        ids = self.ids_path(cell.model, self.draw(cell.method, cell.seed))
+        return {"calibration": ids, "stats": self.stats(cell)}
+
     def search_inputs(self, cell: Cell) -> dict[str, str]:
         """Files that a search reads; the agent of the search before it lies beside that one's strategy."""
-        files = {
-            "calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed)),
-            "stats": self.stats(cell),
-        }
         first = needs.first_search(cell)
-        return files | ({"first": self.strategy_path(first)} if first else {})
+        return self.calibrated(cell) | ({"first": self.strategy_path(first)} if first else {})
 
     def warm_start(self, files: Mapping[str, Any]) -> str:
         """The option that names the agent to start from, if the search has one before it."""

@@ -29,11 +29,8 @@ def study_path(artefacts: Artefacts, cell: Cell) -> str:
 
 def study_inputs(artefacts: Artefacts, cell: Cell) -> dict[str, str]:
     """Files that a reconstruction study reads, by the option that names them."""
-    return {
-        "calibration": artefacts.ids_path(cell.model, artefacts.draw(cell.method, cell.seed)),
-        "stats": artefacts.stats(cell),
-        "reconstruction_calibration": artefacts.ids_path(cell.model, _study_draw(artefacts, cell)),
-    }
+    regressed_on = artefacts.ids_path(cell.model, _study_draw(artefacts, cell))
+    return artefacts.calibrated(cell) | {"reconstruction_calibration": regressed_on}
 
 
 def study_options(artefacts: Artefacts, cell: Cell) -> str:

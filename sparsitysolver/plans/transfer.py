@@ -22,8 +22,7 @@ def strategies(artefacts: Artefacts) -> list[str]:
 
 def inputs(artefacts: Artefacts, model: str) -> dict[str, str | list[str]]:
     """Files that scoring all strategies on a model reads, by the option that names them."""
-    needed = artefacts.search_inputs(searched(artefacts, model))
-    return {name: needed[name] for name in ("calibration", "stats")} | {"strategies": strategies(artefacts)}
+    return artefacts.calibrated(searched(artefacts, model)) | {"strategies": strategies(artefacts)}
 
 
 def options(artefacts: Artefacts, model: str) -> str:
