@@ -7,7 +7,7 @@ from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.plans.collected import records
-from sparsitysolver.plans.measurements import timed_folders
+from sparsitysolver.plans.measurements import study_inputs, study_options, timed_folders
 
 
 @pytest.fixture
@@ -100,3 +100,10 @@ def test_paper_names_the_models_of_its_figures():
     assert needs.figure_models(grid, "figure6") == ["llama-2-7b"]
     assert needs.figure_models(grid, "figure10") == ["opt-2.7b"]
     assert {cell.model for cell in needs.needed(grid, needs.INFERENCE, "figure14")} == {"opt-6.7b"}
+
+
+def test_a_reconstruction_study_draws_as_many_windows_as_its_largest_number_of_samples(tiny):
+    (cell,) = needs.needed(tiny.grid, needs.RECONSTRUCTION, "figure5")
+    drawn = study_inputs(tiny, cell)["reconstruction_calibration"]
+    assert f"-{max(tiny.grid.study_samples)}x" in drawn and len(set(tiny.grid.study_samples)) > 1
+    assert f"--samples {','.join(map(str, tiny.grid.study_samples))} " in study_options(tiny, cell)
