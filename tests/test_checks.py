@@ -2,9 +2,10 @@
 
 import pytest
 
-from sparsitysolver import anchors, checks
+from sparsitysolver import anchors
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Grid
+from sparsitysolver.plans import checks
 from sparsitysolver.plans.artefacts import Artefacts
 
 WATCHED = {
