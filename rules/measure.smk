@@ -20,11 +20,13 @@ rule inference:
     params:
         model=model,
         common=common,
+        options=measurements.inference_options(artefacts),
         models=lambda w, input: len(input.models),
     message:
         "{wildcards.model}: inference of the dense and {params.models} pruned models, alone on the machine [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver bench inference {params.model} {input.models} {params.common} " "--out {output} > {log} 2>&1"
+        "sparsitysolver bench inference {params.model} {input.models} {params.common} "
+        "{params.options} --out {output} > {log} 2>&1"
 
 
 rule reconstruction_study:

@@ -19,10 +19,12 @@ rule self_pruner_inference:
     params:
         model=model,
         common=common,
+        options=measurements.inference_options(artefacts),
     message:
         "{wildcards.model}: generation of the dense model and of Self-Pruner's rows, alone on the machine [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver bench inference {params.model} {input.models} {params.common} --out {output} > {log} 2>&1"
+        "sparsitysolver bench inference {params.model} {input.models} {params.common} "
+        "{params.options} --out {output} > {log} 2>&1"
 
 
 rule self_pruner_cells:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from sparsitysolver import CONFIG
+from sparsitysolver import CONFIG, run_settings
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.registry import ZERO_SHOT, Assets, MethodRow, method, models_table, tasks_table
 
@@ -18,7 +18,6 @@ RESULTS = "results"
 TASK_COLUMNS = "tasks"  # layout of tables whose columns are the zero-shot tasks of one model
 DEFAULT_TASKS = ["boolq", "piqa", "hellaswag", "winogrande", "arc_easy", "arc_challenge", "openbookqa"]
 STUDY_SAMPLES = [1, 2, 4, 8, 16, 32, 64, 128]  # of reconstruction (figure 5)
-TASK_SEARCH = "task"  # kind of the settings of searches rewarded on a task
 PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
 
 
@@ -47,6 +46,7 @@ class Grid:
         if self.name not in files:
             raise unknown_name("grid", self.name, files)
         settings = yaml.safe_load(files[self.name].read_text())
+        run_settings.refuse_unknown(settings, config)
         self.assets = Assets.from_environment(config.get("assets") or None) if self._uses_assets() else Assets(None)
         self.task: str = settings["task"]
         if self.task not in tasks_table():
@@ -57,11 +57,12 @@ class Grid:
         self.texts: dict[str, str] = settings.get("texts", {})
         self.items: str = str(config.get("items") or "report")
         self.search_items: str = str(config.get("search_items") or "search")  # report: the paper's practice, flagged
-        self.limit = _limit(config.get("limit") or settings.get("limit"))
-        self.searches = _searches(settings, config)
-        self.chat = {name: str(config[name]) for name in ("chat_url", "chat_model", "replay") if config.get(name)}
+        self.limit = run_settings.count(config, "limit") or settings.get("limit")
+        self.searches = run_settings.searches(settings, config)
+        self.chat = {name: str(config[name]) for name in run_settings.CHAT if config.get(name)}
+        self.inference = run_settings.inference(settings, config)
         self.study_samples: list[int] = settings.get("study_samples", STUDY_SAMPLES)
-        self.seeds = _seeds(config.get("seeds", [0]))
+        self.seeds = run_settings.seeds(config.get("seeds", [0]))
         self.models = self._models(config.get("models") or settings["models"])
         self.tasks = self._tasks(config.get("tasks") or settings.get("tasks") or DEFAULT_TASKS)
         # Models asked for by name are those of every table and figure; else one may have fewer or others than the grid.
@@ -169,42 +170,3 @@ def own_commands() -> None:
 def _draws(row: MethodRow) -> bool:
     """Whether a method depends on the seed index: all but the dense model do, through their calibration windows."""
     return row.key != "dense"
-
-
-def _limit(given: Any) -> int | None:
-    """``limit=200``: so many items of every zero-shot task, spread evenly."""
-    if given is None:
-        return None
-    if not str(given).isdigit() or int(given) < 1:
-        raise SparsitySolverError(f"limit={given}: a number of items of at least 1 is needed.")
-    return int(given)
-
-
-def _seeds(given: Any) -> list[str]:
-    """Seed indices from ``[0, 1]``, ``0,1`` or ``0``."""
-    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
-    texts = [str(part).strip() for part in parts]
-    if not texts or not all(text.isdigit() for text in texts):
-        raise SparsitySolverError(f"seeds={given}: seed indices such as 0 or 0,1,2 are needed.")
-    return texts
-
-
-def _searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Search settings by kind: the usual ones by granularity, and one for every ``NAME_search`` of the grid.
-
-    ``--config episodes=300`` and other settings of a run go to the usual searches; ``NAME_episodes`` (``task_episodes``
-    and others) to a kind of its own. Searches on a task count ``reward_items`` in place of windows.
-    """
-    shared = ("reward_windows", "budget", "reward", "reward_split")
-    given = {name: config[name] for name in shared if name in config}
-    usual = settings["search"] | given | ({"episodes": config["episodes"]} if "episodes" in config else {})
-    criterion = {"criterion": config["criterion"]} if "criterion" in config else {}
-    found = {"structured": usual | criterion, "unstructured": usual}
-    for name in (key.removesuffix("_search") for key in settings if key.endswith("_search")):
-        episodes = config.get(f"{name}_episodes")
-        on_task = name == TASK_SEARCH
-        taken = {key: value for key, value in given.items() if key == "budget"} if on_task else given | criterion
-        items = {"reward_items": config["reward_items"]} if on_task and "reward_items" in config else {}
-        own = settings[f"{name}_search"] | taken | items
-        found[name] = own | ({"episodes": episodes} if episodes is not None else {})
-    return found

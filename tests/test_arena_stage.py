@@ -88,4 +88,4 @@ def test_a_number_of_seeds_that_is_none(seeds):
     command = [sys.executable, "-m", "snakemake", "-n", "results/arena.csv", "--config", f"arena_seeds={seeds}"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode != 0 and "Traceback" not in result.stderr
-    assert f"arena_seeds={seeds}: a number of seeds of at least 1 is needed" in result.stderr
+    assert f"arena_seeds={seeds}: a number of at least 1 is needed" in result.stderr

@@ -329,11 +329,3 @@ def test_the_papers_practice_of_searching_on_reported_items(local):
     draw = "boolq-gptq-32x2048-0"
     assert ours.ids_path("a", draw) != papers.ids_path("a", draw)
     assert papers.sample_options(draw).endswith("--items report")
-
-
-@pytest.mark.parametrize(
-    ("config", "message"), [({"limit": "many"}, "limit=many"), ({"tasks": "bolq"}, "did you mean boolq")]
-)
-def test_wrong_limits_and_tasks(config, message, local):
-    with pytest.raises(SparsitySolverError, match=message):
-        local(**config)

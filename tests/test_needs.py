@@ -7,7 +7,7 @@ from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.plans.collected import records
-from sparsitysolver.plans.measurements import study_inputs, study_options, timed_folders
+from sparsitysolver.plans.measurements import inference_options, study_inputs, study_options, timed_folders
 
 
 @pytest.fixture
@@ -75,6 +75,13 @@ def test_timed_models_are_apart_from_evaluated_ones(tiny):
     assert record in records(tiny, "inference_figure14")
     cell = Cell("opt-tiny", "flap", "0.2", "0", "mini")
     assert tiny.pruned_path(cell, TIMED) in folders and tiny.pruned_path(cell) not in folders
+
+
+def test_a_run_says_how_inference_is_measured(tiny):
+    asked = Artefacts(Grid({"grid": "tiny", "inference_batch": "8", "inference_new_tokens": 16}))
+    assert inference_options(tiny) == "--rounds 6"
+    assert inference_options(asked) == "--batch 8 --new-tokens 16 --rounds 6"
+    assert records(asked, "inference_figure3") != records(tiny, "inference_figure3")
 
 
 def test_figures_without_their_model_are_left_out_or_refused():

@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Mapping
 
+from sparsitysolver import run_settings
 from sparsitysolver.arena_definition import definition
-from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import RESULTS, Cell
 from sparsitysolver.plans import resources
 from sparsitysolver.plans.artefacts import Artefacts
@@ -23,10 +23,8 @@ class Arena:
 
     def __init__(self, artefacts: Artefacts, config: Mapping[str, object]) -> None:
         self.artefacts, self.grid = artefacts, artefacts.grid
-        asked = str(config.get("arena_seeds", definition()["seeds"]))
-        if not asked.isdigit() or int(asked) < 1:
-            raise SparsitySolverError(f"arena_seeds={asked}: a number of seeds of at least 1 is needed.")
-        self.seeds = [str(index) for index in range(int(asked))]
+        count = run_settings.count(config, "arena_seeds") or definition()["seeds"]
+        self.seeds = [str(index) for index in range(count)]
 
     @property
     def entrants(self) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.grid import RESULTS, TASK_SEARCH, Cell, Grid
+from sparsitysolver.grid import RESULTS, Cell, Grid
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.identities import Identities
 from sparsitysolver.records import content_key
@@ -25,6 +25,7 @@ from sparsitysolver.registry import (
     methods_table,
     tasks_table,
 )
+from sparsitysolver.run_settings import TASK_SEARCH
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.seeds import derive_seed
 

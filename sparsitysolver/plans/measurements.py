@@ -8,9 +8,20 @@ from sparsitysolver.records import content_key
 
 def inference_path(artefacts: Artefacts, model: str) -> str:
     """Path of the record of inference times of a model, dense and pruned; one for all figures."""
-    parts = [artefacts.identities.model(model), artefacts.identities.precision(model)]
-    pruned = [artefacts.pruned_key(cell) for cell in _timed_cells(artefacts, model)]
-    return f"{RESULTS}/inference/{model}/{content_key([*parts, pruned])}.json"
+    return f"{RESULTS}/inference/{model}/{inference_key(artefacts, model, _timed_cells(artefacts, model))}.json"
+
+
+def inference_key(artefacts: Artefacts, model: str, cells: list[Cell]) -> str:
+    """Key of a record of inference times: of the model, of what was pruned from it, and of how it is measured."""
+    identities = artefacts.identities
+    pruned = [artefacts.pruned_key(cell) for cell in cells]
+    asked = inference_options(artefacts)
+    return content_key([identities.model(model), identities.precision(model), pruned, asked])
+
+
+def inference_options(artefacts: Artefacts) -> str:
+    """How this grid measures inference as options of ``sparsitysolver bench inference``."""
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in sorted(artefacts.grid.inference.items()))
 
 
 def timed_folders(artefacts: Artefacts, model: str) -> list[str]:

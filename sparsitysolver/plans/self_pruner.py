@@ -8,7 +8,7 @@ import yaml
 from sparsitysolver import CONFIG
 from sparsitysolver.grid import RESULTS, Cell
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
-from sparsitysolver.records import content_key
+from sparsitysolver.plans.measurements import inference_key
 from sparsitysolver.search.algorithms import DRIVEN
 
 NAME = "self_pruner"
@@ -44,9 +44,7 @@ def timed_folders(artefacts: Artefacts) -> list[str]:
 def inference_path(artefacts: Artefacts) -> str:
     """Path of the record of their times beside the dense model's."""
     name = model(artefacts)
-    pruned = [artefacts.pruned_key(cell) for cell in _pruned(artefacts)]
-    key = content_key([NAME, artefacts.identities.model(name), artefacts.identities.precision(name), pruned])
-    return f"{RESULTS}/inference/{NAME}/{name}/{key}.json"
+    return f"{RESULTS}/inference/{NAME}/{name}/{inference_key(artefacts, name, _pruned(artefacts))}.json"
 
 
 def _pruned(artefacts: Artefacts) -> list[Cell]:

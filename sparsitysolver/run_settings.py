@@ -1,0 +1,88 @@
+"""Settings of one run, ``--config NAME=VALUE``: which there are, what they must be, what they change (no torch)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+
+TASK_SEARCH = "task"  # kind of the settings of searches rewarded on a task
+ENDING = "_search"  # of a grid's settings of one kind of search
+CHAT = ("chat_url", "chat_model", "replay")
+_OF_SEARCHES = ("reward_windows", "budget", "reward", "reward_split")
+_OF_INFERENCE = ("rounds", "batch", "prompt_tokens", "new_tokens")  # options of `bench inference`
+_OTHERS = (
+    *("grid", "assets", "seeds", "models", "tasks", "limit", "items", "search_items"),
+    *("arena_seeds", "episodes", "criterion", "reward_items"),
+)
+
+
+def refuse_unknown(settings: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Refuse a setting that nothing reads: a misspelt one would leave the grid's own in force without a word.
+
+    Args:
+        settings: the grid's own, which name its kinds of search.
+        config: the run's.
+
+    Raises:
+        SparsitySolverError: naming the first unknown one, and those that there are.
+    """
+    episodes = [f"{kind}_episodes" for kind in _kinds(settings)]
+    known = [*_OTHERS, *CHAT, *_OF_SEARCHES, *episodes, *(f"inference_{name}" for name in _OF_INFERENCE)]
+    for name in config:
+        if name not in known:
+            raise unknown_name("setting of a run (--config)", name, known)
+
+
+def count(config: Mapping[str, Any], name: str) -> int | None:
+    """A number of at least 1, if the run gives it."""
+    given = config.get(name)
+    if given is None:
+        return None
+    if not str(given).isdigit() or int(given) < 1:
+        raise SparsitySolverError(f"{name}={given}: a number of at least 1 is needed.")
+    return int(given)
+
+
+def seeds(given: Any) -> list[str]:
+    """Seed indices from ``[0, 1]``, ``0,1`` or ``0``."""
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
+    texts = [str(part).strip() for part in parts]
+    if not texts or not all(text.isdigit() for text in texts):
+        raise SparsitySolverError(f"seeds={given}: seed indices such as 0 or 0,1,2 are needed.")
+    return texts
+
+
+def inference(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, int]:
+    """How inference is measured, where a grid or a run says: options of ``bench inference``."""
+    given = {name: count(config, f"inference_{name}") for name in _OF_INFERENCE}
+    return settings.get("inference", {}) | {name: value for name, value in given.items() if value is not None}
+
+
+def searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Search settings by kind: the usual ones by granularity, and one for every ``NAME_search`` of the grid.
+
+    ``--config episodes=300`` and other settings of a run go to the usual searches; ``NAME_episodes`` (``task_episodes``
+    and others) to a kind of its own. Searches on a task count ``reward_items`` in place of windows.
+    """
+    given = {name: config[name] for name in _OF_SEARCHES if name in config} | _counts(config, "reward_windows")
+    usual = settings["search"] | given | _counts(config, "episodes")
+    criterion = {"criterion": config["criterion"]} if "criterion" in config else {}
+    found = {"structured": usual | criterion, "unstructured": usual}
+    for kind in _kinds(settings):
+        if kind == TASK_SEARCH:
+            taken = {name: value for name, value in given.items() if name == "budget"} | _counts(config, "reward_items")
+        else:
+            taken = given | criterion
+        episodes = count(config, f"{kind}_episodes")
+        own = settings[f"{kind}{ENDING}"] | taken
+        found[kind] = own | ({"episodes": episodes} if episodes is not None else {})
+    return found
+
+
+def _kinds(settings: Mapping[str, Any]) -> list[str]:
+    return [name.removesuffix(ENDING) for name in settings if name.endswith(ENDING)]
+
+
+def _counts(config: Mapping[str, Any], name: str) -> dict[str, int]:
+    value = count(config, name)
+    return {} if value is None else {name: value}
