@@ -15,6 +15,7 @@ from sparsitysolver.reporting.table_files import footnote_text
 from sparsitysolver.reporting.tables import Footnote
 
 _END = "<!-- /generated -->"
+_TABLE = re.compile(r"table\d+")
 _START = re.compile(r"<!-- generated:(\S+) -->")
 
 
@@ -63,7 +64,7 @@ def _footnotes(notes: Sequence[Json], rows: list[str]) -> list[str]:
     return lines
 
 
-def readme_command(readme: Path, results: Path, grid: str, tables: Sequence[str] = ("table2",)) -> None:
+def readme_command(readme: Path, results: Path, grid: str) -> None:
     """``sparsitysolver report readme``: fill the generated sections of a page.
 
     Those named like tables are filled always. What the arena found is filled where its files are: it takes longer to
@@ -73,9 +74,18 @@ def readme_command(readme: Path, results: Path, grid: str, tables: Sequence[str]
         text = readme.read_text()
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no page at {readme}.") from error
-    for name in tables:
-        text = fill(text, name, table_section(results, name, grid))
-    for name, (file, section) in ARENA_SECTIONS.items():
-        if f"<!-- generated:{name} -->" in text and (results / file).is_file():
+    sections = _START.findall(text)
+    known = [*filter(_TABLE.fullmatch, sections), *(name for name in ARENA_SECTIONS if name in sections)]
+    if not known:
+        raise SparsitySolverError(
+            f"{readme} has no generated section to fill: found {', '.join(sections) or 'none'}; those of tables "
+            f"(table2 …) and {', '.join(ARENA_SECTIONS)} can be."
+        )
+    for name in known:
+        if _TABLE.fullmatch(name):
+            text = fill(text, name, table_section(results, name, grid))
+            continue
+        file, section = ARENA_SECTIONS[name]
+        if (results / file).is_file():
             text = fill(text, name, f"{section(results / file)}\n\nGenerated from `{file}`; grid: {grid}.")
     write_text(readme, text)

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     page.add_argument("--out", type=Path, required=True)
     for name, out, text in (
         ("paper-tables", Path("paper_tables.md"), "published beside measured, with verdicts"),
-        ("readme", Path("README.md"), "fill the generated sections of the README"),
+        ("readme", Path("README.md"), "fill the generated sections of a page (--out)"),
         ("claims", RESULTS / "claims.csv", "a verdict on every testable sentence of the paper"),
     ):
         page = what.add_parser(name, help=text)

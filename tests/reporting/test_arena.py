@@ -207,7 +207,7 @@ def test_the_readme_gets_what_the_arena_found(tmp_path):
     assert [cell.strip() for cell in line.split("|")[1:-1]][3:] == ["0.3", "10.50", "20.00", "4.48"]
     readme = tmp_path / "README.md"
     readme.write_text("<!-- generated:arena -->\n<!-- /generated -->\n")
-    readme_command(readme, tmp_path, "tiny", tables=())
+    readme_command(readme, tmp_path, "tiny")
     assert "6.72 [-9.5%*]" in readme.read_text() and "grid: tiny" in readme.read_text()
 
 

@@ -159,3 +159,6 @@ def test_readme_command_says_what_is_missing(tmp_path):
     (tmp_path / "README.md").write_text(README)
     with pytest.raises(SparsitySolverError, match=r"no table at .*table2\.csv"):
         readme_command(tmp_path / "README.md", tmp_path, "tiny")
+    (tmp_path / "README.md").write_text("<!-- generated:dag -->\n<!-- /generated -->\n")
+    with pytest.raises(SparsitySolverError, match="no generated section to fill: found dag; those of tables"):
+        readme_command(tmp_path / "README.md", tmp_path, "tiny")
