@@ -38,7 +38,7 @@ def count(config: Mapping[str, Any], name: str) -> int | None:
     given = config.get(name)
     if given is None:
         return None
-    if not str(given).isdigit() or int(given) < 1:
+    if not str(given).isdecimal() or int(given) < 1:
         raise SparsitySolverError(f"{name}={given}: a number of at least 1 is needed.")
     return int(given)
 
@@ -47,15 +47,14 @@ def seeds(given: Any) -> list[str]:
     """Seed indices from ``[0, 1]``, ``0,1`` or ``0``."""
     parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
     texts = [str(part).strip() for part in parts]
-    if not texts or not all(text.isdigit() for text in texts):
+    if not texts or not all(text.isdecimal() for text in texts):
         raise SparsitySolverError(f"seeds={given}: seed indices such as 0 or 0,1,2 are needed.")
     return texts
 
 
 def inference(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, int]:
     """How inference is measured, where a grid or a run says: options of ``bench inference``."""
-    given = {name: count(config, f"inference_{name}") for name in _OF_INFERENCE}
-    return settings.get("inference", {}) | {name: value for name, value in given.items() if value is not None}
+    return settings.get("inference", {}) | _counts(config, {name: f"inference_{name}" for name in _OF_INFERENCE})
 
 
 def searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -64,18 +63,16 @@ def searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str
     ``--config episodes=300`` and other settings of a run go to the usual searches; ``NAME_episodes`` (``task_episodes``
     and others) to a kind of its own. Searches on a task count ``reward_items`` in place of windows.
     """
-    given = {name: config[name] for name in _OF_SEARCHES if name in config} | _counts(config, "reward_windows")
-    usual = settings["search"] | given | _counts(config, "episodes")
+    given = {name: config[name] for name in _OF_SEARCHES if name in config}
+    given |= _counts(config, {"reward_windows": "reward_windows"})
+    items = _counts(config, {"reward_items": "reward_items"})
+    usual = settings["search"] | given | _counts(config, {"episodes": "episodes"})
     criterion = {"criterion": config["criterion"]} if "criterion" in config else {}
     found = {"structured": usual | criterion, "unstructured": usual}
     for kind in _kinds(settings):
-        if kind == TASK_SEARCH:
-            taken = {name: value for name, value in given.items() if name == "budget"} | _counts(config, "reward_items")
-        else:
-            taken = given | criterion
-        episodes = count(config, f"{kind}_episodes")
-        own = settings[f"{kind}{ENDING}"] | taken
-        found[kind] = own | ({"episodes": episodes} if episodes is not None else {})
+        on_task = {name: value for name, value in given.items() if name == "budget"} | items
+        taken = on_task if kind == TASK_SEARCH else given | criterion
+        found[kind] = settings[f"{kind}{ENDING}"] | taken | _counts(config, {"episodes": f"{kind}_episodes"})
     return found
 
 
@@ -83,6 +80,6 @@ def _kinds(settings: Mapping[str, Any]) -> list[str]:
     return [name.removesuffix(ENDING) for name in settings if name.endswith(ENDING)]
 
 
-def _counts(config: Mapping[str, Any], name: str) -> dict[str, int]:
-    value = count(config, name)
-    return {} if value is None else {name: value}
+def _counts(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, int]:
+    """The counts that the run gives, by the option each stands for."""
+    return {option: value for option, name in names.items() if (value := count(config, name)) is not None}

@@ -57,6 +57,13 @@ def finished(checkout: Path) -> Path:
     return checkout
 
 
+@pytest.mark.parametrize("target", ["inference_figure14.csv", "self_pruner.csv"])
+def test_how_inference_is_measured_reaches_its_jobs(checkout: Path, target: str) -> None:
+    plan = planned(checkout, f"results/{target}", "-p", "--config", "models=opt-tiny", "inference_batch=8")
+    (job,) = [line for line in plan.splitlines() if "sparsitysolver bench inference" in line]
+    assert " --batch 8 --rounds 6 --out results/inference/" in job
+
+
 def test_lint_is_clean(checkout: Path) -> None:
     done = snakemake(checkout, "--lint")
     assert done.returncode == 0, done.stdout + done.stderr

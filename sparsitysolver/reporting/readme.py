@@ -75,7 +75,7 @@ def readme_command(readme: Path, results: Path, grid: str) -> None:
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no page at {readme}.") from error
     sections = _START.findall(text)
-    known = [*filter(_TABLE.fullmatch, sections), *(name for name in ARENA_SECTIONS if name in sections)]
+    known = [name for name in sections if _TABLE.fullmatch(name) or name in ARENA_SECTIONS]
     if not known:
         raise SparsitySolverError(
             f"{readme} has no generated section to fill: found {', '.join(sections) or 'none'}; those of tables "
