@@ -1,28 +1,19 @@
-"""Tables of tasks and of sparsities: layout, percent, averages, verdicts, claims of order, and their page."""
+"""Tables of tasks and of sparsities: layout, percent, averages, verdicts, claims of order."""
 
 import json
-import math
 
-import pandas as pd
 import pytest
-from cell_factory import first_right, make_cell, make_task_cell, make_task_grid, replace_cell
+from cell_factory import first_right, make_task_cell, make_task_grid, replace_cell
+from task_cells import PAPER_TASKS, RIGHT, TASKS, paper_cells, perplexity_cells
 
-from sparsitysolver import CONFIG
 from sparsitysolver.cli import main
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import read_json, write_json
-from sparsitysolver.registry import tasks_table
 from sparsitysolver.reporting.collect import read_cells_csv
 from sparsitysolver.reporting.definition import load_definition
-from sparsitysolver.reporting.paper_tables import paper_tables
 from sparsitysolver.reporting.readme import table_section
 from sparsitysolver.reporting.table_files import table_command
 from sparsitysolver.reporting.tables import build_table
 from sparsitysolver.reporting.verdicts import OrderClaim, Verdict, judge, order_claims, other_protocol, verdict_of
-
-TASKS = ["mini_boolq", "mini_piqa"]
-RIGHT = {"mini_boolq": [15, 5, 10, 11, 12], "mini_piqa": [14, 8, 6, 7, 8]}  # of 20 items, by row
-PAPER_TASKS = load_definition("table3").published_tasks
 
 
 @pytest.fixture
@@ -31,35 +22,6 @@ def table(collected):
         return build_table(name, read_cells_csv(collected(cells)), list(models), list(tasks))
 
     return build
-
-
-def paper_cells(table="table3", model="llama-7b", part=1):
-    """The published accuracies as near as whole numbers of items come to them; of every ``part``-th item of a task."""
-    definition = load_definition(table)
-    published = definition.published.astype(float, errors="ignore")
-    cells = []
-    for task in PAPER_TASKS:
-        items = tasks_table()[task].n_items // part
-        for row in (*definition.rows, *definition.extended):
-            percent = float(published[task].get(row.name, "50"))
-            sparsity = 0.0 if row.method == "dense" else definition.sparsities[0]
-            correct = first_right(round(percent * items / 100), items)
-            cell = make_task_cell(task, row.method, correct, model=model, sparsity=sparsity)
-            del cell["samples"]  # long, and these tests are about means
-            cells.append(cell)
-    return cells
-
-
-def perplexity_cells(models=("opt-tiny", "llama-tiny"), **changes):
-    """Table 1: perplexity by position of model, row and sparsity, so that every number is of one place only."""
-    definition, cells = load_definition("table1"), []
-    for m, model in enumerate(models):
-        cells.append(make_cell(model, value=10.0 + m, task="mini", **changes))
-        for r, row in enumerate((*definition.rows, *definition.extended)[1:], start=1):
-            for sparsity in definition.sparsities:
-                value = 10 + m + r + sparsity
-                cells.append(make_cell(model, row.method, value, sparsity=sparsity, task="mini", **changes))
-    return cells
 
 
 # --- layout and numbers ---------------------------------------------------------------------------------------------
@@ -265,88 +227,3 @@ def test_claims_of_order_take_higher_accuracy_for_better(table):
     assert OrderClaim("Ours", "OWL", 8, 8) in claims
     assert OrderClaim("OWL", "Wanda", 8, 8) in claims
     assert not [c for c in claims if {c.better, c.worse} == {"BESA", "Wanda"}]  # four columns against four
-
-
-# --- the page ---------------------------------------------------------------------------------------------------------
-
-
-def with_windows(cell):
-    """The cell with three windows, each of the loss that its perplexity says."""
-    value = cell["metrics"]["ppl"]["value"]
-    return cell | {"windows": [math.log(value)] * 3, "metrics": {"ppl": {"value": value, "n": 3}}}
-
-
-@pytest.fixture
-def page(collected):
-    """The page of a grid with Tables 1, 3 and 4, and its sections."""
-    right4 = {"mini_boolq": [18, 2, 16, 8, 9], "mini_piqa": [18, 2, 16, 8, 9]}
-    cells = [with_windows(cell) for cell in perplexity_cells()] + make_task_grid("table3", RIGHT)
-    dense = {(c["task"], c["method"]) for c in cells if c["method"] == "dense"}
-    cells += [c for c in make_task_grid("table4", right4) if (c["task"], c["method"]) not in dense]
-    path = collected(cells)
-    table_command("table1", path, ["opt-tiny", "llama-tiny"], path.parent)
-    for name in ("table3", "table4"):
-        table_command(name, path, ["llama-tiny"], path.parent)
-    text = paper_tables(path.parent, "tiny")
-    return {part.split(":")[0]: part for part in text.split("## Table ")[1:]} | {"folder": path.parent}
-
-
-def line(section, *start):
-    """The first row of a markdown table that starts with these cells."""
-    lines = [[cell.strip() for cell in row.strip("|").split("|")] for row in section.splitlines() if row[:1] == "|"]
-    return next(cells for cells in lines if cells[: len(start)] == list(start))
-
-
-def test_mini_tasks_stand_among_what_the_paper_lacks(page):
-    section = page["3"]
-    assert line(section, "", "measured") == ["", "measured", *["-"] * 8]  # the average of other tasks is another number
-    assert "0 reproduced, 0 deviates, 40 not comparable, 0 not run" in section
-    local = section[section.index("### Models and tasks of this grid that the paper lacks") :]
-    assert line(local, "SliceGPT") == ["SliceGPT", "25.00", "40.00", "32.50", "not comparable"]
-    assert "model: llama-tiny; task: mini_boolq, mini_piqa (report split)" in section
-    assert "harness: lm_eval 0.4.13" in section
-    assert line(section, "mini_piqa")[2:] == ["20", "256", "8", "1.0", "none", "mini", "r1"]
-
-
-def test_claims_of_order_consider_the_interval(page):
-    order = page["4"][page["4"].index("Claims of order") :]
-    assert line(order, "OWL better than Wanda")[1:] == ["8 of 8", "order holds", "order holds", "order holds"]
-    assert line(order, "Ours better than OWL")[1:] == ["8 of 8", "order reversed", "order reversed", "order reversed"]
-    assert line(order, "Ours better than BESA")[1:] == ["8 of 8", *["inside the noise"] * 3]
-
-
-def test_one_line_says_how_many_gaps_are_noise(page):
-    pairs = pd.read_csv(page["folder"] / "table4.pairs.csv", dtype=str)
-    inside = int((pairs["verdict"] == "inside the noise").sum())
-    assert 0 < inside < len(pairs) == 3 * (10 + 3)
-    assert f"Pairwise gaps inside the noise: {inside} of 39 (95% intervals, bootstrapped over paired items" in page["4"]
-    # Table 1: every row has one loss in all three windows, so no gap is noise.
-    gaps = len(pd.read_csv(page["folder"] / "table1.pairs.csv"))
-    assert f"Pairwise gaps inside the noise: 0 of {gaps} (95% intervals, bootstrapped over paired windows" in page["1"]
-
-
-def test_page_of_some_models_of_the_grid_and_of_others(page):
-    folder = page["folder"]
-    assert "llama-tiny" in paper_tables(folder, "tiny")  # one of three models of the grid
-    with pytest.raises(SparsitySolverError, match=r"table1\.csv is not of grid 'opt125m': found opt-tiny, llama-tiny"):
-        paper_tables(folder, "opt125m")
-    sidecar = folder / "table1.footnotes.json"
-    write_json(sidecar, {"footnotes": read_json(sidecar, "footnotes")["footnotes"]})
-    with pytest.raises(SparsitySolverError, match="does not name the models and tasks of table1.csv; make the table"):
-        paper_tables(folder, "tiny")
-
-
-def test_papers_own_table_3_stands_beside_the_published_one(collected):
-    path = collected(paper_cells(part=2))
-    table_command("table3", path, ["llama-7b"], path.parent)
-    section = paper_tables(path.parent, "local").split("## Table ")[3]
-    assert line(section, "Dense") == ["Dense", "published", *load_definition("table3").published.loc["Dense"][3:]]
-    assert line(section, "", "measured")[2] == "75.05"  # 1227 of 1635
-    assert "- boolq: not the published protocol: items 1635 of 3270 instead of all." in section
-    assert "### Models and tasks of this grid" not in section
-    assert "Pairwise gaps: none compared, the cells hold no samples." in section
-
-
-def test_titles_of_the_page_are_there_for_every_table():
-    titles = pd.read_csv(CONFIG / "paper" / "titles.csv")["table"]
-    assert {file.stem for file in (CONFIG / "tables").glob("*.yaml")} <= set(titles)

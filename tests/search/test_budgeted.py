@@ -1,52 +1,22 @@
-"""Searches that spend a budget of evaluated tokens: what they find where the optimum is known, their cost, resuming."""
+"""Searches that spend a budget of evaluated tokens: what they find where the optimum is known; how each works."""
 
 import numpy as np
 import pytest
-import torch
-from search_cases import COSTS, UNITS, curve, interrupt, journal, search, synthetic_losses
-from tiny import tiny_model
+from budgeted_cases import EPISODES, PAIRED, case, found
+from search_cases import COSTS, UNITS, journal, synthetic_losses
 
 from sparsitysolver import effect_table
-from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.budget import default_bounds, projection
 from sparsitysolver.pruning.effects import Effect, cheapest
-from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, units_of
-from sparsitysolver.records import identity, validate
-from sparsitysolver.search import evopress, fastforward, settings, two_rate
-from sparsitysolver.search.algorithms import ALGORITHMS, algorithm
-from sparsitysolver.search.choice import choose
+from sparsitysolver.pruning.units import budget
+from sparsitysolver.search import evopress, fastforward
 from sparsitysolver.search.evolution import Arithmetic, Individual, evolve
-from sparsitysolver.search.journal import Journal, progress_bar
-from sparsitysolver.search.objectives import PerplexityObjective, inverse_ppl
-from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.journal import progress_bar
 from sparsitysolver.search.trials import BudgetSpent, Trials
-
-PAIRED = ("random", "cma", "evolution", "evopress", "tpe", "fastforward", "surrogate")
-ALL = (*PAIRED, "two_rate")
-EPISODES = 300
-
-
-def over(windows, losses=synthetic_losses):
-    return PerplexityObjective(losses, torch.zeros(windows, 16, dtype=torch.long), inverse_ppl, float(np.exp(2.0)))
-
-
-def case(units=UNITS, losses=synthetic_losses, most=10_000):
-    """Eight units of known cost, of which the last three matter; 4 windows of 16 tokens."""
-    return Problem(
-        units, 0.2, default_bounds(0.2), projection, over(4, losses), sized=lambda n: over(n, losses), most=most
-    )
 
 
 def best_possible():
     effects = [Effect.of({count: cost * (1 - count / 40) ** 2 for count in range(20, 41)}) for cost in COSTS]
     return float(np.exp(synthetic_losses(cheapest(effects, UNITS, budget(UNITS, 0.2)), [0])[0]))
-
-
-def found(name, folder, seed=0, problem=None, episodes=EPISODES):
-    problem, records = problem or case(), journal(folder, name)
-    searched = algorithm(name).run(problem, records, episodes, seed)
-    return problem, records, searched
 
 
 def ppl(problem, kept):
@@ -237,49 +207,6 @@ def test_its_reward_is_the_same_for_few_windows_and_many():
     assert rewards[0] == pytest.approx(rewards[1]) == pytest.approx(np.exp(2.0) / ppl(problem, [32] * 8))
 
 
-# --- two rates -----------------------------------------------------------------------------------------------------
-
-TWO = [
-    Unit(f"layers.{i // 2}.{kind}", kind, i // 2, 16, 40 if kind == MHA else 80)
-    for i, kind in enumerate([MHA, FFN] * 4)
-]
-
-
-def two_losses(kept, windows):
-    """Lowest where attention keeps 11 of 16."""
-    return np.full(len(windows), 2.0 + ((np.array(kept[::2]) / 16 - 11 / 16) ** 2).sum())
-
-
-def test_two_rates_finds_the_best_point_of_the_budget_line(tmp_path):
-    problem = case(TWO, two_losses)
-    _, records, searched = found("two_rate", tmp_path, problem=problem)
-    (kept,) = searched.candidates.values()
-    assert kept == min(two_rate.line(problem, 32), key=lambda one: two_losses(one, [0])[0])
-    assert records.best.kept == kept
-
-
-def test_the_line_stays_within_bounds_and_budget():
-    problem = case(TWO, two_losses)
-    candidates = two_rate.line(problem, 32)
-    assert len(candidates) > 8 and all(map(problem.feasible, candidates))
-    assert all(8 <= count <= 16 for kept in candidates for count in kept)
-
-
-def test_every_round_halves_and_costs_alike(tmp_path):
-    problem = case(TWO, two_losses)
-    _, records, _ = found("two_rate", tmp_path, problem=problem)
-    sizes = [episode.tokens // 16 for episode in records.episodes]
-    rounds = [sizes.count(size) for size in dict.fromkeys(sizes)]
-    assert all(later == (earlier + 1) // 2 for earlier, later in zip(rounds, rounds[1:]))
-    costs = [size * count for size, count in zip(dict.fromkeys(sizes), rounds)]
-    assert max(costs) <= 1.3 * min(costs) and sum(costs) > 0.9 * EPISODES * 4
-
-
-def test_two_rates_need_two_kinds():
-    with pytest.raises(SparsitySolverError, match="one kind only"):
-        two_rate.line(case(), 5)
-
-
 # --- surrogate -----------------------------------------------------------------------------------------------------
 
 
@@ -310,72 +237,3 @@ def test_a_small_budget_still_ends_with_a_strategy(tmp_path):
         folder.mkdir()
         problem, _, searched = found("surrogate", folder, episodes=episodes)
         assert problem.feasible(searched.candidates["surrogate"])
-
-
-# --- whole searches on a tiny model --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PAIRED)
-def test_an_interrupted_search_goes_on_to_the_same_end(name, tmp_path, monkeypatch):
-    whole = search(tmp_path, "whole", algorithm=name, episodes=40)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupt(patch, 18)
-        search(tmp_path, algorithm=name, episodes=40)
-    evaluated, record = [], Journal.record
-    monkeypatch.setattr(Journal, "record", lambda self, *asked: evaluated.append(0) or record(self, *asked))
-    again = search(tmp_path, algorithm=name, episodes=40)
-    assert again["run"]["resumed_at"] == 15
-    assert len(evaluated) == len(curve(tmp_path / "x.curve.csv")) - 15  # what was known is not evaluated again
-    assert identity(again) == identity(whole)
-    assert curve(tmp_path / "x.curve.csv") == curve(tmp_path / "whole.curve.csv")
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_strategy_says_what_it_cost(name, tmp_path):
-    strategy = search(tmp_path, algorithm=name, episodes=40)
-    found, rows = strategy["found"], curve(tmp_path / "x.curve.csv")
-    assert found["algorithm"] == name and found["budget"] == "projection"
-    assert found["agent"] == algorithm(name).record()
-    searching = sum(int(row["tokens"]) for row in rows)
-    assert searching < found["tokens"] and len(rows) < found["evaluations"]
-    assert strategy["achieved_sparsity"] >= 0.2
-    assert strategy["run"]["seconds_per_proposal"] > 0
-    assert len(found["candidates"]) <= 6
-
-
-def test_a_changed_algorithm_goes_on_from_where_it_differs(tmp_path, monkeypatch):
-    """Its checkpoint is of another version: what agrees is kept, the rest is evaluated."""
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupt(patch, 37)
-        search(tmp_path, algorithm="evolution", episodes=40)
-    monkeypatch.setattr(Arithmetic, "cross", lambda self, population, count: [population[0].ratios] * count)
-    search(tmp_path, algorithm="evolution", episodes=40)
-    rows = curve(tmp_path / "x.curve.csv")
-    assert [int(row["episode"]) for row in rows] == list(range(40))
-    assert len({row["kept"] for row in rows[30:]}) == 1
-
-
-def test_a_surrogates_table_is_an_artefact(tmp_path):
-    strategy = search(tmp_path, algorithm="surrogate", episodes=120)
-    table = effect_table.read_table(tmp_path / "x.effects.json")
-    assert table["model"] == strategy["model"]
-    assert effect_table.units_of(table) == units_of(adapt(tiny_model("llama")).shape, "structured")
-    other = effect_table.strategy_of(table, 0.3, "sha")
-    validate(other, "strategy", "x")
-    assert other["achieved_sparsity"] >= 0.3 and np.isfinite(other["found"]["predicted_change"])
-
-
-def test_auto_is_what_the_arena_found_best(tmp_path, monkeypatch, capsys):
-    """The strategy is that of the algorithm itself, and says so."""
-    asked = []
-    monkeypatch.setattr(settings, "choose", lambda *budget: asked.append(budget) or "two_rate")
-    auto = search(tmp_path, algorithm="auto", episodes=20)
-    assert asked == [("structured", 20, len(auto["units"]))]
-    assert auto["found"]["algorithm"] == "two_rate"
-    assert "auto: two_rate" in capsys.readouterr().out
-    assert identity(auto) == identity(search(tmp_path, "own", algorithm="two_rate", episodes=20))
-
-
-@pytest.mark.parametrize("granularity", ["structured", "unstructured"])
-def test_the_shipped_choice_names_an_algorithm_for_every_budget(granularity):
-    assert all(choose(granularity, episodes, 20) in ALGORITHMS for episodes in (1, 50, 10_000))
