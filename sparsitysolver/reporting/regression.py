@@ -18,7 +18,8 @@ from sparsitysolver.reporting.accepted import AXES, MACHINE, SEARCH, Key, Values
 from sparsitysolver.reporting.collect import PROTOCOL
 from sparsitysolver.reporting.metrics import is_zero_shot
 from sparsitysolver.reporting.published import PublishedValue, published_values
-from sparsitysolver.reporting.verdicts import Tolerance, Verdict, judge, tolerance
+from sparsitysolver.reporting.tolerances import Tolerance, tolerance
+from sparsitysolver.reporting.verdicts import Verdict, judge
 
 TOLERANCES = CONFIG / "regression" / "tolerances.csv"
 DEFINITION = CONFIG / "regression" / "cells.yaml"

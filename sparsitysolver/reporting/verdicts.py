@@ -1,25 +1,18 @@
 """Measured against published: verdicts on values, and claims of order where the published models are not at hand."""
 
-import csv
-import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
 
-from sparsitysolver import CONFIG
-from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.registry import tasks_table
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.entries import printed
 from sparsitysolver.reporting.metrics import AVERAGE, lower_is_better
 from sparsitysolver.reporting.paired import PairVerdict, PairVerdicts
 from sparsitysolver.reporting.tables import MeasuredTable
-
-TOLERANCES = CONFIG / "paper" / "tolerances.csv"
-ANY_METHOD = "*"
+from sparsitysolver.reporting.tolerances import tolerance
 
 
 class Verdict(StrEnum):
@@ -39,38 +32,6 @@ class OrderVerdict(StrEnum):
     INSIDE_NOISE = "inside the noise"
     TIE = "tie"  # equal digits, where no interval says more
     NOT_RUN = "not run"
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far a measured number may lie from the published one: the larger of both bounds."""
-
-    absolute: Decimal
-    relative: Decimal
-    reason: str
-
-    def allows(self, published: Decimal, measured: Decimal) -> bool:
-        """Whether the deviation is within tolerance, its edge included."""
-        return abs(measured - published) <= max(self.absolute, self.relative * abs(published))
-
-
-@functools.cache
-def tolerances(path: Path = TOLERANCES) -> dict[tuple[str, str], Tolerance]:
-    """Tolerances by (metric, method); method ``*`` stands for all that have no row of their own."""
-    with path.open(newline="") as handle:
-        return {
-            (row["metric"], row["method"]): Tolerance(Decimal(row["absolute"]), Decimal(row["relative"]), row["reason"])
-            for row in csv.DictReader(handle)
-        }
-
-
-def tolerance(metric: str, method: str) -> Tolerance:
-    """The tolerance of a metric and method, or an error that names the file to add it to."""
-    table = tolerances()
-    found = table.get((metric, method)) or table.get((metric, ANY_METHOD))
-    if found is None:
-        raise SparsitySolverError(f"no tolerance for metric '{metric}', method '{method}'; add a row to {TOLERANCES}.")
-    return found
 
 
 def judge(published: str, measured: float | None, metric: str, method: str) -> Verdict:

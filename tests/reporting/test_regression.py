@@ -13,7 +13,7 @@ from sparsitysolver.reporting import regression
 from sparsitysolver.reporting.accepted import COLUMNS, read_accepted, write_accepted
 from sparsitysolver.reporting.published import published_values
 from sparsitysolver.reporting.regression import RegressionVerdict, regression_tolerances
-from sparsitysolver.reporting.verdicts import Tolerance
+from sparsitysolver.reporting.tolerances import Tolerance
 
 OK, OUT, KNOWN = RegressionVerdict.OK, RegressionVerdict.OUT, RegressionVerdict.KNOWN
 NEW, MISSING, NOT_COMPARABLE = RegressionVerdict.NEW, RegressionVerdict.MISSING, RegressionVerdict.NOT_COMPARABLE

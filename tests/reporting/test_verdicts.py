@@ -9,15 +9,14 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collect import read_cells_csv
 from sparsitysolver.reporting.paired import PairVerdict
 from sparsitysolver.reporting.tables import build_table
+from sparsitysolver.reporting.tolerances import Tolerance, tolerance
 from sparsitysolver.reporting.verdicts import (
     OrderClaim,
     OrderVerdict,
-    Tolerance,
     Verdict,
     judge,
     judge_order,
     order_claims,
-    tolerance,
     verdict_of,
 )
 
