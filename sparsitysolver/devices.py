@@ -1,11 +1,16 @@
-"""Each job its own GPU: a lock per device for the process's life (Snakemake counts GPUs but does not number them)."""
+"""GPUs of this machine: how many jobs may use, and for each job its own, by a lock per device for the process's life.
+
+Snakemake counts GPUs but does not number them. Nothing here imports torch: jobs are planned without it.
+"""
 
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +18,29 @@ from sparsitysolver.errors import SparsitySolverError
 
 _POLL_SECONDS = 2.0
 _held: list[IO[str]] = []  # open handles keep the locks; the system frees them however the process ends
+
+
+@functools.cache
+def gpus_here() -> int:
+    """GPUs that a job of this process may use: those of ``CUDA_VISIBLE_DEVICES`` where it is set, else the machine's.
+
+    0 where torch is its CPU build: it runs on the CPU then, whatever the machine has.
+    """
+    devices = visible_devices() if _torch_has_cuda() else []
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not devices or given is None:
+        return len(devices)
+    named = [name.strip() for name in given.split(",")]
+    usable = [name in devices or name.startswith(("GPU-", "MIG-")) for name in named]  # CUDA stops at the first unknown
+    return usable.index(False) if False in usable else len(usable)
+
+
+def _torch_has_cuda() -> bool:
+    """Whether the torch installed is a build for GPUs, as its version says (``2.13.0+cpu`` is none)."""
+    try:
+        return not metadata.version("torch").endswith("+cpu")
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def visible_devices() -> list[str]:

@@ -98,6 +98,29 @@ def test_waiting_ends():
         devices.claim(1, ["0"], timeout=0.2)
 
 
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [(None, 2), ("", 0), ("-1", 0), ("1", 1), ("0, 1", 2), ("0,7,1", 1), ("7", 0), ("MIG-4f,GPU-1a", 2)],
+)
+def test_gpus_are_counted_as_cuda_does(monkeypatch, given, count):
+    monkeypatch.setattr(devices, "visible_devices", lambda: ["0", "1"])
+    monkeypatch.setattr(devices.metadata, "version", lambda name: "2.13.0")
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert devices.gpus_here.__wrapped__() == count
+
+
+def test_without_a_driver_or_with_torch_for_the_cpu_there_are_no_gpus(monkeypatch):
+    monkeypatch.setattr(devices.metadata, "version", lambda name: "2.13.0")
+    monkeypatch.setattr(devices, "visible_devices", list)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert devices.gpus_here.__wrapped__() == 0
+    monkeypatch.setattr(devices, "visible_devices", lambda: ["0"])
+    assert devices.gpus_here.__wrapped__() == 1
+    monkeypatch.setattr(devices.metadata, "version", lambda name: "2.13.0+cpu")
+    assert devices.gpus_here.__wrapped__() == 0
+
+
 def test_no_driver_no_devices(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert devices.visible_devices() == []
