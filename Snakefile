@@ -29,6 +29,7 @@ report: "docs/report/workflow.rst"
 own_commands()
 try:
     grid = Grid(config)
+    grid.assets.to_environment()
     artefacts = Artefacts(grid)
     arena = arena_plan.Arena(artefacts, config)
 except SparsitySolverError as error:

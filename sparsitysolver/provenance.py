@@ -14,7 +14,10 @@ from typing import Any
 
 from sparsitysolver import ROOT, __version__
 
-_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "safetensors", "stable-baselines3", "gymnasium")
+_LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "numpy", "safetensors", "lm-eval", "stable-baselines3", "gymnasium"),
+    *("cma", "optuna"),
+)
 
 # Of an address: scheme, user and password, host and path, query.
 _SECRETS = re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s?#]*)(?:[?#]\S*)?")
