@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def measured(folder, monkeypatch):
-    """Takes statistics over two windows; gives the squared norms of the last layer's FFN, and whether they were kept."""
+    """Takes statistics over two windows; gives the norms of the last FFN, and whether they were kept."""
     collect, calls = common.collect, []
     monkeypatch.setattr(common, "collect", lambda *arguments: calls.append(1) or collect(*arguments))
     windows = Sample(np.arange(32, dtype=np.int32).reshape(2, 16) + 4, {})
