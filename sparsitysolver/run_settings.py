@@ -47,7 +47,7 @@ def count(config: Mapping[str, Any], name: str) -> int | None:
 def chat(config: Mapping[str, Any]) -> dict[str, str]:
     """Who answers Self-Pruner's prompts, as options of ``search``; empty where nobody is named.
 
-    The endpoint of ``chat_model`` may come from the environment; what stands here, and so in keys, logs and metadata, is
+    The endpoint of ``chat_model`` may come from the environment; what stands here, and so in keys and logs, is
     its public part alone.
     """
     given = {name: str(config[name]) for name in CHAT if config.get(name)}
