@@ -1,4 +1,5 @@
-# What the rules ask of the grid, by wildcards.
+# What the rules ask of the grid, by wildcards. Keys in the paths hold all that decides a result. Parameters that name files
+# or addresses take `input` as well, so that Snakemake counts them as derived: another place is no reason to run again.
 
 import json
 import shlex

@@ -15,9 +15,8 @@ _WEIGHT_ENDINGS = (
 )
 
 # Neither model nor tokenizer is read from these.
-_WITHOUT_EFFECT = frozenset(
-    ("generation_config.json", "adapter_config.json", "trainer_state.json", "training.json", "pruning.json")
-)
+_SAMPLING = "generation_config.json"
+_WITHOUT_EFFECT = frozenset((_SAMPLING, "adapter_config.json", "trainer_state.json", "training.json", "pruning.json"))
 _ENDINGS_WITHOUT_EFFECT = (
     *(".md", ".py", ".pyc", ".sh", ".log", ".lock", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".svg"),
 )
@@ -80,6 +79,12 @@ def _has_effect(name: str) -> bool:
 def folder_sha256(folder: Path) -> str:
     """Identity of a local model for content keys: its deciding files, names and contents, wherever the folder lies."""
     return _digest([(path.name, cached_sha256(path)) for path in deciding_files(folder)])
+
+
+def chat_model_sha256(folder: Path) -> str:
+    """Identity of a model that is talked to: how it samples counts too."""
+    sampling = folder / _SAMPLING
+    return content_key([folder_sha256(folder), cached_sha256(sampling) if sampling.is_file() else None], 64)
 
 
 def weights_sha256(folder: Path) -> str:

@@ -10,7 +10,7 @@ from sparsitysolver.registry import is_zero_shot, method
 from sparsitysolver.search.algorithms import DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
-_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid file_hashes model_files"
+_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid file_hashes model_files chat.address"
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
 STAMPS = Path("results") / ".code"  # beside what was made with that code

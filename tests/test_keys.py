@@ -9,6 +9,7 @@ import pytest
 from planned import make_assets
 
 from sparsitysolver import registry
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.model_files import deciding_files, model_sha256, weight_files, weights_sha256
 from sparsitysolver.models.loading import resolve_model
@@ -207,3 +208,40 @@ def test_another_revision_of_a_data_set_concerns_its_cells(monkeypatch):
     other = rows | {"wikitext2": replace(rows["wikitext2"], config="wikitext-2-v1")}
     monkeypatch.setattr(identities, "datasets_table", lambda: other)
     assert identities.Identities(grid).text("wikitext2") != before
+
+
+# --- who answers a search's prompts ----------------------------------------------------------------------------------
+
+
+def prompted(folder, **config):
+    """Path of the strategy that Self-Pruner finds."""
+    artefacts = Artefacts(Grid({"grid": "local", "assets": str(folder), **config}))
+    return artefacts.strategy_path(Cell("a", "self_pruner", "0.3", "0", "wikitext2"))
+
+
+def test_a_recorded_conversation_counts_by_its_content(folder, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.chat.jsonl").write_text('{"reply": 1}')
+    before = prompted(folder, replay=str(tmp_path / "one.chat.jsonl"))
+    assert prompted(folder, replay=str(tmp_path / "two.chat.jsonl")) == before
+    (tmp_path / "two.chat.jsonl").write_text('{"reply": 2}')
+    assert prompted(folder, replay=str(tmp_path / "two.chat.jsonl")) != before
+    with pytest.raises(SparsitySolverError, match=r"replay=none\.jsonl: no recorded conversation there"):
+        prompted(folder, replay="none.jsonl")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "generation_config.json", "chat_template.jinja"])
+def test_a_chat_model_of_a_folder_counts_by_its_content(name, folder, tmp_path):
+    shutil.copytree(folder / "models" / "b", tmp_path / "chat")
+    before = prompted(folder, chat_model=str(tmp_path / "chat"))
+    assert prompted(folder, chat_model=str(folder / "models" / "b")) == before
+    (tmp_path / "chat" / name).write_text('{"other": 1}')
+    assert prompted(folder, chat_model=str(tmp_path / "chat")) != before
+
+
+def test_an_endpoint_counts_by_its_model_and_public_address(folder, monkeypatch):
+    asked = {"chat_model": "x", "chat_url": "http://127.0.0.1:9/v1"}
+    before = prompted(folder, **asked)
+    monkeypatch.setenv("SPARSITYSOLVER_CHAT_URL", "http://user:secret@127.0.0.1:9/v1?key=k")
+    assert prompted(folder, chat_model="x") == before
+    assert prompted(folder, chat_model="y") != before

@@ -11,9 +11,10 @@ from typing import Any
 
 from sparsitysolver import ROOT
 from sparsitysolver.data import items, sources
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.file_hashes import cached_sha256
 from sparsitysolver.grid import Grid
-from sparsitysolver.model_files import folder_sha256
+from sparsitysolver.model_files import chat_model_sha256, folder_sha256
 from sparsitysolver.records import content_key
 from sparsitysolver.registry import (
     BUNDLED,
@@ -73,6 +74,26 @@ class Identities:
         """MODEL as the command line takes it: by name, so that no path stands in a rule."""
         return asset_model(model) if self.grid.name == "local" else model
 
+    def chat(self) -> dict[str, str]:
+        """Who answers Self-Pruner's prompts: contents of a recorded conversation or of a model's folder, else names.
+
+        An endpoint is known by its model's name and its public address; what it answers may still change.
+        """
+        chat = dict(self.grid.chat)
+        if "replay" in chat:
+            return {"replay": cached_sha256(_recorded(chat["replay"]))}
+        if "chat_url" not in chat and "chat_model" in chat:
+            folder = self._chat_folder(chat["chat_model"])
+            return {"model": chat_model_sha256(folder) if folder else chat["chat_model"]}
+        return chat
+
+    def _chat_folder(self, model: str) -> Path | None:
+        """The folder of a chat model that is run here; None for one of the hub."""
+        if Path(model).is_dir():
+            return Path(model)
+        held = self.grid.assets.folder / "models" / model if self.grid.assets.folder else None
+        return held if held is not None and held.is_dir() else None
+
     @functools.cache  # noqa: B019 - one grid per process
     def text(self, source: str) -> str:
         """Identity of a text, or of a task: its items, and what is asked of them and how it is scored."""
@@ -88,6 +109,12 @@ class Identities:
             return asdict(datasets_table()[dataset])
         read = items if is_zero_shot(source) else sources
         return [[path.name, cached_sha256(path)] for path in read.asset_files(source, self.grid.assets)]
+
+
+def _recorded(path: str) -> Path:
+    if not Path(path).is_file():
+        raise SparsitySolverError(f"replay={path}: no recorded conversation there; x.chat.jsonl of a search is one.")
+    return Path(path)
 
 
 def _asked(task: TaskRow | None) -> list[str]:
