@@ -1,12 +1,13 @@
 """SparsitySolver: from models to tables. Every rule is one subcommand of `sparsitysolver` that also works by hand."""
 
+import re
 import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver import preload
+from sparsitysolver import preload, run_lock
 from sparsitysolver.arena_definition import definition
 from sparsitysolver.plans import arena as arena_plan, checks, collected, measurements, needs, resources
 from sparsitysolver.plans import self_pruner as self_pruner_plan, transfer as transfer_plan
@@ -15,18 +16,20 @@ from sparsitysolver.plans.identities import gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.plans.needs import STUDIED
 from sparsitysolver.registry import methods_table
-from sparsitysolver.sources import prune_code, search_code, source_files, stage_code, stamp
+from sparsitysolver.sources import project_file, prune_code, search_code, source_files, stage_code, stamp
 
 min_version("9.27.1")
 
 
-configfile: "config/config.yaml"
+configfile: project_file("config/config.yaml")
 
 
 report: "docs/report/workflow.rst"
 
 
 own_commands()
+if workflow.is_main_process:
+    run_lock.hold()
 try:
     grid = Grid(config)
     artefacts = Artefacts(grid)
@@ -36,7 +39,7 @@ except SparsitySolverError as error:
 
 
 wildcard_constraints:
-    model="|".join(grid.all_models()),
+    model="|".join(map(re.escape, grid.all_models())),
     method="|".join(methods_table()),
     sparsity=r"0|0?\.\d+",
     seed=r"\d+",

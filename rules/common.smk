@@ -22,7 +22,7 @@ def problem(wildcards):
 
 def common(wildcards):
     """Options that every stage on a model takes; models that need no GPU stay on the CPU wherever they run."""
-    assets = f"--assets {grid.assets.folder} " if grid.assets.folder else ""
+    assets = f"--assets {shlex.quote(str(grid.assets.folder))} " if grid.assets.folder else ""
     count = gpus(wildcards.model)
     device = f"--gpus {count}" if count else "--device cpu"
     return f"{assets}--threads {grid.threads} {device} --dtype {grid.dtype}"

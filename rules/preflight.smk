@@ -23,5 +23,5 @@ rule preflight:
     message:
         "{wildcards.model}: dense perplexity against the published one [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver preflight {params.model} {params.common} --task {params.task} --cell {input.cell} "
-        "--out {output} > {log} 2>&1"
+        "sparsitysolver preflight {params.model:q} {params.common} --task {params.task:q} --cell {input.cell:q} "
+        "--out {output:q} > {log:q} 2>&1"

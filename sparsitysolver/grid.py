@@ -47,7 +47,8 @@ class Grid:
             raise unknown_name("grid", self.name, files)
         settings = yaml.safe_load(files[self.name].read_text())
         run_settings.refuse_unknown(settings, config)
-        self.assets = Assets.from_environment(config.get("assets") or None) if self._uses_assets() else Assets(None)
+        folder = run_settings.folder(config, "assets")
+        self.assets = Assets.from_environment(folder) if self._uses_assets() else Assets(None)
         self.task: str = settings["task"]
         if self.task not in tasks_table():
             raise unknown_name("task", self.task, tasks_table())
@@ -71,8 +72,8 @@ class Grid:
     def _uses_assets(self) -> bool:
         return self.name != "tiny"
 
-    def _models(self, listed: list[str] | str) -> list[str]:
-        names = listed.split(",") if isinstance(listed, str) else list(listed)
+    def _models(self, listed: Any) -> list[str]:
+        names = run_settings.names("models", listed)
         if self.name == "local":
             return self._local_models(names)
         for name in names:
@@ -90,10 +91,17 @@ class Grid:
         for name in names:
             if name not in found:
                 raise unknown_name("model", name, found)
+        for name in names or found:
+            if set("{}") & set(name) or name.startswith("-") or name != name.strip() or not name.isprintable():
+                raise SparsitySolverError(
+                    f"model folder {name!r} in {folder}: no braces, unprintable characters, '-' in front or blanks at "
+                    "the ends can stand in a name, which is part of paths and commands; rename it, or leave it out "
+                    "with --config models=a,b."
+                )
         return names or found
 
-    def _tasks(self, listed: list[str] | str) -> list[str]:
-        names = listed.split(",") if isinstance(listed, str) else list(listed)
+    def _tasks(self, listed: Any) -> list[str]:
+        names = run_settings.names("tasks", listed)
         known = [row.key for row in tasks_table().values() if row.kind == ZERO_SHOT]
         for name in names:
             if name not in known:

@@ -52,6 +52,29 @@ def seeds(given: Any) -> list[str]:
     return texts
 
 
+def names(setting: str, given: Any) -> list[str]:
+    """Names from ``[a, b]``, ``a,b``, or one that reads as a number."""
+    if isinstance(given, Mapping):
+        raise _read_as_mapping(setting, given)
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
+    return [str(part).strip() for part in parts]
+
+
+def folder(config: Mapping[str, Any], name: str) -> str | None:
+    """A folder's path, if the run gives it."""
+    given = config.get(name)
+    if isinstance(given, Mapping):
+        raise _read_as_mapping(name, given)
+    return None if given in (None, "") else str(given)
+
+
+def _read_as_mapping(name: str, given: Mapping[str, Any]) -> SparsitySolverError:
+    return SparsitySolverError(
+        f"{name}={dict(given)}: Snakemake reads settings as YAML, where ': ' makes a mapping; quote the value once "
+        f"more, --config '{name}=\"…\"'."
+    )
+
+
 def inference(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, int]:
     """How inference is measured, where a grid or a run says: options of ``bench inference``."""
     return settings.get("inference", {}) | _counts(config, {name: f"inference_{name}" for name in _OF_INFERENCE})

@@ -172,7 +172,7 @@ class Artefacts:
     def prune_options(self, files: Mapping[str, Any]) -> str:
         """Those files as options of ``sparsitysolver prune``."""
         named = {name: path for name, path in files.items() if name != "code"}
-        return " ".join(f"--{name.replace('_', '-')} {path}" for name, path in named.items())
+        return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(path))}" for name, path in named.items())
 
     def calibrated(self, cell: Cell) -> dict[str, str]:
         """Calibration windows of a cell's method and the dense model's statistics over them."""
@@ -186,7 +186,7 @@ class Artefacts:
 
     def warm_start(self, files: Mapping[str, Any]) -> str:
         """The option that names the agent to start from, if the search has one before it."""
-        return f"--warm-start {Path(files['first']).with_suffix('.agent')}" if "first" in files else ""
+        return shlex.join(["--warm-start", str(Path(files["first"]).with_suffix(".agent"))]) if "first" in files else ""
 
     def search_options(self, cell: Cell) -> str:
         """The search behind a cell as options of ``sparsitysolver search``."""
@@ -194,11 +194,11 @@ class Artefacts:
         if cell.row.reward == PER_TASK:
             own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
         if self.algorithm(cell) in DRIVEN:
-            own |= {name: shlex.quote(value) for name, value in self.grid.chat.items()}
+            own |= self.grid.chat
         settings = (
             self.search_settings(cell) | own | {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
         )
-        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in sorted(settings.items()))
+        return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(v))}" for name, v in sorted(settings.items()))
 
     def evaluate_options(self, task: str) -> str:
         """What is evaluated, as options of ``sparsitysolver evaluate``."""
