@@ -32,6 +32,7 @@ if workflow.is_main_process:
     run_lock.hold()
 try:
     grid = Grid(config)
+    grid.assets.to_environment()
     artefacts = Artefacts(grid)
     arena = arena_plan.Arena(artefacts, config)
 except SparsitySolverError as error:

@@ -21,7 +21,7 @@ rule arena_search:
     params:
         model=model,
         common=common,
-        options=lambda w: arena.options(problem(w), w.entrant),
+        options=lambda w, input: arena.options(problem(w), w.entrant),
     message:
         "{wildcards.model}: arena, {wildcards.entrant} at {wildcards.granularity} sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:

@@ -18,7 +18,7 @@ rule audit:
         mem_mb=1000,
         runtime=5,
     params:
-        tables=project_file("config/paper"),
+        tables=lambda w, input: project_file("config/paper"),
     message:
         "audit the published tables"
     shell:

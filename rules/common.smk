@@ -1,4 +1,5 @@
-# What the rules ask of the grid, by wildcards.
+# What the rules ask of the grid, by wildcards. Keys in the paths hold all that decides a result. Parameters that name files
+# or addresses take `input` as well, so that Snakemake counts them as derived: another place is no reason to run again.
 
 import json
 import shlex
@@ -21,11 +22,13 @@ def problem(wildcards):
 
 
 def common(wildcards):
-    """Options that every stage on a model takes; models that need no GPU stay on the CPU wherever they run."""
-    assets = f"--assets {shlex.quote(str(grid.assets.folder))} " if grid.assets.folder else ""
+    """Options that every stage on a model takes; models that need no GPU stay on the CPU wherever they run.
+
+    The assets folder is not among them: jobs find it in their environment, so that its path decides nothing.
+    """
     count = gpus(wildcards.model)
     device = f"--gpus {count}" if count else "--device cpu"
-    return f"{assets}--threads {grid.threads} {device} --dtype {grid.dtype}"
+    return f"--threads {grid.threads} {device} --dtype {grid.dtype}"
 
 
 def model(wildcards):
@@ -69,6 +72,6 @@ def alone(wildcards):
 
 
 def settings_of_run(wildcards):
-    """This run's configuration as the options of another call of Snakemake."""
-    given = {name: value for name, value in sorted(config.items()) if value not in ("", None)}
+    """This run's configuration as the options of another call of Snakemake, which finds the assets as jobs do."""
+    given = {name: value for name, value in sorted(config.items()) if value not in ("", None) and name != "assets"}
     return " ".join(shlex.quote(f"{name}={json.dumps(value)}") for name, value in given.items())

@@ -60,7 +60,7 @@ rule html_report:
         mem_mb=2000,
         runtime=10,
     params:
-        snakefile=project_file("Snakefile"),
+        snakefile=lambda w, input: project_file("Snakefile"),
         config=settings_of_run,
     message:
         "write {output}"

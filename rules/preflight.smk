@@ -4,6 +4,7 @@
 rule preflight:
     input:
         cell=lambda w: checks.dense_path(artefacts, w.model),
+        published=project_file("config/paper/dense.csv"),
         code=stamp(stage_code("preflight", grid.task)),
     output:
         f"{RESULTS}/preflight/{{model}}/{{key}}.json",

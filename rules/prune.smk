@@ -70,7 +70,7 @@ rule search:
     params:
         model=model,
         common=common,
-        options=lambda w: artefacts.search_options(cell_of(w)),
+        options=lambda w, input: artefacts.search_options(cell_of(w)),
         warm_start=lambda w, input: artefacts.warm_start(dict(input.items())),
     message:
         "{wildcards.model}: {wildcards.method} search at sparsity {wildcards.sparsity}, {wildcards.target} task; follow it with tail -f {log} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"

@@ -5,8 +5,10 @@ import errno
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 from sparsitysolver import preload
+from sparsitysolver.chat.address import without_secrets
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
 from sparsitysolver.stages import chat_options, measure_options
 
@@ -66,9 +68,16 @@ def _prepare(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats no secret of an address that stands where none is taken."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(without_secrets(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(prog="sparsitysolver", description=__doc__)
+    parser = _Parser(prog="sparsitysolver", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, stage, add, text in (
         ("sample", "sample", _sample, "draw calibration windows and write their token ids"),

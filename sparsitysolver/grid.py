@@ -60,7 +60,7 @@ class Grid:
         self.search_items: str = str(config.get("search_items") or "search")  # report: the paper's practice, flagged
         self.limit = run_settings.count(config, "limit") or settings.get("limit")
         self.searches = run_settings.searches(settings, config)
-        self.chat = {name: str(config[name]) for name in run_settings.CHAT if config.get(name)}
+        self.chat = run_settings.chat(config)
         self.inference = run_settings.inference(settings, config)
         self.study_samples: list[int] = settings.get("study_samples", STUDY_SAMPLES)
         self.seeds = run_settings.seeds(config.get("seeds", [0]))

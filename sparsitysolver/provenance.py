@@ -3,7 +3,6 @@
 import datetime
 import functools
 import platform
-import re
 import resource
 import subprocess
 import sys
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver import ROOT, __version__
+from sparsitysolver.chat.address import without_secrets
 
-_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "safetensors", "stable-baselines3", "gymnasium")
-
-# Of an address: scheme, user and password, host and path, query.
-_SECRETS = re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s?#]*)(?:[?#]\S*)?")
+_LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "numpy", "safetensors", "lm-eval", "stable-baselines3", "gymnasium"),
+    *("cma", "optuna"),
+)
 
 # What can change a result; pages such as paper_tables.md are written by runs and say nothing of the code.
 _DECIDING = ("sparsitysolver", "baselines", "config", "rules", "Snakefile", "envs")
@@ -98,7 +98,7 @@ class Clock:
 
 def _command() -> str:
     """The command line; addresses in it without user, password and query, which may be secrets."""
-    return _SECRETS.sub(r"\1\2", " ".join(sys.argv))
+    return " ".join(without_secrets(argument) for argument in sys.argv)
 
 
 def _device_memory() -> int | None:

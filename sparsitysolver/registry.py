@@ -34,6 +34,13 @@ class Assets:
             raise SparsitySolverError(f"assets folder {chosen} does not exist.")
         return cls(Path(chosen))
 
+    def to_environment(self) -> None:
+        """Make this the folder of all commands that this process starts, or none: a path in no rule decides nothing."""
+        if self.folder is None:
+            os.environ.pop(ASSETS_VARIABLE, None)
+        else:
+            os.environ[ASSETS_VARIABLE] = str(self.folder.absolute())
+
     def existing(self, relative: str, what: str) -> Path:
         """A path inside the folder; a missing one is an error that says what was wanted and where it was looked for."""
         assert self.folder is not None
@@ -44,6 +51,19 @@ class Assets:
                 f"'sparsitysolver assets download --to {self.folder}', or unset {ASSETS_VARIABLE} to use the hub."
             )
         return path
+
+
+_ASSET_MODEL = "assets:"  # begins the names of models of the assets folder
+
+
+def asset_model(name: str) -> str:
+    """A model of the assets folder, ``models/NAME``, as MODEL of the command line: ``assets:NAME``."""
+    return f"{_ASSET_MODEL}{name}"
+
+
+def named_asset_model(model: str) -> str | None:
+    """The name in ``assets:NAME``; None for any other MODEL."""
+    return model.removeprefix(_ASSET_MODEL) if model.startswith(_ASSET_MODEL) else None
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sparsitysolver.chat.address import URL_VARIABLE, address_of
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 
 TASK_SEARCH = "task"  # kind of the settings of searches rewarded on a task
@@ -41,6 +42,23 @@ def count(config: Mapping[str, Any], name: str) -> int | None:
     if not str(given).isdecimal() or int(given) < 1:
         raise SparsitySolverError(f"{name}={given}: a number of at least 1 is needed.")
     return int(given)
+
+
+def chat(config: Mapping[str, Any]) -> dict[str, str]:
+    """Who answers Self-Pruner's prompts, as options of ``search``; empty where nobody is named.
+
+    The endpoint of ``chat_model`` may come from the environment; what stands here, and so in keys and logs, is
+    its public part alone.
+    """
+    given = {name: str(config[name]) for name in CHAT if config.get(name)}
+    if "://" in given.get("chat_model", ""):
+        raise SparsitySolverError(
+            f"chat_model is the model's name: give the endpoint's address by chat_url, or by {URL_VARIABLE}."
+        )
+    if "chat_url" in given or ("chat_model" in given and "replay" not in given):
+        address = address_of(given.get("chat_url"), "chat_url of --config")
+        given |= {"chat_url": address.shown} if address else {}
+    return {name: given[name] for name in CHAT if name in given}
 
 
 def seeds(given: Any) -> list[str]:

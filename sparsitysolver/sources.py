@@ -11,8 +11,8 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.registry import is_zero_shot, method
 from sparsitysolver.search.algorithms import DRIVEN, module_of
 
-# Modules that cannot change a result: messages, times, locks, the command line itself.
-_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid"
+# Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
+_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid file_hashes model_files chat.address"
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
 STAMPS = Path("results") / ".code"  # beside what was made with that code
@@ -75,6 +75,11 @@ def search_code(algorithm: str, task: str) -> tuple[str, ...]:
     return tuple(sorted({file for module in modules for file in source_files(module, without=without)}))
 
 
+def code_sha256(files: tuple[str, ...]) -> str:
+    """Hash over the names and contents of source files."""
+    return hashlib.sha256("".join(f"{name} {_sha256(name)}\n" for name in files).encode()).hexdigest()
+
+
 @functools.cache
 def stamp(files: tuple[str, ...]) -> str:
     """An empty file that stands for the content of source files: what a rule declares of its code.
@@ -82,8 +87,7 @@ def stamp(files: tuple[str, ...]) -> str:
     Its name is a hash over them, so an edit is another input, and taking it back is the old one again, whatever the
     times of files say. One input in place of forty keeps Snakemake quick.
     """
-    digest = hashlib.sha256("".join(f"{name} {_sha256(name)}\n" for name in files).encode()).hexdigest()
-    path = STAMPS / digest[:16]
+    path = STAMPS / code_sha256(files)[:16]
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

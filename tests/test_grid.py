@@ -3,12 +3,13 @@
 import dataclasses
 
 import pytest
+from planned import make_assets
 
 from sparsitysolver import grid as grid_module
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.plans import artefacts as module
-from sparsitysolver.plans import identities, resources
+from sparsitysolver.plans import resources
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.identities import gpus
 from sparsitysolver.registry import method, methods_table
@@ -19,21 +20,7 @@ from sparsitysolver.sources import prune_code
 def assets(tmp_path, monkeypatch):
     """An assets folder whose models are a few bytes each: planning reads no weights."""
     monkeypatch.delenv("SPARSITYSOLVER_ASSETS", raising=False)
-    identities._quick_hash.cache_clear()
-    for name in ("a", "b"):
-        folder = tmp_path / "models" / name
-        folder.mkdir(parents=True)
-        (folder / "config.json").write_text(f'{{"name": "{name}"}}')
-        (folder / "model.safetensors").write_bytes(name.encode() * 10)
-    (tmp_path / "wikitext2").mkdir()
-    for split in ("train", "valid", "test"):
-        (tmp_path / "wikitext2" / f"{split}.txt").write_text(split)
-    (tmp_path / "c4").mkdir()
-    (tmp_path / "c4" / "sample.jsonl").write_text('{"text": "x"}')
-    (tmp_path / "tasks").mkdir()
-    for task in grid_module.DEFAULT_TASKS:
-        (tmp_path / "tasks" / f"{task}.jsonl").write_text("{}")
-    return tmp_path
+    return make_assets(tmp_path)
 
 
 @pytest.fixture
@@ -41,7 +28,6 @@ def local(assets):
     """Plans the local grid anew, as the next call of Snakemake would."""
 
     def plan(**config):
-        identities._quick_hash.cache_clear()
         return Artefacts(Grid({"grid": "local", "assets": str(assets), **config}))
 
     return plan
@@ -130,13 +116,6 @@ def test_weights_concern_their_model_only(local, assets):
     (assets / "models" / "a" / "model.safetensors").write_bytes(b"other")
     assert {model for model, _ in changed(before, paths(local()))} == {"a"}
     assert len(changed(before, paths(local()))) == len(before) // 2
-
-
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "tokenizer.json", "model-00002-of-00002.safetensors"])
-def test_any_file_that_decides_a_model_counts(name, local, assets):
-    before = local().identities.model("a")
-    (assets / "models" / "a" / name).write_bytes(b"new")
-    assert local().identities.model("a") != before
 
 
 def test_the_text_concerns_all_cells(local, assets):

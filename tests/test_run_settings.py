@@ -2,8 +2,11 @@
 
 import pytest
 
+from sparsitysolver.chat.address import URL_VARIABLE
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Grid
+from sparsitysolver.plans.arena import Arena
+from sparsitysolver.plans.artefacts import Artefacts
 
 COUNTS = ("limit", "episodes", "reward_windows", "reward_items", "task_episodes", "arena_episodes", "inference_rounds")
 
@@ -42,3 +45,42 @@ def test_settings_reach_the_searches_they_concern():
 
 def test_numbers_mean_the_same_as_text():
     assert Grid({"grid": "tiny", "episodes": "7"}).searches == Grid({"grid": "tiny", "episodes": 7}).searches
+
+
+def chat(**config):
+    return Grid({"grid": "tiny", **config}).chat
+
+
+@pytest.mark.parametrize("url", ["http://u:s3cr3t@h:9/v1", "http://h:9/v1?key=s3cr3t", "http://h:9/v1/#s3cr3t"])
+def test_an_endpoint_of_the_environment_is_named_without_its_secrets(url, monkeypatch):
+    asked = {"chat_url": "http://h:9/v1", "chat_model": "m"}
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
+    assert chat(**asked) == asked
+    with pytest.raises(SparsitySolverError, match=f"chat_url of --config .* variable {URL_VARIABLE}") as caught:
+        chat(**asked | {"chat_url": url})
+    assert "s3cr3t" not in str(caught.value)
+    monkeypatch.setenv(URL_VARIABLE, url)
+    assert chat(chat_model="m") == asked
+    assert chat() == {}  # no model, nobody to ask
+    assert chat(replay="x.chat.jsonl") == {"replay": "x.chat.jsonl"}
+    assert chat(**asked | {"chat_url": "http://other/v1"}) == asked | {"chat_url": "http://other/v1"}
+
+
+def test_a_chat_models_name_is_no_address():
+    with pytest.raises(SparsitySolverError, match="chat_model is the model's name: give the endpoint's address by"):
+        chat(chat_model="http://u:s3cr3t@h/v1")
+
+
+def test_keys_know_the_endpoint_and_no_secret(monkeypatch):
+    """One key whichever way the endpoint was named, whatever the password; another endpoint has another."""
+
+    def search(url, **config):
+        monkeypatch.setenv(URL_VARIABLE, url)
+        arena = Arena(Artefacts(Grid({"grid": "tiny", "chat_model": "m", **config})), {})
+        cell = arena.cells()[0]
+        return arena.options(cell, "self_pruner"), arena.strategy_path(cell, "self_pruner")
+
+    named = search("", chat_url="http://h:9/v1")
+    assert named == search("http://u:s3cr3t@h:9/v1") == search("http://h:9/v1?k=other")
+    assert "--chat-url http://h:9/v1 --chat-model m" in named[0]
+    assert search("http://u:s3cr3t@h:8/v1")[1] != named[1]

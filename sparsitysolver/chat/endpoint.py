@@ -5,32 +5,36 @@ endpoint says before that is kept or shown. So are user, password and query of t
 """
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry
 
+from sparsitysolver.chat.address import URL_VARIABLE, Address
 from sparsitysolver.chat.driver import Messages, Reply
 from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json
 
 KEY_VARIABLE = "SPARSITYSOLVER_CHAT_KEY"
-_PATH = "/chat/completions"
 _HIDDEN = "***"
-_DUMMY_KEY = 8  # keys shorter than this ("x", "EMPTY") are words that a good reply may hold
+_DUMMY_KEY = 8  # shorter keys ("x", "EMPTY") and users are words that a good reply may hold
 _CONNECT_SECONDS = 30
+_GREETING = (4.0, 2.0)  # seconds to connect and to be answered in, at the first contact
+_GREETING_SECONDS = 6.0  # of it all: the look-up of a name heeds no time-out, and a name may have many addresses
 _TRANSIENT = frozenset({408, 425, 429})
 _HINTS = {
-    401: f" Set the key in {KEY_VARIABLE}.",
+    401: f" Set the key in {KEY_VARIABLE}, or the whole address in {URL_VARIABLE}.",
     403: f" Check the key in {KEY_VARIABLE} and what it may use.",
     404: " Check --chat-url (it usually ends in /v1) and --chat-model.",
 }
+_GOES_ON = "What was found is saved, and the same command goes on from here."
 
 
 class _Fault(Exception):
@@ -39,6 +43,10 @@ class _Fault(Exception):
     def __init__(self, text: str, wait: float | None = None) -> None:
         super().__init__(text)
         self.wait = wait
+
+
+class _Silence(_Fault):
+    """There is a connection, and no answer yet."""
 
 
 class _Bearer(AuthBase):
@@ -56,24 +64,48 @@ class Endpoint:
     """A model behind ``<url>/chat/completions``."""
 
     def __init__(
-        self, url: str, model: str, settings: ChatSettings | None = None, say: Callable[[str], None] = print
+        self, address: Address, model: str, settings: ChatSettings | None = None, say: Callable[[str], None] = print
     ) -> None:
-        self._address, self.url = _addresses(url)
+        self._address, self.url = address, address.shown
         self.model = model
         self.settings = settings or ChatSettings()
         self._say = say
         self._key = _key()
+        self._secrets = (self._key, *address.secrets) if self._key else address.secrets
+        self._met = False
 
     def identity(self) -> Json:
         """Model and address."""
         return {"kind": "endpoint", "model": self.model, "url": self.url}
 
+    def greet(self) -> None:
+        """Make sure that somebody is there; once is enough. Whatever is answered, and be it an error, is an answer.
+
+        Raises:
+            SparsitySolverError: no connection within seconds. It is not tried again, for a wrong address stays wrong.
+        """
+        if self._met:
+            return
+        try:
+            _within(_GREETING_SECONDS, lambda: self._send("GET", self._address.models, _GREETING))
+        except _Silence:
+            pass
+        except (_Fault, TimeoutError) as fault:
+            reason = str(fault) or f"no connection within {_GREETING_SECONDS:g} s"
+            raise SparsitySolverError(
+                f"the chat endpoint {self.url} cannot be reached: {reason}. Start it, or check --chat-url or "
+                f"{URL_VARIABLE}. {_GOES_ON}"
+            ) from None
+        self._met = True
+
     def complete(self, messages: Messages, seed: int) -> Reply:
         """Ask, and ask again where that may help.
 
         Raises:
-            SparsitySolverError: no answer in all attempts, a refusal, or an answer that is none of the protocol.
+            SparsitySolverError: nobody there, no answer in all attempts, a refusal, or an answer that is none of the
+                protocol.
         """
+        self.greet()
         body: Json = {"model": self.model, "messages": list(messages)}
         optional = {"temperature": self.settings.temperature, "max_tokens": self.settings.max_tokens}
         body |= {name: value for name, value in optional.items() if value is not None}
@@ -87,7 +119,7 @@ class Endpoint:
             plural = "s" if number > 1 else ""
             raise SparsitySolverError(
                 f"the chat endpoint {self.url} gave no answer in {number} attempt{plural}; the last one: {fault}. "
-                "What was found is saved, and the same command goes on from here."
+                f"{_GOES_ON}"
             ) from None
         return self._reply(answer, retrying.statistics["attempt_number"])
 
@@ -118,29 +150,27 @@ class Endpoint:
             reraise=True,
         )
 
-    def _post(self, body: Json) -> Any:
-        """One attempt: the answer's JSON."""
+    def _send(self, verb: str, url: str, seconds: tuple[float, float], body: Json | None = None) -> requests.Response:
+        """One request; what goes wrong is told without what libraries say of it, who name the whole address."""
         auth = _Bearer(self._key) if self._key else None
         try:
-            response = requests.post(
-                self._address,
-                json=body,
-                auth=auth,
-                timeout=(_CONNECT_SECONDS, self.settings.timeout),
-                allow_redirects=False,
-            )
+            return requests.request(verb, url, json=body, auth=auth, timeout=seconds, allow_redirects=False)
         except requests.exceptions.SSLError:
             raise SparsitySolverError(
                 f"the chat endpoint {self.url} has no certificate that is trusted here."
             ) from None
         except requests.ConnectTimeout:
-            raise _Fault(f"no connection within {_CONNECT_SECONDS} s") from None
+            raise _Fault(f"no connection within {seconds[0]:g} s") from None
         except requests.Timeout:
-            raise _Fault(f"no answer within {self.settings.timeout:g} s") from None
+            raise _Silence(f"no answer within {seconds[1]:g} s") from None
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             raise _Fault(_reason(error)) from None
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError, UnicodeError) as error:
             raise SparsitySolverError(f"cannot ask the chat endpoint {self.url}: {type(error).__name__}.") from None
+
+    def _post(self, body: Json) -> Any:
+        """One attempt: the answer's JSON."""
+        response = self._send("POST", self._address.chat, (_CONNECT_SECONDS, self.settings.timeout), body)
         status = f"status {response.status_code}"
         if response.status_code in _TRANSIENT or response.status_code >= 500:
             wait = _retry_after(response)
@@ -184,10 +214,12 @@ class Endpoint:
         return self._hidden(" ".join(response.text.split()))[:200].rstrip(".") or "nothing"
 
     def _hidden(self, text: str) -> str:
-        return text.replace(self._key, _HIDDEN) if self._key else text
+        """What the endpoint says, to be shown: without any secret."""
+        return _without(text, self._secrets)
 
     def _kept(self, text: str) -> str:
-        return self._hidden(text) if len(self._key) >= _DUMMY_KEY else text
+        """What the endpoint says, to be worked with: short secrets are words that a good reply may hold."""
+        return _without(text, [secret for secret in self._secrets if len(secret) >= _DUMMY_KEY])
 
 
 def _key() -> str:
@@ -198,18 +230,24 @@ def _key() -> str:
     return key
 
 
-def _addresses(url: str) -> tuple[str, str]:
-    """Where to post to, and the base URL as it may be shown: without user, password, query and fragment."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # no port at all, or a bracket too many
-        usable = False
-    if not usable:
-        raise SparsitySolverError("--chat-url is no address: http://HOST:PORT/v1 or https://HOST/v1 is needed.")
-    base = parts.path.rstrip("/").removesuffix(_PATH)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=base, query="", fragment="")
-    return urlunsplit(parts._replace(path=base + _PATH, fragment="")), urlunsplit(shown)
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def _within(seconds: float, action: Callable[[], Any]) -> Any:
+    """What ``action`` returns or raises, or a :class:`TimeoutError`, with ``action`` left behind in its thread."""
+    result: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            result.set_result(action())
+        except BaseException as error:  # raised where the result is asked for
+            result.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return result.result(seconds)
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -1,5 +1,6 @@
 """A chat model of the machine's own, by transformers."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from transformers import PreTrainedModel
 from sparsitysolver.chat.driver import Messages, Reply
 from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.model_files import chat_model_sha256
 from sparsitysolver.models.loading import load_chat_model, load_tokenizer, resolve_model, weights_identity
 from sparsitysolver.records import Json
 from sparsitysolver.registry import Assets
@@ -34,9 +36,10 @@ class TransformersModel:
             raise SparsitySolverError(f"{name} is no chat model: its tokenizer has no chat template.")
 
     def identity(self) -> Json:
-        """Name and weights."""
+        """Name and weights; of a folder all that decides what it answers."""
+        local = {"sha256": chat_model_sha256(Path(self._source.location))} if self._source.is_local else {}
         weights = weights_identity(self._source)
-        return {"kind": "transformers", "model": self._source.name, "url": None, "weights_sha256": weights}
+        return {"kind": "transformers", "model": self._source.name, "url": None, "weights_sha256": weights} | local
 
     def complete(self, messages: Messages, seed: int) -> Reply:
         """Sample an answer; the same seed gives the same one on the same machine.

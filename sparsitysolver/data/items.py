@@ -84,11 +84,17 @@ def _from_minilang(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json],
     return _checked(row, records, lambda index: f"{location}, item {index + 1}"), "bundled", location
 
 
-def _from_assets(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
-    main = assets.existing(f"tasks/{row.key}.jsonl", f"the items of {row.key}")
+def asset_files(task: str, assets: Assets) -> list[Path]:
+    """The files of an assets folder that a task's items are read from: the main one, its train file if there is."""
+    main = assets.existing(f"tasks/{task}.jsonl", f"the items of {task}")
     train = main.with_suffix(".train.jsonl")
-    if train.is_file():
-        path = train if part == SEARCH else main
+    return [main, train] if train.is_file() else [main]
+
+
+def _from_assets(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
+    main, *train = asset_files(row.key, assets)
+    if train:
+        path = train[0] if part == SEARCH else main
         return _read_jsonl(row, path), "assets", str(path)
     records = _read_jsonl(row, main)
     if part != ALL:

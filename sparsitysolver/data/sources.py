@@ -88,14 +88,23 @@ def read_utf8(path: Path) -> str:
     return text
 
 
+def asset_files(source: str, assets: Assets) -> list[Path]:
+    """The files of an assets folder that a text is read from, those of all splits; others may lie beside them."""
+    if source == "wikitext2":
+        folder = assets.existing("wikitext2", "WikiText-2")
+        return [path for name in _ASSET_FILES.values() if (path := folder / name).is_file()]
+    folder = assets.existing("c4", "the C4 sample")
+    files = sorted(path for path in folder.glob("*.jsonl") if path.is_file())
+    if not files:
+        raise SparsitySolverError(f"no *.jsonl file with C4 documents in {folder}.")
+    return files
+
+
 def _from_assets(source: str, split: str, assets: Assets) -> Text:
     if source == "wikitext2":
         path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
         return Text(source, split, (read_utf8(path),), "assets", str(path))
-    folder = assets.existing("c4", "the C4 sample")
-    files = sorted(folder.glob("*.jsonl"))
-    if not files:
-        raise SparsitySolverError(f"no *.jsonl file with C4 documents in {folder}.")
+    files, folder = asset_files(source, assets), assets.existing("c4", "the C4 sample")
     return Text(source, split, tuple(_json_texts(files)), "assets", str(folder))
 
 

@@ -11,11 +11,11 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
+from sparsitysolver import model_files
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, unknown_name
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
-from sparsitysolver.records import file_sha256
-from sparsitysolver.registry import BUNDLED, Assets, ModelRow, models_table
+from sparsitysolver.registry import BUNDLED, Assets, ModelRow, models_table, named_asset_model
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -43,6 +43,7 @@ class LoadedModel:
     tokenizer: Any
     source: ModelSource
     weights_sha256: str
+    model_sha256: str  # of weights and configuration: what everything computed from the dense model rests on
     dtype: str
     device: str
 
@@ -68,14 +69,17 @@ class LoadedModel:
 
 
 def resolve_model(name: str, assets: Assets) -> ModelSource:
-    """Find a model by local folder, key of ``config/models.tsv`` or hub id.
+    """Find a model by local folder, key of ``config/models.tsv``, hub id, or as ``assets:NAME`` in the assets folder.
 
     Raises a :class:`SparsitySolverError` that says where it was looked for.
     """
     table = models_table()
     by_hub = {row.hub_id: row for row in table.values() if row.hub_id}
+    in_assets = named_asset_model(name)
+    if in_assets is not None:
+        return _asset_model(in_assets, assets)
     if Path(name).is_dir():
-        return ModelSource(Path(name).resolve().name, name)
+        return ModelSource(Path(os.path.abspath(name)).name, name)  # noqa: PTH100 - as given: a link keeps its own name
     row = table.get(name) or by_hub.get(name)
     if row is None and (name.startswith((".", "/", "~")) or name.count("/") != 1):
         if "/" in name:
@@ -84,6 +88,16 @@ def resolve_model(name: str, assets: Assets) -> ModelSource:
     if row is None:
         return ModelSource(name, name, revision="main")
     return _registered(row, assets)
+
+
+def _asset_model(name: str, assets: Assets) -> ModelSource:
+    """A model of the assets folder, under the name that its folder has there, a link or not."""
+    if assets.folder is None:
+        raise SparsitySolverError(
+            f"model '{name}' of the assets folder asked for, and there is none: give one with --assets DIR or "
+            "SPARSITYSOLVER_ASSETS."
+        )
+    return ModelSource(name, str(assets.existing(f"models/{name}", f"model {name}")))
 
 
 def _registered(row: ModelRow, assets: Assets) -> ModelSource:
@@ -138,6 +152,7 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
         tokenizer=load_tokenizer(source),
         source=source,
         weights_sha256=weights_identity(source, config),
+        model_sha256=model_identity(source, config),
         dtype=str(precision).removeprefix("torch."),
         device=target,
     )
@@ -204,15 +219,18 @@ def _dtype(dtype: str, device: str, config: PretrainedConfig) -> torch.dtype:
 
 
 def weights_identity(source: ModelSource, config: PretrainedConfig | None = None) -> str:
-    """SHA-256 that names the weights: of a folder's safetensors (else .bin) files, of a hub model's id and commit."""
-    if not source.is_local:
-        commit = getattr(config, "_commit_hash", None) or source.revision
-        return hashlib.sha256(f"{source.location}@{commit}".encode()).hexdigest()
-    digest = hashlib.sha256()
-    folder = Path(source.location)
-    for path in sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")):
-        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
-    return digest.hexdigest()
+    """SHA-256 that names the weights: of a folder's weight files, of a hub model's id and commit."""
+    return model_files.weights_sha256(Path(source.location)) if source.is_local else _hub_identity(source, config)
+
+
+def model_identity(source: ModelSource, config: PretrainedConfig | None = None) -> str:
+    """SHA-256 that names what the model computes of token ids: the weights together with the configuration."""
+    return model_files.model_sha256(Path(source.location)) if source.is_local else _hub_identity(source, config)
+
+
+def _hub_identity(source: ModelSource, config: PretrainedConfig | None) -> str:
+    commit = getattr(config, "_commit_hash", None) or source.revision
+    return hashlib.sha256(f"{source.location}@{commit}".encode()).hexdigest()
 
 
 def _fetch(loader: Any, source: ModelSource, **options: Any) -> Any:

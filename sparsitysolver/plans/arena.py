@@ -53,20 +53,25 @@ class Arena:
 
     def options(self, cell: Cell, entrant: str) -> str:
         """An entrant's search as options of ``sparsitysolver search``."""
+        return _options(self._searched(cell, entrant) | (self.grid.chat if self._asks(entrant) else {}))
+
+    def _asks(self, entrant: str) -> bool:
+        """Whether an entrant asks a chat model."""
+        return bool(definition()["entrants"][entrant].get("chat"))
+
+    def _searched(self, cell: Cell, entrant: str) -> dict[str, object]:
+        """The options of an entrant's search, who answers its prompts apart."""
         entry = definition()["entrants"][entrant]
         own = {name: value for name, value in entry.items() if name not in ("label", "chat")}
-        chat = self.grid.chat if entry.get("chat") else {}
         seed = derive_seed(ARENA, cell.model, cell.row.granularity, cell.sparsity, entrant, cell.seed)
-        asked = {
+        return {
             **self.grid.searches[ARENA],
             **own,
-            **chat,
             "algorithm": self.algorithm(entrant),
             "text": self.grid.task,
             "granularity": cell.row.granularity,
             "seed": seed,
         }
-        return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in asked.items())
 
     def inputs(self, cell: Cell) -> dict[str, str]:
         """Files that every search of a problem reads; the statistics are those of weight matrices, which hold all."""
@@ -79,7 +84,8 @@ class Arena:
     def strategy_path(self, cell: Cell, entrant: str) -> str:
         """Path of the strategy that an entrant finds; its curve lies beside it."""
         text = self.artefacts.identities.text(self.grid.task)
-        key = content_key([self.inputs(cell), self.options(cell, entrant), cell.sparsity, text])
+        chat = self.artefacts.identities.chat() if self._asks(entrant) else None
+        key = content_key([self.inputs(cell), _options(self._searched(cell, entrant)), chat, cell.sparsity, text])
         return f"{FOLDER}/strategies/{_place(cell)}/{entrant}/{key}.json"
 
     def strategies(self, cell: Cell) -> list[str]:
@@ -104,6 +110,10 @@ class Arena:
         """Estimated run time of one search."""
         settings = self.grid.searches[ARENA]
         return resources.minutes(cell.model, int(settings["episodes"]) * int(settings["reward_windows"]) * 2048)
+
+
+def _options(settings: Mapping[str, object]) -> str:
+    return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in settings.items())
 
 
 def _place(cell: Cell) -> str:

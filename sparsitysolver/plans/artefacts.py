@@ -110,7 +110,7 @@ class Artefacts:
         return content_key(
             [
                 self.stats(cell),
-                self.search_options(cell),
+                self._search_identity(cell),
                 cell.sparsity,
                 self.identities.text(rewarded_on),
                 *([self.strategy_key(first)] if first else []),
@@ -190,15 +190,20 @@ class Artefacts:
 
     def search_options(self, cell: Cell) -> str:
         """The search behind a cell as options of ``sparsitysolver search``."""
+        chat = self.grid.chat if self.algorithm(cell) in DRIVEN else {}
+        return _options(self._searched(cell) | chat)
+
+    def _searched(self, cell: Cell) -> dict[str, Any]:
+        """The options of a search, who answers its prompts apart."""
         own = {"text": self.grid.task}
         if cell.row.reward == PER_TASK:
             own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
-        if self.algorithm(cell) in DRIVEN:
-            own |= self.grid.chat
-        settings = (
-            self.search_settings(cell) | own | {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
-        )
-        return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(v))}" for name, v in sorted(settings.items()))
+        return self.search_settings(cell) | own | {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
+
+    def _search_identity(self, cell: Cell) -> list[Any]:
+        """What decides a search beside model, statistics, sparsity and text."""
+        driver = self.identities.chat() if self.algorithm(cell) in DRIVEN else None
+        return [_options(self._searched(cell)), driver]
 
     def evaluate_options(self, task: str) -> str:
         """What is evaluated, as options of ``sparsitysolver evaluate``."""
@@ -206,6 +211,10 @@ class Artefacts:
             return f"--task {task} --split test"
         limit = f" --limit {self.grid.limit}" if self.grid.limit else ""
         return f"--task {task} --items {self.grid.items}{limit}"
+
+
+def _options(settings: Mapping[str, Any]) -> str:
+    return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(v))}" for name, v in sorted(settings.items()))
 
 
 def target(cell: Cell) -> str:

@@ -1,18 +1,33 @@
-"""What a grid's models and texts are, for content keys: file contents, pinned revisions, precision (no torch)."""
+"""What a grid's models and texts are, for content keys: file contents, pinned revisions, precision (no torch).
+
+Contents decide, and names of files within a model or text; where a folder lies, and how its path is spelled, do not.
+"""
 
 import functools
-import hashlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sparsitysolver import ROOT
+from sparsitysolver.data import items, sources
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.file_hashes import cached_sha256
 from sparsitysolver.grid import Grid
-from sparsitysolver.records import content_key, file_sha256
-from sparsitysolver.registry import BUNDLED, datasets_table, is_zero_shot, models_table, tasks_table
+from sparsitysolver.model_files import chat_model_sha256, folder_sha256
+from sparsitysolver.records import content_key
+from sparsitysolver.registry import (
+    BUNDLED,
+    TaskRow,
+    asset_model,
+    datasets_table,
+    is_zero_shot,
+    models_table,
+    tasks_table,
+)
 
 MINI = "mini"
-_WHOLE_FILE = 64 << 20  # larger weight files are identified by size, head and tail when jobs are planned
-_EDGE = 1 << 20
+CPU, GPU = "cpu", "gpu"
 
 
 class Identities:
@@ -22,8 +37,21 @@ class Identities:
         self.grid = grid
 
     def precision(self, model: str) -> list[Any]:
-        """What decides rounding: threads, dtype and whether the model runs on a GPU."""
-        return [self.grid.threads, self.grid.dtype, gpus(model) > 0]
+        """What decides rounding, as resolved for the machine that runs the job: device, dtype and threads."""
+        device = GPU if gpus(model) > 0 else CPU
+        return [device, self._dtype(model, device), self.grid.threads]
+
+    def _dtype(self, model: str, device: str) -> str:
+        """The dtype that a model is loaded in; a hub model's own, which its revision decides, by that name."""
+        if self.grid.dtype != "auto":
+            return self.grid.dtype
+        if device == CPU:
+            return "float32"
+        folder = self.model_folder(model)
+        if folder is None:
+            return "the checkpoint's own"
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config.get("dtype") or config.get("torch_dtype") or "float16")
 
     @functools.cache  # noqa: B019 - one grid per process
     def model(self, model: str) -> str:
@@ -32,10 +60,7 @@ class Identities:
         if folder is None:
             row = models_table()[model]
             return f"{row.hub_id}@{row.revision}"
-        digest = hashlib.sha256()
-        for path in sorted(path for ending in ("safetensors", "bin", "json") for path in folder.glob(f"*.{ending}")):
-            digest.update(f"{path.name} {_quick_hash(path)}\n".encode())
-        return digest.hexdigest()
+        return folder_sha256(folder)
 
     def model_folder(self, model: str) -> Path | None:
         """The folder a model is read from, None for the hub."""
@@ -46,42 +71,57 @@ class Identities:
         return None
 
     def model_argument(self, model: str) -> str:
-        """MODEL as the command line takes it."""
-        if self.grid.name == "local":
-            return str(self.model_folder(model))
-        return model
+        """MODEL as the command line takes it: by name, so that no path stands in a rule."""
+        return asset_model(model) if self.grid.name == "local" else model
+
+    def chat(self) -> dict[str, str]:
+        """Who answers Self-Pruner's prompts: contents of a recorded conversation or of a model's folder, else names.
+
+        An endpoint is known by its model's name and its public address; what it answers may still change.
+        """
+        chat = dict(self.grid.chat)
+        if "replay" in chat:
+            return {"replay": cached_sha256(_recorded(chat["replay"]))}
+        if "chat_url" not in chat and "chat_model" in chat:
+            folder = self._chat_folder(chat["chat_model"])
+            return {"model": chat_model_sha256(folder) if folder else chat["chat_model"]}
+        return chat
+
+    def _chat_folder(self, model: str) -> Path | None:
+        """The folder of a chat model that is run here; None for one of the hub."""
+        if Path(model).is_dir():
+            return Path(model)
+        held = self.grid.assets.folder / "models" / model if self.grid.assets.folder else None
+        return held if held is not None and held.is_dir() else None
 
     @functools.cache  # noqa: B019 - one grid per process
     def text(self, source: str) -> str:
-        """Identity of a text or of a task's items: file contents, generator, or pinned revision."""
+        """Identity of a text, or of a task: its items, and what is asked of them and how it is scored."""
         task = tasks_table().get(source)
-        dataset = task.dataset if task else source
+        return content_key([self._contents(source, task.dataset if task else source), _asked(task)])
+
+    def _contents(self, source: str, dataset: str) -> Any:
+        """What is in a data set: file contents, the generator's source, or a pinned revision."""
         if dataset == MINI:
             generator = sorted((ROOT / "sparsitysolver" / "data").glob("minilang*.py"))
-            return content_key([file_sha256(path) for path in generator])
+            return [cached_sha256(path) for path in generator]
         if self.grid.assets.folder is None:
-            return datasets_table()[dataset].revision
-        if is_zero_shot(source):
-            main = self.grid.assets.existing(f"tasks/{source}.jsonl", f"the items of task {source}")
-            files = [main, *main.parent.glob(f"{source}.train.jsonl")]
-        else:
-            files = sorted(self.grid.assets.existing(source, f"text {source}").iterdir())
-        return content_key([[path.name, _quick_hash(path)] for path in files])
+            return asdict(datasets_table()[dataset])
+        read = items if is_zero_shot(source) else sources
+        return [[path.name, cached_sha256(path)] for path in read.asset_files(source, self.grid.assets)]
+
+
+def _recorded(path: str) -> Path:
+    if not Path(path).is_file():
+        raise SparsitySolverError(f"replay={path}: no recorded conversation there; x.chat.jsonl of a search is one.")
+    return Path(path)
+
+
+def _asked(task: TaskRow | None) -> list[str]:
+    """What of a task's row decides its numbers."""
+    return [task.kind, task.dataset, task.harness_task, task.metric] if task else []
 
 
 def gpus(model: str) -> int:
     """GPUs of one job for a model; 0 for the bundled ones."""
     return models_table()[model].gpus if model in models_table() else 1
-
-
-@functools.cache
-def _quick_hash(path: Path) -> str:
-    """Hash of a file, or of size, head and tail of a large one."""
-    size = path.stat().st_size
-    if size <= _WHOLE_FILE:
-        return file_sha256(path)
-    with path.open("rb") as handle:
-        head = handle.read(_EDGE)
-        handle.seek(-_EDGE, 2)
-        tail = handle.read()
-    return hashlib.sha256(head + tail + str(size).encode()).hexdigest()

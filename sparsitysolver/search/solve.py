@@ -52,7 +52,7 @@ def solve(
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
     problem = make_problem(loaded, engine, reward, settings)
     origin = start.record() if start else None
-    deciding = [asdict(settings), loaded.weights_sha256, calibration["sha256"], reward.identity(), loaded.dtype, origin]
+    deciding = [asdict(settings), loaded.model_sha256, calibration["sha256"], reward.identity(), loaded.dtype, origin]
     identity = content_key([*deciding, *([driver.identity()] if driver else [])], 64)
     module = algorithm(settings.algorithm)
     journal = Journal(out.with_suffix(".curve.csv"), out.with_suffix(".checkpoint"), identity, log=log)

@@ -128,8 +128,8 @@ def _criterion(found: Sequence[tuple[Path, Json]]) -> str:
 def _statistics(args: argparse.Namespace, loaded: LoadedModel, calibration: Any) -> Statistics:
     """Moments at every input: OWL reads all matrices, whatever is pruned."""
     if args.stats:
-        return load_statistics(args.stats, loaded.weights_sha256, calibration.sha256, ALL_TAPS)
-    return collect(loaded.adapter, calibration.ids, loaded.weights_sha256, calibration.sha256, ALL_TAPS)
+        return load_statistics(args.stats, loaded.model_sha256, calibration.sha256, ALL_TAPS)
+    return collect(loaded.adapter, calibration.ids, loaded.model_sha256, calibration.sha256, ALL_TAPS)
 
 
 def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics, units: Sequence[Unit]) -> list[Json]:

@@ -13,6 +13,6 @@ def run(args: argparse.Namespace) -> None:
     loaded = open_model(args)
     windows = draw(calibration_of(args, row, loaded), loaded, assets_of(args))
     taps = taps_of(row.granularity)
-    statistics = collect(loaded.adapter, windows.ids, loaded.weights_sha256, windows.sha256, taps, args.gram)
+    statistics = collect(loaded.adapter, windows.ids, loaded.model_sha256, windows.sha256, taps, args.gram)
     save_statistics(statistics, args.out)
     print(f"{args.out}: statistics of {statistics.tokens} tokens, key {statistics.key}")

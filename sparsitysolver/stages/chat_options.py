@@ -8,10 +8,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chat-url",
         metavar="URL",
-        help="OpenAI-compatible endpoint, such as http://localhost:8000/v1; its key in SPARSITYSOLVER_CHAT_KEY",
+        help="OpenAI-compatible endpoint, such as http://localhost:8000/v1 (default: SPARSITYSOLVER_CHAT_URL, where a "
+        "user, password or query may be part of it); its key in SPARSITYSOLVER_CHAT_KEY",
     )
     parser.add_argument(
-        "--chat-model", metavar="NAME", help="chat model of the endpoint; without --chat-url a folder or hub id"
+        "--chat-model", metavar="NAME", help="chat model of the endpoint; without an endpoint a folder or hub id"
     )
     parser.add_argument(
         "--replay", metavar="FILE", help="recorded conversation (x.chat.jsonl) in place of a chat model"

@@ -1,13 +1,15 @@
 """What several stages share: opening the model, choosing the calibration, statistics with their cache."""
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from sparsitysolver.data.sampling import Calibration, Sample, sample
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model
+from sparsitysolver.file_hashes import user_cache
+from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model, resolve_model
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
 from sparsitysolver.records import Json, content_key, read_json
 from sparsitysolver.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, RECONSTRUCTION_WINDOWS, Assets, MethodRow
@@ -44,9 +46,9 @@ def model_record(loaded: LoadedModel) -> Json:
     }
 
 
-def pruning_of(model: str) -> Json:
+def pruning_of(model: str, assets: Assets) -> Json:
     """The record that ``prune`` left in a model's folder; empty for a dense model."""
-    path = Path(model) / PRUNING_RECORD
+    path = Path(resolve_model(model, assets).location) / PRUNING_RECORD
     return read_json(path, "pruning record") if path.is_file() else {}
 
 
@@ -110,17 +112,19 @@ def statistics_of(loaded: LoadedModel, windows: Sample, stats: str | None, granu
     """Moments of the dense model: from a file of ``calibrate``, else from the cache, else computed and cached."""
     taps = taps_of(granularity)
     if stats:
-        return load_statistics(stats, loaded.weights_sha256, windows.sha256, taps)
-    key = content_key([loaded.weights_sha256, windows.sha256, loaded.dtype, list(taps)], 32)
-    cached = cache_folder() / f"{key}.safetensors"
+        return load_statistics(stats, loaded.model_sha256, windows.sha256, taps)
+    cached = user_cache() / "statistics" / f"{_statistics_key(loaded, windows, taps)}.safetensors"
     if cached.is_file():
-        return load_statistics(cached, loaded.weights_sha256, windows.sha256, taps)
-    statistics = collect(loaded.adapter, windows.ids, loaded.weights_sha256, windows.sha256, taps)
+        return load_statistics(cached, loaded.model_sha256, windows.sha256, taps)
+    statistics = collect(loaded.adapter, windows.ids, loaded.model_sha256, windows.sha256, taps)
     save_statistics(statistics, cached)
     return statistics
 
 
-def cache_folder() -> Path:
-    """Where statistics of commands run by hand are cached: ``SPARSITYSOLVER_CACHE`` or the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sparsitysolver"
-    return Path(os.environ.get("SPARSITYSOLVER_CACHE", default)) / "statistics"
+def _statistics_key(loaded: LoadedModel, windows: Sample, taps: tuple[str, ...]) -> str:
+    """All that decides statistics: the model, the windows, how sums are rounded, and the code that takes them."""
+    from sparsitysolver.sources import code_sha256, source_files  # it knows the searches, which statistics have none of
+
+    rounding = [loaded.dtype, loaded.device.split(":")[0], torch.get_num_threads(), torch.__version__]
+    code = code_sha256(source_files("sparsitysolver.statistics.collect"))
+    return content_key([loaded.model_sha256, windows.sha256, list(taps), rounding, code], 32)

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from sparsitysolver.chat.address import URL_VARIABLE, address_of
 from sparsitysolver.chat.conversation import Chat, Conversation, Replay
 from sparsitysolver.chat.endpoint import Endpoint
 from sparsitysolver.chat.settings import ChatSettings
@@ -35,13 +36,17 @@ def driver_of(args: argparse.Namespace, settings: SearchSettings, out: Path, say
         return Replay(Path(args.replay))
     if not args.chat_model:
         raise SparsitySolverError(
-            f"algorithm '{settings.algorithm}' asks a chat model: give --chat-url URL and --chat-model NAME (an "
-            "endpoint), --chat-model FOLDER (a local model), or --replay FILE (a recorded conversation)"
+            f"algorithm '{settings.algorithm}' asks a chat model: give --chat-url URL (or set {URL_VARIABLE}) "
+            "and --chat-model NAME (an endpoint), --chat-model FOLDER (a local model), or --replay FILE (a recorded "
+            "conversation)"
             f"{f'; {options} alone found' if given else ''}."
         )
-    asking = ChatSettings.from_options(args.chat_set)
-    if args.chat_url:
-        driver = Endpoint(args.chat_url, args.chat_model, asking, say)
-    else:
+    asking, log = ChatSettings.from_options(args.chat_set), out.with_suffix(".chat.jsonl")
+    address = address_of(args.chat_url)
+    if address is None:
         driver = TransformersModel(args.chat_model, asking, args.device, args.dtype, assets_of(args))
-    return Conversation(driver, out.with_suffix(".chat.jsonl"), settings.seed, say)
+    else:
+        driver = Endpoint(address, args.chat_model, asking, say)
+        if not (log.is_file() and log.stat().st_size):  # recorded replies may be all that a search still needs
+            driver.greet()
+    return Conversation(driver, log, settings.seed, say)

@@ -30,7 +30,8 @@ def run(args: argparse.Namespace) -> None:
     clock = Clock()
     kind = _kind(args.task)
     _own_options(args, kind)
-    assets, pruning = assets_of(args), pruning_of(args.model)
+    assets = assets_of(args)
+    pruning = pruning_of(args.model, assets)
     if pruning.get("status") != "skipped":
         load_config(resolve_model(args.model, assets))  # a model that is not there is said before the data are sought
     if kind == ZERO_SHOT:

@@ -12,6 +12,7 @@ from sparsitysolver.evaluation.memory import MEASURE
 from sparsitysolver.models.loading import LoadedModel, load_model
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records import Json, content_key, write_record
+from sparsitysolver.registry import Assets
 from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, model_record, open_model, pruning_of
 
 DENSE = {"method": "dense", "label": "Dense", "sparsity": 0.0, "seed": 0}
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     prunings = {folder: _pruning(folder) for folder in args.pruned}
     workload = Workload(args.batch, args.prompt_tokens, args.new_tokens, args.seed)
     loaded = open_model(args)
-    if loaded.structure is not None or pruning_of(args.model):
+    if loaded.structure is not None or pruning_of(args.model, assets_of(args)):
         raise SparsitySolverError(f"{args.model} is pruned; MODEL is the dense model that the others came from.")
     for folder, pruning in prunings.items():
         _check_origin(folder, pruning, loaded)
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _pruning(folder: str) -> Json:
-    pruning = pruning_of(folder)
+    pruning = pruning_of(folder, Assets.from_environment())
     if not pruning:
         raise SparsitySolverError(f"{folder} was not written by prune: it holds no {PRUNING_RECORD}.")
     return pruning

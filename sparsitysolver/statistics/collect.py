@@ -42,14 +42,14 @@ class Statistics:
     """Moments by tap name (``layers.3.ffn_output``), and the identity of model and ids they come from."""
 
     moments: dict[str, Moments]
-    weights_sha256: str
+    model_sha256: str
     ids_sha256: str
     tokens: int
 
     @property
     def key(self) -> str:
         """Content key: same weights and same ids give the same statistics."""
-        return content_key([self.weights_sha256, self.ids_sha256])
+        return content_key([self.model_sha256, self.ids_sha256])
 
     def of(self, layer: int, tap: str) -> Moments:
         """Moments of one tap of one layer."""
@@ -91,7 +91,7 @@ def recording(modules: dict[str, nn.Module], gram: bool) -> Iterator[dict[str, M
 def collect(
     adapter: Adapter,
     ids: np.ndarray,
-    weights_sha256: str,
+    model_sha256: str,
     ids_sha256: str,
     taps: Iterable[str] = OUTPUT_TAPS,
     gram: bool = False,
@@ -101,7 +101,7 @@ def collect(
     Args:
         adapter: the (dense) model.
         ids: calibration windows.
-        weights_sha256: identity of the weights, kept for the content key.
+        model_sha256: identity of weights and configuration, kept for the content key.
         ids_sha256: identity of the ids.
         taps: which inputs to record: see ``OUTPUT_TAPS`` and ``ALL_TAPS``.
         gram: whether to accumulate Σ x xᵀ (memory: 8 bytes × channels² a tap).
@@ -110,7 +110,7 @@ def collect(
     with recording(tap_modules(adapter, taps), gram) as moments:
         for batch in tokens.split(max(1, BATCH_TOKENS // ids.shape[1])):
             adapter.hidden_states(batch)
-    return Statistics(moments, weights_sha256, ids_sha256, int(ids.size))
+    return Statistics(moments, model_sha256, ids_sha256, int(ids.size))
 
 
 def save_statistics(statistics: Statistics, path: str | Path) -> None:
@@ -122,7 +122,7 @@ def save_statistics(statistics: Statistics, path: str | Path) -> None:
         if moments.gram is not None:
             tensors[f"{name}.gram"] = moments.gram.cpu()
     metadata = {
-        "weights_sha256": statistics.weights_sha256,
+        "model_sha256": statistics.model_sha256,
         "ids_sha256": statistics.ids_sha256,
         "tokens": str(statistics.tokens),
     }
@@ -131,9 +131,9 @@ def save_statistics(statistics: Statistics, path: str | Path) -> None:
 
 
 def load_statistics(
-    path: str | Path, weights_sha256: str, ids_sha256: str | None = None, taps: Sequence[str] = ()
+    path: str | Path, model_sha256: str, ids_sha256: str | None = None, taps: Sequence[str] = ()
 ) -> Statistics:
-    """Read statistics and check that they belong to these weights (and ids, where given) and hold these taps."""
+    """Read statistics and check that they belong to this model (and ids, where given) and hold these taps."""
     if not Path(path).is_file():
         raise SparsitySolverError(f"no statistics file at {path}.")
     try:
@@ -142,10 +142,11 @@ def load_statistics(
             moments = _moments(handle, int(metadata.get("tokens", 0)))
     except SafetensorError as error:
         raise SparsitySolverError(f"statistics file {path} is not whole: {error}.") from error
-    for name, want in (("weights_sha256", weights_sha256), ("ids_sha256", ids_sha256)):
+    of = {"model_sha256": ("another model", model_sha256), "ids_sha256": ("other ids", ids_sha256)}
+    for name, (what, want) in of.items():
         if want is not None and metadata.get(name) != want:
             raise SparsitySolverError(
-                f"statistics file {path} was made from other {name.split('_')[0]}: {name} {metadata.get(name)} found, "
+                f"statistics file {path} was made from {what}: {name} {metadata.get(name)} found, "
                 f"{want} needed; run calibrate again for this model."
             )
     missing = [tap for tap in taps if f"layers.0.{tap}" not in moments]
@@ -154,7 +155,7 @@ def load_statistics(
             f"statistics file {path} has no moments of '{missing[0]}': it was made for another granularity; run "
             "calibrate again with the --granularity of the method."
         )
-    return Statistics(moments, metadata["weights_sha256"], metadata["ids_sha256"], int(metadata["tokens"]))
+    return Statistics(moments, metadata["model_sha256"], metadata["ids_sha256"], int(metadata["tokens"]))
 
 
 def _moments(handle: Any, tokens: int) -> dict[str, Moments]:

@@ -1,12 +1,17 @@
 """Endpoints, over real HTTP: what is sent, what is tried again, what is refused, and that no secret gets out."""
 
+import base64
 import re
+import socket
+import threading
 import time
 import traceback
 
 import pytest
 from chat_cases import FAST, IMPATIENT
 
+from sparsitysolver.chat import endpoint as module
+from sparsitysolver.chat.address import Address
 from sparsitysolver.chat.driver import Reply
 from sparsitysolver.chat.endpoint import KEY_VARIABLE, Endpoint
 from sparsitysolver.chat.settings import ChatSettings
@@ -26,8 +31,12 @@ def key(monkeypatch):
     monkeypatch.setenv(KEY_VARIABLE, KEY)
 
 
+def endpoint(url, settings=FAST, say=print):
+    return Endpoint(Address.parse(url, "--chat-url"), "rules", settings, say)
+
+
 def ask(url, settings=FAST, said=None):
-    return Endpoint(url, "rules", settings, (said if said is not None else []).append).complete(PROMPT, 7)
+    return endpoint(url, settings, (said if said is not None else []).append).complete(PROMPT, 7)
 
 
 def failure(url, settings=FAST):
@@ -97,10 +106,62 @@ def test_after_the_last_attempt_one_sentence_says_all(serve):
     assert len(server.requests) == 3
 
 
-def test_nobody_there(serve):
+def patient(url):
+    """Settings under which six attempts would take a minute."""
+    start = time.perf_counter()
+    message = failure(url, ChatSettings())
+    return message, time.perf_counter() - start
+
+
+def test_nobody_there_is_told_at_once(serve):
     server = serve()
     server.stop()
-    assert f"{server.url} gave no answer in 3 attempts; the last one: connection refused." in failure(server.url)
+    message, seconds = patient(server.url)
+    assert f"the chat endpoint {server.url} cannot be reached: connection refused. Start it, or check" in message
+    assert "SPARSITYSOLVER_CHAT_URL" in message and "the same command goes on" in message
+    assert seconds < 2
+
+
+def test_a_name_that_nobody_has_is_told_at_once():
+    message, seconds = patient("http://someone:pass-word@no-such-host.invalid/v1?k=query-secret")
+    assert "http://no-such-host.invalid/v1 cannot be reached: " in message and "name" in message
+    assert seconds < module._GREETING_SECONDS + 1
+
+
+def test_a_look_up_that_hangs_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(module, "_GREETING_SECONDS", 0.2)
+    monkeypatch.setattr(module.requests, "request", lambda *_, **__: time.sleep(5))
+    message, seconds = patient("http://somewhere/v1")
+    assert "cannot be reached: no connection within 0.2 s" in message and seconds < 2
+
+
+def test_who_hangs_up_on_a_greeting_is_nobody():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        message, seconds = patient(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+    assert "cannot be reached: the connection was closed" in message and seconds < 2
+
+
+def test_who_is_slow_to_greet_may_still_answer(monkeypatch):
+    monkeypatch.setattr(module, "_GREETING", (1.0, 0.1))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}/v1").greet()
+
+
+def test_an_endpoint_is_greeted_once(serve):
+    server = serve({1: "500"})
+    asked = endpoint(server.url)
+    asked.complete(PROMPT, 7)
+    port = server.port
+    server.stop()
+    with pytest.raises(SparsitySolverError, match="gave no answer in 3 attempts; the last one: connection refused"):
+        asked.complete(PROMPT, 8)  # it was there: it may come back, so it is tried again
+    assert serve(port=port) and asked.complete(PROMPT, 8).attempts == 1
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "€:€@127.0.0.1:9"])
+def test_hosts_that_libraries_stumble_over(host):
+    assert re.search("cannot (ask|be reached)|ask the chat endpoint", failure(f"http://{host}/v1"))
 
 
 def test_slow_is_named_so(serve):
@@ -146,7 +207,7 @@ def test_a_key_is_cleaned_of_the_end_of_its_line(serve, monkeypatch):
 def test_what_is_no_key_is_refused_unseen(monkeypatch, bad):
     monkeypatch.setenv(KEY_VARIABLE, bad)
     with pytest.raises(SparsitySolverError, match="the key in SPARSITYSOLVER_CHAT_KEY has characters") as caught:
-        Endpoint("http://localhost/v1", "rules")
+        endpoint("http://localhost/v1")
     assert "quite" not in str(caught.value)
 
 
@@ -161,20 +222,24 @@ def test_a_netrc_does_not_take_the_keys_place(serve, monkeypatch, tmp_path):
 def test_an_address_is_used_whole_and_shown_without_its_secrets(serve):
     server = serve({0: "500", 1: "500", 2: "500"})
     url = f"http://user:pass-word@127.0.0.1:{server.port}/v1/chat/completions?api-key=query-secret"
-    assert Endpoint(url, "rules").identity() == {"kind": "endpoint", "model": "rules", "url": server.url}
+    assert endpoint(url).identity() == {"kind": "endpoint", "model": "rules", "url": server.url}
     assert f"endpoint {server.url} gave" in failure(url)
     assert server.requests[0]["path"] == "/v1/chat/completions?api-key=query-secret"
     server.stop()
     assert "connection refused" in failure(url)
 
 
-@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "http://", "http://host:port/v1", "http://[/v1"])
-def test_what_is_no_address(url):
-    with pytest.raises(SparsitySolverError, match="--chat-url is no address: http://HOST:PORT/v1"):
-        Endpoint(url, "rules")
+def test_what_an_endpoint_says_of_the_address_is_hidden(serve, monkeypatch):
+    """Without a key user and password are sent as a header, which this endpoint says back."""
+    monkeypatch.delenv(KEY_VARIABLE)
+    server, login = serve({0: "400", 1: "echo"}), base64.b64encode(b"someone:pass-word").decode()
+    url = f"http://someone:pass-word@127.0.0.1:{server.port}/v1?api-key=query-secret"
+    message = failure(url)
+    assert login not in message and "no. You sent Basic ***" in message
+    assert ask(url).text.startswith("Your key is Basic ***. ")
+    assert server.requests[0]["key"] == f"Basic {login}"
 
 
 def test_replies_without_text_or_usage():
-    endpoint = Endpoint("http://localhost/v1", "rules", FAST)
     nothing = {"choices": [{"message": {"content": None}}], "usage": "many"}
-    assert endpoint._reply(nothing, 2) == Reply("", "rules", None, None, 2)
+    assert endpoint("http://localhost/v1")._reply(nothing, 2) == Reply("", "rules", None, None, 2)

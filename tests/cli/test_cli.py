@@ -203,8 +203,8 @@ def test_sample_and_calibrate(place, capsys):
     output(capsys, "sample", MODEL, "--nsamples", "5", "--seqlen", "16", "--out", "drawn.npy")
     assert np.load("drawn.npy").shape == (5, 16)
     output(capsys, "calibrate", MODEL, "--calibration", "drawn.npy", "--out", "s.safetensors", "--gram")
-    weights = load_model(MODEL, device="cpu").weights_sha256
-    assert load_statistics("s.safetensors", weights).tokens == 80
+    model = load_model(MODEL, device="cpu").model_sha256
+    assert load_statistics("s.safetensors", model).tokens == 80
     output(capsys, *PRUNE, "--calibration", "drawn.npy", "--method", "uniform", "--stats", "s.safetensors")
     error = failure(capsys, *PRUNE, "--method", "uniform", "--stats", "s.safetensors", "--out", "other")
     assert "ids_sha256" in error

@@ -77,9 +77,11 @@ def stored(tmp_path):
     return path
 
 
-@pytest.mark.parametrize(("weights", "ids", "named"), [("others", "ids", "weights"), ("weights", "others", "ids")])
+@pytest.mark.parametrize(
+    ("weights", "ids", "named"), [("others", "ids", "another model"), ("weights", "others", "other ids")]
+)
 def test_statistics_of_something_else(stored, weights, ids, named):
-    with pytest.raises(SparsitySolverError, match=f"{stored} was made from other {named}.*others needed; run calib"):
+    with pytest.raises(SparsitySolverError, match=f"{stored} was made from {named}.*others needed; run calib"):
         load_statistics(stored, weights, ids)
 
 

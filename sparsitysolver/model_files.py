@@ -1,0 +1,103 @@
+"""Which files of a model's folder decide what the model computes (no torch): what content keys are made of."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from sparsitysolver.file_hashes import cached_sha256
+from sparsitysolver.records import content_key
+
+# As transformers looks for weights: the first of these that is there is read, an index with the shards it names.
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_WEIGHT_ENDINGS = (
+    *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".ot"),
+)
+
+# Neither model nor tokenizer is read from these.
+_SAMPLING = "generation_config.json"
+_WITHOUT_EFFECT = frozenset((_SAMPLING, "adapter_config.json", "trainer_state.json", "training.json", "pruning.json"))
+_ENDINGS_WITHOUT_EFFECT = (
+    *(".md", ".py", ".pyc", ".sh", ".log", ".lock", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".svg"),
+)
+_NAMES_WITHOUT_EFFECT = ("license", "notice", "readme", "use_policy", "events.out")
+
+# Of a configuration: where it was read from, who wrote it, the precision its weights are stored in (which the weights
+# themselves say).
+_NOT_COMPUTED = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache", "architectures")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that weights are read from, an index among them; empty where there are none."""
+    named = _configuration(folder).get("transformers_weights")
+    name = next((name for name in (*([named] if named else []), *_WEIGHTS) if (folder / name).is_file()), None)
+    if name is None:
+        return []
+    if not name.endswith(".index.json"):
+        return [folder / name]
+    return [folder / name, *(folder / shard for shard in sorted(_shards(folder / name)) if (folder / shard).is_file())]
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
+    """``config.json``; empty where it is missing or broken, which is told when the model is loaded."""
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _shards(index: Path) -> set[str]:
+    """The shards that an index names; a broken index names none, and is told when the model is loaded."""
+    try:
+        return set(map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return set()
+
+
+def deciding_files(folder: Path) -> list[Path]:
+    """All files of a folder that may decide a number: weights, configuration, whatever a tokenizer may read.
+
+    A tokenizer reads files of many names, so that all count but those known to have no effect: weights in forms that
+    are not read, adapters, generation settings, documents, what training left behind.
+    """
+    weights = weight_files(folder)
+    others = [path for path in folder.iterdir() if path.is_file() and path not in weights and _has_effect(path.name)]
+    return sorted([*weights, *others])
+
+
+def _has_effect(name: str) -> bool:
+    low = name.lower()
+    return not (
+        low.startswith((".", *_NAMES_WITHOUT_EFFECT))
+        or low in _WITHOUT_EFFECT
+        or low.endswith((*_WEIGHT_ENDINGS, *_ENDINGS_WITHOUT_EFFECT))
+        or low in _WEIGHTS
+    )
+
+
+def folder_sha256(folder: Path) -> str:
+    """Identity of a local model for content keys: its deciding files, names and contents, wherever the folder lies."""
+    return _digest([(path.name, cached_sha256(path)) for path in deciding_files(folder)])
+
+
+def chat_model_sha256(folder: Path) -> str:
+    """Identity of a model that is talked to: how it samples counts too."""
+    sampling = folder / _SAMPLING
+    return content_key([folder_sha256(folder), cached_sha256(sampling) if sampling.is_file() else None], 64)
+
+
+def weights_sha256(folder: Path) -> str:
+    """Identity of a local model's weights: names and contents of the files they are read from, the index apart."""
+    files = [path for path in weight_files(folder) if path.suffix != ".json"]
+    return _digest([(path.name, cached_sha256(path)) for path in files])
+
+
+def model_sha256(folder: Path) -> str:
+    """Identity of what a local model computes of token ids: its weights, and what its configuration makes of them."""
+    kept = {name: value for name, value in _configuration(folder).items() if name not in _NOT_COMPUTED}
+    return content_key([weights_sha256(folder), kept], 64)
+
+
+def _digest(hashed: list[tuple[str, str]]) -> str:
+    return hashlib.sha256("".join(f"{name} {sha256}\n" for name, sha256 in hashed).encode()).hexdigest()
