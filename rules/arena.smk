@@ -13,7 +13,7 @@ rule arena_search:
         "logs/arena/{model}/{granularity}/{sparsity}/{seed}/{entrant}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -40,7 +40,7 @@ rule arena_score:
         "logs/arena/{model}/{granularity}/{sparsity}/{seed}/scores/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,

@@ -39,7 +39,7 @@ rule reconstruction_study:
         "logs/reconstruction/{model}/{sparsity}/{seed}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,

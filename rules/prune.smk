@@ -35,7 +35,7 @@ rule calibrate:
         "logs/calibrate/{model}/{granularity}/{draw}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -62,7 +62,7 @@ rule search:
         "logs/search/{model}/{method}/{sparsity}/{seed}/{target}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -90,7 +90,7 @@ rule prune:
         "logs/prune/{model}/{method}/{sparsity}/{seed}/{target}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -117,7 +117,7 @@ rule evaluate:
         "logs/evaluate/{model}/{method}/{sparsity}/{seed}/{task}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,

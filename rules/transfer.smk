@@ -12,7 +12,7 @@ rule transfer:
         "logs/transfer/{model}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,

@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Cell:
 class Grid:
     """One grid of ``config/grids`` with the run's own overrides (``assets``, ``seeds``, ``models``, ``limit`` …)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], on_cluster: Callable[[], bool] = lambda: False) -> None:
+        self.on_cluster = on_cluster  # whether other machines run the jobs, which is known when they are planned
         self.name = str(config.get("grid", "tiny"))
         files = {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
         if self.name not in files:
@@ -52,7 +53,8 @@ class Grid:
         self.task: str = settings["task"]
         if self.task not in tasks_table():
             raise unknown_name("task", self.task, tasks_table())
-        self.threads: int = settings["torch_threads"]
+        self.device = run_settings.device(config)
+        self.threads: int | None = run_settings.count(config, "threads") or settings.get("torch_threads")
         self.dtype: str = settings.get("dtype", "auto")
         self.max_nsamples: int | None = settings.get("max_nsamples")
         self.texts: dict[str, str] = settings.get("texts", {})

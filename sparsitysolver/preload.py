@@ -48,16 +48,15 @@ _LENGTH = struct.Struct("!Q")
 _POLL_SECONDS = 1.0
 
 
-def start(threads: int) -> None:
+def start() -> None:
     """Start the server and name its socket in the environment; does nothing where processes cannot be watched.
 
-    Args:
-        threads: of the libraries' own thread pools, as the grid has it.
+    The libraries' own pools get one thread each; how many torch has, every job sets for itself.
     """
     if not hasattr(os, "pidfd_open"):
         return
     address = Path(tempfile.mkdtemp(prefix="sparsitysolver-")) / "socket"
-    environment = QUIET | os.environ | dict.fromkeys(_THREADS, str(threads))
+    environment = QUIET | os.environ | dict.fromkeys(_THREADS, "1")
     command = [sys.executable, "-m", "sparsitysolver.preload", str(address)]
     subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
     os.environ[VARIABLE] = str(address)

@@ -6,12 +6,14 @@ from typing import Any
 from sparsitysolver.chat.address import URL_VARIABLE, address_of
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 
+DEVICES = ("auto", "cpu", "cuda")
 TASK_SEARCH = "task"  # kind of the settings of searches rewarded on a task
 ENDING = "_search"  # of a grid's settings of one kind of search
 CHAT = ("chat_url", "chat_model", "replay")
 _OF_SEARCHES = ("reward_windows", "budget", "reward", "reward_split")
 _OF_INFERENCE = ("rounds", "batch", "prompt_tokens", "new_tokens")  # options of `bench inference`
 _OTHERS = (
+    *("device", "threads"),
     *("grid", "assets", "seeds", "models", "tasks", "limit", "items", "search_items"),
     *("arena_seeds", "episodes", "criterion", "reward_items"),
 )
@@ -59,6 +61,14 @@ def chat(config: Mapping[str, Any]) -> dict[str, str]:
         address = address_of(given.get("chat_url"), "chat_url of --config")
         given |= {"chat_url": address.shown} if address else {}
     return {name: given[name] for name in CHAT if name in given}
+
+
+def device(config: Mapping[str, Any]) -> str:
+    """What models run on that are meant for a GPU: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``."""
+    given = str(config.get("device") or DEVICES[0])
+    if given not in DEVICES:
+        raise unknown_name("device", given, DEVICES)
+    return given
 
 
 def seeds(given: Any) -> list[str]:

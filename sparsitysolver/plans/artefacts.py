@@ -40,6 +40,7 @@ class Artefacts:
 
     def __init__(self, grid: Grid) -> None:
         self.grid, self.identities = grid, Identities(grid)
+        self.machine = self.identities.machine
 
     # --- where they lie ------------------------------------------------------------------------------------------
 

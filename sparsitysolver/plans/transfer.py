@@ -48,5 +48,4 @@ def records(artefacts: Artefacts) -> list[str]:
 
 def minutes(artefacts: Artefacts, model: str) -> int:
     """Estimated run time: one evaluation for every strategy, the dense model and uniform pruning."""
-    tokens = resources.evaluate_tokens(artefacts.grid.task)
-    return resources.minutes(model, (len(artefacts.grid.models) + 2) * tokens)
+    return resources.evaluate_minutes(artefacts, model, artefacts.grid.task, len(artefacts.grid.models) + 2)
