@@ -1,34 +1,42 @@
 """SparsitySolver: from models to tables. Every rule is one subcommand of `sparsitysolver` that also works by hand."""
 
+import re
 import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver import preload
+from sparsitysolver import preload, run_lock
 from sparsitysolver.arena_definition import definition
 from sparsitysolver.plans import arena as arena_plan, checks, collected, measurements, needs, resources
 from sparsitysolver.plans import self_pruner as self_pruner_plan, transfer as transfer_plan
 from sparsitysolver.plans.artefacts import SHARED, Artefacts, deciding
-from sparsitysolver.plans.identities import gpus
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.plans.needs import STUDIED
 from sparsitysolver.registry import methods_table
-from sparsitysolver.sources import prune_code, search_code, source_files, stage_code, stamp
+from sparsitysolver.sources import project_file, prune_code, search_code, source_files, stage_code, stamp
 
 min_version("9.27.1")
 
 
-configfile: "config/config.yaml"
+configfile: project_file("config/config.yaml")
 
 
 report: "docs/report/workflow.rst"
 
 
+def on_cluster():
+    """Whether other machines run the jobs: in their own calls too, and in a dry run, which knows their number alone."""
+    counted = workflow.dryrun and workflow.resource_settings.nodes is not None
+    return workflow.remote_exec or counted or not workflow.local_exec
+
+
 own_commands()
+if workflow.is_main_process:
+    run_lock.hold()
 try:
-    grid = Grid(config)
+    grid = Grid(config, on_cluster)
     grid.assets.to_environment()
     artefacts = Artefacts(grid)
     arena = arena_plan.Arena(artefacts, config)
@@ -37,7 +45,7 @@ except SparsitySolverError as error:
 
 
 wildcard_constraints:
-    model="|".join(grid.all_models()),
+    model="|".join(map(re.escape, grid.all_models())),
     method="|".join(methods_table()),
     sparsity=r"0|0?\.\d+",
     seed=r"\d+",
@@ -60,7 +68,7 @@ onstart:
     # machine need no such limit; a cluster's scheduler keeps it.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    preload.start(grid.threads)
+    preload.start()
 
 
 localrules:

@@ -13,7 +13,7 @@ rule arena_search:
         "logs/arena/{model}/{granularity}/{sparsity}/{seed}/{entrant}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -25,23 +25,22 @@ rule arena_search:
     message:
         "{wildcards.model}: arena, {wildcards.entrant} at {wildcards.granularity} sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver search {params.model} {params.common} {params.options} --sparsity {wildcards.sparsity} "
-        "--calibration {input.calibration} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
+        "sparsitysolver search {params.model:q} {params.common} {params.options} --sparsity {wildcards.sparsity:q} "
+        "--calibration {input.calibration:q} --stats {input.stats:q} --out {output.strategy:q} > {log:q} 2>&1"
 
 
 rule arena_score:
     input:
         unpack(lambda w: arena.inputs(problem(w))),
         strategies=lambda w: arena.strategies(problem(w)),
-        definition="config/arena.yaml",
-        code=stamp(stage_code("arena_study", grid.task)),
+        code=stamp((*stage_code("arena_study", grid.task), "config/arena.yaml")),
     output:
         f"{arena_plan.FOLDER}/scores/{{model}}/{{granularity}}/{{sparsity}}/{{seed}}/{{key}}.json",
     log:
         "logs/arena/{model}/{granularity}/{sparsity}/{seed}/scores/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -53,15 +52,15 @@ rule arena_score:
     message:
         "{wildcards.model}: arena, score all searches at {wildcards.granularity} sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver study arena {params.model} {input.strategies} {params.common} --granularity {wildcards.granularity} "
-        "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --task {params.task} "
-        "--calibration {input.calibration} --stats {input.stats} --out {output} > {log} 2>&1"
+        "sparsitysolver study arena {params.model:q} {input.strategies:q} {params.common} --granularity {wildcards.granularity:q} "
+        "--sparsity {wildcards.sparsity:q} --seed-index {wildcards.seed:q} --task {params.task:q} "
+        "--calibration {input.calibration:q} --stats {input.stats:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule arena_table:
     input:
         scores=lambda w: arena.scores(),
-        definition="config/arena.yaml",
+        definition=project_file("config/arena.yaml"),
         code=stamp(source_files("sparsitysolver.reporting.arena")),
     output:
         csv=f"{RESULTS}/arena.csv",
@@ -80,15 +79,15 @@ rule arena_table:
     message:
         "write the arena's table"
     shell:
-        "sparsitysolver report arena {input.scores} --out {output.csv} > {log} 2>&1"
+        "sparsitysolver report arena {input.scores:q} --out {output.csv:q} > {log:q} 2>&1"
 
 
 rule arena_figure:
     input:
-        script="figures/arena.py",
-        definition="config/figures/arena.yaml",
+        script=project_file("figures/arena.py"),
+        definition=project_file("config/figures/arena.yaml"),
         curves=f"{RESULTS}/anytime_arena.csv",
-        style="sparsitysolver/reporting/plots/style.mplstyle",
+        style=project_file("sparsitysolver/reporting/plots/style.mplstyle"),
         code=stamp(source_files("figures.arena")),
     output:
         png="figures/arena.png",
@@ -108,4 +107,4 @@ rule arena_figure:
     message:
         "draw the arena's anytime curves"
     shell:
-        "python {input.script} --results {params.folder} --out {params.out} > {log} 2>&1"
+        "python {input.script:q} --results {params.folder:q} --out {params.out:q} > {log:q} 2>&1"

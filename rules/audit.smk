@@ -3,9 +3,9 @@
 
 rule audit:
     input:
-        tables=expand("config/paper/table{number}.csv", number=range(1, 7)),
-        claims=expand("config/paper/{name}", name=["quantities.csv", "costs.yaml", "labels.csv"]),
-        registries=["config/models.tsv", "config/tasks.tsv"],
+        tables=expand(project_file("config/paper/table{number}.csv"), number=range(1, 7)),
+        claims=expand(project_file("config/paper/{name}"), name=["quantities.csv", "costs.yaml", "labels.csv"]),
+        registries=expand(project_file("config/{name}.tsv"), name=["models", "tasks"]),
         code=stamp(source_files("sparsitysolver.reporting.audit")),
     output:
         f"{RESULTS}/audit.csv",
@@ -17,7 +17,9 @@ rule audit:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        tables=lambda w, input: project_file("config/paper"),
     message:
         "audit the published tables"
     shell:
-        "sparsitysolver audit config/paper --out {output} > {log} 2>&1"
+        "sparsitysolver audit {params.tables:q} --out {output:q} > {log:q} 2>&1"

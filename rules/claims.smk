@@ -9,9 +9,9 @@ rule claims:
         strategies=f"{RESULTS}/strategies.csv",
         inference=f"{RESULTS}/inference.csv",
         reconstruction=f"{RESULTS}/reconstruction.csv",
-        claims="config/paper/claims.yaml",
-        definitions=expand("config/tables/{table}.yaml", table=grid.tables()),
-        published=expand("config/paper/{table}.csv", table=grid.tables()),
+        claims=project_file("config/paper/claims.yaml"),
+        definitions=expand(project_file("config/tables/{table}.yaml"), table=grid.tables()),
+        published=expand(project_file("config/paper/{table}.csv"), table=grid.tables()),
         code=stamp(source_files("sparsitysolver.reporting.claims")),
     output:
         f"{RESULTS}/claims.csv",
@@ -28,4 +28,4 @@ rule claims:
     message:
         "judge the paper's claims"
     shell:
-        "sparsitysolver report claims --results results {params.options} --out {output} > {log} 2>&1"
+        "sparsitysolver report claims --results {RESULTS} {params.options} --out {output:q} > {log:q} 2>&1"

@@ -26,9 +26,9 @@ def common(wildcards):
 
     The assets folder is not among them: jobs find it in their environment, so that its path decides nothing.
     """
-    count = gpus(wildcards.model)
-    device = f"--gpus {count}" if count else "--device cpu"
-    return f"--threads {grid.threads} {device} --dtype {grid.dtype}"
+    count = gpu(wildcards)
+    device = f"--device cuda --gpus {count}" if count else "--device cpu"
+    return f"--threads {torch_threads(wildcards)} {device} --dtype {grid.dtype}"
 
 
 def model(wildcards):
@@ -43,35 +43,44 @@ def preflight(wildcards):
 
 def minutes(stage):
     """Estimated run time of a stage of fixed work, by model."""
-    return lambda wildcards: resources.minutes(wildcards.model, resources.stage_tokens(stage))
+    return lambda wildcards: resources.stage_minutes(artefacts, wildcards.model, stage)
 
 
 def search_minutes(wildcards):
     """Estimated run time of a search."""
-    return resources.minutes(wildcards.model, resources.search_tokens(artefacts, cell_of(wildcards)))
+    return resources.search_minutes(artefacts, cell_of(wildcards))
 
 
 def evaluate_minutes(wildcards):
     """Estimated run time of an evaluation."""
-    return resources.minutes(wildcards.model, resources.evaluate_tokens(wildcards.task))
+    return resources.evaluate_minutes(artefacts, wildcards.model, wildcards.task)
 
 
 def memory(wildcards):
     """Host memory in MB, by model."""
-    return resources.memory_mb(wildcards.model)
+    return artefacts.machine.memory_mb(wildcards.model)
 
 
 def gpu(wildcards):
     """GPUs of a job, by model."""
-    return gpus(wildcards.model)
+    return artefacts.machine.gpus(wildcards.model)
+
+
+def torch_threads(wildcards):
+    """Threads of a job, by model."""
+    return artefacts.machine.threads(wildcards.model)
 
 
 def alone(wildcards):
     """All cores of this machine, so that nothing runs beside a job; elsewhere the scheduler has to see to that."""
-    return workflow.resource_settings.cores or grid.threads
+    return workflow.resource_settings.cores or torch_threads(wildcards)
 
 
 def settings_of_run(wildcards):
-    """This run's configuration as the options of another call of Snakemake, which finds the assets as jobs do."""
-    given = {name: value for name, value in sorted(config.items()) if value not in ("", None) and name != "assets"}
+    """This run's configuration as the options of another call of Snakemake, which finds the assets as jobs do.
+
+    The device as resolved: the other call cannot know that a cluster runs the jobs.
+    """
+    settings = {**config, "device": artefacts.machine.device}
+    given = {name: value for name, value in sorted(settings.items()) if value not in ("", None) and name != "assets"}
     return " ".join(shlex.quote(f"{name}={json.dumps(value)}") for name, value in given.items())

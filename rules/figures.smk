@@ -3,10 +3,10 @@
 
 rule figure:
     input:
-        script="figures/{figure}.py",
-        definition="config/figures/{figure}.yaml",
+        script=project_file("figures/{figure}.py"),
+        definition=project_file("config/figures/{figure}.yaml"),
         data=lambda w: collected.figure_files(w.figure),
-        style="sparsitysolver/reporting/plots/style.mplstyle",
+        style=project_file("sparsitysolver/reporting/plots/style.mplstyle"),
         code=lambda w: stamp(source_files(f"figures.{w.figure}")),
     output:
         png=report(
@@ -40,4 +40,4 @@ rule figure:
     message:
         "draw {wildcards.figure}"
     shell:
-        "python {input.script} --results {params.results} --out {params.out} > {log} 2>&1"
+        "python {input.script:q} --results {params.results:q} --out {params.out:q} > {log:q} 2>&1"

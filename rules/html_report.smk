@@ -38,7 +38,7 @@ rule page:
     message:
         "page of {wildcards.page} for the report"
     shell:
-        "sparsitysolver report html {input.source} --out {output} > {log} 2>&1"
+        "sparsitysolver report html {input.source:q} --out {output:q} > {log:q} 2>&1"
 
 
 # Snakemake writes its report in a call of its own. It only reads, and all that it reads is finished and recorded before
@@ -48,7 +48,7 @@ rule html_report:
         pages=expand(f"{RESULTS}/pages/{{page}}.html", page=PAGES),
         tables=expand(f"{RESULTS}/{{table}}.csv", table=[*grid.tables(), "table7"]),
         figures=expand("figures/{figure}.png", figure=needs.drawable(grid)),
-        captions=[f"docs/report/{name}.rst" for name in ("workflow", "page", "table", "figure")],
+        captions=expand(project_file("docs/report/{name}.rst"), name=["workflow", "page", "table", "figure"]),
     output:
         f"{RESULTS}/report.html",
     log:
@@ -60,8 +60,10 @@ rule html_report:
         mem_mb=2000,
         runtime=10,
     params:
+        snakefile=lambda w, input: project_file("Snakefile"),
         config=settings_of_run,
     message:
         "write {output}"
     shell:
-        "snakemake {input.pages} {input.tables} {input.figures} --report {output} --nolock --config {params.config} > {log} 2>&1"
+        "snakemake -s {params.snakefile:q} {input.pages:q} {input.tables:q} {input.figures:q} --report {output:q} --nolock "
+        "--config {params.config} > {log:q} 2>&1"

@@ -25,8 +25,8 @@ rule inference:
     message:
         "{wildcards.model}: inference of the dense and {params.models} pruned models, alone on the machine [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver bench inference {params.model} {input.models} {params.common} "
-        "{params.options} --out {output} > {log} 2>&1"
+        "sparsitysolver bench inference {params.model:q} {input.models:q} {params.common} "
+        "{params.options} --out {output:q} > {log:q} 2>&1"
 
 
 rule reconstruction_study:
@@ -39,7 +39,7 @@ rule reconstruction_study:
         "logs/reconstruction/{model}/{sparsity}/{seed}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -52,5 +52,5 @@ rule reconstruction_study:
     message:
         "{wildcards.model}: reconstruction at sparsity {wildcards.sparsity} by samples and modules [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver study reconstruction {params.model} {params.common} {params.files} {params.options} "
-        "--out {output} > {log} 2>&1"
+        "sparsitysolver study reconstruction {params.model:q} {params.common} {params.files} {params.options} "
+        "--out {output:q} > {log:q} 2>&1"

@@ -4,7 +4,7 @@
 rule preflight:
     input:
         cell=lambda w: checks.dense_path(artefacts, w.model),
-        published="config/paper/dense.csv",
+        published=project_file("config/paper/dense.csv"),
         code=stamp(stage_code("preflight", grid.task)),
     output:
         f"{RESULTS}/preflight/{{model}}/{{key}}.json",
@@ -12,7 +12,7 @@ rule preflight:
         "logs/preflight/{model}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -24,5 +24,5 @@ rule preflight:
     message:
         "{wildcards.model}: dense perplexity against the published one [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver preflight {params.model} {params.common} --task {params.task} --cell {input.cell} "
-        "--out {output} > {log} 2>&1"
+        "sparsitysolver preflight {params.model:q} {params.common} --task {params.task:q} --cell {input.cell:q} "
+        "--out {output:q} > {log:q} 2>&1"

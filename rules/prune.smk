@@ -22,7 +22,7 @@ rule sample:
     message:
         "{wildcards.model}: draw calibration windows {wildcards.draw} [{resources.mem_mb} MB, {resources.runtime} min]"
     shell:
-        "sparsitysolver sample {params.model} {params.common} {params.options} --gpus 0 --out {output.ids} > {log} 2>&1"
+        "sparsitysolver sample {params.model:q} {params.common} {params.options} --gpus 0 --out {output.ids:q} > {log:q} 2>&1"
 
 
 rule calibrate:
@@ -35,7 +35,7 @@ rule calibrate:
         "logs/calibrate/{model}/{granularity}/{draw}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -46,8 +46,8 @@ rule calibrate:
     message:
         "{wildcards.model}: {wildcards.granularity} statistics over {wildcards.draw} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver calibrate {params.model} {params.common} --granularity {wildcards.granularity} "
-        "--calibration {input.ids} --out {output} > {log} 2>&1"
+        "sparsitysolver calibrate {params.model:q} {params.common} --granularity {wildcards.granularity:q} "
+        "--calibration {input.ids:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule search:
@@ -62,7 +62,7 @@ rule search:
         "logs/search/{model}/{method}/{sparsity}/{seed}/{target}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -75,8 +75,8 @@ rule search:
     message:
         "{wildcards.model}: {wildcards.method} search at sparsity {wildcards.sparsity}, {wildcards.target} task; follow it with tail -f {log} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver search {params.model} {params.common} {params.options} {params.warm_start} --sparsity {wildcards.sparsity} "
-        "--calibration {input.calibration} --stats {input.stats} --out {output.strategy} > {log} 2>&1"
+        "sparsitysolver search {params.model:q} {params.common} {params.options} {params.warm_start} --sparsity {wildcards.sparsity:q} "
+        "--calibration {input.calibration:q} --stats {input.stats:q} --out {output.strategy:q} > {log:q} 2>&1"
 
 
 rule prune:
@@ -90,7 +90,7 @@ rule prune:
         "logs/prune/{model}/{method}/{sparsity}/{seed}/{target}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -103,8 +103,8 @@ rule prune:
     message:
         "{wildcards.model}: prune by {wildcards.method} to sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver prune {params.model} {params.common} {params.options} --method {wildcards.method} "
-        "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --out {output} > {log} 2>&1"
+        "sparsitysolver prune {params.model:q} {params.common} {params.options} --method {wildcards.method:q} "
+        "--sparsity {wildcards.sparsity:q} --seed-index {wildcards.seed:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule evaluate:
@@ -117,7 +117,7 @@ rule evaluate:
         "logs/evaluate/{model}/{method}/{sparsity}/{seed}/{task}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -129,4 +129,4 @@ rule evaluate:
     message:
         "{wildcards.model}: evaluate {wildcards.method} at sparsity {wildcards.sparsity} on {wildcards.task} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver evaluate {params.model} {params.common} {params.options} --out {output} > {log} 2>&1"
+        "sparsitysolver evaluate {params.model:q} {params.common} {params.options} --out {output:q} > {log:q} 2>&1"

@@ -25,9 +25,9 @@ rule regression:
     input:
         cells=f"{RESULTS}/cells_regression.csv",
         accepted=checks.accepted_inputs(grid),
-        tolerances=["config/regression/tolerances.csv", "config/paper/tolerances.csv"],
-        definition="config/regression/cells.yaml",
-        published=expand("config/paper/{table}.csv", table=grid.tables()),
+        tolerances=expand(project_file("config/{of}/tolerances.csv"), of=["regression", "paper"]),
+        definition=project_file("config/regression/cells.yaml"),
+        published=expand(project_file("config/paper/{table}.csv"), table=grid.tables()),
         code=stamp(source_files("sparsitysolver.reporting.regression_files")),
     output:
         f"{RESULTS}/regression.csv",
@@ -45,5 +45,5 @@ rule regression:
     message:
         "compare the regression cells with published and accepted values; in any case see {params.comparison}"
     shell:
-        "sparsitysolver report regression --cells {input.cells} {params.options} --out {params.comparison} > {log} 2>&1 "
-        "&& cp {params.comparison} {output}"
+        "sparsitysolver report regression --cells {input.cells:q} {params.options} --out {params.comparison:q} > {log:q} 2>&1 "
+        "&& cp {params.comparison:q} {output:q}"

@@ -19,7 +19,7 @@ rule collect:
     message:
         "collect {wildcards.cells}"
     shell:
-        "sparsitysolver report collect {input.cells} --out {output.cells} > {log} 2>&1"
+        "sparsitysolver report collect {input.cells:q} --out {output.cells:q} > {log:q} 2>&1"
 
 
 rule gather:
@@ -39,7 +39,7 @@ rule gather:
     message:
         "collect {wildcards.kind}{wildcards.of}"
     shell:
-        "sparsitysolver report {wildcards.kind} {input.files} --out {output} > {log} 2>&1"
+        "sparsitysolver report {wildcards.kind:q} {input.files:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule table:
@@ -47,8 +47,8 @@ rule table:
         cells=f"{RESULTS}/cells_{{table}}.csv",
         samples=f"{RESULTS}/cells_{{table}}.samples.npz",
         curves=lambda w: collected.table_curves(artefacts, w.table),
-        definition="config/tables/{table}.yaml",
-        published="config/paper/{table}.csv",
+        definition=project_file("config/tables/{table}.yaml"),
+        published=project_file("config/paper/{table}.csv"),
         code=stamp(source_files("sparsitysolver.reporting.table_files")),
     output:
         report(
@@ -72,21 +72,21 @@ rule table:
         mem_mb=1000,
         runtime=5,
     params:
-        models=lambda w: " ".join(grid.table_models(w.table)),
-        tasks=lambda w: " ".join(grid.table_tasks(w.table) or [grid.task]),
+        models=lambda w: grid.table_models(w.table),
+        tasks=lambda w: grid.table_tasks(w.table) or [grid.task],
         grid=grid.name,
         title=lambda w: grid.table(w.table)["title"],
     message:
         "write {wildcards.table}"
     shell:
-        "sparsitysolver report table {wildcards.table} --cells {input.cells} --models {params.models} "
-        "--tasks {params.tasks} --grid {params.grid} --out results > {log} 2>&1"
+        "sparsitysolver report table {wildcards.table:q} --cells {input.cells:q} --models {params.models:q} "
+        "--tasks {params.tasks:q} --grid {params.grid:q} --out {RESULTS} > {log:q} 2>&1"
 
 
 rule settings_table:
     input:
         strategies=lambda w: collected.settings_strategies(artefacts),
-        published="config/paper/table7.csv",
+        published=project_file("config/paper/table7.csv"),
         code=stamp(source_files("sparsitysolver.reporting.settings_table")),
     output:
         f"{RESULTS}/table7.csv",
@@ -105,7 +105,7 @@ rule settings_table:
     message:
         "write table7"
     shell:
-        "sparsitysolver report settings {input.strategies} --out results > {log} 2>&1"
+        "sparsitysolver report settings {input.strategies:q} --out {RESULTS} > {log:q} 2>&1"
 
 
 rule paper_tables:
@@ -117,7 +117,7 @@ rule paper_tables:
         footnotes=expand(f"{RESULTS}/{{table}}.footnotes.json", table=grid.tables()),
         pairs=expand(f"{RESULTS}/{{table}}.pairs.csv", table=grid.tables()),
         cells=f"{RESULTS}/cells.csv",
-        tolerances="config/paper/tolerances.csv",
+        tolerances=project_file("config/paper/tolerances.csv"),
         code=stamp(source_files("sparsitysolver.reporting.paper_tables")),
     output:
         "paper_tables.md",
@@ -134,4 +134,4 @@ rule paper_tables:
     message:
         "write paper_tables.md"
     shell:
-        "sparsitysolver report paper-tables {params.options} --out {output} > {log} 2>&1"
+        "sparsitysolver report paper-tables {params.options} --out {output:q} > {log:q} 2>&1"

@@ -23,8 +23,8 @@ rule self_pruner_inference:
     message:
         "{wildcards.model}: generation of the dense model and of Self-Pruner's rows, alone on the machine [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver bench inference {params.model} {input.models} {params.common} "
-        "{params.options} --out {output} > {log} 2>&1"
+        "sparsitysolver bench inference {params.model:q} {input.models:q} {params.common} "
+        "{params.options} --out {output:q} > {log:q} 2>&1"
 
 
 rule self_pruner_cells:
@@ -45,7 +45,7 @@ rule self_pruner_cells:
     message:
         "collect the cells of Self-Pruner's table"
     shell:
-        "sparsitysolver report collect {input.cells} --out {output.cells} > {log} 2>&1"
+        "sparsitysolver report collect {input.cells:q} --out {output.cells:q} > {log:q} 2>&1"
 
 
 rule self_pruner_table:
@@ -53,7 +53,7 @@ rule self_pruner_table:
         cells=f"{RESULTS}/cells_self_pruner.csv",
         samples=f"{RESULTS}/cells_self_pruner.samples.npz",
         inference=lambda w: self_pruner_plan.inference_path(artefacts),
-        definition="config/self_pruner.yaml",
+        definition=project_file("config/self_pruner.yaml"),
         code=stamp(source_files("sparsitysolver.reporting.self_pruner")),
     output:
         csv=f"{RESULTS}/self_pruner.csv",
@@ -69,4 +69,4 @@ rule self_pruner_table:
     message:
         "write Self-Pruner's table"
     shell:
-        "sparsitysolver report self-pruner {input.cells} --inference {input.inference} --out {output.csv} > {log} 2>&1"
+        "sparsitysolver report self-pruner {input.cells:q} --inference {input.inference:q} --out {output.csv:q} > {log:q} 2>&1"

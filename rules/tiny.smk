@@ -15,4 +15,4 @@ rule train_tiny:
         mem_mb=4000,
         runtime=30,
     shell:
-        "python -m sparsitysolver.models.train_tiny {wildcards.model} --out {output} > {log} 2>&1"
+        "python -m sparsitysolver.models.train_tiny {wildcards.model:q} --out {output:q} > {log:q} 2>&1"

@@ -12,7 +12,7 @@ rule transfer:
         "logs/transfer/{model}/{key}.log",
     conda:
         "../envs/core.yaml"
-    threads: grid.threads
+    threads: torch_threads
     resources:
         mem_mb=memory,
         gpu=gpu,
@@ -25,8 +25,8 @@ rule transfer:
     message:
         "{wildcards.model}: evaluate under the strategies of {params.strategies} models [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
-        "sparsitysolver study transfer {params.model} {input.strategies} {params.common} {params.options} "
-        "--calibration {input.calibration} --stats {input.stats} --out {output} > {log} 2>&1"
+        "sparsitysolver study transfer {params.model:q} {input.strategies:q} {params.common} {params.options} "
+        "--calibration {input.calibration:q} --stats {input.stats:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule transfer_matrix:
@@ -47,4 +47,4 @@ rule transfer_matrix:
     message:
         "write the transfer matrix"
     shell:
-        "sparsitysolver report transfer {input.records} --out {output.csv} > {log} 2>&1"
+        "sparsitysolver report transfer {input.records:q} --out {output.csv:q} > {log:q} 2>&1"

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from sparsitysolver import preload
 from sparsitysolver.chat.address import without_secrets
+from sparsitysolver.devices import claim, cores_here
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
 from sparsitysolver.stages import chat_options, measure_options
 
@@ -58,8 +59,6 @@ def _prepare(args: argparse.Namespace) -> None:
     if args.threads < 1:
         raise SparsitySolverError(f"{args.threads} threads asked for; at least 1 is needed.")
     if args.device != "cpu":
-        from sparsitysolver.devices import claim
-
         claim(args.gpus)
     import torch
     from transformers.utils import logging
@@ -105,8 +104,8 @@ def _model(parser: argparse.ArgumentParser, windows: bool = True) -> None:
     parser.add_argument("--assets", help="assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     parser.add_argument("--dtype", default="auto", help="auto, float32, float16, bfloat16")
-    threads = os.environ.get("SPARSITYSOLVER_THREADS", "1")
-    parser.add_argument("--threads", type=int, default=threads, help=f"torch threads (default: {threads})")
+    threads = os.environ.get("SPARSITYSOLVER_THREADS") or str(cores_here())
+    parser.add_argument("--threads", type=int, default=threads, help=f"torch threads (default: all cores, {threads})")
     parser.add_argument("--gpus", type=int, default=1, help="GPUs to lock for this job (default: 1)")
     if windows:
         parser.add_argument("--seqlen", type=int, help="window length in tokens (default: 2048 or the model's maximum)")

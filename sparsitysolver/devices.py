@@ -1,4 +1,4 @@
-"""GPUs of this machine: how many jobs may use, and for each job its own, by a lock per device for the process's life.
+"""Cores and GPUs of this machine: how many a process may use; and each job its own GPU, by a lock for its life.
 
 Snakemake counts GPUs but does not number them. Nothing here imports torch: jobs are planned without it.
 """
@@ -17,7 +17,18 @@ from typing import IO
 from sparsitysolver.errors import SparsitySolverError
 
 _POLL_SECONDS = 2.0
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of this control group: microseconds of all cores, and in how many
 _held: list[IO[str]] = []  # open handles keep the locks; the system frees them however the process ends
+
+
+def cores_here() -> int:
+    """Cores that this process may use: those it is bound to, no more than the quota of its container."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _QUOTA.read_text().split()
+    except FileNotFoundError:  # no container, or one of control groups of another kind
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,18 +40,21 @@ class Cell:
 class Grid:
     """One grid of ``config/grids`` with the run's own overrides (``assets``, ``seeds``, ``models``, ``limit`` …)."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], on_cluster: Callable[[], bool] = lambda: False) -> None:
+        self.on_cluster = on_cluster  # whether other machines run the jobs, which is known when they are planned
         self.name = str(config.get("grid", "tiny"))
         files = {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
         if self.name not in files:
             raise unknown_name("grid", self.name, files)
         settings = yaml.safe_load(files[self.name].read_text())
         run_settings.refuse_unknown(settings, config)
-        self.assets = Assets.from_environment(config.get("assets") or None) if self._uses_assets() else Assets(None)
+        folder = run_settings.folder(config, "assets")
+        self.assets = Assets.from_environment(folder) if self._uses_assets() else Assets(None)
         self.task: str = settings["task"]
         if self.task not in tasks_table():
             raise unknown_name("task", self.task, tasks_table())
-        self.threads: int = settings["torch_threads"]
+        self.device = run_settings.device(config)
+        self.threads: int | None = run_settings.count(config, "threads") or settings.get("torch_threads")
         self.dtype: str = settings.get("dtype", "auto")
         self.max_nsamples: int | None = settings.get("max_nsamples")
         self.texts: dict[str, str] = settings.get("texts", {})
@@ -71,8 +74,8 @@ class Grid:
     def _uses_assets(self) -> bool:
         return self.name != "tiny"
 
-    def _models(self, listed: list[str] | str) -> list[str]:
-        names = listed.split(",") if isinstance(listed, str) else list(listed)
+    def _models(self, listed: Any) -> list[str]:
+        names = run_settings.names("models", listed)
         if self.name == "local":
             return self._local_models(names)
         for name in names:
@@ -90,10 +93,17 @@ class Grid:
         for name in names:
             if name not in found:
                 raise unknown_name("model", name, found)
+        for name in names or found:
+            if set("{}") & set(name) or name.startswith("-") or name != name.strip() or not name.isprintable():
+                raise SparsitySolverError(
+                    f"model folder {name!r} in {folder}: no braces, unprintable characters, '-' in front or blanks at "
+                    "the ends can stand in a name, which is part of paths and commands; rename it, or leave it out "
+                    "with --config models=a,b."
+                )
         return names or found
 
-    def _tasks(self, listed: list[str] | str) -> list[str]:
-        names = listed.split(",") if isinstance(listed, str) else list(listed)
+    def _tasks(self, listed: Any) -> list[str]:
+        names = run_settings.names("tasks", listed)
         known = [row.key for row in tasks_table().values() if row.kind == ZERO_SHOT]
         for name in names:
             if name not in known:

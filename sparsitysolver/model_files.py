@@ -29,7 +29,7 @@ _NOT_COMPUTED = ("_name_or_path", "transformers_version", "torch_dtype", "dtype"
 
 def weight_files(folder: Path) -> list[Path]:
     """The files that weights are read from, an index among them; empty where there are none."""
-    named = _configuration(folder).get("transformers_weights")
+    named = configuration(folder).get("transformers_weights")
     name = next((name for name in (*([named] if named else []), *_WEIGHTS) if (folder / name).is_file()), None)
     if name is None:
         return []
@@ -38,7 +38,7 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name, *(folder / shard for shard in sorted(_shards(folder / name)) if (folder / shard).is_file())]
 
 
-def _configuration(folder: Path) -> dict[str, Any]:
+def configuration(folder: Path) -> dict[str, Any]:
     """``config.json``; empty where it is missing or broken, which is told when the model is loaded."""
     try:
         found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -95,7 +95,7 @@ def weights_sha256(folder: Path) -> str:
 
 def model_sha256(folder: Path) -> str:
     """Identity of what a local model computes of token ids: its weights, and what its configuration makes of them."""
-    kept = {name: value for name, value in _configuration(folder).items() if name not in _NOT_COMPUTED}
+    kept = {name: value for name, value in configuration(folder).items() if name not in _NOT_COMPUTED}
     return content_key([weights_sha256(folder), kept], 64)
 
 

@@ -4,9 +4,11 @@ Importing torch, transformers and lm-eval takes longer than most jobs of a small
 Snakefile when a run begins) leaves a server behind that has imported them; ``sparsitysolver`` finds its socket in the
 environment, hands over arguments, directory, environment and standard streams, and waits for the exit status. Only
 third-party libraries are imported before the fork: the project's own code is read anew by every job. The server
-ends with the Snakemake process that started it; without it commands run as ever.
+ends with the Snakemake process that started it, and interrupts its jobs then: the next run makes their files anew.
+Without a server commands run as ever.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -17,7 +19,8 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +43,20 @@ QUIET = {
 }
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _INTERRUPT = b"i"
+_PR_SET_PDEATHSIG = 1  # of prctl(2): the signal a process gets when its parent dies
 _LENGTH = struct.Struct("!Q")
 _POLL_SECONDS = 1.0
 
 
-def start(threads: int) -> None:
+def start() -> None:
     """Start the server and name its socket in the environment; does nothing where processes cannot be watched.
 
-    Args:
-        threads: of the libraries' own thread pools, as the grid has it.
+    The libraries' own pools get one thread each; how many torch has, every job sets for itself.
     """
     if not hasattr(os, "pidfd_open"):
         return
     address = Path(tempfile.mkdtemp(prefix="sparsitysolver-")) / "socket"
-    environment = QUIET | os.environ | dict.fromkeys(_THREADS, str(threads))
+    environment = QUIET | os.environ | dict.fromkeys(_THREADS, "1")
     command = [sys.executable, "-m", "sparsitysolver.preload", str(address)]
     subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
     os.environ[VARIABLE] = str(address)
@@ -66,7 +69,8 @@ def forward(argv: Sequence[str]) -> int | None:
         return None
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            connection.connect(address)
+            with _short(Path(address)) as name:
+                connection.connect(name)
         except OSError:  # not there yet, or gone: the command runs by itself
             return None
         socket.send_fds(connection, [b"\0"], [0, 1, 2])
@@ -78,6 +82,16 @@ def forward(argv: Sequence[str]) -> int | None:
         except KeyboardInterrupt:
             connection.sendall(_INTERRUPT)
             return _status(connection)
+
+
+@contextmanager
+def _short(address: Path) -> Iterator[str]:
+    """A name of a socket that the system takes, which is one of about 100 bytes, however deep its folder lies."""
+    folder = os.open(address.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{address.name}"
+    finally:
+        os.close(folder)
 
 
 def _status(connection: socket.socket) -> int:
@@ -92,7 +106,8 @@ def serve(address: Path) -> None:
     """Fork a job for every request until the process that started the server is gone and no job is left."""
     parent = os.getppid()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(address))
+    with _short(address) as name:
+        listener.bind(name)
     listener.listen(128)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for Snakemake; jobs are told by their clients
     for library in LIBRARIES:
@@ -100,10 +115,15 @@ def serve(address: Path) -> None:
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ, None)
     jobs: dict[int, socket.socket] = {}  # process id -> connection of the client
+    interrupted = False
     try:
         while jobs or os.getppid() == parent:
             for key, _ in selector.select(_POLL_SECONDS):
                 _handle(key, listener, selector, jobs)
+            if os.getppid() != parent and not interrupted:
+                interrupted = True
+                for job in jobs:
+                    os.kill(job, signal.SIGINT)
     finally:
         address.unlink(missing_ok=True)
         address.parent.rmdir()
@@ -158,6 +178,7 @@ def _fork(connection: socket.socket, listener: socket.socket) -> int:
         return process
     status = 1
     try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
         os.setsid()
         listener.close()
         connection.close()

@@ -6,12 +6,14 @@ from typing import Any
 from sparsitysolver.chat.address import URL_VARIABLE, address_of
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 
+DEVICES = ("auto", "cpu", "cuda")
 TASK_SEARCH = "task"  # kind of the settings of searches rewarded on a task
 ENDING = "_search"  # of a grid's settings of one kind of search
 CHAT = ("chat_url", "chat_model", "replay")
 _OF_SEARCHES = ("reward_windows", "budget", "reward", "reward_split")
 _OF_INFERENCE = ("rounds", "batch", "prompt_tokens", "new_tokens")  # options of `bench inference`
 _OTHERS = (
+    *("device", "threads"),
     *("grid", "assets", "seeds", "models", "tasks", "limit", "items", "search_items"),
     *("arena_seeds", "episodes", "criterion", "reward_items"),
 )
@@ -61,6 +63,14 @@ def chat(config: Mapping[str, Any]) -> dict[str, str]:
     return {name: given[name] for name in CHAT if name in given}
 
 
+def device(config: Mapping[str, Any]) -> str:
+    """What models run on that are meant for a GPU: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``."""
+    given = str(config.get("device") or DEVICES[0])
+    if given not in DEVICES:
+        raise unknown_name("device", given, DEVICES)
+    return given
+
+
 def seeds(given: Any) -> list[str]:
     """Seed indices from ``[0, 1]``, ``0,1`` or ``0``."""
     parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
@@ -68,6 +78,29 @@ def seeds(given: Any) -> list[str]:
     if not texts or not all(text.isdecimal() for text in texts):
         raise SparsitySolverError(f"seeds={given}: seed indices such as 0 or 0,1,2 are needed.")
     return texts
+
+
+def names(setting: str, given: Any) -> list[str]:
+    """Names from ``[a, b]``, ``a,b``, or one that reads as a number."""
+    if isinstance(given, Mapping):
+        raise _read_as_mapping(setting, given)
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
+    return [str(part).strip() for part in parts]
+
+
+def folder(config: Mapping[str, Any], name: str) -> str | None:
+    """A folder's path, if the run gives it."""
+    given = config.get(name)
+    if isinstance(given, Mapping):
+        raise _read_as_mapping(name, given)
+    return None if given in (None, "") else str(given)
+
+
+def _read_as_mapping(name: str, given: Mapping[str, Any]) -> SparsitySolverError:
+    return SparsitySolverError(
+        f"{name}={dict(given)}: Snakemake reads settings as YAML, where ': ' makes a mapping; quote the value once "
+        f"more, --config '{name}=\"…\"'."
+    )
 
 
 def inference(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, int]:

@@ -3,9 +3,11 @@
 import ast
 import functools
 import hashlib
+import os
 from pathlib import Path
 
 from sparsitysolver import ROOT
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.registry import is_zero_shot, method
 from sparsitysolver.search.algorithms import DRIVEN, module_of
 
@@ -85,11 +87,25 @@ def stamp(files: tuple[str, ...]) -> str:
     Its name is a hash over them, so an edit is another input, and taking it back is the old one again, whatever the
     times of files say. One input in place of forty keeps Snakemake quick.
     """
-    path = ROOT / STAMPS / code_sha256(files)[:16]
+    path = STAMPS / code_sha256(files)[:16]
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    return str(path.relative_to(ROOT))
+    return str(path)
+
+
+def project_file(name: str) -> str:
+    """A file of the project as seen from the working directory, which ``snakemake --directory`` may put anywhere.
+
+    Relative, so that a project and its results are moved together without making anything anew.
+    """
+    path = os.path.relpath(ROOT / name)
+    if set("{}") & set(path.replace(name, "")):
+        raise SparsitySolverError(
+            f"the project lies in {ROOT}, and Snakemake takes braces in a path for wildcards: with --directory the "
+            "folders above it need names without { and }."
+        )
+    return path
 
 
 @functools.cache

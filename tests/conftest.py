@@ -9,6 +9,8 @@ import pytest
 from chat_cases import Server
 from tiny import FAMILIES, tiny_text
 
+os.environ.setdefault("SPARSITYSOLVER_THREADS", "1")  # of commands, whose default is the machine's cores
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background commands so, and their children inherit it: no test could interrupt a command.
     signal.signal(signal.SIGINT, signal.default_int_handler)

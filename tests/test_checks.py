@@ -2,7 +2,7 @@
 
 import pytest
 
-from sparsitysolver import anchors
+from sparsitysolver import anchors, sources
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import Grid
 from sparsitysolver.plans import checks
@@ -57,10 +57,16 @@ def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path)
 
 
 def test_accepted_values_are_an_option_where_they_are_stored(tmp_path, monkeypatch):
+    """Beside the results, or in the project where the results lie elsewhere."""
+    project = tmp_path / "project"
+    (project / "results" / "accepted").mkdir(parents=True)
+    monkeypatch.setattr(sources, "ROOT", project)
     monkeypatch.chdir(tmp_path)
     grid = Grid({"grid": "tiny", "models": "opt-tiny", "seeds": "0,1"})
     assert checks.accepted_inputs(grid) == []
     assert checks.regression_options(grid) == "--grid tiny --models opt-tiny --seeds 0 1"
+    (project / "results" / "accepted" / "tiny.csv").touch()
+    assert checks.accepted_inputs(grid) == ["project/results/accepted/tiny.csv"]
     (tmp_path / "results" / "accepted").mkdir(parents=True)
     (tmp_path / "results" / "accepted" / "tiny.csv").touch()
     assert checks.accepted_inputs(grid) == ["results/accepted/tiny.csv"]

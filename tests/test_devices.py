@@ -99,6 +99,25 @@ def test_waiting_ends():
 
 
 @pytest.mark.parametrize(
+    ("quota", "cores"),
+    [
+        (None, 8),
+        ("max 100000", 8),
+        ("200000 100000", 2),
+        ("250000 100000", 2),
+        ("50000 100000", 1),
+        ("6400000 100000", 8),
+    ],
+)
+def test_cores_are_those_of_the_process_and_of_its_container(monkeypatch, tmp_path, quota, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    monkeypatch.setattr(devices, "_QUOTA", tmp_path / "cpu.max")
+    if quota:
+        (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert devices.cores_here() == cores
+
+
+@pytest.mark.parametrize(
     ("given", "count"),
     [(None, 2), ("", 0), ("-1", 0), ("1", 1), ("0, 1", 2), ("0,7,1", 1), ("7", 0), ("MIG-4f,GPU-1a", 2)],
 )

@@ -11,7 +11,6 @@ from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.plans import artefacts as module
 from sparsitysolver.plans import resources
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.plans.identities import gpus
 from sparsitysolver.registry import method, methods_table
 from sparsitysolver.sources import prune_code
 
@@ -86,22 +85,23 @@ def test_models_can_be_chosen(local):
 
 @pytest.mark.parametrize("name", ["opt125m", "paper"])
 def test_hub_grids_plan_without_network_or_assets(name):
-    grid = Grid({"grid": name})
+    grid = Grid({"grid": name, "device": "cuda"})
     artefacts = Artefacts(grid)
     assert grid.assets.folder is None
     assert len({artefacts.cell_path(cell) for cell in grid.cells()}) == len(grid.cells()) > 0
     for model in grid.all_models():
-        assert gpus(model) >= 1 and resources.memory_mb(model) > 4096
-        assert all(resources.minutes(model, resources.stage_tokens(s)) >= 5 for s in ("sample", "calibrate", "prune"))
+        assert artefacts.machine.gpus(model) >= 1 and artefacts.machine.memory_mb(model) > 4096
+        assert all(resources.stage_minutes(artefacts, model, s) >= 5 for s in ("sample", "calibrate", "prune"))
 
 
 def test_large_models_are_given_more():
-    artefacts = Artefacts(Grid({"grid": "paper"}))
+    artefacts = Artefacts(Grid({"grid": "paper", "device": "cuda"}))
     small, large = (Cell(name, "sparsitysolver", "0.2", "0", "wikitext2") for name in ("opt-125m", "llama-2-70b"))
-    times = [resources.minutes(c.model, resources.search_tokens(artefacts, c)) for c in (small, large)]
-    assert resources.memory_mb(large.model) > 10 * resources.memory_mb(small.model)
+    times = [resources.search_minutes(artefacts, cell) for cell in (small, large)]
+    machine = artefacts.machine
+    assert machine.memory_mb(large.model) > 10 * machine.memory_mb(small.model)
     assert times[1] > 10 * times[0]
-    assert gpus(large.model) > gpus(small.model)
+    assert (machine.gpus(small.model), machine.gpus(large.model)) == (1, 2)
 
 
 # --- paths change when something that decides does ------------------------------------------------------------------

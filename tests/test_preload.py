@@ -35,9 +35,9 @@ def environment(**changes):
 
 
 @pytest.fixture
-def server(tmp_path):
-    """(address, process id of the server, the process that started it)."""
-    address = tmp_path / "place" / "socket"
+def server(tmp_path, request):
+    """(address, process id of the server, the process that started it); a test may name the address's folder."""
+    address = tmp_path / getattr(request, "param", "place") / "socket"
     address.parent.mkdir()
     command = [sys.executable, "-c", SERVER, str(address)]
     starter = subprocess.Popen(
@@ -101,6 +101,17 @@ def test_records_name_the_command_of_the_client(server, tmp_path):
     assert json.loads((tmp_path / "x.json").read_text())["run"]["command"].endswith(f"cli.py {' '.join(arguments)}")
 
 
+@pytest.mark.parametrize("server", ["deep" * 30], indirect=True)
+def test_a_long_folder_for_temporary_files_is_none_too_long(server, tmp_path):
+    """A socket's name has at most 107 bytes; the job is the server's all the same."""
+    address, pid, _ = server
+    assert len(os.fsencode(address)) > 120
+    client = command(tmp_path, address, "sample", "opt-tiny", "--calibration", "mini", "--out", "x.npy")
+    wait_for(lambda: jobs_of(pid))
+    _, err = client.communicate()
+    assert client.returncode == 0, err
+
+
 def test_mistakes_have_the_same_status_and_sentence(server, tmp_path):
     client = command(tmp_path, server[0], "evaluate", "opt-tniy")
     _, err = client.communicate()
@@ -119,6 +130,23 @@ def test_job_ends_with_its_client(server, tmp_path, gone):
     client.communicate()
     assert client.returncode == (130 if gone == signal.SIGINT else -signal.SIGKILL)
     wait_for(lambda: not jobs_of(pid))
+    assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize("gone", ["starter", "server"])
+def test_job_ends_with_the_run_it_belongs_to(server, tmp_path, gone):
+    """Killed outright: the next run makes the job's file anew, and must not meet it at that."""
+    address, pid, starter = server
+    arguments = ("search", "opt-tiny", "--sparsity", "0.2", "--episodes", "100000", "--out", "x.json")
+    client = command(tmp_path, address, *arguments)
+    wait_for((tmp_path / "x.checkpoint").exists, 120)
+    (job,) = map(int, jobs_of(pid))
+    if gone == "starter":
+        starter.kill()
+    else:
+        os.kill(pid, signal.SIGKILL)
+    client.communicate()
+    wait_for(lambda: not alive(job))
     assert not (tmp_path / "x.json").exists()
 
 

@@ -196,7 +196,10 @@ def _device(device: str) -> str:
     if device.split(":")[0] not in ("cpu", "cuda"):
         raise SparsitySolverError(f"device '{device}' asked for; auto, cpu, cuda or cuda:N is needed.")
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise SparsitySolverError(f"device '{device}' asked for, but this machine has no usable GPU; use cpu or auto.")
+        raise SparsitySolverError(
+            f"device '{device}' asked for, but this machine has no usable GPU; use cpu or auto (of a grid: --config "
+            "device=cpu)."
+        )
     return device
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from sparsitysolver import run_settings
 from sparsitysolver.arena_definition import definition
 from sparsitysolver.grid import RESULTS, Cell
-from sparsitysolver.plans import resources
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.records import content_key
@@ -104,12 +103,16 @@ class Arena:
     def score_minutes(self, cell: Cell) -> int:
         """Estimated run time of scoring: every point of every curve, and the final strategies."""
         windows = len(definition()["shares"]) * definition()["validation_windows"] + definition()["test_windows"]
-        return resources.minutes(cell.model, (len(self.entrants) + 4) * windows * 2048)
+        return self._minutes(cell, (len(self.entrants) + 4) * windows)
 
     def search_minutes(self, cell: Cell) -> int:
         """Estimated run time of one search."""
         settings = self.grid.searches[ARENA]
-        return resources.minutes(cell.model, int(settings["episodes"]) * int(settings["reward_windows"]) * 2048)
+        return self._minutes(cell, int(settings["episodes"]) * int(settings["reward_windows"]))
+
+    def _minutes(self, cell: Cell, windows: int) -> int:
+        machine = self.artefacts.machine
+        return machine.minutes(cell.model, windows * machine.size(cell.model).window)
 
 
 def _options(settings: Mapping[str, object]) -> str:

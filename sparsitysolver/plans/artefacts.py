@@ -40,6 +40,7 @@ class Artefacts:
 
     def __init__(self, grid: Grid) -> None:
         self.grid, self.identities = grid, Identities(grid)
+        self.machine = self.identities.machine
 
     # --- where they lie ------------------------------------------------------------------------------------------
 
@@ -172,7 +173,7 @@ class Artefacts:
     def prune_options(self, files: Mapping[str, Any]) -> str:
         """Those files as options of ``sparsitysolver prune``."""
         named = {name: path for name, path in files.items() if name != "code"}
-        return " ".join(f"--{name.replace('_', '-')} {path}" for name, path in named.items())
+        return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(path))}" for name, path in named.items())
 
     def calibrated(self, cell: Cell) -> dict[str, str]:
         """Calibration windows of a cell's method and the dense model's statistics over them."""
@@ -186,12 +187,12 @@ class Artefacts:
 
     def warm_start(self, files: Mapping[str, Any]) -> str:
         """The option that names the agent to start from, if the search has one before it."""
-        return f"--warm-start {Path(files['first']).with_suffix('.agent')}" if "first" in files else ""
+        return shlex.join(["--warm-start", str(Path(files["first"]).with_suffix(".agent"))]) if "first" in files else ""
 
     def search_options(self, cell: Cell) -> str:
         """The search behind a cell as options of ``sparsitysolver search``."""
         chat = self.grid.chat if self.algorithm(cell) in DRIVEN else {}
-        return _options(self._searched(cell) | {name: shlex.quote(value) for name, value in chat.items()})
+        return _options(self._searched(cell) | chat)
 
     def _searched(self, cell: Cell) -> dict[str, Any]:
         """The options of a search, who answers its prompts apart."""
@@ -214,7 +215,7 @@ class Artefacts:
 
 
 def _options(settings: Mapping[str, Any]) -> str:
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in sorted(settings.items()))
+    return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(v))}" for name, v in sorted(settings.items()))
 
 
 def target(cell: Cell) -> str:

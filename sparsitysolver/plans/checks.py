@@ -1,6 +1,7 @@
 """Checks of a grid: the cells that are watched for regressions, and the dense perplexity that pruning waits for."""
 
 import functools
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import RESULTS, Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.registry import method
+from sparsitysolver.sources import project_file
 
 ACCEPTED = f"{RESULTS}/accepted"  # the one tracked folder of results: last accepted values, a file per grid
 DEFINITION = CONFIG / "regression" / "cells.yaml"
@@ -38,15 +40,15 @@ def regression_cells(grid: Grid) -> list[Cell]:
 
 
 def accepted_inputs(grid: Grid) -> list[str]:
-    """The grid's accepted values, if any are stored."""
+    """The grid's accepted values, if any are stored: beside the results, else in the project."""
     path = f"{ACCEPTED}/{grid.name}.csv"
-    return [path] if Path(path).is_file() else []
+    return [found for found in (path, project_file(path)) if Path(found).is_file()][:1]
 
 
 def regression_options(grid: Grid) -> str:
     """The comparison as options of ``sparsitysolver report regression``: accepted values of other runs are left out."""
-    accepted = "".join(f" --accepted {path}" for path in accepted_inputs(grid))
-    return f"--grid {grid.name} --models {' '.join(grid.models)} --seeds {' '.join(grid.seeds)}{accepted}"
+    accepted = [word for path in accepted_inputs(grid) for word in ("--accepted", path)]
+    return shlex.join(["--grid", grid.name, "--models", *grid.models, "--seeds", *grid.seeds, *accepted])
 
 
 def dense_path(artefacts: Artefacts, model: str) -> str:

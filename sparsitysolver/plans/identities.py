@@ -15,6 +15,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.file_hashes import cached_sha256
 from sparsitysolver.grid import Grid
 from sparsitysolver.model_files import chat_model_sha256, folder_sha256
+from sparsitysolver.plans.machine import CPU, GPU, Machine
 from sparsitysolver.records import content_key
 from sparsitysolver.registry import (
     BUNDLED,
@@ -27,7 +28,6 @@ from sparsitysolver.registry import (
 )
 
 MINI = "mini"
-CPU, GPU = "cpu", "gpu"
 
 
 class Identities:
@@ -35,11 +35,12 @@ class Identities:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
+        self.machine = Machine(grid, self.model_folder)
 
     def precision(self, model: str) -> list[Any]:
         """What decides rounding, as resolved for the machine that runs the job: device, dtype and threads."""
-        device = GPU if gpus(model) > 0 else CPU
-        return [device, self._dtype(model, device), self.grid.threads]
+        device = GPU if self.machine.gpus(model) else CPU
+        return [device, self._dtype(model, device), self.machine.threads(model)]
 
     def _dtype(self, model: str, device: str) -> str:
         """The dtype that a model is loaded in; a hub model's own, which its revision decides, by that name."""
@@ -120,8 +121,3 @@ def _recorded(path: str) -> Path:
 def _asked(task: TaskRow | None) -> list[str]:
     """What of a task's row decides its numbers."""
     return [task.kind, task.dataset, task.harness_task, task.metric] if task else []
-
-
-def gpus(model: str) -> int:
-    """GPUs of one job for a model; 0 for the bundled ones."""
-    return models_table()[model].gpus if model in models_table() else 1

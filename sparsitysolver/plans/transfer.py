@@ -1,5 +1,7 @@
 """The transfer matrix of a grid: which strategies are scored on which model, and where the records lie (no torch)."""
 
+import shlex
+
 from sparsitysolver.grid import RESULTS, Cell
 from sparsitysolver.plans import resources
 from sparsitysolver.plans.artefacts import Artefacts
@@ -28,7 +30,7 @@ def inputs(artefacts: Artefacts, model: str) -> dict[str, str | list[str]]:
 def options(artefacts: Artefacts, model: str) -> str:
     """The scoring as options of ``sparsitysolver study transfer``; the criterion is that of the model's search."""
     criterion = artefacts.search_settings(searched(artefacts, model)).get("criterion")
-    chosen = f" --criterion {criterion}" if criterion else ""
+    chosen = f" --criterion {shlex.quote(criterion)}" if criterion else ""
     return f"--sparsity {SPARSITY} --task {artefacts.grid.task} --split test{chosen}"
 
 
@@ -46,5 +48,4 @@ def records(artefacts: Artefacts) -> list[str]:
 
 def minutes(artefacts: Artefacts, model: str) -> int:
     """Estimated run time: one evaluation for every strategy, the dense model and uniform pruning."""
-    tokens = resources.evaluate_tokens(artefacts.grid.task)
-    return resources.minutes(model, (len(artefacts.grid.models) + 2) * tokens)
+    return resources.evaluate_minutes(artefacts, model, artefacts.grid.task, len(artefacts.grid.models) + 2)

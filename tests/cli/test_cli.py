@@ -9,6 +9,7 @@ import pytest
 from commands import EVALUATE, MODEL, PRUNE, SEARCH, ZERO_SHOT, failure, output
 from tiny import tiny_text
 
+from sparsitysolver import cli
 from sparsitysolver.cli import build_parser
 from sparsitysolver.data import minilang
 from sparsitysolver.data.items import load_items
@@ -243,3 +244,13 @@ def test_the_module_runs_as_a_command():
     assert result.returncode == 2
     assert result.stderr == "sparsitysolver: error: 0 threads asked for; at least 1 is needed.\n"
     assert result.stdout == ""
+
+
+def test_threads_are_all_cores_unless_the_command_or_the_environment_says_otherwise(monkeypatch):
+    monkeypatch.setattr(cli, "cores_here", lambda: 6)
+    monkeypatch.delenv("SPARSITYSOLVER_THREADS", raising=False)
+    command = ["evaluate", "opt-tiny"]
+    assert build_parser().parse_args(command).threads == 6
+    assert build_parser().parse_args([*command, "--threads", "2"]).threads == 2
+    monkeypatch.setenv("SPARSITYSOLVER_THREADS", "3")
+    assert build_parser().parse_args(command).threads == 3

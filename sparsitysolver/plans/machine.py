@@ -1,0 +1,83 @@
+"""What jobs on a model ask of the machine that runs them: GPUs, threads, host memory, time (no torch).
+
+Memory and time are estimates for plans, cautious ones: a cluster ends a job that takes more than it asked for.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from sparsitysolver.devices import gpus_here
+from sparsitysolver.grid import Grid
+from sparsitysolver.plans.sizes import Size, size_of
+from sparsitysolver.registry import models_table
+
+CPU, GPU = "cpu", "cuda"
+
+# Operations a second: of one data-centre GPU in half precision, and of one core in float32.
+_GPU_RATE, _CORE_RATE = 2e14, 2e10
+_MARGIN = 1.5
+_START = 5  # minutes for start and loading
+_GIB = 1 << 30
+_GPU_BYTES = 80 * _GIB  # of the GPUs that plans count in
+_LIBRARIES = 3 * _GIB
+_CALIBRATION_WINDOWS = 128
+# Parameters below which a job has so many threads. By size alone: a number taken from the machine's cores would make
+# the same command measure other cells on another machine, since the order of sums decides last digits.
+_THREADS = ((50_000_000, 1), (1_000_000_000, 2), (math.inf, 4))
+
+
+class Machine:
+    """Demands of a grid's jobs, by model.
+
+    Args:
+        grid: whose settings ``device`` and ``threads`` go before what is best here.
+        folder_of: the folder that a model is read from, None for the hub.
+    """
+
+    def __init__(self, grid: Grid, folder_of: Callable[[str], Path | None]) -> None:
+        self.grid, self.folder_of = grid, folder_of
+
+    @functools.cache  # noqa: B019 - one grid per process
+    def size(self, model: str) -> Size:
+        """How large a model is."""
+        return size_of(model, self.folder_of(model))
+
+    @property
+    def device(self) -> str:
+        """``cuda`` or ``cpu``: as the run says, else what the machine has; a cluster's are taken to have GPUs."""
+        if self.grid.device != "auto":
+            return self.grid.device
+        return GPU if self.grid.on_cluster() or gpus_here() else CPU
+
+    def gpus(self, model: str) -> int:
+        """GPUs of one job; none for models that the registry keeps on the CPU, and none where there are none."""
+        if self.device == CPU:
+            return 0
+        if model in models_table():
+            return models_table()[model].gpus
+        return max(1, math.ceil(1.15 * 2 * self.size(model).parameters / _GPU_BYTES))
+
+    def threads(self, model: str) -> int:
+        """Torch threads of one job: of the run, else of the grid, else by the model's size."""
+        if self.grid.threads:
+            return self.grid.threads
+        parameters = self.size(model).parameters
+        return next(threads for below, threads in _THREADS if parameters < below)
+
+    def memory_mb(self, model: str) -> int:
+        """Host memory of one job, in MB."""
+        listed = models_table()[model].memory_gib * _GIB if model in models_table() else 0
+        size = self.size(model)
+        if self.gpus(model):
+            needed = listed or 9 * _GIB + 2.3 * size.parameters
+        else:  # float32 weights and a copy at work, a layer's inputs and outputs, scores of all tokens of a window
+            windows = 2 * 4 * _CALIBRATION_WINDOWS * size.window * size.hidden
+            needed = max(listed, _LIBRARIES + 2 * 4 * size.parameters + windows + 4 * 4 * size.window * size.vocabulary)
+        return math.ceil(needed / (1 << 20))
+
+    def minutes(self, model: str, tokens: int) -> int:
+        """Estimated wall time in minutes of forward passes over ``tokens``: 2 × parameters × tokens operations."""
+        rate = _GPU_RATE if self.gpus(model) else _CORE_RATE * self.threads(model)
+        return _START + int(2 * self.size(model).parameters * tokens / rate / 60 * _MARGIN)
