@@ -104,7 +104,7 @@ rule prune:
         "{wildcards.model}: prune by {wildcards.method} to sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver prune {params.model} {params.common} {params.options} --method {wildcards.method} "
-        "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --out {output} > {log} 2>&1"
+        "--sparsity {wildcards.sparsity} --seed-index {wildcards.seed} --allow-skip --out {output} > {log} 2>&1"
 
 
 rule evaluate:
