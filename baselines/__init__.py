@@ -2,10 +2,11 @@
 
 A file has ``NAME`` and ``REFERENCE`` (shown to readers), and any of
 
-- ``skip(job) -> str | None``: a reason why this model or sparsity is not supported (it becomes a table footnote);
+- ``skip(job) -> str | None``: why this model or sparsity is not supported (a footnote of tables; by hand an error);
 - ``allocate(job) -> list[int]``: how many items each unit of ``job.units`` keeps (an allocator);
 - ``prune(job, kept) -> Outcome``: change ``job.adapter``'s model in place (a pruner); ``kept`` is None for methods
   that have no allocator;
+- ``ratio(job) -> str``: what the sparsity asked for is a fraction of, where not of the prunable weights (a pruner);
 - ``PATTERNS = True``: the pruner honours ``job.pattern`` (N:M) instead of ``kept``.
 
 Nothing here evaluates. A new file and a row in ``config/methods.tsv`` are all that a new baseline needs.

@@ -18,7 +18,7 @@ _WEIGHTS_MISSED = 0.05  # a parameter-matched width further than this from the s
 
 
 def skip(job: Job) -> str | None:
-    """Widths that do not exist, and LayerNorm variants whose shift or gain has nowhere to go."""
+    """Widths that do not exist, and LayerNorm variants whose shift, gain or mean subtraction has nowhere to go."""
     adapter = job.adapter
     width = _width(job)
     if width < 1:
@@ -29,7 +29,14 @@ def skip(job: Job) -> str | None:
     layer = adapter.layers[0]
     if layer.attention_norm.weight is None or (adapter.subtracts_mean and layer.query.bias is None):
         return "LayerNorm without gain, or linears without bias"
+    if getattr(adapter.decoder, adapter.final_norm_name) is None:
+        return "there is no norm before the head, which so reads the stream's mean, and centring would remove that"
     return None
+
+
+def ratio(job: Job) -> str:
+    """What the sparsity asked for is a fraction of, where that is not the prunable weights."""
+    return "" if job.flag("match_parameters") else "of the stream's width; slicegpt_matched meets the weights"
 
 
 def prune(job: Job, kept: list[int] | None) -> Outcome:

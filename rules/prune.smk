@@ -104,7 +104,7 @@ rule prune:
         "{wildcards.model}: prune by {wildcards.method} to sparsity {wildcards.sparsity}, seed {wildcards.seed} [{resources.mem_mb} MB, {resources.gpu} GPU, {resources.runtime} min]"
     shell:
         "sparsitysolver prune {params.model:q} {params.common} {params.options} --method {wildcards.method:q} "
-        "--sparsity {wildcards.sparsity:q} --seed-index {wildcards.seed:q} --out {output:q} > {log:q} 2>&1"
+        "--sparsity {wildcards.sparsity:q} --seed-index {wildcards.seed:q} --allow-skip --out {output:q} > {log:q} 2>&1"
 
 
 rule evaluate:

@@ -15,7 +15,10 @@ CONFIG = Path(os.environ.get(CONFIG_VARIABLE) or ROOT / "config")
 
 
 def load_pruned(folder: str | Path, device: str = "auto", dtype: str = "auto") -> "PreTrainedModel":
-    """Load a folder written by ``sparsitysolver prune`` as a transformers model, shrunken shapes and all."""
+    """Load a folder written by ``sparsitysolver prune`` as a transformers model, shrunken shapes and all.
+
+    It is in evaluation mode, as transformers load models, and may be fine-tuned: all parameters require gradients.
+    """
     from sparsitysolver.models.loading import load_model
 
-    return load_model(str(folder), device=device, dtype=dtype).model
+    return load_model(str(folder), device=device, dtype=dtype).model.requires_grad_(True)

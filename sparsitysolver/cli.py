@@ -8,9 +8,9 @@ import sys
 from typing import NoReturn
 
 from sparsitysolver import preload
-from sparsitysolver.chat.address import without_secrets
 from sparsitysolver.devices import claim, cores_here
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
+from sparsitysolver.provenance import without_secrets
 from sparsitysolver.stages import chat_options, measure_options
 
 EXIT_INTERRUPTED = 130
@@ -191,6 +191,11 @@ def _prune(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="option of the method")
     parser.add_argument("--seed-index", type=int, default=0, help="seed index recorded in the cell")
+    parser.add_argument(
+        "--allow-skip",
+        action="store_true",
+        help="where the method does not support the model, write the reason for a cell of a grid (default: an error)",
+    )
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 import datetime
 import functools
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver import ROOT, __version__
-from sparsitysolver.chat.address import without_secrets
 
 _LIBRARIES = (
     *("torch", "transformers", "tokenizers", "numpy", "safetensors", "lm-eval", "stable-baselines3", "gymnasium"),
     *("cma", "optuna"),
 )
+
+# Of an address: scheme, user and password, host and path, query.
+_SECRETS = re.compile(r"(https?://)(?:\S*@)?([^\s?#]*)(?:[?#]\S*)?", re.IGNORECASE)
 
 # What can change a result; pages such as paper_tables.md are written by runs and say nothing of the code.
 _DECIDING = ("sparsitysolver", "baselines", "config", "rules", "Snakefile", "envs")
@@ -96,8 +99,13 @@ class Clock:
         }
 
 
+def without_secrets(text: str) -> str:
+    """A text whose addresses have lost user, password, query and fragment."""
+    return _SECRETS.sub(r"\1\2", text)
+
+
 def _command() -> str:
-    """The command line; addresses in it without user, password and query, which may be secrets."""
+    """The command line; no option takes secrets, and what is an address loses them all the same."""
     return " ".join(without_secrets(argument) for argument in sys.argv)
 
 

@@ -1,5 +1,6 @@
 """Artefacts as files: canonical JSON, content keys, atomic writes, schema-checked strategies and cells (no torch)."""
 
+import errno
 import functools
 import hashlib
 import json
@@ -72,8 +73,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Like :func:`atomic_path` for a folder; an older folder of that name is replaced whole."""
+def atomic_folder(path: str | Path, replace: bool = True) -> Iterator[Path]:
+    """Like :func:`atomic_path` for a folder; an older folder of that name is replaced whole.
+
+    Without ``replace`` the name must be free, or an empty folder's, when the block ends: of two writers one stays.
+    """
     target = Path(path)
     with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,11 +85,24 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o755)
-            if target.exists():
+            if replace and target.exists():
                 shutil.rmtree(target)
-            temporary.replace(target)
+            _take_name(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_name(temporary: Path, target: Path) -> None:
+    """Rename a folder; the system itself refuses a name that a file or a folder with content has."""
+    try:
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise SparsitySolverError(
+            f"{target} exists by now: something else has written it meanwhile, and it is left as it is. Give another "
+            "name, or remove it."
+        ) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -84,6 +84,26 @@ def test_a_folder_is_replaced_whole(tmp_path):
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["b"]
 
 
+def test_a_name_that_is_taken_meanwhile_stays_as_it_is(tmp_path):
+    """Without ``replace``: an empty folder makes way, a file and a folder with content do not."""
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "free"):
+        with atomic_folder(tmp_path / name, replace=False) as folder:
+            (folder / "mine").touch()
+        assert (tmp_path / name / "mine").is_file()
+    (tmp_path / "file").write_text("theirs")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "theirs").touch()
+    for name in ("file", "folder"):
+        with (
+            pytest.raises(SparsitySolverError, match=f"{name} exists by now"),
+            atomic_folder(tmp_path / name, replace=False) as folder,
+        ):
+            (folder / "mine").touch()
+    assert (tmp_path / "file").read_text() == "theirs" and (tmp_path / "folder" / "theirs").is_file()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 @pytest.mark.parametrize("writing", [atomic_path, atomic_folder])
 @pytest.mark.parametrize(
     "error",

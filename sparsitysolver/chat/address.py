@@ -6,7 +6,6 @@ written nowhere: an address with user, password or query is given there, and sho
 
 import base64
 import os
-import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -15,7 +14,6 @@ from sparsitysolver.errors import SparsitySolverError
 URL_VARIABLE = "SPARSITYSOLVER_CHAT_URL"
 _CHAT = "/chat/completions"
 _SECRET_MARKS = frozenset("@?#")  # of user and password, query, fragment
-_IN_TEXT = re.compile(r"(https?://)(?:\S*@)?([^\s?#]*)(?:[?#]\S*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,6 @@ def address_of(url: str | None, given_by: str = "--chat-url") -> Address | None:
     named = Address.parse(url, given_by) if url else None
     secret = Address.parse(whole, URL_VARIABLE) if whole else None
     return secret if named is None or (secret is not None and secret.shown == named.shown) else named
-
-
-def without_secrets(text: str) -> str:
-    """A text whose addresses have lost user, password, query and fragment."""
-    return _IN_TEXT.sub(r"\1\2", text)
 
 
 def _secrets(parts: SplitResult) -> tuple[str, ...]:

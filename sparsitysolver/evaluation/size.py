@@ -25,9 +25,19 @@ class Size:
         """Fraction of the dense model's prunable weights that is gone (removed or zero)."""
         return 1 - self.prunable_nonzeros / self.prunable_dense
 
+    @property
+    def remaining(self) -> int:
+        """Parameters that are not pruned: all but the zeros among the prunable weights."""
+        return self.parameters - (self.prunable_weights - self.prunable_nonzeros)
+
     def record(self) -> dict[str, float | int]:
         """Fields of a cell."""
         return {**asdict(self), "achieved_sparsity": self.sparsity}
+
+
+def parameter_count(adapter: Adapter) -> int:
+    """All parameters, tied tensors once."""
+    return sum(tensor.numel() for tensor in adapter.model.parameters())
 
 
 def measure_size(adapter: Adapter) -> Size:

@@ -47,6 +47,8 @@ class Adapter(ABC):
     family: str
     model_types: tuple[str, ...]
     subtracts_mean = False  # LayerNorm families: SliceGPT folds the mean subtraction into the weights
+    # Options of the stock config that give the attention's and the FFN's linears biases; none: it has no such option.
+    bias_options: tuple[str, str] | None = None
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model

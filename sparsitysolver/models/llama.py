@@ -23,6 +23,7 @@ class LlamaAdapter(Adapter):
 
     family = "llama"
     model_types = ("llama",)
+    bias_options = ("attention_bias", "mlp_bias")
 
     @classmethod
     def shape_of(cls, config: PretrainedConfig) -> Shape:
@@ -90,3 +91,4 @@ class MistralAdapter(LlamaAdapter):
 
     family = "mistral"
     model_types = ("mistral",)
+    bias_options = None

@@ -14,6 +14,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from sparsitysolver import model_files
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, unknown_name
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
+from sparsitysolver.models.own_code import refuse_own_code
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
 from sparsitysolver.registry import BUNDLED, Assets, ModelRow, models_table, named_asset_model
 
@@ -239,7 +240,12 @@ def _hub_identity(source: ModelSource, config: PretrainedConfig | None) -> str:
 def _fetch(loader: Any, source: ModelSource, **options: Any) -> Any:
     """``loader.from_pretrained`` with failures turned into errors that say what was wanted and what to do."""
     try:
-        return loader.from_pretrained(source.location, revision=source.revision or "main", **options)
+        refuse_own_code(source.location, source.revision)
+        return loader.from_pretrained(
+            source.location, revision=source.revision or "main", trust_remote_code=False, **options
+        )
+    except SparsitySolverError:
+        raise
     except Exception as error:
         if is_out_of_memory(error):
             raise

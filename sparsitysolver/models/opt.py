@@ -23,6 +23,7 @@ class OptAdapter(Adapter):
     family = "opt"
     model_types = ("opt",)
     subtracts_mean = True
+    bias_options = ("enable_bias", "enable_bias")
 
     @classmethod
     def shape_of(cls, config: PretrainedConfig) -> Shape:

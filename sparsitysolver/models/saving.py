@@ -1,6 +1,7 @@
 """Writing pruned models: as they are (smaller, read back by this package), or padded to the stock architecture."""
 
 import copy
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.models.adapter import Adapter, adapt
+from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure
 from sparsitysolver.records import atomic_folder
@@ -75,15 +76,15 @@ def _stock_config(config: PretrainedConfig, structure: Structure | None) -> Pret
     stock = copy.deepcopy(config)
     if hasattr(stock, CONFIG_FIELD):
         delattr(stock, CONFIG_FIELD)
-    biases = (structure or {}).get("output_biases") or (False, False)
-    if any(biases) and config.model_type == "mistral":
+    added = [bool(bias) for bias in (structure or {}).get("output_biases") or (False, False)]
+    options = adapter_class(config).bias_options
+    if any(added) and options is None:
         raise SparsitySolverError(
-            "this pruned model has biases on its output projections (FLAP adds them), and the stock Mistral has no "
-            "option for biases: it cannot be padded. Write it without padding."
+            "this pruned model has biases on its output projections (FLAP adds them), and the stock "
+            f"{config.model_type.capitalize()} has no option for biases: it cannot be padded. Write it without padding."
         )
-    for added, option in zip(biases, ("attention_bias", "mlp_bias"), strict=True):
-        if added and hasattr(stock, option):
-            setattr(stock, option, True)
+    for name in compress(options or (), added):
+        setattr(stock, name, True)
     return stock
 
 
@@ -102,6 +103,11 @@ def _padded_state(stock: Adapter, model: PreTrainedModel) -> dict[str, torch.Ten
         if target.bias is not None:
             bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
             state[f"{names[target]}.bias"] = functional.pad(bias, (0, rows - len(bias)))
+        elif bias is not None:
+            raise SparsitySolverError(
+                f"{names[target]} of this pruned model has a bias, and the stock architecture has no place for it: it "
+                "cannot be padded. Write it without padding."
+            )
     return state
 
 

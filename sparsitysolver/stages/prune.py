@@ -2,12 +2,15 @@
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from sparsitysolver.data.sampling import Sample
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.achieved import Achieved
+from sparsitysolver.evaluation.size import parameter_count
+from sparsitysolver.models.checking import Behaviour, check_saved, release
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.models.saving import save_padded, save_pruned
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure
@@ -36,6 +39,7 @@ from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
 
 UNIFORM = "uniform"  # the allocator whose matrices an N:M pattern may take over
 DEFAULT_SPARSITY = 0.2
+PADDED = "padded"
 
 
 def baseline(name: str) -> ModuleType:
@@ -57,14 +61,19 @@ def run(args: argparse.Namespace) -> None:
         for unit in work.job.units:
             work.job.pattern.check(unit.name, unit.size)
     reason = next((r for r in (_skip(name, work.job) for name in (row.allocator, row.pruner) if name) if r), None)
-    strategy = None if reason else work.strategy()
-    outcome = None if reason else pruner.prune(work.job, kept_counts(strategy) if strategy else None)
-    record = work.record(strategy, outcome, reason) | {"run": clock.record(**(outcome.run if outcome else {}))}
-    _write(args, loaded, outcome, record)
     if reason:
-        print(f"{args.out}: skipped: {reason}")
-    else:
-        print(f"{args.out}: {row.label} at sparsity {args.sparsity}, {record['run']['wall_seconds']} s")
+        _write_skip(args, row, work.record(None, None) | {"reason": reason, "run": clock.record()})
+        return
+    dense = parameter_count(loaded.adapter)
+    strategy = work.strategy()
+    outcome = pruner.prune(work.job, kept_counts(strategy) if strategy else None)
+    achieved = Achieved.of(loaded.adapter, 0.0 if row.key == "dense" else args.sparsity, dense)
+    record = work.record(strategy, outcome) | {"size": achieved.record(), "run": clock.record(**outcome.run)}
+    _write(args, loaded, outcome, record)
+    print(f"{args.out}: {row.label} at sparsity {args.sparsity}: {achieved}, {record['run']['wall_seconds']} s")
+    ratio = pruner.ratio(work.job) if hasattr(pruner, "ratio") else ""
+    for warning in achieved.warnings(ratio):
+        print(f"sparsitysolver: warning: {warning}", file=sys.stderr)
 
 
 def _resolved(args: argparse.Namespace) -> MethodRow:
@@ -170,11 +179,11 @@ class _Work:
         self._found = strategy["found"]
         return kept_counts(strategy)
 
-    def record(self, strategy: Json | None, outcome: Outcome | None, reason: str | None) -> Json:
-        """What a cell will say of this pruning."""
+    def record(self, strategy: Json | None, outcome: Outcome | None) -> Json:
+        """What a cell will say of this pruning; without an outcome it is a skipped one."""
         samples = {name: drawn.record() for name, drawn in self._samples.items()}
-        record: dict[str, Any] = {
-            "status": "skipped" if reason else "ok",
+        return {
+            "status": "ok" if outcome else "skipped",
             "model": model_record(self.loaded),
             "method": self.row.key,
             "label": self.row.label,
@@ -188,7 +197,6 @@ class _Work:
             "strategy": identity(strategy) if strategy else None,
             "facts": outcome.facts if outcome else {},
         }
-        return record | ({"reason": reason} if reason else {})
 
 
 def _options(from_table: str, given: list[str]) -> dict[str, str]:
@@ -200,15 +208,29 @@ def _options(from_table: str, given: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome | None, record: Json) -> None:
-    with atomic_folder(args.out) as folder:
-        if outcome is not None:
-            _save(args.format, loaded, outcome.structure, folder)
+def _write_skip(args: argparse.Namespace, row: MethodRow, record: Json) -> None:
+    """Keep the reason where a grid makes a cell of it; by hand it is an error, and there is no folder."""
+    if not args.allow_skip:
+        raise SparsitySolverError(
+            f"method '{row.key}' cannot prune {args.model} to sparsity {args.sparsity}: {record['reason']}."
+        )
+    with atomic_folder(args.out, replace=False) as folder:
+        write_json(folder / PRUNING_RECORD, record)
+    print(f"{args.out}: skipped: {record['reason']}")
+
+
+def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome, record: Json) -> None:
+    """Write the folder; it gets its name when it was loaded back and found equal to what was pruned."""
+    expected = Behaviour.of(loaded.model)
+    with atomic_folder(args.out, replace=False) as folder:
+        _save(args.format, loaded, outcome.structure, folder)
+        release(loaded.model)
+        check_saved(folder, expected, loaded.device, padded=args.format == PADDED)
         write_json(folder / PRUNING_RECORD, record)
 
 
 def _save(form: str, loaded: LoadedModel, structure: Structure | None, folder: Path) -> None:
-    if form == "padded":
+    if form == PADDED:
         setattr(loaded.model.config, CONFIG_FIELD, structure)
         save_padded(loaded.model, loaded.tokenizer, folder)
     else:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from sparsitysolver.chat.address import URL_VARIABLE, Address, address_of, without_secrets
+from sparsitysolver.chat.address import URL_VARIABLE, Address, address_of
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.provenance import without_secrets
 
 SECRET = "s3cr3t"
 PUBLIC = "http://127.0.0.1:9/v1"
