@@ -47,6 +47,10 @@ class Adapter(ABC):
     family: str
     model_types: tuple[str, ...]
     subtracts_mean = False  # LayerNorm families: SliceGPT folds the mean subtraction into the weights
+    # Names (regular expressions) of tensors that some checkpoints hold and the model rightly does without.
+    idle: tuple[str, ...] = ()
+    # (regular expression of tensor names, what in config.json gives them a place), for tensors that may have none.
+    announced_by: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
