@@ -9,7 +9,7 @@ from sparsitysolver.file_hashes import cached_sha256
 from sparsitysolver.records import content_key
 
 # As transformers looks for weights: the first of these that is there is read, an index with the shards it names.
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _WEIGHT_ENDINGS = (
     *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".ot"),
 )
@@ -28,14 +28,17 @@ _NOT_COMPUTED = ("_name_or_path", "transformers_version", "torch_dtype", "dtype"
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that weights are read from, an index among them; empty where there are none."""
+    """The files that transformers reads a folder's weights from, an index first, whether its shards are there or not.
+
+    Empty where there are none. Further weights beside them (other formats, adapters) are not read.
+    """
     named = configuration(folder).get("transformers_weights")
-    name = next((name for name in (*([named] if named else []), *_WEIGHTS) if (folder / name).is_file()), None)
+    name = next((name for name in (*([named] if named else []), *WEIGHTS) if (folder / name).is_file()), None)
     if name is None:
         return []
     if not name.endswith(".index.json"):
         return [folder / name]
-    return [folder / name, *(folder / shard for shard in sorted(_shards(folder / name)) if (folder / shard).is_file())]
+    return [folder / name, *(folder / shard for shard in sorted(_shards(folder / name)))]
 
 
 def configuration(folder: Path) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def deciding_files(folder: Path) -> list[Path]:
     A tokenizer reads files of many names, so that all count but those known to have no effect: weights in forms that
     are not read, adapters, generation settings, documents, what training left behind.
     """
-    weights = weight_files(folder)
+    weights = [path for path in weight_files(folder) if path.is_file()]
     others = [path for path in folder.iterdir() if path.is_file() and path not in weights and _has_effect(path.name)]
     return sorted([*weights, *others])
 
@@ -72,7 +75,7 @@ def _has_effect(name: str) -> bool:
         low.startswith((".", *_NAMES_WITHOUT_EFFECT))
         or low in _WITHOUT_EFFECT
         or low.endswith((*_WEIGHT_ENDINGS, *_ENDINGS_WITHOUT_EFFECT))
-        or low in _WEIGHTS
+        or low in WEIGHTS
     )
 
 
@@ -89,7 +92,7 @@ def chat_model_sha256(folder: Path) -> str:
 
 def weights_sha256(folder: Path) -> str:
     """Identity of a local model's weights: names and contents of the files they are read from, the index apart."""
-    files = [path for path in weight_files(folder) if path.suffix != ".json"]
+    files = [path for path in weight_files(folder) if path.suffix != ".json" and path.is_file()]
     return _digest([(path.name, cached_sha256(path)) for path in files])
 
 

@@ -61,7 +61,7 @@ def search(folder, name="x", family="llama", start=None, driver=None, **changes)
     loaded = load_model(str(tiny_folder(family)), device="cpu")
     taps = ALL_TAPS if settings.granularity == "unstructured" else OUTPUT_TAPS
     statistics = collect(loaded.adapter, tiny_ids(), "weights", "ids", taps)
-    windows = cut_windows(load_text(str(path), "validation", Assets(None)), loaded.tokenizer, 16)
+    windows = cut_windows(load_text(str(path), "validation", Assets(None)), loaded.tokenizer, 16, vocabulary=50)
     reward = TextReward(windows, settings.reward)
     out = folder / f"{name}.json"
     return solve(loaded, statistics, {"sha256": "calibration"}, reward, settings, out, print, start, driver)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
+from sparsitysolver.data.tokens import check_ids, encode, ids_sha256
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records import Json, content_key, read_json
+from sparsitysolver.records import Json, read_json
 from sparsitysolver.registry import Assets, is_zero_shot
 
 _TRIES = 10_000  # random draws without success before a text is declared too short for its windows
@@ -46,7 +47,7 @@ class Sample:
     @property
     def sha256(self) -> str:
         """Hash of shape and ids: what a statistic computed from them is keyed by."""
-        return content_key([list(self.ids.shape), self.ids.astype(np.int32).tobytes().hex()], 64)
+        return ids_sha256(self.ids)
 
     def record(self) -> Json:
         """What a cell keeps of its calibration."""
@@ -70,7 +71,9 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
         "text_sha256": text.sha256,
         "revision": text.revision,
     }
-    return Sample(np.asarray(rows, dtype=np.int32), origin)
+    ids = np.asarray(rows, dtype=np.int32)
+    check_ids(ids, vocabulary, f"calibration text '{text.location}'")
+    return Sample(ids, origin)
 
 
 def _text(calibration: Calibration, assets: Assets) -> Text:
@@ -121,7 +124,7 @@ def _recorded_origin(path: str, drawn: Sample) -> Json | None:
 
 
 def _encode(tokenizer: Any, text: str) -> list[int]:
-    return tokenizer(text, verbose=False).input_ids
+    return encode(tokenizer, text)
 
 
 def _too_short(text: Text, tokens: int, seqlen: int) -> SparsitySolverError:

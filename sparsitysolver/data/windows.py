@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sparsitysolver.data.sources import Text
+from sparsitysolver.data.tokens import added_tokens, check_ids, encode, ids_sha256
 from sparsitysolver.errors import SparsitySolverError
 
 
@@ -18,6 +19,12 @@ class Windows:
     total_tokens: int
     total_windows: int
     bos: str
+    eos: str = "none"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the ids: windows of another tokenizer have another one."""
+        return ids_sha256(self.ids)
 
     @property
     def seqlen(self) -> int:
@@ -25,8 +32,10 @@ class Windows:
         return self.ids.shape[1]
 
 
-def cut_windows(text: Text, tokenizer: Any, seqlen: int, count: int | None = None, bos: bool = True) -> Windows:
-    """Tokenise a text once (with the tokenizer's own BOS) and cut it (design: protocol decision 1).
+def cut_windows(
+    text: Text, tokenizer: Any, seqlen: int, count: int | None = None, bos: bool = True, *, vocabulary: int
+) -> Windows:
+    """Tokenise a text once (with the tokenizer's own BOS, without what it appends) and cut it (protocol decision 1).
 
     Args:
         text: the split to cut.
@@ -34,11 +43,13 @@ def cut_windows(text: Text, tokenizer: Any, seqlen: int, count: int | None = Non
         seqlen: window length in tokens.
         count: None for all windows, else so many, spread evenly over the text.
         bos: False leaves the tokenizer's special tokens out (to diagnose other protocols).
+        vocabulary: number of token ids that the model has an embedding for.
 
     Raises:
-        SparsitySolverError: the text is shorter than one window, or fewer windows exist than asked for.
+        SparsitySolverError: the text is shorter than one window, fewer windows exist than asked for, or the text has
+            token ids that the model has no embedding for.
     """
-    ids = np.asarray(tokenizer(text.joined, add_special_tokens=bos, verbose=False).input_ids, dtype=np.int32)
+    ids = np.asarray(encode(tokenizer, text.joined, bos), dtype=np.int32)
     total = len(ids) // seqlen
     if total == 0:
         raise SparsitySolverError(
@@ -47,7 +58,10 @@ def cut_windows(text: Text, tokenizer: Any, seqlen: int, count: int | None = Non
     windows = ids[: total * seqlen].reshape(total, seqlen)
     first = int(ids[0])
     marker = f"{first}" if bos and first in (getattr(tokenizer, "all_special_ids", None) or []) else "none"
-    return Windows(windows[spread(total, count)], text, len(ids), total, marker)
+    windows = windows[spread(total, count)]
+    check_ids(windows, vocabulary, f"text '{text.location}'")
+    eos = "left out" if bos and added_tokens(tokenizer).after else "none"
+    return Windows(windows, text, len(ids), total, marker, eos)
 
 
 def spread(total: int, count: int | None) -> np.ndarray:

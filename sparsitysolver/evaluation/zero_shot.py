@@ -7,10 +7,12 @@ from importlib import metadata
 from typing import Any
 
 import lm_eval
+import numpy as np
 from lm_eval.models.huggingface import HFLM
 
 from sparsitysolver.data.harness import harness_task, quiet
 from sparsitysolver.data.items import Items
+from sparsitysolver.data.tokens import added_tokens, check_ids, ids_sha256
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.registry import ZERO_SHOT_BATCH
@@ -35,7 +37,9 @@ class ZeroShotResult:
     """What lm-eval found.
 
     ``metrics`` has ``acc``, and ``acc_norm`` where the task has it. ``correct`` has one 0 or 1 an item for each metric,
-    ``loglikelihoods`` one list an item with a value (nats) a choice; both in the order of the items' records.
+    ``loglikelihoods`` one list an item with a value (nats) a choice; both in the order of the items' records. ``bos``
+    is ``tokenizer`` where requests begin with the tokenizer's own token, ``eos`` ``left out`` where it appends one;
+    ``ids_sha256`` is of the token ids of all requests.
     """
 
     metrics: dict[str, Accuracy]
@@ -44,10 +48,16 @@ class ZeroShotResult:
     task_version: str
     harness: str
     bos: str
+    eos: str
+    ids_sha256: str
 
 
 class HarnessModel(HFLM):
-    """lm-eval's own model class around a loaded model; overlong answers are an error of the user's."""
+    """lm-eval's own model class around a loaded model; overlong answers are an error of the user's.
+
+    What the tokenizer appends to every text (an EOS) is left out: between a context and its answer it would be read in
+    place of the answer's first token, and scored after the last one.
+    """
 
     def __init__(self, loaded: LoadedModel, max_length: int, batch_size: int = ZERO_SHOT_BATCH) -> None:
         with quiet():
@@ -59,18 +69,36 @@ class HarnessModel(HFLM):
                 batch_size=batch_size,
                 max_length=max_length,
             )
-        self._name = loaded.source.name
+        self._name, self._vocabulary = loaded.source.name, loaded.vocabulary
+        self._added = added_tokens(self.tokenizer)
+        self.ids_sha256 = ""
+
+    def tok_encode(
+        self,
+        string: str,
+        add_special_tokens: bool | None = None,
+        left_truncate_len: int | None = None,
+        **options: Any,
+    ) -> list[int]:
+        """As lm-eval's, without what the tokenizer appends."""
+        ids = super().tok_encode(string, add_special_tokens, **options)
+        if add_special_tokens is not False:
+            ids = self._added.without_end(ids)
+        return ids[-left_truncate_len:] if left_truncate_len else ids
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         """As lm-eval's; progress is shown to people only."""
         return super().loglikelihood(requests, disable_tqdm=disable_tqdm or not sys.stderr.isatty())
 
     def _loglikelihood_tokens(self, requests: list[Any], **options: Any) -> list[tuple[float, bool]]:
-        self._check([request[1:] for request in requests])
+        encoded = [request[1:] for request in requests]
+        self._check(encoded)
+        self.ids_sha256 = _requests_sha256(encoded)
         return super()._loglikelihood_tokens(requests, **options)
 
     def _check(self, encoded: list[Encoded]) -> None:
-        """Contexts that are too long lose their beginning; an answer must fit whole."""
+        """Contexts that are too long lose their beginning; an answer must fit whole, and every token have a place."""
+        check_ids(_joined(encoded), self._vocabulary, f"the task for {self._name}")
         for _, continuation in encoded:
             if not 1 <= len(continuation) <= self.max_length:
                 raise SparsitySolverError(
@@ -83,6 +111,11 @@ class HarnessModel(HFLM):
         """``tokenizer`` where requests begin with the tokenizer's own special token, else ``none``."""
         return "tokenizer" if self.tok_encode("a")[0] in self.tokenizer.all_special_ids else "none"
 
+    @property
+    def eos(self) -> str:
+        """``left out`` where the tokenizer appends a token of its own, else ``none``."""
+        return "left out" if self._added.after else "none"
+
 
 class RequestEncoder(HarnessModel):
     """Gives back the token ids of requests, split and with BOS as lm-eval does it, in place of their scores."""
@@ -91,6 +124,16 @@ class RequestEncoder(HarnessModel):
         encoded = [request[1:] for request in requests]
         self._check(encoded)
         return encoded
+
+
+def _joined(encoded: list[Encoded]) -> np.ndarray:
+    return np.array([token for request in encoded for part in request for token in part], dtype=np.int64)
+
+
+def _requests_sha256(encoded: list[Encoded]) -> str:
+    """Hash of the token ids of requests and of where each begins and splits."""
+    lengths = [len(part) for request in encoded for part in request]
+    return ids_sha256(np.concatenate([np.array(lengths), _joined(encoded)]))
 
 
 def evaluate_zero_shot(
@@ -125,6 +168,8 @@ def evaluate_zero_shot(
         task_version=str(found["versions"][name]),
         harness=HARNESS,
         bos=model.bos,
+        eos=model.eos,
+        ids_sha256=model.ids_sha256,
     )
 
 

@@ -49,6 +49,10 @@ class Adapter(ABC):
     subtracts_mean = False  # LayerNorm families: SliceGPT folds the mean subtraction into the weights
     # Options of the stock config that give the attention's and the FFN's linears biases; none: it has no such option.
     bias_options: tuple[str, str] | None = None
+    # Names (regular expressions) of tensors that some checkpoints hold and the model rightly does without.
+    idle: tuple[str, ...] = ()
+    # (regular expression of tensor names, what in config.json gives them a place), for tensors that may have none.
+    announced_by: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model

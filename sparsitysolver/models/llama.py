@@ -24,6 +24,11 @@ class LlamaAdapter(Adapter):
     family = "llama"
     model_types = ("llama",)
     bias_options = ("attention_bias", "mlp_bias")
+    idle = (r"rotary_emb\.(inv_freq|cos_cached|sin_cached)$",)  # follow from config.json
+    announced_by = (
+        (r"self_attn\.\w+_proj\.bias$", '"attention_bias": true (biases on q, k, v and o)'),
+        (r"mlp\.\w+_proj\.bias$", '"mlp_bias": true'),
+    )
 
     @classmethod
     def shape_of(cls, config: PretrainedConfig) -> Shape:
@@ -92,3 +97,4 @@ class MistralAdapter(LlamaAdapter):
     family = "mistral"
     model_types = ("mistral",)
     bias_options = None
+    announced_by = ()  # no option for biases

@@ -2,23 +2,31 @@
 
 import functools
 import hashlib
+import json
 import os
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from sparsitysolver import model_files
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, unknown_name
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
+from sparsitysolver.models.inspection import CUT_SHORT, check_folder, check_tokenizer, check_weights
 from sparsitysolver.models.own_code import refuse_own_code
+from sparsitysolver.models.soundness import check_finite, check_known, check_whole, refuse_quantised
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
 from sparsitysolver.registry import BUNDLED, Assets, ModelRow, models_table, named_asset_model
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+# What readers of JSON, safetensors and pickles raise for half a file; some say so in their text only.
+_HALF_READ = (json.JSONDecodeError, SafetensorError, EOFError, pickle.UnpicklingError)
+_HALF_READ_MARKS = ("not a valid json file", "pytorchstreamreader")
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,11 @@ class LoadedModel:
     def structure(self) -> Structure | None:
         """The structure of a pruned model, None for a dense one."""
         return getattr(self.model.config, CONFIG_FIELD, None)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids that the model has an embedding for."""
+        return self.adapter.embeddings[0].weight.shape[0]
 
     @property
     def context(self) -> int:
@@ -114,12 +127,16 @@ def _registered(row: ModelRow, assets: Assets) -> ModelSource:
 
 
 def load_config(source: ModelSource) -> PretrainedConfig:
-    """The config of a model; hub trouble and broken files become clear errors."""
+    """The config of a model; hub trouble, broken files and folders that are no model become clear errors."""
+    if source.is_local:
+        check_folder(Path(source.location))
     return _fetch(AutoConfig, source)
 
 
 def load_tokenizer(source: ModelSource) -> Any:
     """The model's own tokenizer."""
+    if source.is_local:
+        check_tokenizer(Path(source.location))
     return _fetch(AutoTokenizer, source)
 
 
@@ -131,26 +148,27 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
         device: ``auto`` (GPUs if there are any, several through accelerate's device map), ``cpu``, ``cuda:1`` …
         dtype: ``auto`` (float32 on the CPU, the checkpoint's own on a GPU), ``float32``, ``float16`` or ``bfloat16``.
         assets: assets folder; default from ``SPARSITYSOLVER_ASSETS``.
+
+    Raises:
+        SparsitySolverError: no such model, a family or a kind of checkpoint that is not supported, files that are
+            missing or broken, weights that do not fit the config or are not finite.
     """
     source = resolve_model(name, assets or Assets.from_environment())
     config = load_config(source)
+    refuse_quantised(config, source.location)
     adapter_class(config).shape_of(config)  # refuse unsupported families before weights are read
     target = _device(device)
     precision = _dtype(dtype, target, config)
-    model, report = _fetch(
-        _model_class(config),
-        source,
-        config=config,
-        dtype=precision,
-        device_map="auto" if target == "cuda" and torch.cuda.device_count() > 1 else target,
-        output_loading_info=True,
-    )
-    _check_whole(source, report["missing_keys"])
-    model.eval().requires_grad_(False)
+    tokenizer = load_tokenizer(source)
+    device_map = "auto" if target == "cuda" and torch.cuda.device_count() > 1 else target
+    model, report = _load_weights(_model_class(config), source, config, precision, device_map)
+    adapter = adapt(model)
+    check_known(report, adapter, source.location)
+    check_finite(model, source.location, config.dtype)
     return LoadedModel(
         model=model,
-        adapter=adapt(model),
-        tokenizer=load_tokenizer(source),
+        adapter=adapter,
+        tokenizer=tokenizer,
         source=source,
         weights_sha256=weights_identity(source, config),
         model_sha256=model_identity(source, config),
@@ -163,11 +181,28 @@ def load_chat_model(source: ModelSource, device: str, dtype: str) -> PreTrainedM
     """A causal language model of any family in evaluation mode: to talk to, not to prune. Options as of load_model."""
     config, target = load_config(source), _device(device)
     precision = _dtype(dtype, target, config)
+    model, _ = _load_weights(AutoModelForCausalLM, source, config, precision, target)
+    check_finite(model, source.location, config.dtype)
+    return model
+
+
+def _load_weights(
+    loader: Any, source: ModelSource, config: PretrainedConfig, precision: torch.dtype, device_map: str
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """A whole model in evaluation mode, and what transformers says of loading it."""
+    if source.is_local:
+        check_weights(Path(source.location))
     model, report = _fetch(
-        AutoModelForCausalLM, source, config=config, dtype=precision, device_map=target, output_loading_info=True
+        loader,
+        source,
+        config=config,
+        dtype=precision,
+        device_map=device_map,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are refused next, by name
     )
-    _check_whole(source, report["missing_keys"])
-    return model.eval().requires_grad_(False)
+    check_whole(report, source.location)
+    return model.eval().requires_grad_(False), report
 
 
 @functools.cache
@@ -202,16 +237,6 @@ def _device(device: str) -> str:
             "device=cpu)."
         )
     return device
-
-
-def _check_whole(source: ModelSource, missing: set[str]) -> None:
-    """Refuse a checkpoint without some of the model's tensors: transformers fills those with random numbers."""
-    if missing:
-        names = sorted(missing)
-        raise SparsitySolverError(
-            f"the weights in {source.location} are not whole: {len(names)} tensors are missing, {names[0]} among them; "
-            "copy or export the model again."
-        )
 
 
 def _dtype(dtype: str, device: str, config: PretrainedConfig) -> torch.dtype:
@@ -249,17 +274,27 @@ def _fetch(loader: Any, source: ModelSource, **options: Any) -> Any:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        if source.is_local:
-            raise SparsitySolverError(
-                f"cannot read the model in {source.location}: {_first_line(error)} The folder needs config.json, "
-                "tokenizer files and whole safetensors files; copy it again if it was cut short."
-            ) from error
-        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-        raise SparsitySolverError(
-            f"cannot get model {source.location} (revision {source.revision}) from the hub or its cache{offline}: "
-            f"{_first_line(error)} Without network give a local folder, or an assets folder with models/<key>/ by "
-            "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
-        ) from error
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: ModelSource, error: Exception) -> SparsitySolverError:
+    """Why a model cannot be had, and what to do about this kind of failure."""
+    if isinstance(error, ImportError):
+        return SparsitySolverError(
+            f"cannot load the model in {source.location}: {_first_line(error)} Install the package, or take what asks "
+            'for it out of config.json ("attn_implementation", for one).'
+        )
+    if source.is_local:
+        text = str(error).lower()
+        half = isinstance(error, _HALF_READ) or any(mark in text for mark in _HALF_READ_MARKS)
+        advice = f" A file is not whole; {CUT_SHORT}" if half else ""
+        return SparsitySolverError(f"cannot read the model in {source.location}: {_first_line(error)}{advice}")
+    offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+    return SparsitySolverError(
+        f"cannot get model {source.location} (revision {source.revision}) from the hub or its cache{offline}: "
+        f"{_first_line(error)} Without network give a local folder, or an assets folder with models/<key>/ by "
+        "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
+    )
 
 
 def _first_line(error: Exception) -> str:

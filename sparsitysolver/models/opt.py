@@ -24,6 +24,12 @@ class OptAdapter(Adapter):
     model_types = ("opt",)
     subtracts_mean = True
     bias_options = ("enable_bias", "enable_bias")
+    # fairseq's version, in the first checkpoints; the norm that "_remove_final_layer_norm" in config.json takes away
+    idle = (r"(^|\.)decoder\.version$", r"(^|\.)decoder\.final_layer_norm\.")
+    announced_by = (
+        (r"(_proj|fc[12])\.bias$", '"enable_bias": true'),
+        (r"layers\.\d+\.\w*layer_norm\.", '"layer_norm_elementwise_affine": true'),
+    )
 
     @classmethod
     def shape_of(cls, config: PretrainedConfig) -> Shape:

@@ -33,7 +33,9 @@ def size_of(model: str, folder: Path | None) -> Size:
     config = configuration(folder)
     dtype = str(config.get("dtype") or config.get("torch_dtype"))
     return Size(
-        parameters=sum(_parameters(path, dtype) for path in weight_files(folder) if path.suffix != ".json"),
+        parameters=sum(
+            _parameters(path, dtype) for path in weight_files(folder) if path.suffix != ".json" and path.is_file()
+        ),
         hidden=_number(config.get("hidden_size"), _HIDDEN),
         vocabulary=_number(config.get("vocab_size"), _VOCABULARY),
         window=min(WINDOW, _number(config.get("max_position_embeddings"), WINDOW)),

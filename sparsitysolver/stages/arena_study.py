@@ -164,7 +164,7 @@ def _no_ids() -> np.ndarray:
 def _windows(args: argparse.Namespace, loaded: LoadedModel, split: str) -> Windows:
     """As many windows as the arena asks for, spread evenly; all where there are fewer."""
     text = load_text(args.task or home_text(loaded.source), split, assets_of(args))
-    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen))
+    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen), vocabulary=loaded.vocabulary)
     wanted = min(definition()[f"{split}_windows"], windows.total_windows)
     ids = windows.ids[spread(windows.total_windows, wanted)]
     return replace(windows, ids=ids)

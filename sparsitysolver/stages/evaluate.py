@@ -83,7 +83,9 @@ def _named(kind: str) -> str:
 
 
 def _measure_perplexity(args: argparse.Namespace, loaded: LoadedModel, text: Text, pruning: Json) -> Json:
-    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows)
+    windows = cut_windows(
+        text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows, vocabulary=loaded.vocabulary
+    )
     losses = window_losses(loaded.adapter, torch.from_numpy(windows.ids.astype(np.int64)))
     return perplexity_fields(loaded, windows, losses, pruning)
 

@@ -77,7 +77,8 @@ def _measured_cell(path: str, source: ModelSource, task: str, standard: Anchor |
 
 def measure(loaded: LoadedModel, task: str, split: str, seqlen: int, bos: bool, assets: Assets) -> float:
     """Dense perplexity under one protocol."""
-    windows = cut_windows(load_text(task, split, assets), loaded.tokenizer, seqlen, bos=bos)
+    text = load_text(task, split, assets)
+    windows = cut_windows(text, loaded.tokenizer, seqlen, bos=bos, vocabulary=loaded.vocabulary)
     return perplexity(window_losses(loaded.adapter, torch.from_numpy(windows.ids.astype(np.int64))))
 
 

@@ -92,7 +92,9 @@ class _Study:
         )
         self.strategy, assets = self._strategy(), assets_of(args)
         text = load_text(args.task or home_text(loaded.source), args.split, assets)
-        self.windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows)
+        self.windows = cut_windows(
+            text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows, vocabulary=loaded.vocabulary
+        )
         calibration = calibration_of(args, method(METHOD), loaded)
         self.samples = _reconstruction_sample(args, calibration, loaded, largest)
         self.calibration = draw(calibration, loaded, assets)

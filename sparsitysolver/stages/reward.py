@@ -19,4 +19,5 @@ def reward_of(args: argparse.Namespace, settings: SearchSettings, loaded: Loaded
 
         return TaskReward(load_items(settings.task, args.items, assets))
     text = load_text(args.text or home_text(loaded.source), settings.reward_split, assets)
-    return TextReward(cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen)), settings.reward)
+    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen), vocabulary=loaded.vocabulary)
+    return TextReward(windows, settings.reward)

@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     assets, loaded = assets_of(args), open_model(args)
     windows = draw(calibration_of(args, row, loaded), loaded, assets)
+    reward = reward_of(args, settings, loaded)  # a text that the model cannot read is told before anything is computed
     statistics = statistics_of(loaded, windows, args.stats, settings.granularity)
-    reward = reward_of(args, settings, loaded)
     strategy = solve(loaded, statistics, windows.record(), reward, settings, out, tqdm.write, start, driver)
     strategy["run"] |= clock.record() | provenance(loaded.device, args.threads, {"search": settings.seed})
     write_record(out, strategy, "strategy")

@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> None:
         raise SparsitySolverError(f"{args.model} is pruned already; strategies are for the dense model it came from.")
     candidates = _candidates(args, loaded)
     text = load_text(args.task or home_text(loaded.source), args.split, assets_of(args))
-    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows)
+    windows = cut_windows(
+        text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows, vocabulary=loaded.vocabulary
+    )
     calibration = draw(calibration_of(args, method(SEARCHING), loaded), loaded, assets_of(args))
     statistics = statistics_of(loaded, calibration, args.stats)
     record = {

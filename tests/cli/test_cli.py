@@ -51,6 +51,8 @@ def test_zero_shot_of_a_dense_and_a_pruned_model(place, capsys):
         measured = cell["metrics"][metric]
         assert (measured["value"], measured["n"]) == (pytest.approx(np.mean(cell["samples"][metric])), 12)
         assert measured["value"] == pruned[metric] and measured["stderr"] == pruned[f"{metric}_stderr"]
+    ids = cell["fingerprint"].pop("ids_sha256")
+    assert ids == read_record("dense.json", "cell")["fingerprint"]["ids_sha256"] and len(ids) == 64
     assert cell["fingerprint"] == {
         "kind": "zero_shot",
         "dataset": "mini",
@@ -63,6 +65,7 @@ def test_zero_shot_of_a_dense_and_a_pruned_model(place, capsys):
         "fewshot": 0,
         "batch_size": 8,
         "bos": "tokenizer",
+        "eos": "none",
         "seqlen": 32,
         "dtype": "float32",
     }
@@ -93,8 +96,9 @@ def test_zero_shot_items_of_an_assets_folder(place, capsys):
 def test_a_cell_of_perplexity_says_nothing_of_items(place, capsys):
     output(capsys, *EVALUATE, "--out", "cell.json")
     cell = read_record("cell.json", "cell")
-    text = ("dataset", "revision", "text_sha256", "split", "join", "bos", "seqlen", "tokens", "windows", "dtype")
-    assert cell["fingerprint"].keys() == set(text)
+    text = {"dataset", "revision", "text_sha256", "split", "join"}
+    text |= {"bos", "eos", "ids_sha256", "seqlen", "tokens", "windows", "dtype"}
+    assert cell["fingerprint"].keys() == text
     assert cell["split"] == "test" and "samples" not in cell
 
 

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
-from tiny import tiny_text, tiny_tokenizer
+from tiny import VOCABULARY, tiny_text, tiny_tokenizer
 
 from sparsitysolver.data.sources import Text
 from sparsitysolver.data.windows import cut_windows, spread
 from sparsitysolver.errors import SparsitySolverError
+
+
+def cut(text, *options, tokenizer=None, **named):
+    return cut_windows(text, tokenizer or tiny_tokenizer(), *options, vocabulary=VOCABULARY, **named)
 
 
 def text_of(*documents):
@@ -14,7 +18,7 @@ def text_of(*documents):
 
 
 def test_windows_are_contiguous_with_one_bos_and_no_rest():
-    windows = cut_windows(text_of(tiny_text(50)), tiny_tokenizer(), 10)
+    windows = cut(text_of(tiny_text(50)), 10)
     ids = [int(word[1:]) for word in tiny_text(50).split()]
     assert windows.ids.dtype == np.int32
     assert windows.ids.tolist() == np.array([2, *ids][:50]).reshape(5, 10).tolist()
@@ -24,14 +28,14 @@ def test_windows_are_contiguous_with_one_bos_and_no_rest():
 
 
 def test_without_special_tokens():
-    windows = cut_windows(text_of("w5 w6 w7 w8"), tiny_tokenizer(), 2, bos=False)
+    windows = cut(text_of("w5 w6 w7 w8"), 2, bos=False)
     assert windows.ids.tolist() == [[5, 6], [7, 8]]
     assert windows.bos == "none"
 
 
 def test_documents_are_joined_by_a_blank_line():
     assert text_of("a", "", "b").joined == "a\n\n\n\nb"
-    windows = cut_windows(text_of("w5 w6", "w7"), tiny_tokenizer(), 4)
+    windows = cut(text_of("w5 w6", "w7"), 4)
     assert windows.ids.tolist() == [[2, 5, 6, 7]]
 
 
@@ -44,8 +48,8 @@ def test_some_windows_lie_evenly_over_the_text(total, count, indices):
 
 
 def test_a_choice_of_windows_knows_how_many_there_are():
-    whole = cut_windows(text_of(tiny_text(50)), tiny_tokenizer(), 10)
-    some = cut_windows(text_of(tiny_text(50)), tiny_tokenizer(), 10, count=2)
+    whole = cut(text_of(tiny_text(50)), 10)
+    some = cut(text_of(tiny_text(50)), 10, count=2)
     assert np.array_equal(some.ids, whole.ids[[1, 3]])
     assert (some.total_windows, len(some.ids)) == (5, 2)
 
@@ -53,10 +57,10 @@ def test_a_choice_of_windows_knows_how_many_there_are():
 @pytest.mark.parametrize("count", [0, -1, 6])
 def test_windows_that_are_not_there(count):
     with pytest.raises(SparsitySolverError, match=f"{count} windows asked for; the text has 5"):
-        cut_windows(text_of(tiny_text(50)), tiny_tokenizer(), 10, count=count)
+        cut(text_of(tiny_text(50)), 10, count=count)
 
 
 @pytest.mark.parametrize("words", ["w5 w6 w7", ""])
 def test_a_text_shorter_than_one_window_is_named(words):
     with pytest.raises(SparsitySolverError, match=r"text '/somewhere/here\.txt' is shorter than one window: . tokens"):
-        cut_windows(text_of(words), tiny_tokenizer(), 10)
+        cut(text_of(words), 10)

@@ -188,13 +188,17 @@ def test_weights_that_lack_a_tensor(folder):
 def test_weights_of_another_shape(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 40}))
-    assert f"cannot read the model in {folder}" in refused(folder)
+    message = refused(folder)
+    assert f"the weights in {folder} do not fit its config.json: 9 tensors are of another shape" in message
+    assert "model.layers.0.mlp.down_proj.weight with (32, 44) in place of (32, 40)" in message
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
 def test_missing_files(folder, missing):
     (folder / missing).unlink()
-    assert f"cannot read the model in {folder}: " in refused(folder)
+    message = refused(folder)
+    assert f"cannot read the model in {folder}: " in message and f"{missing} " in message
+    assert "is missing (found: " in message and "cut short" not in message
 
 
 def test_a_broken_config(folder):

@@ -35,7 +35,7 @@ def load(reference):
 
 def windows_of(loaded, reference, split):
     text = load_text("wikitext2", split, Assets(reference))
-    windows = cut_windows(text, loaded.tokenizer, SEQLEN, WINDOWS)
+    windows = cut_windows(text, loaded.tokenizer, SEQLEN, WINDOWS, vocabulary=loaded.vocabulary)
     return windows, torch.from_numpy(windows.ids.astype(np.int64))
 
 
