@@ -72,10 +72,15 @@ def best_of(
 
     Arguments, effect and what is left out as in :func:`better`.
     """
-    rivals = [row.method for row in load_definition(table).measured_rows if row.method not in (DENSE, method)]
+    rivals = rivals_of(table, method)
     places, left_out = _places(results, table, [method, *rivals], sparsities, column)
     compared = [compare_column(results, place, method, rivals, best_only=True) for place in places]
     return judge(compared, quantifier, left_out)
+
+
+def rivals_of(table: str, method: str) -> list[str]:
+    """The pruned rows that the paper has in a table beside a method."""
+    return [row.method for row in load_definition(table).measured_rows if row.method not in (DENSE, method)]
 
 
 def fewer_parameters(

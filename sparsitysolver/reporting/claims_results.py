@@ -39,11 +39,13 @@ FILES = {
         what="measured times",
         texts=("model", "method", "device", "dtype"),
         numbers=(
-            "parameters",
             *("sparsity", "seed", "batch", "prompt_tokens", "new_tokens", "threads"),
             *("prefill_speedup", "decode_speedup"),
         ),
-        optional=tuple(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
+        optional=(
+            "parameters",
+            *(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
+        ),
         row=("model", "method", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens"),
     ),
     "reconstruction": Contract(
