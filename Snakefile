@@ -57,7 +57,7 @@ wildcard_constraints:
     table="|".join(grid.tables()),  # table7 has a rule of its own
     cells=r"cells(_(table|figure)\d+)?",
     kind="strategies|curves|inference|reconstruction",
-    of=r"(_(table|figure)\d+)?",
+    of=r"(_(table|figure|study)\d+)?",
     figure=r"figure\d+",
     entrant="|".join(definition()["entrants"]),
 

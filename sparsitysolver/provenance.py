@@ -84,13 +84,14 @@ class Clock:
         self._cpu = time.process_time()
 
     def record(self, **more: Any) -> dict[str, Any]:
-        """Times in seconds, peak memory in bytes, host, date and command."""
+        """Times in seconds, peak memory in bytes, number of GPUs held, host, date and command."""
         wall = time.perf_counter() - self._start
         return {
             "wall_seconds": round(wall, 3),
             "device_seconds": round(_device_seconds(wall, time.process_time() - self._cpu), 3),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "peak_device_memory_bytes": _device_memory(),
+            "gpus": _gpus(),
             "host": platform.node(),
             "processor": platform.processor() or platform.machine(),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -116,7 +117,10 @@ def _device_memory() -> int | None:
 
 def _device_seconds(wall_seconds: float, cpu_seconds: float) -> float:
     """Device time: CPU seconds of the process, or on GPUs wall time times the number of GPUs held."""
+    return wall_seconds * _gpus() or cpu_seconds
+
+
+def _gpus() -> int:
+    """GPUs that the process held; 0 where it used none."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return cpu_seconds
-    return wall_seconds * torch.cuda.device_count()
+    return torch.cuda.device_count() if torch is not None and torch.cuda.is_initialized() else 0

@@ -70,7 +70,7 @@ def test_strategies_come_from_searches_and_from_cells_of_allocators(tiny):
 def test_timed_models_are_apart_from_evaluated_ones(tiny):
     (record,) = records(tiny, "inference_figure3")
     folders = timed_folders(tiny, "opt-tiny")
-    assert len(folders) == 20 and all(f"/{TIMED}/" in folder for folder in folders)
+    assert len(folders) == 21 and all(f"/{TIMED}/" in folder for folder in folders)
     assert record.startswith("results/inference/opt-tiny/")
     assert record in records(tiny, "inference_figure14")
     cell = Cell("opt-tiny", "flap", "0.2", "0", "mini")

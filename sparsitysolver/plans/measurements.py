@@ -46,7 +46,7 @@ def study_inputs(artefacts: Artefacts, cell: Cell) -> dict[str, str]:
 
 def study_options(artefacts: Artefacts, cell: Cell) -> str:
     """A reconstruction study as options of ``sparsitysolver study reconstruction``."""
-    samples = ",".join(map(str, artefacts.grid.study_samples))
+    samples = ",".join(map(str, needs.study_samples(artefacts.grid, cell)))
     return f"--sparsity {cell.sparsity} --samples {samples} --task {cell.task} --split test"
 
 
@@ -57,4 +57,5 @@ def _timed_cells(artefacts: Artefacts, model: str) -> list[Cell]:
 
 def _study_draw(artefacts: Artefacts, cell: Cell) -> str:
     """Calibration windows of a reconstruction study: as many as its largest number of samples."""
-    return artefacts.draw_of(cell.row, cell.row.reconstruction, max(artefacts.grid.study_samples), cell.seed)
+    largest = max(needs.study_samples(artefacts.grid, cell))
+    return artefacts.draw_of(cell.row, cell.row.reconstruction, largest, cell.seed)

@@ -1,4 +1,4 @@
-"""What tables and figures are made of: cells, searches, measurements, by the file that collects them (no torch)."""
+"""What tables, figures and studies need: cells, searches, measurements, by the file that collects them (no torch)."""
 
 import functools
 from collections.abc import Iterator
@@ -27,14 +27,19 @@ def figures() -> list[str]:
     return sorted((path.stem for path in (CONFIG / "figures").glob("figure*.yaml")), key=lambda name: (len(name), name))
 
 
+def studies() -> list[str]:
+    """Names of the studies: measurements that no table or figure shows, for claims alone."""
+    return sorted((path.stem for path in (CONFIG / "studies").glob("*.yaml")), key=lambda name: (len(name), name))
+
+
 @functools.cache
 def figure(name: str) -> dict[str, Any]:
-    """A figure's definition, ``config/figures/NAME.yaml``.
+    """The definition of a figure, ``config/figures/NAME.yaml``, or of a study, ``config/studies/NAME.yaml``.
 
     ``needs`` lists what it is drawn from: ``from`` (one of ``KINDS``), ``methods``, ``sparsity``, and how many
-    ``seeds`` and ``models`` where these are not the grid's own.
+    ``seeds`` and ``models`` where these are not the grid's own; a reconstruction study's ``samples`` likewise.
     """
-    path = CONFIG / "figures" / f"{name}.yaml"
+    path = CONFIG / ("studies" if name in studies() else "figures") / f"{name}.yaml"
     if not path.is_file():
         raise unknown_name("figure", name, figures())
     definition = yaml.safe_load(path.read_text())
@@ -61,11 +66,11 @@ def kinds(target: str) -> list[str]:
 
 @functools.cache
 def needed(grid: Grid, kind: str, target: str | None = None) -> tuple[Cell, ...]:
-    """Cells, searches or measurements of one kind that a table or figure needs, or without target all, each once.
+    """Cells, searches or measurements of one kind that a target needs, or without target all, each once.
 
     A search is named by a cell of a method that searches, on the grid's own perplexity task.
     """
-    targets = [target] if target else [*grid.tables(), *drawable(grid)]
+    targets = [target] if target else [*grid.tables(), *drawable(grid), *studies()]
     return tuple(dict.fromkeys(cell for name in targets for cell in _of_target(grid, kind, name)))
 
 
@@ -90,6 +95,16 @@ def _of_need(grid: Grid, target: str, need: dict[str, Any]) -> Iterator[Cell]:
             for sparsity in ["0"] if name == DENSE else [str(value) for value in _list(need["sparsity"])]:
                 for seed in ["0"] if name == DENSE else seeds:
                     yield Cell(model, name, sparsity, seed, grid.task)
+
+
+def study_samples(grid: Grid, cell: Cell) -> list[int]:
+    """Numbers of samples of a reconstruction study: those of every target that needs it, so that it is made once."""
+    numbers: set[int] = set()
+    for target in [*drawable(grid), *studies()]:
+        for need in figure(target)["needs"]:
+            if need["from"] == RECONSTRUCTION and cell in _of_need(grid, target, need):
+                numbers |= set(need.get("samples", grid.study_samples))
+    return sorted(numbers)
 
 
 def figure_models(grid: Grid, target: str) -> list[str]:

@@ -6,17 +6,17 @@ from pathlib import Path
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.claims_commands import command_of
 from sparsitysolver.reporting.claims_definition import CLAIMS, PREDICATES, Claim, load_claims
 from sparsitysolver.reporting.claims_results import Results, read_results
-from sparsitysolver.reporting.claims_rules import Judgement, negated, not_comparable, not_run
+from sparsitysolver.reporting.claims_rules import Judgement, negated, not_comparable, not_run, number
 from sparsitysolver.reporting.table_files import write_csv
 
 COLUMNS = (
     *("claim", "source", "grid", "verdict", "effect", "low", "high", "command"),
-    *("id", "section", "unit", "n", "models", "note"),
+    *("id", "section", "unit", "n", "interval", "judged_on", "models", "note"),
 )
 _WHOLE = 1e4  # from here on digits after the point say nothing
-_ASSETS_GRID = "local"  # the grid that needs a folder named
 
 
 def judge_claim(claim: Claim, results: Results) -> Judgement:
@@ -28,7 +28,7 @@ def judge_claim(claim: Claim, results: Results) -> Judgement:
     Raises:
         SparsitySolverError: results that cannot be judged, such as two searches where a claim needs one.
     """
-    models = [model for model in results.models if _concerns(claim, model, results)]
+    models = [model for model in results.models if claim.concerns(model, results.families.get(model))]
     if not models:
         if claim.models or claim.families:
             more = f" and {len(claim.models) - 3} more" if len(claim.models) > 3 else ""
@@ -42,42 +42,36 @@ def judge_claim(claim: Claim, results: Results) -> Judgement:
     return negated(judgement) if claim.negated else judgement
 
 
-def _concerns(claim: Claim, model: str, results: Results) -> bool:
-    if claim.models and model not in claim.models:
-        return False
-    return not claim.families or results.families.get(model) in claim.families
-
-
-def command_of(claim: Claim, grid: str) -> str:
-    """The command that measures anew what a claim is about."""
-    table = claim.needs.startswith("table")
-    target = f"results/{claim.needs}.csv" if table else f"figures/{claim.needs}.png"
-    return f"snakemake --cores 2 {target} --config grid={grid}{' assets=DIR' if grid == _ASSETS_GRID else ''}"
-
-
 def claims_frame(claims: Sequence[Claim], results: Results) -> pd.DataFrame:
     """Every claim with its verdict as texts, columns ``COLUMNS``; what has no number is empty."""
-    lines = [_line(claim, judge_claim(claim, results), results.grid) for claim in claims]
+    lines = [_line(claim, judge_claim(claim, results), results) for claim in claims]
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def _line(claim: Claim, judgement: Judgement, grid: str) -> dict[str, str]:
+def _line(claim: Claim, judgement: Judgement, results: Results) -> dict[str, str]:
     return {
         "claim": claim.sentence,
         "source": claim.source,
-        "grid": grid,
+        "grid": results.grid,
         "verdict": str(judgement.verdict),
         "effect": _number(judgement.effect),
         "low": _number(judgement.low),
         "high": _number(judgement.high),
-        "command": command_of(claim, grid),
+        "command": command_of(claim, results),
         "id": claim.key,
         "section": claim.section,
         "unit": judgement.unit,
         "n": str(judgement.n) if judgement.n else "",
+        "interval": judgement.interval,
+        "judged_on": _judged_on(judgement, results.grid),
         "models": " ".join(judgement.models),
         "note": judgement.note,
     }
+
+
+def _judged_on(judgement: Judgement, grid: str) -> str:
+    """What a verdict is about and no more: ``tiny (3 models)``; empty where nothing was judged."""
+    return f"{grid} ({number(len(judgement.models), 'model')})" if judgement.models else ""
 
 
 def _number(value: float | None) -> str:

@@ -7,7 +7,9 @@ from typing import Literal
 import numpy as np
 
 from sparsitysolver.registry import tasks_table
-from sparsitysolver.reporting.claims_pairs import Comparison, judge, models_of, summary
+from sparsitysolver.reporting.claims_columns import Place, compare_column, entry_of, name_of
+from sparsitysolver.reporting.claims_equals import with_equals
+from sparsitysolver.reporting.claims_pairs import judge, models_of, summary
 from sparsitysolver.reporting.claims_results import Results
 from sparsitysolver.reporting.claims_rules import (
     Finding,
@@ -18,15 +20,10 @@ from sparsitysolver.reporting.claims_rules import (
     over_columns,
 )
 from sparsitysolver.reporting.definition import TASKS, ZERO_SHOT, Column, Row, load_definition
-from sparsitysolver.reporting.entries import Entry
-from sparsitysolver.reporting.metrics import AVERAGE, is_zero_shot, lower_is_better
-from sparsitysolver.reporting.paired import compare_pair, paired_strata
-from sparsitysolver.reporting.samples import Samples
+from sparsitysolver.reporting.metrics import AVERAGE, is_zero_shot
 from sparsitysolver.reporting.tables import DENSE, MeasuredTable, measured_entries, tasks_of
 
 EACH_TASK = "tasks"  # every task column of a table over tasks, without the average
-
-Place = tuple[MeasuredTable, Column]  # a column of one model's measured table
 
 
 def better(
@@ -42,7 +39,7 @@ def better(
     """A method is better than each of some others, in the columns of a table.
 
     A model is judged where all of the methods were run in all of these columns; where a method does not support a
-    column, it is left out there.
+    column, it is left out there. Rows that removed different amounts are not compared (see :mod:`claims_columns`).
 
     The effect is by how many percent the others' perplexity lies above the better one's, or by how many points its
     accuracy is higher; over several columns the mean (of log perplexities), with an interval of its own, or the best of
@@ -59,8 +56,7 @@ def better(
         quantifier: in how many columns it must hold.
     """
     places, left_out = _places(results, table, [better, *worse], sparsities, column)
-    compared = [_compare(place, better, other, results.samples) for place in places for other in worse]
-    return judge([*left_out, *compared], quantifier)
+    return judge([compare_column(results, place, better, worse) for place in places], quantifier, left_out)
 
 
 def best_of(
@@ -76,10 +72,15 @@ def best_of(
 
     Arguments, effect and what is left out as in :func:`better`.
     """
-    rivals = [row.method for row in load_definition(table).measured_rows if row.method not in (DENSE, method)]
+    rivals = rivals_of(table, method)
     places, left_out = _places(results, table, [method, *rivals], sparsities, column)
-    compared = [_against_best(place, method, rivals, results.samples) for place in places]
-    return judge([*left_out, *compared], quantifier)
+    compared = [compare_column(results, place, method, rivals, best_only=True) for place in places]
+    return judge(compared, quantifier, left_out)
+
+
+def rivals_of(table: str, method: str) -> list[str]:
+    """The pruned rows that the paper has in a table beside a method."""
+    return [row.method for row in load_definition(table).measured_rows if row.method not in (DENSE, method)]
 
 
 def fewer_parameters(
@@ -87,17 +88,18 @@ def fewer_parameters(
 ) -> Judgement:
     """A method leaves fewer parameters than another; the effect is by how many percent fewer.
 
-    Parameters are counted, so there is no interval. Arguments as in :func:`better`.
+    Parameters are counted, so there is no interval. What was removed may differ: this is what the claim is about.
+    Arguments as in :func:`better`.
     """
     findings = []
     places, left_out = _places(results, table, [method, than], sparsities, EACH_TASK)
     for place in places:
-        lacking = _lacking(place, [method, than])
-        if lacking:
-            left_out.append(lacking)
-            continue
-        own, other = (_entry(place, key).parameters for key in (method, than))
-        findings.append(Finding(_name(place), place[1].model, 100 * (1 - own / other)))
+        own, other = (entry_of(place, key) for key in (method, than))
+        reasons = [f"{key}: {entry.reason}" for key, entry in ((method, own), (than, other)) if entry.value is None]
+        if reasons:
+            left_out.append(f"{name_of(place)}: {'; '.join(reasons)}")
+        else:
+            findings.append(Finding(name_of(place), place[1].model, 100 * (1 - own.parameters / other.parameters)))
     if not findings:
         return not_run(summary(left_out) or "no cells")
     effect = float(np.mean([finding.effect for finding in findings]))
@@ -129,6 +131,8 @@ def tables_of_models(
 ) -> Iterator[MeasuredTable]:
     """The rows of some methods (under their keys) in a table's columns, model by model, as far as cells are there.
 
+    Rows that bring a method to the sparsity asked for come with it.
+
     Models without any cell of these are passed over.
     """
     if results.cells is None:
@@ -146,7 +150,7 @@ def tables_of_models(
     measured = set(held["model"])
     for model in [model for model in results.models if model in measured]:
         columns = tuple(definition.columns([model], tasks_of(definition, held, [model])))
-        rows = [Row(key, key) for key in dict.fromkeys(methods)]
+        rows = [Row(key, key) for key in with_equals(methods)]
         entries, _ = measured_entries(cells, rows, columns, definition.split)
         if entries:
             yield MeasuredTable(definition, columns, entries)
@@ -163,10 +167,10 @@ def _places(
     for measured in tables_of_models(results, table, methods, sparsities):
         of_tasks = measured.definition.layout == TASKS
         places = [(measured, found) for found in measured.columns if not of_tasks or _is_column(found, column)]
-        absent = [(place, key) for place in places for key in methods if _entry(place, key) is None]
+        absent = [(place, key) for place in places for key in methods if entry_of(place, key) is None]
         if absent:
             place, key = absent[0]
-            left_out.append(f"{_name(place)}: {key} was not run")
+            left_out.append(f"{name_of(place)}: {key} was not run")
         else:
             complete += places
     return complete, left_out
@@ -177,48 +181,3 @@ def _is_column(found: Column, asked: str) -> bool:
     if asked in (AVERAGE, EACH_TASK) or found.task == AVERAGE:
         return (found.task == AVERAGE) == (asked == AVERAGE)
     return tasks_table()[found.task].harness_task == tasks_table()[asked].harness_task
-
-
-def _name(place: Place) -> str:
-    """What a column is called; columns of tasks do not name their model."""
-    table, column = place
-    return f"{column.model} {column.name}" if table.definition.layout == TASKS else column.name
-
-
-def _entry(place: Place, method: str) -> Entry | None:
-    table, column = place
-    return table.entries.get((method, column.name))
-
-
-def _lacking(place: Place, methods: Sequence[str]) -> str:
-    """Which of some methods does not support a column, and why; empty where all do."""
-    reasons = [(method, entry.reason) for method in methods if (entry := _entry(place, method)).value is None]
-    return "; ".join(f"{_name(place)}: {method}: {reason}" for method, reason in reasons)
-
-
-def _compare(place: Place, better: str, worse: str, samples: Samples) -> Comparison | str:
-    """The finding that one method is better than another in one column; or why there is none."""
-    lacking = _lacking(place, [better, worse])
-    if lacking:
-        return lacking
-    table, column = place
-    smaller = lower_is_better(column.metric)
-    first, second = (Row(key, key) for key in ((worse, better) if smaller else (better, worse)))
-    pair = compare_pair(table, column, first, second, samples)
-    if pair.difference is None:
-        one, other = (table.entries[row.name, column.name].value for row in (first, second))
-        effect = 100 * (one / other - 1) if smaller else one - other
-        return Comparison(Finding(_name(place), column.model, effect), column.metric, None)
-    finding = Finding(_name(place), column.model, pair.difference, pair.low, pair.high, pair.n)
-    tasks = [column.task] if column.task != AVERAGE else table.tasks
-    strata = dict(zip(tasks, paired_strata(table, column, first, second, samples), strict=True))
-    return Comparison(finding, column.metric, strata)
-
-
-def _against_best(place: Place, method: str, rivals: Sequence[str], samples: Samples) -> Comparison | str:
-    """The finding that a method is better than the best of its rivals in one column; or why there is none."""
-    values = {key: entry.value for key in rivals if (entry := _entry(place, key)).value is not None}
-    if not values:
-        return f"{_name(place)}: no other row has a number"
-    best = min if lower_is_better(place[1].metric) else max
-    return _compare(place, method, best(values, key=values.get), samples)

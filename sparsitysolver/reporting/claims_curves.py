@@ -34,7 +34,7 @@ def curve_better(
     The effect is the difference of rewards in percent of the larger one.
     """
     value = {"best": lambda run: run["reward"].max(), "late": lambda run: _late(run)["reward"].mean()}[measure]
-    return _paired(results, method, than, sparsity, lambda one, other: _percent(value(one), value(other)), "% reward")
+    return _paired(results, method, than, sparsity, lambda one, other: percent(value(one), value(other)), "% reward")
 
 
 def converges(
@@ -54,69 +54,44 @@ def converges(
     """
     found = runs(results, method, sparsity)
     effects = {run: 100 * (share - _settled(curve, within) / len(curve)) for run, curve in found.items()}
-    return over_runs(effects, "% of the run before the limit") if effects else _no_search(method)
+    return over_runs(effects, "% of the run before the limit") if effects else no_search(method)
 
 
 def episodes_to(
     results: Results,
     *,
     method: str,
-    level: Literal["own", "uniform"],
     by: int,
-    of: int = 0,
+    of: int,
     within: float = 0.05,
     sparsity: float | None = None,
 ) -> Judgement:
-    """A level is reached by an episode; the effect is how many episodes before it.
+    """A search has converged, as in :func:`converges`, by an episode; the effect is how many episodes before it.
 
     Args:
         results: of the models to judge.
         method: whose searches.
-        level: ``own``: converged as in :func:`converges`; ``uniform``: better than uniform pruning on the same windows.
         by: the number of episodes claimed.
         of: episodes that a run needs to be comparable.
-        within: of level ``own``.
+        within: as in :func:`converges`.
         sparsity: as in :func:`converges`.
     """
-    found = runs(results, method, sparsity)
-    if level == "uniform":
-        found = {run: curve for run, curve in found.items() if curve["uniform_reward"].notna().all()}
-    what = method if level == "own" else f"{method} with the reward of uniform pruning"
-    long, judgement = _long_enough(found, what, of)
+    long, judgement = _long_enough(runs(results, method, sparsity), method, of)
     if judgement:
         return judgement
-    needed = {
-        run: _settled(curve, within) if level == "own" else _first_above_uniform(curve) for run, curve in long.items()
-    }
+    needed = {run: _settled(curve, within) for run, curve in long.items()}
     return over_runs({run: float(by - episodes) for run, episodes in needed.items()}, "episodes before the limit")
 
 
-def faster(
-    results: Results,
-    *,
-    method: str,
-    than: str,
-    level: Literal["common", "uniform"] = "common",
-    sparsity: float | None = None,
-) -> Judgement:
+def faster(results: Results, *, method: str, than: str, sparsity: float | None = None) -> Judgement:
     """A search needs fewer episodes than another; the effect is how many fewer, in percent of the larger number.
 
-    Args:
-        results: of the models to judge.
-        method: whose searches are claimed to be faster.
-        than: whose searches are slower.
-        level: what both are to reach: ``common``: the lower of their two best rewards; ``uniform``: more than uniform
-            pruning earns on each one's own windows and sparsity.
-        sparsity: as in :func:`converges`.
+    Both are to reach the lower of their two best rewards.
     """
 
-    def fewer(one: pd.DataFrame, other: pd.DataFrame) -> float | None:
-        if level == "uniform":
-            if one["uniform_reward"].isna().any() or other["uniform_reward"].isna().any():
-                return None
-            return _percent(_first_above_uniform(other), _first_above_uniform(one))
+    def fewer(one: pd.DataFrame, other: pd.DataFrame) -> float:
         common = min(one["reward"].max(), other["reward"].max())
-        return _percent(_first(other["reward"] >= common), _first(one["reward"] >= common))
+        return percent(_first(other["reward"] >= common), _first(one["reward"] >= common))
 
     return _paired(results, method, than, sparsity, fewer, "% fewer episodes")
 
@@ -133,7 +108,7 @@ def oscillates(results: Results, *, method: str, than: str, sparsity: float | No
         logarithms = [np.log(part[np.isfinite(part)]) for part in parts]
         if not all(map(len, logarithms)):
             return None
-        return _percent(*(values.std(ddof=0) for values in logarithms))
+        return percent(*(values.std(ddof=0) for values in logarithms))
 
     return _paired(results, method, than, sparsity, swings, "% swing")
 
@@ -172,26 +147,24 @@ def overlap(results: Results, *, method: str, at: list[int], of: int, sparsity: 
         kept = np.array([json.loads(text) for text in run["kept"]], dtype=float)
         early, late, last = kept[[round(episode / (of - 1) * (len(run) - 1)) for episode in at]]
         most = np.maximum(kept.max(axis=0), 1)
-        return _percent((np.abs(early - late) / most).mean(), (np.abs(late - last) / most).mean())
+        return percent((np.abs(early - late) / most).mean(), (np.abs(late - last) / most).mean())
 
     effects = {run: closer(curve) for run, curve in runs(results, method, sparsity).items()}
-    return over_runs(effects, "% closer") if effects else _no_search(method)
+    return over_runs(effects, "% closer") if effects else no_search(method)
 
 
-def searches_in_range(
+def rewards_in_range(
     results: Results,
     *,
-    quantity: Literal["final_reward", "search_seconds"],
     method: str,
     low: float | None = None,
     high: float | None = None,
     sparsity: float | None = None,
 ) -> Judgement:
-    """The smoothed reward at the end, or the seconds of all episodes, lie in an allowed range, its ends included."""
-    of_run = {"final_reward": lambda run: smoothed(run).iloc[-1], "search_seconds": lambda run: run["seconds"].sum()}
+    """The smoothed reward at the end lies in an allowed range, its ends included."""
     found = runs(results, method, sparsity)
-    values = [(model, float(of_run[quantity](curve))) for (model, _), curve in found.items()]
-    return numbers_within(values, low, high, quantity.replace("_", " ")) if values else _no_search(method)
+    values = [(model, float(smoothed(curve).iloc[-1])) for (model, _), curve in found.items()]
+    return numbers_within(values, low, high, "final reward") if values else no_search(method)
 
 
 def runs(results: Results, method: str, sparsity: float | None = None) -> dict[Run, pd.DataFrame]:
@@ -231,10 +204,6 @@ def _settled(run: pd.DataFrame, within: float) -> int:
     return int((curve >= curve.max() - within * gain).idxmax()) + 1
 
 
-def _first_above_uniform(run: pd.DataFrame) -> int:
-    return _first(run["reward"] > run["uniform_reward"])
-
-
 def _first(reached: pd.Series) -> int:
     """Episodes until a condition is first met; one more than there are where it never is."""
     return int(np.argmax(reached)) + 1 if reached.any() else len(reached) + 1
@@ -248,7 +217,7 @@ def _late(run: pd.DataFrame) -> pd.DataFrame:
     return run.iloc[int(LATE * len(run)) :]
 
 
-def _percent(one: float, other: float) -> float:
+def percent(one: float, other: float) -> float:
     """How far one number lies above another, in percent of the larger: within -100 and 100 for positive numbers."""
     larger = max(abs(one), abs(other))
     return 100 * float(one - other) / float(larger) if larger else 0.0
@@ -266,10 +235,11 @@ def _paired(
     own, others = runs(results, method, sparsity), runs(results, than, sparsity)
     effects = {run: effect(own[run], others[run]) for run in own if run in others}
     known = {run: value for run, value in effects.items() if value is not None}
-    return over_runs(known, unit) if known else _no_search(f"{method} beside one of {than}")
+    return over_runs(known, unit) if known else no_search(f"{method} beside one of {than}")
 
 
-def _no_search(what: str) -> Judgement:
+def no_search(what: str) -> Judgement:
+    """Nothing to judge by: no search of a method, or of several together."""
     return not_run(f"no search of {what}")
 
 
@@ -279,6 +249,6 @@ def _long_enough(
     """The runs of at least so many episodes, and where there are none the judgement that follows from that."""
     long = {run: curve for run, curve in found.items() if len(curve) >= of}
     if not found:
-        return {}, _no_search(what)
+        return {}, no_search(what)
     longest = max(map(len, found.values()))
     return long, None if long else not_comparable(f"runs of up to {longest} episodes; the claim is about {of}")

@@ -12,6 +12,7 @@ import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.plans.needs import figures, studies
 from sparsitysolver.registry import methods_table, models_table, tasks_table
 from sparsitysolver.reporting.claims_cells import EACH_TASK, best_of, better, cells_in_range, fewer_parameters
 from sparsitysolver.reporting.claims_curves import (
@@ -21,10 +22,11 @@ from sparsitysolver.reporting.claims_curves import (
     faster,
     oscillates,
     overlap,
+    rewards_in_range,
     rises,
-    searches_in_range,
 )
 from sparsitysolver.reporting.claims_measurements import faster_inference, monotone, reconstruction_in_range
+from sparsitysolver.reporting.claims_reuse import gpu_hours_to_best_of, reaches_best_of, sooner_at_best_of
 from sparsitysolver.reporting.claims_rules import Judgement
 from sparsitysolver.reporting.claims_strategies import more_in_middle, more_varied
 from sparsitysolver.reporting.definition import DASH, TASKS, Definition, Row, load_definition
@@ -36,18 +38,18 @@ BOLD = "bold-"  # begins the ids of claims made from bold cells
 PAPER_MODELS = "paper"  # in place of a list: the models of the paper
 _OF_RUNS = (
     *(curve_better, converges, episodes_to, faster, oscillates, rises, overlap),
-    *(more_in_middle, more_varied),
+    *(more_in_middle, more_varied, reaches_best_of, sooner_at_best_of),
 )
 _OTHERS = (
     *(better, best_of, fewer_parameters, cells_in_range),
-    *(searches_in_range, faster_inference, monotone, reconstruction_in_range),
+    *(rewards_in_range, gpu_hours_to_best_of, faster_inference, monotone, reconstruction_in_range),
 )
 PREDICATES: dict[str, Callable[..., Judgement]] = {p.__name__: p for p in (*_OF_RUNS, *_OTHERS)}
 NEGATABLE = tuple(p.__name__ for p in _OF_RUNS)  # one mean decides, so that its opposite is a claim of the same kind
 _FIELDS = ("id", "claim", "section", "source", "test")
 _OPTIONAL = ("needs", "models", "families", "negated")
 _BOLD = ("table", "section")
-_TARGET = re.compile(r"(table|figure)\d+")
+_TARGET = re.compile(r"(table|figure|study)\d+")
 _METHODS = ("method", "than", "better", "worse")  # parameters that name methods
 
 
@@ -60,7 +62,7 @@ class Claim:
         sentence: a paraphrase.
         section: number and title of the section that makes it.
         source: where in the paper it stands.
-        needs: the table or figure whose making measures what it is about.
+        needs: the table, figure or study whose making measures what it is about.
         kind: name of its predicate.
         arguments: of the predicate.
         models: where it is about certain models: these.
@@ -78,6 +80,10 @@ class Claim:
     models: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
     negated: bool = False
+
+    def concerns(self, model: str, family: str | None) -> bool:
+        """Whether it is about a model of a family; a claim that names neither is about all."""
+        return (not self.models or model in self.models) and (not self.families or family in self.families)
 
 
 def load_claims(path: Path = CLAIMS) -> list[Claim]:
@@ -199,10 +205,12 @@ def _fits(value: Any, hint: Any) -> bool:
 def _needs(target: str | None, where: str) -> str:
     if not target or not _TARGET.fullmatch(target):
         raise SparsitySolverError(
-            f"{where}: needs is {target!r}; name the table or figure that measures it, such as table2 or figure6."
+            f"{where}: needs is {target!r}; name the table, figure or study that measures it, such as table2, figure6 "
+            "or study1."
         )
-    if target.startswith("table") and target not in tables():
-        raise unknown_name(f"table (in {where})", target, tables())
+    kind, known = target.rstrip("0123456789"), {"table": tables(), "figure": figures(), "study": studies()}
+    if target not in known[kind]:
+        raise unknown_name(f"{kind} (in {where})", target, known[kind])
     return target
 
 

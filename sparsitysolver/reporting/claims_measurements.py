@@ -1,11 +1,14 @@
 """Claims about measurements: the speed of pruned models, and the reconstruction study."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.claims_equals import equal_rows
 from sparsitysolver.reporting.claims_results import Results, of_sparsity
 from sparsitysolver.reporting.claims_rules import (
     ClaimVerdict,
@@ -13,10 +16,12 @@ from sparsitysolver.reporting.claims_rules import (
     Judgement,
     all_of,
     mean_interval,
+    not_comparable,
     not_run,
     numbers_within,
     over_columns,
 )
+from sparsitysolver.reporting.comparability import Removed, unequal
 from sparsitysolver.reporting.tables import DENSE
 
 _SETTING = ("model", "seed", "batch", "prompt_tokens", "new_tokens", "threads", "device", "dtype")
@@ -28,15 +33,61 @@ def faster_inference(
     """A pruned model is faster than another, by their speedups over the dense model; the effect is by how many percent.
 
     Each setting (model, batch, lengths, device) is a column. Against another pruned model the interval takes the far
-    ends of both intervals, since the two were not measured against each other: it errs on the wide side.
+    ends of both intervals, since the two were not measured against each other: it errs on the wide side. Pruned models
+    of unequal size are not compared; a row that brings the other one to the size asked for is compared too.
     """
-    own, others = (_speedups(results, key, phase, sparsity) for key in (method, than))
+    own = _timed(results, method, phase, sparsity)
     if than == DENSE:
-        others = dict.fromkeys(own, (1.0, 1.0, 1.0))
+        pairs = [(setting, speed, _Timed(*(1.0,) * 3)) for setting, speed in own.items()]
+        return _faster(pairs, "", method, than)
+    rows = {key: _timed(results, key, phase, sparsity) for key in (than, *equal_rows(than))}
+    pairs, refused, stood_in = [], [], []
+    for setting in [setting for setting in own if setting in rows[than]]:
+        measured = {key: others[setting] for key, others in rows.items() if setting in others}
+        allowed = [key for key, other in measured.items() if not _unequal(other, own[setting])]
+        pairs += [(setting, own[setting], measured[key]) for key in allowed]
+        stood_in += [key for key in allowed if key != than]
+        if than not in allowed:
+            refused.append(f"{setting[0]}: {than} and {method}: {_unequal(measured[than], own[setting])}")
+    notes = [f"judged on {', '.join(dict.fromkeys(stood_in))} too"] if stood_in else []
+    notes += [f"not compared: {'; '.join(dict.fromkeys(refused))}"] if refused else []
+    if refused and not pairs:
+        models = tuple(dict.fromkeys(setting[0] for setting in own))
+        return Judgement(ClaimVerdict.UNEQUAL, models=models, note="; ".join(notes))
+    return _faster(pairs, "; ".join(notes), method, than)
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Speedup over the dense model with its interval (NaN where not measured), and the parameters of the model."""
+
+    speed: float
+    low: float
+    high: float
+    parameters: float | None = None
+
+
+def _timed(results: Results, method: str, phase: str, sparsity: float) -> dict[tuple, _Timed]:
+    """What was measured of a method, by setting."""
+    if results.inference is None:
+        return {}
+    rows = of_sparsity(results.inference, sparsity)
+    rows = rows[rows["method"] == method]
+    columns = [f"{phase}_speedup", f"{phase}_speedup_low", f"{phase}_speedup_high", "parameters"]
+    settings = rows[list(_SETTING)].itertuples(index=False, name=None)
+    return dict(zip(settings, (_Timed(*row) for row in rows[columns].itertuples(index=False, name=None)), strict=True))
+
+
+def _unequal(other: _Timed, own: _Timed) -> str:
+    sizes = (None if one.parameters is None or np.isnan(one.parameters) else one.parameters for one in (other, own))
+    return unequal(*(Removed(None, size) for size in sizes))
+
+
+def _faster(pairs: Sequence[tuple[tuple, _Timed, _Timed]], note: str, method: str, than: str) -> Judgement:
+    """The verdict over all pairs of a setting."""
     findings = []
-    for setting in [setting for setting in own if setting in others]:
-        (speed, low, high), (other, other_low, other_high) = own[setting], others[setting]
-        ratios = (speed / other, low / other_high, high / other_low)
+    for setting, own, other in pairs:
+        ratios = (own.speed / other.speed, own.low / other.high, own.high / other.low)
         effect, least, most = (None if np.isnan(ratio) else 100 * (ratio - 1) for ratio in ratios)
         findings.append(Finding(str(setting), setting[0], effect, least, most))
     if not findings:
@@ -44,18 +95,10 @@ def faster_inference(
     low, high = (findings[0].low, findings[0].high) if len(findings) == 1 else (None, None)
     effect = float(np.mean([finding.effect for finding in findings]))
     models = tuple(dict.fromkeys(finding.model for finding in findings))
-    return Judgement(over_columns(findings, "all"), effect, low, high, "% faster", len(findings), models)
-
-
-def _speedups(results: Results, method: str, phase: str, sparsity: float) -> dict[tuple, tuple[float, float, float]]:
-    """Speedup over the dense model with its interval (NaN where not measured), by setting."""
-    if results.inference is None:
-        return {}
-    rows = of_sparsity(results.inference, sparsity)
-    rows = rows[rows["method"] == method]
-    columns = [f"{phase}_speedup", f"{phase}_speedup_low", f"{phase}_speedup_high"]
-    settings = rows[list(_SETTING)].itertuples(index=False, name=None)
-    return dict(zip(settings, rows[columns].itertuples(index=False, name=None), strict=True))
+    interval = "rounds of one measurement" if low is not None else ""
+    return Judgement(
+        over_columns(findings, "all"), effect, low, high, "% faster", len(findings), models, note, interval
+    )
 
 
 def monotone(
@@ -89,7 +132,10 @@ def monotone(
         effects.append(100 * float(values[-1] - values[0]) / abs(values[0]))
     models = tuple(dict.fromkeys(model for model, *_ in found))
     low, high = mean_interval(effects)
-    return Judgement(all_of(verdicts), float(np.mean(effects)), low, high, f"% of {y}", len(effects), models)
+    interval = f"{len(effects)} series" if low is not None else ""
+    return Judgement(
+        all_of(verdicts), float(np.mean(effects)), low, high, f"% of {y}", len(effects), models, interval=interval
+    )
 
 
 def _of_series(rising: np.ndarray) -> ClaimVerdict:
@@ -118,17 +164,33 @@ def _series(results: Results, x: str, modules: str | None) -> dict[tuple, pd.Dat
 def reconstruction_in_range(
     results: Results,
     *,
-    quantity: Literal["ppl", "seconds_per_module"],
+    quantity: Literal["seconds", "gpu_hours"],
     modules: str,
     samples: int,
     sparsity: float,
     low: float | None = None,
     high: float | None = None,
 ) -> Judgement:
-    """A quantity of the reconstruction study lies in an allowed range, its ends included; the effect is its mean."""
+    """The time of reconstructing one module on GPUs lies in an allowed range, its ends included.
+
+    Args:
+        results: of the models to judge; those measured without a GPU are left out.
+        quantity: ``seconds``, or ``gpu_hours``: seconds times the number of GPUs.
+        modules: of these (``mha``, ``ffn``).
+        samples: number of reconstruction windows.
+        sparsity: target sparsity.
+        low: the least allowed, in the unit of the quantity.
+        high: the most allowed.
+    """
     if results.reconstruction is None:
         return not_run("no reconstruction study")
     rows = of_sparsity(results.reconstruction, sparsity)
     rows = rows[(rows["modules"] == modules) & (rows["samples"] == samples)]
-    values = list(zip(rows["model"], map(float, rows[quantity]), strict=True))
-    return numbers_within(values, low, high, quantity) if values else not_run("no such row in the reconstruction study")
+    if rows.empty:
+        return not_run("no such row in the reconstruction study")
+    rows = rows[rows["gpus"] > 0]
+    if rows.empty:
+        return not_comparable("reconstructed without a GPU, or their number was not recorded")
+    times = rows["seconds_per_module"] * (rows["gpus"] / 3600 if quantity == "gpu_hours" else 1)
+    values = list(zip(rows["model"], map(float, times), strict=True))
+    return numbers_within(values, low, high, quantity.replace("gpu", "GPU").replace("_", " "))

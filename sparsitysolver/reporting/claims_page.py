@@ -1,7 +1,7 @@
 """The claims of the paper as a section of a page, from ``claims.csv`` alone."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -10,24 +10,28 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims import COLUMNS
 from sparsitysolver.reporting.claims_definition import BOLD
 from sparsitysolver.reporting.claims_rules import ClaimVerdict
+from sparsitysolver.reporting.definition import DASH
+from sparsitysolver.reporting.intervals import CONFIDENCE
 from sparsitysolver.reporting.markdown import markdown
-from sparsitysolver.reporting.paired import CONFIDENCE
 
 _JUDGED = (ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE)
 _INTRODUCTION = """\
-Every testable sentence of the paper, judged on the results of grid **{grid}**; on models that the paper lacks, by
-analogy. A positive effect speaks for the claim; where only a range is allowed, the effect is the quantity itself.
-Intervals ({confidence:.0%}) are bootstrapped over paired windows or items, or Student's over runs. A claim over several
-columns (models, sparsities, tasks) holds where every column's interval lies above zero, and fails where any lies below;
-one about runs goes by the interval of their mean. Without an interval the sign decides. Commands that measure each
-claim anew, and what was left out, stand in `{file}`.
+Every testable sentence of the paper, judged on the results of grid **{grid}** and on nothing else; on models that the
+paper lacks, by analogy. A verdict is about the models beside it. A positive effect speaks for the claim; where only a
+range is allowed, the effect is the quantity itself. Intervals ({confidence:.0%}) are Student's: over paired windows or
+items, and over seeds where all rows have the same several (`not seeds`: another calibration draw or search may lie
+outside), or over runs. A claim over several columns (models, sparsities, tasks) holds where every column's interval
+lies above zero, and fails where any lies below; one about runs goes by the interval of their mean. Without an interval
+the sign decides. Models that removed different amounts are not compared. Commands that measure each claim anew stand
+in `{file}`.
 """
 
 
 def claims_section(path: Path) -> str:
     """The verdicts of a ``claims.csv`` as markdown: counts, then the paper's sections, each with counts of its own.
 
-    Claims without a verdict on this grid are listed by their ids beneath each table.
+    Beneath each table stand the notes of its claims, those that compare what is unequal with the figures of both, and
+    the ids of those without a verdict on this grid.
 
     Raises:
         SparsitySolverError: no such file, or not a table of claims.
@@ -39,6 +43,7 @@ def claims_section(path: Path) -> str:
     for section, of_section in claims.groupby("section", sort=False):
         number = f"{len(of_section)} claim{'s' if len(of_section) > 1 else ''}"
         parts += [f"### {section}\n", f"{number}: {_counts(of_section)}.\n", _judged(of_section)]
+        parts += [_notes(of_section, _JUDGED), _notes(of_section, (ClaimVerdict.UNEQUAL,), "unequal sparsity; ")]
         for verdict in (ClaimVerdict.NOT_COMPARABLE, ClaimVerdict.NOT_RUN):
             keys = of_section.loc[of_section["verdict"] == verdict, "id"]
             parts.append(f"{str(verdict).capitalize()}: {', '.join(_names(keys))}.\n" if len(keys) else "")
@@ -79,13 +84,20 @@ def _judged(claims: pd.DataFrame) -> str:
         {
             "Claim": judged["claim"],
             "Source": judged["source"],
-            "Verdict": judged["verdict"],
+            "Verdict": judged["verdict"] + " on " + judged["judged_on"],
             "Effect": [_effect(row) for row in judged.itertuples()],
             "n": judged["n"],
+            "Interval over": judged["interval"].replace("", DASH),
             "Models": judged["models"],
         }
     )
     return f"{markdown(shown)}\n"
+
+
+def _notes(claims: pd.DataFrame, verdicts: Collection[ClaimVerdict], before: str = "") -> str:
+    """A line for every claim of some verdicts that has a note."""
+    noted = claims[claims["verdict"].isin(verdicts) & (claims["note"] != "")]
+    return "".join(f"- {row.id}: {before}{row.note}\n" for row in noted.itertuples())
 
 
 def _effect(row: pd.Series) -> str:

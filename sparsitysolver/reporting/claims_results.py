@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,12 @@ import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.registry import models_table
+from sparsitysolver.registry import method, models_table
 from sparsitysolver.reporting.collect import read_cells_csv
 from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.samples import Samples, read_samples, samples_path
 
+EVALUATED = "wikitext2"  # the paper's text of perplexity, and of all that is tuned on it
 _SEARCH = ("model", "family", "method", "sparsity", "seed", "task")
 
 
@@ -24,7 +26,7 @@ FILES = {
         what="search curves",
         texts=("model", "family", "method", "task", "kept"),
         numbers=("sparsity", "seed", "episode", "reward", "seconds"),
-        optional=("ppl", "uniform_reward"),  # a candidate may break the model; uniform pruning may not be measured
+        optional=("ppl", "dense_ppl", "gpus"),  # a candidate may break the model; other rewards have no perplexity
         row=(*_SEARCH, "episode"),
     ),
     "strategies": Contract(
@@ -40,13 +42,17 @@ FILES = {
             *("sparsity", "seed", "batch", "prompt_tokens", "new_tokens", "threads"),
             *("prefill_speedup", "decode_speedup"),
         ),
-        optional=tuple(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
+        optional=(
+            "parameters",
+            *(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
+        ),
         row=("model", "method", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens"),
     ),
     "reconstruction": Contract(
         what="rows of the reconstruction study",
         texts=("model", "modules"),
         numbers=("sparsity", "samples", "ppl", "seconds_per_module", "seed"),
+        optional=("gpus",),
         row=("model", "sparsity", "modules", "samples", "seed"),
     ),
 }
@@ -60,17 +66,35 @@ class Results:
         grid: its name.
         models: the models of the grid and of its results.
         families: family by model, where known.
+        texts: the text that the grid has in place of another, by that one's name.
     """
 
     grid: str
     models: tuple[str, ...]
     families: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     cells: pd.DataFrame | None = None
     samples: Samples = field(default_factory=dict)
     curves: pd.DataFrame | None = None
     strategies: pd.DataFrame | None = None
     inference: pd.DataFrame | None = None
     reconstruction: pd.DataFrame | None = None
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """Seed index of every cell, by content key."""
+        return {} if self.cells is None else dict(zip(self.cells["cell"], self.cells["seed"].astype(int), strict=True))
+
+    def stand_in(self, name: str) -> str:
+        """Why a method is not on this grid what it is called; empty where it is.
+
+        A row that is told from others by the text it reconstructs on says nothing where the grid has another text in
+        its place. The text that perplexity is measured on is the grid's own everywhere.
+        """
+        source = method(name).reconstruction
+        if source == EVALUATED or source not in self.texts:
+            return ""
+        return f"{name}: on grid {self.grid} text '{self.texts[source]}' stands for '{source}'"
 
     def of_models(self, models: Sequence[str]) -> "Results":
         """These models alone."""
@@ -86,7 +110,8 @@ def read_results(folder: Path, grid: str) -> Results:
         SparsitySolverError: no such grid, models that it lacks, or a broken file: a column is missing, a number is not
             finite, or the cells of a column have different fingerprints; the message names the cell or row.
     """
-    of_grid = _grid_models(grid)
+    settings = grid_settings(grid)
+    of_grid = _grid_models(settings)
     frames = {name: _read(folder / f"{name}.csv", contract) for name, contract in FILES.items()}
     frames["cells"] = _read_cells(folder / "cells.csv")
     samples = samples_path(folder / "cells.csv")
@@ -102,6 +127,7 @@ def read_results(folder: Path, grid: str) -> Results:
         grid=grid,
         models=tuple(dict.fromkeys([*of_grid, *models])),
         families=_families(found),
+        texts=settings.get("texts", {}),
         samples=_read_samples(samples) if samples.is_file() else {},
         **frames,
     )
@@ -111,12 +137,16 @@ def _read(path: Path, contract: Contract) -> pd.DataFrame | None:
     return read_long(path, contract) if path.is_file() else None
 
 
-def _grid_models(grid: str) -> list[str]:
-    """The models that a grid names, those of single tables included; none where an assets folder decides."""
+def grid_settings(grid: str) -> dict[str, Any]:
+    """What ``config/grids/NAME.yaml`` says of a grid."""
     files = {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
     if grid not in files:
         raise unknown_name("grid", grid, files)
-    settings = yaml.safe_load(files[grid].read_text()) or {}
+    return yaml.safe_load(files[grid].read_text()) or {}
+
+
+def _grid_models(settings: Mapping[str, Any]) -> list[str]:
+    """The models that a grid names, those of single tables included; none where an assets folder decides."""
     of_tables = [model for models in settings.get("own_models", {}).values() for model in models]
     return list(dict.fromkeys([*settings["models"], *of_tables])) if settings.get("models") else []
 

@@ -2,9 +2,9 @@
 
 An effect is oriented so that a positive one speaks for the claim. Three rules, by what was observed:
 
-- *columns* (a model, a model at a sparsity, a task): each has an interval bootstrapped over paired windows or items.
-  Unless a claim says ``some`` or ``most``, it holds where every interval lies above zero, fails where any lies below,
-  and is inside the noise otherwise.
+- *columns* (a model, a model at a sparsity, a task): each has an interval over paired windows or items, and seeds where
+  there are several. Unless a claim says ``some`` or ``most``, it holds where every interval lies above zero, fails
+  where any lies below, and is inside the noise otherwise. Models that removed different amounts are not compared.
 - *runs* (searches and strategies, one per model and seed): one Student interval of their mean decides.
 - *numbers* with an allowed range: all must lie within it.
 
@@ -12,7 +12,7 @@ Where there is no interval (no samples, a single run) the sign decides; the row 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -20,7 +20,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from sparsitysolver.reporting.paired import CONFIDENCE
+from sparsitysolver.reporting.comparability import UNEQUAL
+from sparsitysolver.reporting.intervals import CONFIDENCE
 
 Run = tuple[str, int]  # model, seed
 Quantifier = Literal["all", "some", "most"]
@@ -32,6 +33,7 @@ class ClaimVerdict(StrEnum):
     HOLDS = "holds"
     FAILS = "fails"
     NOISE = "inside the noise"
+    UNEQUAL = UNEQUAL  # the models to compare removed different amounts
     NOT_COMPARABLE = "not comparable"  # on this grid
     NOT_RUN = "not run"
 
@@ -67,6 +69,7 @@ class Judgement:
         n: windows, items, runs or numbers that the effect rests on.
         models: the models judged.
         note: what a reader must know besides, such as what was left out.
+        interval: over what the interval was taken; empty where there is none.
     """
 
     verdict: ClaimVerdict
@@ -77,6 +80,7 @@ class Judgement:
     n: int = 0
     models: tuple[str, ...] = ()
     note: str = ""
+    interval: str = ""
 
 
 def not_run(note: str) -> Judgement:
@@ -135,7 +139,20 @@ def over_runs(effects: Mapping[Run, float], unit: str) -> Judgement:
     effect, (low, high) = float(np.mean(values)), mean_interval(values)
     models = tuple(dict.fromkeys(model for model, _ in effects))
     note = "a single run, so no interval: the sign decides" if len(values) == 1 else ""
-    return Judgement(of_interval(effect, low, high), effect, low, high, unit, len(values), models, note)
+    interval = _over_what(effects) if len(values) > 1 else ""
+    return Judgement(of_interval(effect, low, high), effect, low, high, unit, len(values), models, note, interval)
+
+
+def _over_what(runs: Collection[Run]) -> str:
+    """``3 runs: 3 models, one seed each``: what the interval of a mean over runs takes in."""
+    models, seeds = ({run[place] for run in runs} for place in (0, 1))
+    of_seeds = f"seeds {', '.join(map(str, sorted(seeds)))}" if len(seeds) > 1 else "one seed each"
+    return f"{len(runs)} runs: {number(len(models), 'model')}, {of_seeds}"
+
+
+def number(count: int, what: str) -> str:
+    """``1 model``, ``3 models``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:

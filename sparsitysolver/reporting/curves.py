@@ -27,7 +27,8 @@ AXES = (
 )
 EPISODE = ("episode", "ppl", "reward", "kept", "tokens", "seconds")
 REFERENCES = ("dense_ppl", "uniform_ppl", "uniform_reward")
-COLUMNS = (*AXES, *EPISODE, *REFERENCES)
+RUN = ("gpus",)  # how many a search had: its seconds count so many times; 0 on a CPU
+COLUMNS = (*AXES, *EPISODE, *REFERENCES, *RUN)
 _NUMBERS = ("sparsity", "seed", "episode", "reward", "tokens", "seconds")
 CONTRACT = Contract(
     what="search curves",
@@ -68,6 +69,7 @@ def _rows(path: Path) -> list[Json]:
         "dense_ppl": found.get("dense_ppl"),
         "uniform_ppl": uniform.get("ppl"),
         "uniform_reward": uniform.get("reward"),
+        "gpus": strategy.get("run", {}).get("gpus"),
     }
     return [axes | episode for episode in _episodes(path.with_suffix(".curve.csv"))]
 

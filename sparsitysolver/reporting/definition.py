@@ -29,6 +29,7 @@ class Row:
     """A row of a table: its printed name, the method behind it, and descriptive columns where the paper has no row.
 
     A row with a ``quantity`` shows that of the method's search (at a ``sparsity`` of its own, if given) and no metric.
+    A row that is ``equal_of`` another method is that one brought to the sparsity or size asked for.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Row:
     marks: dict[str, str] = field(default_factory=dict)
     quantity: str = ""
     sparsity: float | None = None
+    equal_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,8 @@ def _rows(fields: list[dict[str, Any]]) -> tuple[Row, ...]:
 def _check(definition: Definition, path: Path) -> None:
     for row in definition.all_rows:
         method(row.method)
+        if row.equal_of:
+            method(row.equal_of)
     for row in definition.rows:
         if row.name not in definition.published.index:
             raise unknown_name(f"row of the published table (in {path})", row.name, definition.published.index)

@@ -7,7 +7,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json
 from sparsitysolver.reporting.rows import read_finite, refuse_duplicates, write_rows
 
-COLUMNS = ("model", "sparsity", "modules", "samples", "tokens", "ppl", "seconds_per_module", "seed")
+COLUMNS = ("model", "sparsity", "modules", "samples", "tokens", "ppl", "seconds_per_module", "seed", "gpus")
 _ONE = ("model", "sparsity", "modules", "seed", "samples")  # may be measured once
 
 
@@ -31,6 +31,7 @@ def _rows(record: Json, path: Path) -> list[Json]:
     if [(p["modules"], p["samples"]) for p in points] != [(t["modules"], t["samples"]) for t in times]:
         raise SparsitySolverError(f"{path} is not a whole study: its times are those of other points; make it again.")
     shared = {"model": record["model"]["name"], "sparsity": record["sparsity"], "seed": record["seed"]}
+    shared["gpus"] = record["run"].get("gpus")  # how many it had, 0 on a CPU; older records do not say
     none = {"samples": 0, "tokens": 0, "ppl": record["sliced"]["value"], "seconds_per_module": 0.0}
     rows = [shared | none | {"modules": modules} for modules in sorted({point["modules"] for point in points})]
     for point, time in zip(points, times, strict=True):

@@ -15,14 +15,24 @@ _SPEEDUP = [f"{phase}_speedup{end}" for phase in ("prefill", "decode") for end i
 COLUMNS = {
     "curves": (
         *("key", *_SEARCH, "warm_start", "episode", "ppl", "reward", "kept", "tokens", "seconds"),
-        *("dense_ppl", "uniform_ppl", "uniform_reward"),
+        *("dense_ppl", "uniform_ppl", "uniform_reward", "gpus"),
     ),
     "strategies": (*_SEARCH, "achieved_sparsity", "unit", "name", "kind", "layer", "size", "kept", "ratio", "key"),
     "inference": (
         *("model", "method", "label", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens", "rounds", "threads"),
         *("device", "dtype", "parameters", "weight_bytes", *_SPEED, "peak_memory_bytes", *_SPEEDUP),
     ),
-    "reconstruction": ("model", "sparsity", "modules", "samples", "tokens", "ppl", "seconds_per_module", "seed"),
+    "reconstruction": (
+        "model",
+        "sparsity",
+        "modules",
+        "samples",
+        "tokens",
+        "ppl",
+        "seconds_per_module",
+        "seed",
+        "gpus",
+    ),
 }
 
 
@@ -37,13 +47,12 @@ def curve(
     model: str = "opt-tiny",
     seed: int = 0,
     sparsity: float = 0.2,
-    uniform_reward: float | str = "",
     kept: Sequence[Sequence[int]] | None = None,
     **fields: object,
 ) -> pd.DataFrame:
     """A search with these rewards, episode by episode; a reward of 0 is a broken candidate's."""
     shared = {"model": model, "family": "opt", "method": method, "seed": seed, "sparsity": sparsity}
-    shared |= {"key": f"{model}-{method}-{sparsity}-{seed}", "uniform_reward": uniform_reward, "seconds": 0.5} | fields
+    shared |= {"key": f"{model}-{method}-{sparsity}-{seed}", "seconds": 0.5, "dense_ppl": 2.0} | fields
     return _frame(
         "curves",
         [

@@ -64,7 +64,7 @@ def test_interval_is_that_of_the_table_of_pairs(collected):
 
 
 def test_claims_and_pairs_agree_on_a_whole_table(collected):
-    """The same seed of the bootstrap: what `table2.pairs.csv` calls better, the claim does too, digit by digit."""
+    """What `table2.pairs.csv` calls better, the claim does too; its ends are equal but for the resampling there."""
     names = ["dense", SLICEGPT, FLAP, SVD, "sparsitysolver", OURS]
     others = ["slicegpt_matched", "svd_llm_update", "uniform", "uniform_recon"]
     cells = [text_cell(method, losses(0.05 * n, 0.02, seed=n + 2)) for n, method in enumerate(names)]
@@ -74,7 +74,8 @@ def test_claims_and_pairs_agree_on_a_whole_table(collected):
     pairs = compare_rows(build_table("table2", results.cells, ["opt-tiny"]), results.samples)
     (pair,) = [pair for pair in pairs if (pair.first.method, pair.second.method) == (FLAP, OURS)]
     found = better(results, table="table2", better=OURS, worse=[FLAP])
-    assert (found.effect, found.low, found.high) == (pair.difference, pair.low, pair.high)
+    assert found.effect == pair.difference
+    assert (found.low, found.high) == pytest.approx((pair.low, pair.high), abs=0.03)
     assert found.verdict is FAILS
 
 
@@ -195,7 +196,8 @@ RIGHT = {"mini_boolq": [19, 10, 10, 16], "mini_piqa": [19, 16, 10, 10], "mini_ar
 @pytest.fixture
 def tasks(results):
     """Table 3 on a model: dense, SliceGPT, FLAP, then ours, of 40 items in each of three tasks."""
-    return results(make_task_grid("table3", {task: [2 * n for n in right] for task, right in RIGHT.items()}, items=40))
+    cells = make_task_grid("table3", {task: [2 * n for n in right] for task, right in RIGHT.items()}, items=40)
+    return results([cell for cell in cells if cell["method"] != "slicegpt_matched"], "local")
 
 
 def test_average_over_tasks_is_stratified(tasks):

@@ -50,7 +50,7 @@ def test_bold_cells_are_the_best_published_rows(claims):
         ),
         ({"test": "better"}, r"claim 'a': test is 'better'; a predicate \(kind\) with its parameters"),
         ({"section": "4.7"}, r"unknown section .* '4.7'; did you mean 4.1"),
-        ({"needs": "figure"}, r"claim 'a': needs is 'figure'; name the table or figure"),
+        ({"needs": "figure"}, r"claim 'a': needs is 'figure'; name the table, figure or study"),
         ({"needs": "table9"}, r"unknown table .* 'table9'"),
         ({"models": ["opt-125"]}, r"unknown model .* 'opt-125'; did you mean opt-125m"),
         ({"families": ["optt"]}, r"unknown family .* 'optt'; did you mean opt"),

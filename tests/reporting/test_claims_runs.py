@@ -12,8 +12,8 @@ from sparsitysolver.reporting.claims_curves import (
     faster,
     oscillates,
     overlap,
+    rewards_in_range,
     rises,
-    searches_in_range,
 )
 from sparsitysolver.reporting.claims_rules import ClaimVerdict, mean_interval, negated, over_runs
 
@@ -91,26 +91,12 @@ def test_a_reward_that_does_not_rise_does_not_converge(results):
 
 def test_episodes_to_its_own_level_need_a_run_of_that_length(results):
     built = results(curves=[curve("ppo", climb(0.2, 1.0, 150, 300)), curve("amc", climb(0.2, 1.0, 280, 300))])
-    asked = {"level": "own", "by": 200, "of": 300}
+    asked = {"by": 200, "of": 300}
     assert episodes_to(built, method="ppo", **asked).verdict is HOLDS
     assert episodes_to(built, method="amc", **asked).verdict is FAILS
-    short = episodes_to(built, method="ppo", level="own", by=2000, of=3000)
+    short = episodes_to(built, method="ppo", by=2000, of=3000)
     assert short.verdict is NOT_COMPARABLE and "runs of up to 300 episodes; the claim is about 3000" in short.note
     assert episodes_to(built, method="agmc", **asked).verdict is NOT_RUN
-
-
-def test_episodes_until_uniform_pruning_is_beaten(results):
-    rewards = [0.5] * 9 + [0.8] * 41
-    built = results(
-        curves=[curve("reached", rewards, uniform_reward=0.7), curve("never", rewards, uniform_reward=0.8)]
-        + [curve("unknown", rewards)]
-    )
-    found = episodes_to(built, method="reached", level="uniform", by=30)
-    assert (found.verdict, found.effect) == (HOLDS, 20)  # the tenth episode
-    assert episodes_to(built, method="reached", level="uniform", by=9).verdict is FAILS
-    assert episodes_to(built, method="never", level="uniform", by=50).verdict is FAILS
-    unknown = episodes_to(built, method="unknown", level="uniform", by=50)
-    assert (unknown.verdict, unknown.note) == (NOT_RUN, "no search of unknown with the reward of uniform pruning")
 
 
 def test_faster_to_the_lower_of_two_best_rewards(results):
@@ -120,17 +106,6 @@ def test_faster_to_the_lower_of_two_best_rewards(results):
     found = faster(built, method="ppo", than="amc")
     assert (found.verdict, found.effect) == (HOLDS, pytest.approx(75))
     assert faster(built, method="amc", than="ppo").verdict is FAILS
-
-
-def test_faster_beyond_uniform_pruning_each_at_its_own_sparsity(results):
-    first = curve("first", [0.5] * 39 + [0.8] * 11, uniform_reward=0.7)
-    again = curve("reuse", [0.6] * 19 + [0.7] * 31, sparsity=0.3, uniform_reward=0.65)
-    built = results(curves=[first, again])
-    found = faster(built, method="reuse", than="first", level="uniform")
-    assert (found.verdict, found.effect) == (HOLDS, pytest.approx(50))
-    assert faster(built, method="first", than="reuse", level="uniform").verdict is FAILS
-    unknown = results(curves=[first, curve("reuse", [0.6] * 50, sparsity=0.3)])
-    assert faster(unknown, method="reuse", than="first", level="uniform").verdict is NOT_RUN
 
 
 def test_oscillation_is_measured_late_and_broken_candidates_are_left_out(results):
@@ -170,14 +145,12 @@ def test_overlap_of_late_strategies_in_proportion_to_the_run(results):
     assert overlap(built, method="none", at=[0, 1999, 2999], of=3000).verdict is NOT_RUN
 
 
-def test_final_reward_and_seconds_in_range(results):
+def test_final_reward_in_range(results):
     built = results(curves=[curve("ppo", climb(0.2, 1.5, 30, 60)), curve("amc", climb(0.2, 0.9, 30, 60))])
-    inside = searches_in_range(built, quantity="final_reward", method="ppo", low=1, high=2)
+    inside = rewards_in_range(built, method="ppo", low=1, high=2)
     assert (inside.verdict, inside.effect) == (HOLDS, pytest.approx(1.5))
-    outside = searches_in_range(built, quantity="final_reward", method="amc", low=1, high=2)
+    outside = rewards_in_range(built, method="amc", low=1, high=2)
     assert outside.verdict is FAILS and "outside: opt-tiny 0.9" in outside.note
-    assert searches_in_range(built, quantity="search_seconds", method="ppo", high=30).verdict is HOLDS
-    assert searches_in_range(built, quantity="search_seconds", method="ppo", high=29).verdict is FAILS
 
 
 def test_two_searches_of_one_run_are_refused_and_a_sparsity_tells_them_apart(results):
