@@ -86,28 +86,29 @@ def _from_file(source: str) -> Text:
     return Text(path.name, "file", (read_text(path),), "file", str(path))
 
 
-def _from_assets(source: str, split: str, assets: Assets) -> Text:
-    if source == "wikitext2":
-        path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
-        return Text(source, split, (read_text(path),), "assets", str(path))
-    folder = assets.existing("c4", "the C4 sample")
-    documents = (document for path in document_files(folder) for document in read_documents(path))
-    return Text(source, split, tuple(documents), "assets", str(folder), separate=True)
+def asset_files(source: str, assets: Assets) -> list[Path]:
+    """The files of an assets folder that a text is read from, those of all splits; others may lie beside them.
 
-
-def document_files(folder: Path) -> list[Path]:
-    """The files of a folder that hold documents, in the order of their names.
-
-    Hidden files do not count, nor does plain ``.json``, which is what descriptions of data sets are called.
-
-    Raises:
-        SparsitySolverError: there is none.
+    Of C4 all files that hold documents, in the order of their names, but hidden ones and plain ``.json``, which is what
+    descriptions of data sets are called.
     """
+    if source == "wikitext2":
+        folder = assets.existing("wikitext2", "WikiText-2")
+        return [path for name in _ASSET_FILES.values() if (path := folder / name).is_file()]
+    folder = assets.existing("c4", "the C4 sample")
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and holds_documents(path)]
     files = [path for path in files if path.suffix != ".json" and not path.name.startswith(".")]
     if not files:
         raise SparsitySolverError(f"no file with documents (*.jsonl, *.json.gz, *.parquet and their like) in {folder}.")
     return files
+
+
+def _from_assets(source: str, split: str, assets: Assets) -> Text:
+    if source == "wikitext2":
+        path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
+        return Text(source, split, (read_text(path),), "assets", str(path))
+    documents = (document for path in asset_files(source, assets) for document in read_documents(path))
+    return Text(source, split, tuple(documents), "assets", str(assets.existing("c4", "the C4 sample")), separate=True)
 
 
 def _from_hub(source: str, split: str) -> Text:
