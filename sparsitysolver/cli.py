@@ -113,7 +113,9 @@ def _model(parser: argparse.ArgumentParser, windows: bool = True) -> None:
 
 def _calibration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--calibration", metavar="SOURCE", help="wikitext2, c4, mini, a zero-shot task, a text file or a .npy of ids"
+        "--calibration",
+        metavar="SOURCE",
+        help="wikitext2, c4, mini, a zero-shot task, a file of text or documents, or a .npy of ids",
     )
     parser.add_argument(
         "--items", default="search", help="part of a task's items to calibrate or search on: search, or report (leaky)"
@@ -200,7 +202,7 @@ def _prune(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
     _model(parser)
-    parser.add_argument("--task", default="wikitext2", help="key of config/tasks.tsv or a text file")
+    parser.add_argument("--task", default="wikitext2", help="key of config/tasks.tsv, or a file of text or documents")
     parser.add_argument("--split", help="of a text: test (reported, default) or validation")
     parser.add_argument("--windows", type=int, help="of a text: so many windows, spread evenly (default: all)")
     parser.add_argument("--items", help="of a zero-shot task: report (in tables, default), search or all")

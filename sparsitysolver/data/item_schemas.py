@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sparsitysolver.data.files import shown, text_value
 from sparsitysolver.records import Json
 
 Check = Callable[[Any], Any]  # the value in the hub's type; raises ValueError with what is allowed
@@ -15,16 +16,14 @@ Check = Callable[[Any], Any]  # the value in the hub's type; raises ValueError w
 
 def text(value: Any) -> str:
     """Any text; an empty one is a text too (the second context of HellaSwag often is)."""
-    if not isinstance(value, str):
-        raise ValueError("a text")
-    return value
+    return text_value(value)
 
 
 def option(value: Any) -> str:
     """A text to choose; it is never empty, because accuracy is normalised by its length."""
     if not isinstance(value, str) or not value:
         raise ValueError("a text that is not empty")
-    return value
+    return text_value(value)
 
 
 def blank(value: Any) -> str:
@@ -75,7 +74,7 @@ def labelled_options(value: Any) -> Json:
         raise ValueError(allowed)
     if len(set(labels)) != len(labels):
         raise ValueError("labels that differ from one another")
-    return {"text": list(texts), "label": list(labels)}
+    return {"text": list(map(text_value, texts)), "label": list(map(text_value, labels))}
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def item_record(harness_task: str, value: Any) -> Json:
     """
     schema = SCHEMAS[harness_task]
     if not isinstance(value, Mapping):
-        raise ValueError(f"no JSON object but {_shown(value)}; an item of {harness_task} is one.")
+        raise ValueError(f"no JSON object but {shown(value)}; an item of {harness_task} is one.")
     record = {}
     for field, check in schema.fields.items():
         if field not in value:
@@ -122,7 +121,7 @@ def item_record(harness_task: str, value: Any) -> Json:
         try:
             record[field] = check(value[field])
         except ValueError as error:
-            raise ValueError(f"field '{field}' is {_shown(value[field])}; allowed: {error}.") from error
+            raise ValueError(f"field '{field}' is {shown(value[field])}; allowed: {error}.") from error
     if schema.key is not None:
         _check_key(schema.key, record)
     return record
@@ -132,9 +131,4 @@ def _check_key(field: str, record: Json) -> None:
     record[field] = record[field].strip()  # some keys on the hub have a blank before the letter
     labels = record["choices"]["label"]
     if record[field] not in labels:
-        raise ValueError(f"field '{field}' is {_shown(record[field])}; allowed: {', '.join(labels)}.")
-
-
-def _shown(value: Any, length: int = 60) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= length else f"{shown[:length]}…"
+        raise ValueError(f"field '{field}' is {shown(record[field])}; allowed: {', '.join(labels)}.")

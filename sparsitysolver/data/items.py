@@ -6,15 +6,15 @@ A part is what may be seen when: ``report`` is what tables report, ``search`` wh
 
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sparsitysolver.data import minilang
+from sparsitysolver.data.files import read_lines
 from sparsitysolver.data.item_schemas import SCHEMAS, item_record
-from sparsitysolver.data.sources import Text, read_utf8
+from sparsitysolver.data.sources import Text
 from sparsitysolver.data.windows import spread
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records import Json, canonical_json
@@ -109,17 +109,8 @@ def _is_for_searching(record: Json) -> bool:
 
 
 def _read_jsonl(row: TaskRow, path: Path) -> list[Json]:
-    lines = [(number, line) for number, line in enumerate(read_utf8(path).split("\n"), start=1) if line.strip()]
-    places = [f"{path}, line {number}" for number, _ in lines]
-    values = [_parsed(line, place) for (_, line), place in zip(lines, places, strict=True)]
-    return _checked(row, values, places.__getitem__)
-
-
-def _parsed(line: str, place: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SparsitySolverError(f"{place}: no JSON object ({error}).") from error
+    lines = list(read_lines(path))
+    return _checked(row, [value for _, value in lines], lambda index: lines[index][0])
 
 
 def _from_hub(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:

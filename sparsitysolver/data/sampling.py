@@ -137,10 +137,10 @@ def _too_short(text: Text, tokens: int, seqlen: int) -> SparsitySolverError:
 def gptq(text: Text, tokenizer: Any, nsamples: int, seqlen: int, rng: random.Random) -> list[list[int]]:
     """The loader of SparseGPT and Wanda (and FLAP): documents for C4, random offsets in one joined text otherwise.
 
-    C4: draw documents until one is longer than ``seqlen``, then a random window in it. Single texts (WikiText-2 train,
-    rows joined with a blank): random token offsets.
+    C4 and files of documents: draw documents until one is longer than ``seqlen``, then a random window in it. Single
+    texts (WikiText-2 train, rows joined with a blank): random token offsets.
     """
-    if len(text.documents) > 1 and text.source == "c4":
+    if len(text.documents) > 1 and text.separate:
         return [_document_window(text, tokenizer, seqlen, rng) for _ in range(nsamples)]
     ids = _encode(tokenizer, " ".join(text.documents))
     if len(ids) <= seqlen + 1:
@@ -157,7 +157,10 @@ def _document_window(text: Text, tokenizer: Any, seqlen: int, rng: random.Random
         if len(ids) > seqlen:
             start = rng.randint(0, len(ids) - seqlen - 1)
             return ids[start : start + seqlen]
-    raise _too_short(text, longest, seqlen)
+    raise SparsitySolverError(
+        f"calibration text '{text.source}' is too short: {longest} tokens in the longest document drawn, a window "
+        f"needs more than {seqlen} of one document. Give a shorter --seqlen, or plain text, whose windows lie anywhere."
+    )
 
 
 def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, rng: random.Random) -> list[list[int]]:

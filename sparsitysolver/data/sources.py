@@ -2,30 +2,35 @@
 
 import functools
 import hashlib
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sparsitysolver.data import minilang
+from sparsitysolver.data.files import COMPRESSED, DOCUMENTS, holds_documents, read_documents, read_text
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.registry import Assets, DatasetRow, datasets_table
 
 SPLITS = ("train", "validation", "test")
 PARAGRAPH = "\n\n"  # what evaluation joins the rows of WikiText-2 with (design: protocol decision 1)
 _ASSET_FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
+_FILE_ENDINGS = (".txt", ".npy", *DOCUMENTS, *COMPRESSED)
 NAMED = ("wikitext2", "c4", "mini")
 
 
 @dataclass(frozen=True)
 class Text:
-    """A document collection. ``documents`` are the rows of the source; one for sources that are a single document."""
+    """A document collection. ``documents`` are the rows of the source; one for sources that are a single document.
+
+    ``separate`` documents have nothing to do with one another (C4, files of documents), where rows are parts of one
+    text (WikiText-2).
+    """
 
     source: str
     split: str
     documents: tuple[str, ...]
     revision: str
     location: str
+    separate: bool = False
 
     @functools.cached_property
     def joined(self) -> str:
@@ -40,14 +45,15 @@ class Text:
 
 def is_file_source(source: str) -> bool:
     """Whether a source is given as a path and not as a name."""
-    return source not in NAMED and ("/" in source or source.endswith((".txt", ".npy")) or Path(source).is_file())
+    return source not in NAMED and ("/" in source or source.endswith(_FILE_ENDINGS) or Path(source).exists())
 
 
 def load_text(source: str, split: str, assets: Assets) -> Text:
     """Load a text source.
 
     Args:
-        source: ``wikitext2``, ``c4`` (train only), ``mini`` or the path of a text file (which has no splits).
+        source: ``wikitext2``, ``c4`` (train only), ``mini`` or the path of a file of text or of documents (which has
+            no splits).
         split: ``train``, ``validation`` or ``test``.
         assets: where named sources are read from; the hub without a folder.
 
@@ -71,52 +77,38 @@ def load_text(source: str, split: str, assets: Assets) -> Text:
 
 def _from_file(source: str) -> Text:
     path = Path(source)
+    if path.is_dir():
+        raise SparsitySolverError(f"{path} is a folder; give one text file in it.")
     if not path.is_file():
         raise SparsitySolverError(f"no text file at {path}.")
-    text = read_utf8(path)
-    return Text(path.name, "file", (text,), "file", str(path))
-
-
-def read_utf8(path: Path) -> str:
-    """A text byte for byte: line ends are part of it. A file that is empty or no UTF-8 is an error."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SparsitySolverError(f"{path} is not a UTF-8 text file: {error}.") from error
-    if not text.strip():
-        raise SparsitySolverError(f"text file {path} is empty.")
-    return text
+    if holds_documents(path):
+        return Text(path.name, "file", read_documents(path), "file", str(path), separate=True)
+    return Text(path.name, "file", (read_text(path),), "file", str(path))
 
 
 def asset_files(source: str, assets: Assets) -> list[Path]:
-    """The files of an assets folder that a text is read from, those of all splits; others may lie beside them."""
+    """The files of an assets folder that a text is read from, those of all splits; others may lie beside them.
+
+    Of C4 all files that hold documents, in the order of their names, but hidden ones and plain ``.json``, which is what
+    descriptions of data sets are called.
+    """
     if source == "wikitext2":
         folder = assets.existing("wikitext2", "WikiText-2")
         return [path for name in _ASSET_FILES.values() if (path := folder / name).is_file()]
     folder = assets.existing("c4", "the C4 sample")
-    files = sorted(path for path in folder.glob("*.jsonl") if path.is_file())
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and holds_documents(path)]
+    files = [path for path in files if path.suffix != ".json" and not path.name.startswith(".")]
     if not files:
-        raise SparsitySolverError(f"no *.jsonl file with C4 documents in {folder}.")
+        raise SparsitySolverError(f"no file with documents (*.jsonl, *.json.gz, *.parquet and their like) in {folder}.")
     return files
 
 
 def _from_assets(source: str, split: str, assets: Assets) -> Text:
     if source == "wikitext2":
         path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
-        return Text(source, split, (read_utf8(path),), "assets", str(path))
-    files, folder = asset_files(source, assets), assets.existing("c4", "the C4 sample")
-    return Text(source, split, tuple(_json_texts(files)), "assets", str(folder))
-
-
-def _json_texts(files: Iterable[Path]) -> Iterable[str]:
-    for path in files:
-        for number, line in enumerate(read_utf8(path).split("\n"), start=1):
-            if not line.strip():
-                continue
-            try:
-                yield json.loads(line)["text"]
-            except (json.JSONDecodeError, KeyError, TypeError) as error:
-                raise SparsitySolverError(f"{path}, line {number}: no JSON object with a field 'text'.") from error
+        return Text(source, split, (read_text(path),), "assets", str(path))
+    documents = (document for path in asset_files(source, assets) for document in read_documents(path))
+    return Text(source, split, tuple(documents), "assets", str(assets.existing("c4", "the C4 sample")), separate=True)
 
 
 def _from_hub(source: str, split: str) -> Text:
@@ -132,7 +124,7 @@ def _from_hub(source: str, split: str) -> Text:
             f"{str(error).splitlines()[0][:200]} Without network give an assets folder with {source}/ by "
             "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
         ) from error
-    return Text(source, split, tuple(data["text"]), row.revision, row.hub_id)
+    return Text(source, split, tuple(data["text"]), row.revision, row.hub_id, separate=source == "c4")
 
 
 def _offline_snapshot(row: DatasetRow) -> str:

@@ -1,5 +1,6 @@
 """Calibration samplers: the same windows everywhere, as the official loaders draw them; files of ids as they are."""
 
+import json
 import random
 
 import numpy as np
@@ -75,7 +76,7 @@ def documents(*lengths):
 
 def test_gptq_draws_whole_c4_documents_longer_than_a_window():
     """get_c4 of SparseGPT and Wanda, in its own words: documents until one is longer than seqlen."""
-    text = Text("c4", "train", documents(3, 40, 8, 60, 11, 12, 50), "assets", "here")
+    text = Text("c4", "train", documents(3, 40, 8, 60, 11, 12, 50), "assets", "here", separate=True)
     random.seed(1)
     expected = []
     for _ in range(6):
@@ -91,9 +92,23 @@ def test_gptq_draws_whole_c4_documents_longer_than_a_window():
 
 def test_c4_windows_come_from_one_document_each():
     long = [TOKENIZER(document).input_ids for document in documents(40, 60)]
-    text = Text("c4", "train", documents(3, 5, 40, 60), "assets", "here")
+    text = Text("c4", "train", documents(3, 5, 40, 60), "assets", "here", separate=True)
     for window in SAMPLERS["gptq"](text, TOKENIZER, 20, 12, random.Random(0)):
         assert any(window == ids[i : i + 12] for ids in long for i in range(len(ids)))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_file_of_documents_is_sampled_as_c4_is(sampler, tmp_path):
+    """The same documents as the C4 sample of an assets folder and as a file of one's own."""
+    (tmp_path / "c4").mkdir()
+    path = tmp_path / "c4" / "sample.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents(30, 5, 40, 60)))
+    as_c4, as_file = (
+        sample(Calibration(source, sampler, 4, 12), TOKENIZER, Assets(tmp_path), VOCABULARY)
+        for source in ("c4", str(path))
+    )
+    assert np.array_equal(as_c4.ids, as_file.ids)
+    assert as_c4.origin["text_sha256"] == as_file.origin["text_sha256"]
 
 
 def test_gptq_joins_rows_with_a_blank():
@@ -112,7 +127,7 @@ def test_a_text_shorter_than_a_window(sampler, tmp_path):
 
 def test_no_c4_document_is_long_enough(monkeypatch):
     monkeypatch.setattr("sparsitysolver.data.sampling._TRIES", 50)
-    text = Text("c4", "train", documents(3, 5, 8), "assets", "here")
+    text = Text("c4", "train", documents(3, 5, 8), "assets", "here", separate=True)
     with pytest.raises(SparsitySolverError, match="calibration text 'c4' is too short: 9 tokens"):
         SAMPLERS["gptq"](text, TOKENIZER, 6, 12, random.Random(1))
 

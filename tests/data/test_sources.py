@@ -37,12 +37,14 @@ def test_c4_from_assets_is_a_document_a_line(assets):
     assert load_text("c4", "train", assets).documents == ("one\ntwo", "a b\x85c", "é")
 
 
-def test_texts_are_read_byte_for_byte(assets):
-    """Carriage returns and other line ends belong to the text and to its hash."""
-    path = assets.folder / "wikitext2" / "test.txt"
-    path.write_bytes("a\r\nb\rc\u2028é".encode())
-    assert load_text("wikitext2", "test", assets).joined == "a\r\nb\rc\u2028é"
-    assert load_text(str(path), "test", assets).joined == "a\r\nb\rc\u2028é"
+@pytest.mark.parametrize("copied", [lambda data: data.replace(b"\n", b"\r\n"), lambda data: b"\xef\xbb\xbf" + data])
+def test_a_copy_made_on_another_system_is_the_same_text(copied, assets):
+    wikitext, c4 = load_text("wikitext2", "test", assets), load_text("c4", "train", assets)
+    for name in ("wikitext2/test.txt", "c4/train.jsonl"):
+        (assets.folder / name).write_bytes(copied((assets.folder / name).read_bytes()))
+    assert load_text("wikitext2", "test", assets).sha256 == wikitext.sha256
+    assert load_text("c4", "train", assets).documents == c4.documents
+    assert load_text(str(assets.folder / "wikitext2/test.txt"), "test", NO_ASSETS).sha256 == wikitext.sha256
 
 
 def test_the_hash_is_that_of_the_text(assets, tmp_path):
@@ -70,16 +72,44 @@ def test_an_assets_folder_that_does_not_exist(tmp_path, monkeypatch):
 
 def test_a_c4_folder_without_documents(assets):
     (assets.folder / "c4" / "train.jsonl").unlink()
-    with pytest.raises(SparsitySolverError, match=r"no \*\.jsonl file with C4 documents in .*c4"):
+    with pytest.raises(SparsitySolverError, match=r"no file with documents \(\*\.jsonl, .*c4"):
         load_text("c4", "train", assets)
 
 
-@pytest.mark.parametrize("line", ["not json", '{"txt": "x"}', "[1]"])
-def test_a_broken_c4_line_is_numbered(assets, line):
+def test_c4_files_of_any_kind_are_read_in_the_order_of_their_names(assets):
+    """Hidden files and descriptions of the data set are no documents."""
+    folder = assets.folder / "c4"
+    with gzip.open(folder / "a.json.gz", "wt") as handle:
+        handle.write('{"text": "first"}\n')
+    pd.DataFrame({"text": ["last", "of all"]}).to_parquet(folder / "z.parquet")
+    for name in ("dataset_info.json", "._train.jsonl", "README.md"):
+        (folder / name).write_text('{"features": {}}')
+    (folder / "old.jsonl").mkdir()
+    text = load_text("c4", "train", assets)
+    assert text.documents == ("first", "one\ntwo", "a b\x85c", "é", "last", "of all")
+    assert text.separate and not load_text("wikitext2", "train", assets).separate
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("not json", r"no JSON object \(Expecting value"),
+        ('{"text": "cut sho', r"no JSON object \(Unterminated string"),
+        ('{"txt": "x"}', "no JSON object with a field 'text' but {'txt': 'x'}"),
+        ("[1]", r"no JSON object with a field 'text' but \[1\]"),
+        ('{"text": null}', "field 'text' is None; allowed: a text"),
+        ('{"text": ["a", "b"]}', r"field 'text' is \['a', 'b'\]; allowed: a text"),
+        ('{"text": NaN}', "field 'text' is nan; allowed: a text"),
+        ('{"text": "\\ud800"}', r"field 'text' is '\\ud800'; allowed: a text of whole characters"),
+        ('{"text": "\\u0000\\u0000"}', "field 'text' holds nothing but NUL characters"),
+    ],
+)
+def test_a_broken_c4_line_is_numbered(assets, line, message):
     path = assets.folder / "c4" / "train.jsonl"
     path.write_text('{"text": "fine"}\n' + line + "\n")
-    with pytest.raises(SparsitySolverError, match=f"{path}, line 2: no JSON object with a field 'text'"):
+    with pytest.raises(SparsitySolverError, match=f"{path}, line 2: {message}") as error:
         load_text("c4", "train", assets)
+    assert "\n" not in str(error.value)
 
 
 def test_broken_and_empty_files(tmp_path, assets):
@@ -91,6 +121,8 @@ def test_broken_and_empty_files(tmp_path, assets):
         load_text(str(tmp_path / "empty.txt"), "test", NO_ASSETS)
     with pytest.raises(SparsitySolverError, match=r"no text file at .*none\.txt"):
         load_text(str(tmp_path / "none.txt"), "test", NO_ASSETS)
+    with pytest.raises(SparsitySolverError, match=f"{tmp_path} is a folder; give one text file"):
+        load_text(str(tmp_path), "test", NO_ASSETS)
     (assets.folder / "wikitext2" / "test.txt").write_bytes(b"")
     with pytest.raises(SparsitySolverError, match=r"text file .*test\.txt is empty"):
         load_text("wikitext2", "test", assets)
@@ -113,7 +145,7 @@ def test_what_counts_as_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not is_file_source("notes")
     (tmp_path / "notes").write_text("x")
-    assert is_file_source("notes") and is_file_source("a/b") and is_file_source("a.txt") and is_file_source("a.npy")
+    assert all(map(is_file_source, ("notes", "a/b", "a.txt", "a.npy", "a.jsonl", "a.json.gz", "a.parquet")))
     (tmp_path / "wikitext2").write_text("x")
     assert not is_file_source("wikitext2")
 
