@@ -7,7 +7,8 @@ A file has ``NAME`` and ``REFERENCE`` (shown to readers), and any of
 - ``prune(job, kept) -> Outcome``: change ``job.adapter``'s model in place (a pruner); ``kept`` is None for methods
   that have no allocator;
 - ``ratio(job) -> str``: what the sparsity asked for is a fraction of, where not of the prunable weights (a pruner);
-- ``PATTERNS = True``: the pruner honours ``job.pattern`` (N:M) instead of ``kept``.
+- ``PATTERNS = True``: the pruner honours ``job.pattern`` (N:M) instead of ``kept``;
+- ``WHOLE = False``: the pruner takes a matrix's sparsity itself, so ``kept`` may hold fractions of a column's worth.
 
 Nothing here evaluates. A new file and a row in ``config/methods.tsv`` are all that a new baseline needs.
 """

@@ -18,9 +18,9 @@ from sparsitysolver.statistics.replay import LayerReplay
 NAME = "BESA"
 REFERENCE = "Xu et al., ICLR 2024: blockwise parameter-efficient sparsity allocation; no LoRA, no weight update"
 PENALTY = 5  # weight of the sparsity penalty in all published recipes
-# Prodigy's step-size coefficient: a ratio a row as in the published 7B and 13B recipes; a ratio a matrix as the
-# published code's default, because those recipes (0.05 to 50) are for another reference, the dense model's outputs.
-D_COEF, D_COEF_ROWS = 1, 5
+# Prodigy's step-size coefficient in the published recipes for 7B: a ratio a matrix, learned from the dense model's
+# outputs, and a ratio a row, learned from the block's own. The published code's default goes with neither.
+D_COEF_DENSE, D_COEF_ROWS, D_COEF = 50, 5, 1
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,24 @@ def skip(job: Job) -> str | None:
 def prune(job: Job, kept: list[int] | None) -> Outcome:
     """Learn every block's sparsities on the pruned prefix, one pass over the windows, and prune by them.
 
-    Options: ``rows=yes`` learns a sparsity a row instead of one a matrix; ``exact=yes`` shifts each block's sparsities
-    by a constant so that the job's sparsity is met to the weight; ``d_coef`` and ``penalty`` are the optimiser's
-    step-size coefficient and the weight of the sparsity penalty.
+    Options: ``rows=yes`` learns a sparsity a row instead of one a matrix; ``prune_dense=yes`` reconstructs what the
+    dense model's block gives, instead of what the block itself gives on the pruned prefix; ``exact=yes`` shifts each
+    block's sparsities by a constant so that the job's sparsity is met to the weight; ``d_coef`` and ``penalty`` are the
+    optimiser's step-size coefficient and the weight of the sparsity penalty.
     """
     low, high = besa.smoothed_range()
     smooth = low <= job.sparsity <= high
     replay = LayerReplay(job.adapter, job.ids(), batch_tokens=1)  # one window a step
+    dense = LayerReplay(job.adapter, job.ids(), batch_tokens=1) if job.flag("prune_dense") else None
     layers, removed, sparsities = job.adapter.shape.layers, 0, []
     for index in range(layers):
         job.progress(f"learn layer {index + 1}/{layers}")
         with recording(layer_taps(job.adapter, index), gram=False) as moments:
             reference = replay.run(index)
-        block = _block(job, index, moments, smooth)
+        if dense is not None:
+            dense.advance(index)
+            reference = dense.hidden
+        block = _block(job, index, moments)
         _learn(job, replay, index, block, reference, smooth)
         gone = _apply(job, index, block, removed, smooth)
         removed += gone
@@ -68,7 +73,7 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
     return Outcome(None, facts)
 
 
-def _block(job: Job, index: int, moments: dict[str, Moments], smooth: bool) -> list[_Matrix]:
+def _block(job: Job, index: int, moments: dict[str, Moments]) -> list[_Matrix]:
     module = job.adapter.layer_modules[index]
     names = {part: name for name, part in module.named_modules()}
     matrices = []
@@ -76,7 +81,7 @@ def _block(job: Job, index: int, moments: dict[str, Moments], smooth: bool) -> l
         weight = linear.weight.detach()
         scores = check_scores(wanda(weight, moments[tap_of(role)]), f"layers.{index}.{role}")
         rows = weight.shape[0] if job.flag("rows") else 1
-        logits = nn.Parameter(besa.initial_logits(rows, job.sparsity, smooth, weight.device))
+        logits = nn.Parameter(besa.initial_logits(rows, weight.device))
         matrices.append(_Matrix(f"{names[linear]}.weight", weight, besa.ascending_places(scores), logits))
     return matrices
 
@@ -84,11 +89,10 @@ def _block(job: Job, index: int, moments: dict[str, Moments], smooth: bool) -> l
 def _learn(
     job: Job, replay: LayerReplay, index: int, block: Sequence[_Matrix], reference: list[torch.Tensor], smooth: bool
 ) -> None:
-    """One epoch over the windows: reconstruct the dense block's outputs at the target sparsity."""
+    """One epoch over the windows: reconstruct the reference outputs at the target sparsity."""
     logits = [matrix.logits for matrix in block]
     sizes = [matrix.weight.numel() for matrix in block]
-    d_coef = job.option("d_coef", D_COEF_ROWS if job.flag("rows") else D_COEF)
-    optimiser = Prodigy(logits, lr=1.0, d_coef=d_coef)
+    optimiser = Prodigy(logits, lr=1.0, d_coef=job.option("d_coef", _d_coef(job)))
     half = block[0].weight.dtype == torch.float16  # whose gradients would vanish unscaled
     scaler = torch.amp.GradScaler(block[0].weight.device.type, enabled=half)
     for batch, target in enumerate(reference):
@@ -104,6 +108,12 @@ def _learn(
         scaler.scale(loss).backward(inputs=logits)  # the model's own parameters stay without gradients
         scaler.step(optimiser)
         scaler.update()
+
+
+def _d_coef(job: Job) -> float:
+    if job.flag("prune_dense"):
+        return D_COEF_DENSE
+    return D_COEF_ROWS if job.flag("rows") else D_COEF
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ NAME = "Ramp"
 REFERENCE = "a plain arithmetic ramp over depth, as in ATP (arXiv 2502.14770) without its search for the slope"
 
 
-def allocate(job: Job) -> list[int]:
+def allocate(job: Job) -> list[float]:
     """Layer sparsities from P - slope in the first layer to P + slope in the last."""
     height = [-float(layer) for layer in range(job.adapter.shape.layers)]
-    return layer_columns(job.units, spread_sparsities(height, job.option("slope", 0.15), job.sparsity))
+    return layer_columns(job.units, spread_sparsities(height, job.option("slope", 0.15), job.sparsity), job.whole)

@@ -7,13 +7,13 @@ from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.models.structure import low_rank_structure
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor
-from sparsitysolver.statistics.collect import layer_taps, recording, roles_by_tap
+from sparsitysolver.statistics.collect import layer_taps, recording, tap_of
 from sparsitysolver.statistics.moments import Moments
 from sparsitysolver.statistics.replay import LayerReplay
 
 NAME = "SVD-LLM"
 REFERENCE = "Wang et al., ICLR 2025: truncation-aware whitening; closed-form update as an option; no LoRA"
-UPDATE_WINDOWS = 16
+UPDATE_WINDOWS = 16  # at most; on grids they are drawn apart from those of the whitening, as in the published code
 
 
 def skip(job: Job) -> str | None:
@@ -28,12 +28,13 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
     """Factorise layer by layer by the dense model's inputs.
 
     The dense activations are replayed through each layer while it is still dense, so only one layer's Gram matrices
-    are held at a time (8 bytes × (3 hidden² + ffn²): 1.4 GB in LLaMA-7B). With the option ``update=yes`` a second
-    replay carries the first 16 windows through the already compressed linears and refits each outer factor on them.
+    are held at a time (8 bytes × (3 hidden² + ffn²): 1.4 GB in LLaMA-7B; twice that with the update). With the option
+    ``update=yes`` a second replay carries up to 16 windows of their own through the compressed layers, and refits each
+    outer factor on what its linear sees of them in the still dense layer: one pass, before any of its linears changes.
     """
-    adapter, ids = job.adapter, job.ids()
-    dense = LayerReplay(adapter, ids)
-    compressed = LayerReplay(adapter, ids[:UPDATE_WINDOWS]) if job.flag("update") else None
+    adapter = job.adapter
+    dense = LayerReplay(adapter, job.ids())
+    compressed = LayerReplay(adapter, job.reconstruction_ids()[:UPDATE_WINDOWS]) if job.flag("update") else None
     ranks = {}
     for index, module in enumerate(adapter.layer_modules):
         job.progress(f"factorise layer {index + 1}/{adapter.shape.layers}")
@@ -41,12 +42,11 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
         taps = layer_taps(adapter, index)
         with recording(taps, gram=True) as moments:
             dense.advance(index)
-        for tap, roles in roles_by_tap(adapter.roles()).items():
-            seen = None if compressed is None else compressed.observe(index, {tap: taps[tap]})[tap]
-            for role in roles:
-                factors = _factorise(linears[role], moments[tap], seen, job.sparsity)
-                adapter.set_linear(module, role, factors)
-                ranks[f"layers.{index}.{role}"] = factors.down.out_features
+        seen = {} if compressed is None else compressed.observe(index, taps)
+        for role, linear in linears.items():
+            factors = _factorise(linear, moments[tap_of(role)], seen.get(tap_of(role)), job.sparsity)
+            adapter.set_linear(module, role, factors)
+            ranks[f"layers.{index}.{role}"] = factors.down.out_features
         if compressed is not None:
             compressed.advance(index)
     facts = {"smallest_rank": min(ranks.values()), "largest_rank": max(ranks.values())}

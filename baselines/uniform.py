@@ -7,6 +7,6 @@ NAME = "Uniform"
 REFERENCE = "SparsitySolver, table 5 ('Recon' row): the same preserved ratio 1 - P for all units"
 
 
-def allocate(job: Job) -> list[int]:
+def allocate(job: Job) -> list[float]:
     """Groups max(1, round(G(1-P))), then as many neurons as the layer's budget holds; columns of every matrix alike."""
-    return uniform_kept(job.units, job.sparsity, job.granularity)
+    return uniform_kept(job.units, job.sparsity, job.granularity, job.whole)

@@ -128,7 +128,7 @@ def _sample(parser: argparse.ArgumentParser) -> None:
     _model(parser)
     _calibration(parser)
     parser.set_defaults(nsamples=64)
-    parser.add_argument("--sampler", default="gptq", help="gptq, slicegpt or svd_llm (default: gptq)")
+    parser.add_argument("--sampler", default="gptq", help="gptq, slicegpt, svd_llm or svd_llm_update (default: gptq)")
     parser.add_argument("--out", required=True, help="file to write (.npy)")
 
 

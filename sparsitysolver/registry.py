@@ -3,7 +3,7 @@
 import csv
 import functools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparsitysolver import CONFIG
@@ -177,8 +177,9 @@ class MethodRow:
     """One line of ``config/methods.tsv``: how a method allocates, prunes and calibrates by default.
 
     ``allocator`` and ``pruner`` name files of ``baselines/``; ``options`` are their ``name=value`` pairs.
-    ``reconstruction`` is the text that reconstruction regresses on and ``reward`` what a search is rewarded on:
-    ``text``, or ``task`` for each zero-shot task's own, in which case every task has a pruned model of its own.
+    ``reconstruction`` is the text that reconstruction regresses on (see :attr:`regressing`) and ``reward`` what a
+    search is rewarded on: ``text``, or ``task`` for each zero-shot task's own, in which case every task has a pruned
+    model of its own.
     ``search`` holds ``name=value`` pairs of a search that differs from the grid's usual one: options of the command,
     ``settings`` (which of the grid's settings apply) and ``warm_start`` (``method@sparsity`` of the search before it).
     """
@@ -202,6 +203,22 @@ class MethodRow:
     def search_options(self) -> dict[str, str]:
         """``search`` as a mapping."""
         return dict(pair.split("=", 1) for pair in self.search.split(",") if pair)
+
+    @property
+    def regressing(self) -> "MethodRow":
+        """The row with what reconstruction regresses on in the columns of its calibration.
+
+        That is 32 windows of the text named, drawn as the calibration's are, unless ``reconstruction`` is a drawing of
+        its own: text, sampler, windows x tokens and seed, as in ``wikitext2-svd_llm_update-16x2048-0``.
+        """
+        source, *own = self.reconstruction.split("-")
+        if not own:
+            return replace(self, source=source, nsamples=RECONSTRUCTION_WINDOWS)
+        sampler, size, seed = own
+        nsamples, seqlen = map(int, size.split("x"))
+        return replace(
+            self, source=source, sampler=sampler, nsamples=nsamples, seqlen=seqlen, calibration_seed=int(seed)
+        )
 
 
 @functools.cache

@@ -15,7 +15,7 @@ SEEN = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items
 
 def make_strategy(
     units: Sequence[Unit],
-    kept: Sequence[int],
+    kept: Sequence[float],
     sparsity: float,
     model: Json,
     found: Json,
@@ -23,7 +23,11 @@ def make_strategy(
     run: Json | None = None,
     granularity: str = STRUCTURED,
 ) -> Json:
-    """The strategy record of kept counts; ``found`` says how they came about."""
+    """The strategy record of kept counts; ``found`` says how they came about.
+
+    Counts are whole in every strategy that is written as a file; in cells of methods that take a matrix's sparsity
+    itself they are columns' worth.
+    """
     record: dict[str, Any] = {
         "format": FORMAT,
         "model": model,
@@ -35,7 +39,7 @@ def make_strategy(
                 "name": unit.name,
                 "kind": unit.kind,
                 "size": unit.size,
-                "kept": int(count),
+                "kept": int(count) if count == int(count) else float(count),
                 "ratio": round(count / unit.size, 10),
             }
             for unit, count in zip(units, kept, strict=True)

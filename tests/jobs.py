@@ -27,7 +27,6 @@ def job_for(
         sparsity=sparsity,
         calibrate=lambda: collect(adapter, windows, "weights", "ids", taps),
         ids=lambda: windows,
-        reconstruction_ids=lambda: windows,
         granularity=granularity,
-        **{"criterion": "wanda" if unstructured else "l2", **fields},
+        **{"reconstruction_ids": lambda: windows, "criterion": "wanda" if unstructured else "l2", **fields},
     )

@@ -1,7 +1,7 @@
 """Calibration windows: each method's own sampler, over any text source (methods' official code, re-implemented).
 
-All samplers draw with Python's ``random`` (as the official loaders of Wanda, SparseGPT and FLAP do) or document the
-generator they replace, so the same text, tokenizer and seed give the same windows everywhere.
+Samplers draw with a generator of their own, of the kind the official loaders draw with (Python's, and torch's for
+SliceGPT), so the same text, tokenizer and seed give the same windows everywhere.
 """
 
 import random
@@ -63,15 +63,14 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
     if calibration.nsamples < 1:
         raise SparsitySolverError(f"{calibration.nsamples} calibration windows asked for; at least 1 is needed.")
     text = _text(calibration, assets)
-    rng = random.Random(calibration.seed)
-    rows = SAMPLERS[calibration.sampler](text, tokenizer, calibration.nsamples, calibration.seqlen, rng)
+    drawn = SAMPLERS[calibration.sampler](text, tokenizer, calibration.nsamples, calibration.seqlen, calibration.seed)
     origin = {name: value for name, value in asdict(calibration).items() if name != "items"} | {
         "source": text.source,
         "split": text.split,
         "text_sha256": text.sha256,
         "revision": text.revision,
     }
-    ids = np.asarray(rows, dtype=np.int32)
+    ids = np.asarray(drawn, dtype=np.int32)
     check_ids(ids, vocabulary, f"calibration text '{text.location}'")
     return Sample(ids, origin)
 
@@ -134,15 +133,25 @@ def _too_short(text: Text, tokens: int, seqlen: int) -> SparsitySolverError:
     )
 
 
-def gptq(text: Text, tokenizer: Any, nsamples: int, seqlen: int, rng: random.Random) -> list[list[int]]:
+def gptq(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
     """The loader of SparseGPT and Wanda (and FLAP): documents for C4, random offsets in one joined text otherwise.
 
     C4 and files of documents: draw documents until one is longer than ``seqlen``, then a random window in it. Single
     texts (WikiText-2 train, rows joined with a blank): random token offsets.
     """
+    return _offset_windows(text, " ", tokenizer, nsamples, seqlen, seed)
+
+
+def svd_llm_update(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
+    """SVD-LLM's loader for its closed-form update: as :func:`gptq`, but rows of a text are joined with a blank line."""
+    return _offset_windows(text, PARAGRAPH, tokenizer, nsamples, seqlen, seed)
+
+
+def _offset_windows(text: Text, joint: str, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
+    rng = random.Random(seed)
     if len(text.documents) > 1 and text.separate:
         return [_document_window(text, tokenizer, seqlen, rng) for _ in range(nsamples)]
-    ids = _encode(tokenizer, " ".join(text.documents))
+    ids = _encode(tokenizer, joint.join(text.documents))
     if len(ids) <= seqlen + 1:
         raise _too_short(text, len(ids), seqlen)
     starts = [rng.randint(0, len(ids) - seqlen - 1) for _ in range(nsamples)]
@@ -163,43 +172,57 @@ def _document_window(text: Text, tokenizer: Any, seqlen: int, rng: random.Random
     )
 
 
-def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, rng: random.Random) -> list[list[int]]:
-    """SliceGPT's loader: from a random non-empty line on, lines joined with a blank line until a window is full.
+def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
+    """SliceGPT's loader: from a random row on, non-empty rows joined with a blank line until a window is full.
 
-    The joined text is tokenised anew and cut, so each window starts with the tokenizer's own BOS. The official code
-    draws lines with torch's generator; here Python's draws them.
+    Rows of WikiText-2 end in a line end of their own, which stays. Rows that were used are taken out, so windows never
+    overlap, and one that begins before a gap goes on behind it; a text that is used up begins anew. The joined text is
+    tokenised anew and cut, so each window starts with the tokenizer's own BOS. Where that makes fewer tokens than the
+    rows did one by one, a row more is taken (the official code pads).
     """
-    lines = [line for document in text.documents for line in document.split("\n") if line.strip()]
-    order = rng.sample(range(len(lines)), len(lines))
+    import torch  # the stages that sample have loaded it for the model's sake
+
+    generator = torch.Generator().manual_seed(seed)
     windows: list[list[int]] = []
-    for start in order:
-        ids = _fill(lines, start, tokenizer, seqlen)
-        if ids is not None:
-            windows.append(ids)
-        if len(windows) == nsamples:
-            return windows
-    if windows:
-        raise SparsitySolverError(
-            f"calibration text '{text.source}' gives {len(windows)} windows of {seqlen} tokens; {nsamples} are wanted."
-        )
-    raise _too_short(text, len(_encode(tokenizer, text.joined)), seqlen)
+    while len(windows) < nsamples:
+        rows, before = _rows(text), len(windows)
+        while rows and len(windows) < nsamples:
+            start = int(torch.randint(len(rows), (1,), generator=generator))
+            ids, used = _fill(rows, start, tokenizer, seqlen)
+            del rows[start : start + used]
+            if len(ids) == seqlen:
+                windows.append(ids)
+        if len(windows) == before:
+            raise _too_short(text, len(_encode(tokenizer, text.joined)), seqlen)
+    return windows
 
 
-def _fill(lines: list[str], start: int, tokenizer: Any, seqlen: int) -> list[int] | None:
-    end, ids = start, []
-    while len(ids) < seqlen and end < len(lines):
-        # Lines are added in steps of about the missing tokens, so long windows need few tokenizer calls.
-        end = min(len(lines), end + max(1, (seqlen - len(ids)) // 64))
-        ids = _encode(tokenizer, PARAGRAPH.join(lines[start:end]))
-    return ids[:seqlen] if len(ids) >= seqlen else None
+def _rows(text: Text) -> list[str]:
+    """Non-empty rows of a text; the lines of a single document are its rows, each with its line end."""
+    rows = text.documents if len(text.documents) > 1 else [f"{line}\n" for line in text.documents[0].split("\n")]
+    return [row for row in rows if row.strip()]
 
 
-def svd_llm(text: Text, tokenizer: Any, nsamples: int, seqlen: int, rng: random.Random) -> list[list[int]]:
+def _fill(rows: list[str], start: int, tokenizer: Any, seqlen: int) -> tuple[list[int], int]:
+    """A window that begins at a row, as long as the rows last, and how many rows it used."""
+    end, tokens = start, 0
+    while tokens < seqlen and end < len(rows):
+        row = rows[end] if end == start else PARAGRAPH + rows[end]
+        tokens += len(tokenizer(row, add_special_tokens=False, verbose=False).input_ids)
+        end += 1
+    ids = _encode(tokenizer, PARAGRAPH.join(rows[start:end]))
+    while len(ids) < seqlen and end < len(rows):
+        end += 1
+        ids = _encode(tokenizer, PARAGRAPH.join(rows[start:end]))
+    return ids[:seqlen], end - start
+
+
+def svd_llm(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
     """SVD-LLM's loader: random character offsets, ten characters a token, tokenised with BOS and cut.
 
     Windows that come out too short are drawn again (the official code drops them silently).
     """
-    whole, span = text.joined, _SVD_LLM_CHARACTERS * seqlen
+    whole, span, rng = text.joined, _SVD_LLM_CHARACTERS * seqlen, random.Random(seed)
     if len(whole) <= span + 1:
         span = len(whole) // 2
     windows: list[list[int]] = []
@@ -213,8 +236,9 @@ def svd_llm(text: Text, tokenizer: Any, nsamples: int, seqlen: int, rng: random.
     raise _too_short(text, len(_encode(tokenizer, whole)), seqlen)
 
 
-SAMPLERS: dict[str, Callable[[Text, Any, int, int, random.Random], list[list[int]]]] = {
+SAMPLERS: dict[str, Callable[[Text, Any, int, int, int], list[list[int]]]] = {
     "gptq": gptq,
     "slicegpt": slicegpt,
     "svd_llm": svd_llm,
+    "svd_llm_update": svd_llm_update,
 }

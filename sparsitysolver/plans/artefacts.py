@@ -16,7 +16,6 @@ from sparsitysolver.plans.identities import Identities
 from sparsitysolver.records import content_key
 from sparsitysolver.registry import (
     PERPLEXITY,
-    RECONSTRUCTION_WINDOWS,
     SEARCHING,
     ZERO_SHOT,
     MethodRow,
@@ -83,8 +82,8 @@ class Artefacts:
 
     def reconstruction_draw(self, cell: Cell) -> str:
         """Name of the calibration set that a cell's reconstruction regresses on."""
-        source = cell.task if cell.row.reconstruction == PER_TASK else cell.row.reconstruction
-        return self.draw_of(cell.row, source, RECONSTRUCTION_WINDOWS, cell.seed)
+        row = cell.row.regressing
+        return self.draw_of(row, cell.task if row.source == PER_TASK else row.source, row.nsamples, cell.seed)
 
     def draw_of(self, row: MethodRow, source: str, nsamples: int, seed: str) -> str:
         """Name of a calibration set that a method draws from ``source``."""

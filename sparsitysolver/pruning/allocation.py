@@ -26,7 +26,7 @@ def spread_sparsities(importance: Sequence[float], half_range: float, sparsity: 
     return np.clip(np.where(sparsities <= 0, LEAST_SPARSITY, sparsities), 0, _MOST_SPARSITY)
 
 
-def layer_columns(units: Sequence[Unit], sparsities: np.ndarray) -> list[int]:
-    """Kept columns of every matrix at the sparsity of its layer."""
+def layer_columns(units: Sequence[Unit], sparsities: np.ndarray, whole: bool = True) -> list[float]:
+    """Kept columns of every matrix at the sparsity of its layer, whole ones or columns' worth (:func:`columns_at`)."""
     # Rounding first: 0.3 computed as 0.30000000000000004 must not cost a row one weight more than 0.3 would.
-    return columns_at(units, [round(float(sparsities[unit.layer]), 12) for unit in units])
+    return columns_at(units, [round(float(sparsities[unit.layer]), 12) for unit in units], whole)

@@ -13,7 +13,6 @@ import torch
 from sparsitysolver.pruning.masks import row_ranks
 
 STEPS = 100  # candidates 1.00, 0.99, ..., 0.00 (published code: sparsity step 0.01)
-PEAK_WIDTH = 0.05  # standard deviation around the target that unsmoothed logits start from
 _ROUNDING = 1e-9  # columns; 32 · 0.4999999999999999 is 16
 
 
@@ -38,12 +37,9 @@ def smoothed_range() -> tuple[float, float]:
     return 1 - most, most
 
 
-def initial_logits(rows: int, sparsity: float, smooth: bool, device: torch.device | None = None) -> torch.Tensor:
-    """Logits θ (rows, 101), float64: all 0 under smoothing as published, else a peak at the target sparsity."""
-    if smooth:
-        return torch.zeros(rows, STEPS + 1, dtype=torch.double, device=device)
-    peak = -((candidates(device) - sparsity) / PEAK_WIDTH).square() / 2
-    return peak.expand(rows, -1).clone()
+def initial_logits(rows: int, device: torch.device | None = None) -> torch.Tensor:
+    """Logits θ (rows, 101), float64, all 0: every candidate as probable as any other, a sparsity of 0.5."""
+    return torch.zeros(rows, STEPS + 1, dtype=torch.double, device=device)
 
 
 def probabilities(logits: torch.Tensor, smooth: bool) -> torch.Tensor:

@@ -28,6 +28,7 @@ class Job:
         reconstruction_ids: gives the windows that reconstruction regresses on.
         granularity: what the strategy's units are: ``structured`` or ``unstructured``.
         criterion: what ranks the items of a unit.
+        whole: whether the pruner keeps whole items; else allocators may give a matrix a fraction of a column's worth.
         pattern: N:M pattern for methods that support one.
         seed: the job's own seed, for methods that draw.
         options: the method's options from ``methods.tsv`` and the command line.
@@ -42,6 +43,7 @@ class Job:
     reconstruction_ids: Callable[[], np.ndarray]
     granularity: str = STRUCTURED
     criterion: str = "l2"
+    whole: bool = True
     pattern: Pattern | None = None
     seed: int = 0
     options: dict[str, str] = field(default_factory=dict)

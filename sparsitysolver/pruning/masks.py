@@ -79,15 +79,15 @@ def row_mask(scores: torch.Tensor, kept: int) -> torch.Tensor:
     return torch.ones_like(scores, dtype=torch.bool).scatter_(1, lowest, value=False)
 
 
-def matrix_mask(scores: torch.Tensor, removed: int) -> torch.Tensor:
-    """All scores above the ``removed``-th lowest of the whole matrix (magnitude pruning of the field's scripts).
+def matrix_mask(scores: torch.Tensor, sparsity: float | Fraction) -> torch.Tensor:
+    """The scores above the one at place floor(n · sparsity) of all n in ascending order (SparseGPT, magnitude).
 
-    Equal scores at the threshold go together, so a few more than ``removed`` may.
+    So one more than that floor goes, and whatever equals it, as in the published code; nothing at sparsity 0.
     """
-    if removed < 1:
-        return torch.ones_like(scores, dtype=torch.bool)
-    threshold = scores.flatten().kthvalue(removed).values
-    return scores > threshold
+    place = int(scores.numel() * sparsity)
+    if sparsity == 0 or place >= scores.numel():
+        return torch.full_like(scores, sparsity == 0, dtype=torch.bool)
+    return scores > scores.flatten().kthvalue(place + 1).values
 
 
 def pattern_mask(scores: torch.Tensor, pattern: Pattern, name: str = "the matrix") -> torch.Tensor:

@@ -15,12 +15,15 @@ from sparsitysolver.statistics.replay import LayerReplay
 
 @dataclass(frozen=True)
 class Matrix:
-    """One weight matrix to prune: its unit, the linear that holds it, the moments of its input, its kept columns."""
+    """One weight matrix to prune: its unit, the linear that holds it, the moments of its input, its kept columns.
+
+    ``kept`` is whole unless the pruner says otherwise (``WHOLE = False``).
+    """
 
     unit: Unit
     linear: nn.Module
     moments: Moments
-    kept: int
+    kept: float
 
     @property
     def weight(self) -> torch.Tensor:
@@ -33,7 +36,7 @@ class Matrix:
 
 
 def prune_sequentially(
-    job: Job, kept: Sequence[int], change: Callable[[Matrix], torch.Tensor], gram: bool = False
+    job: Job, kept: Sequence[float], change: Callable[[Matrix], torch.Tensor], gram: bool = False
 ) -> None:
     """Replace every matrix by ``change(matrix)``, layer by layer on the pruned prefix (Wanda, SparseGPT).
 
@@ -49,14 +52,14 @@ def prune_sequentially(
         replay.advance(index)
 
 
-def prune_statically(job: Job, kept: Sequence[int], change: Callable[[Matrix], torch.Tensor]) -> None:
+def prune_statically(job: Job, kept: Sequence[float], change: Callable[[Matrix], torch.Tensor]) -> None:
     """Replace every matrix by ``change(matrix)``, with the dense model's statistics throughout."""
     for index in range(job.adapter.shape.layers):
         for matrix in _matrices(job, kept, index, lambda tap: job.statistics.of(index, tap)):  # noqa: B023
             matrix.set(change(matrix))
 
 
-def _matrices(job: Job, kept: Sequence[int], index: int, moments: Callable[[str], Moments]) -> list[Matrix]:
+def _matrices(job: Job, kept: Sequence[float], index: int, moments: Callable[[str], Moments]) -> list[Matrix]:
     roles = job.adapter.roles()
     first = index * len(roles)
     linears = job.adapter.layers[index].linears

@@ -10,7 +10,7 @@ from fractions import Fraction
 import torch
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.pruning.masks import Pattern, check_scores, pattern_mask
+from sparsitysolver.pruning.masks import Pattern, check_scores, matrix_mask, pattern_mask
 
 BLOCKSIZE = 128  # columns whose mask is chosen together (published code)
 PERCDAMP = 0.01  # damping as a fraction of the mean diagonal (published code)
@@ -112,19 +112,8 @@ def prune_block(
 
 
 def removes_share(sparsity: float | Fraction) -> Choice:
-    """Remove the lowest w²/U_jj² of all rows of a block together, up to and with the one at floor(n · sparsity).
-
-    That is one more than the floor, and ties (published code); nothing at sparsity 0.
-    """
-
-    def choose(block: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        scores = (block / scale).square()
-        place = int(scores.numel() * sparsity)
-        if sparsity == 0 or place >= scores.numel():
-            return torch.full_like(scores, sparsity != 0, dtype=torch.bool)
-        return scores <= scores.flatten().kthvalue(place + 1).values
-
-    return choose
+    """Remove the lowest w²/U_jj² of all rows of a block together, by the rule of :func:`matrix_mask`."""
+    return lambda block, scale: ~matrix_mask((block / scale).square(), sparsity)
 
 
 def removes_pattern(pattern: Pattern) -> Choice:

@@ -81,29 +81,41 @@ def budget(units: Sequence[Unit], sparsity: float) -> int:
     return int(exact * sum(unit.weights for unit in units))
 
 
-def kept_weights(units: Sequence[Unit], kept: Sequence[int]) -> int:
+def kept_weights(units: Sequence[Unit], kept: Sequence[float]) -> float:
     """Weights that a strategy keeps."""
     return sum(count * unit.weights_per_item for unit, count in zip(units, kept, strict=True))
 
 
-def achieved_sparsity(units: Sequence[Unit], kept: Sequence[int]) -> float:
+def achieved_sparsity(units: Sequence[Unit], kept: Sequence[float]) -> float:
     """Fraction of prunable weights that a strategy removes."""
     return 1 - kept_weights(units, kept) / sum(unit.weights for unit in units)
 
 
-def columns_at(units: Sequence[Unit], sparsities: Sequence[float | Fraction]) -> list[int]:
-    """Columns that matrices keep at sparsities of their own: of each row the lowest floor(size * s) go (Wanda)."""
-    return [unit.size - int(unit.size * sparsity) for unit, sparsity in zip(units, sparsities, strict=True)]
+def columns_at(units: Sequence[Unit], sparsities: Sequence[float | Fraction], whole: bool = True) -> list[float]:
+    """Columns that matrices keep at sparsities of their own.
+
+    Whole ones: of each row the lowest floor(size * s) go (Wanda). Else columns' worth, size * (1 - s): what methods
+    keep that take the sparsity itself and choose over all rows (SparseGPT, magnitude).
+    """
+    pairs = zip(units, sparsities, strict=True)
+    if whole:
+        return [unit.size - int(unit.size * sparsity) for unit, sparsity in pairs]
+    return [float(unit.size * (1 - Fraction(sparsity))) for unit, sparsity in pairs]
 
 
-def uniform_kept(units: Sequence[Unit], sparsity: float, granularity: str) -> list[int]:
+def sparsity_of(unit: Unit, kept: float) -> Fraction:
+    """What a matrix loses that keeps ``kept`` columns' worth; the sparsity itself where that is a decimal one."""
+    return 1 - Fraction(str(kept)) / unit.size
+
+
+def uniform_kept(units: Sequence[Unit], sparsity: float, granularity: str, whole: bool = True) -> list[float]:
     """Uniform pruning of a granularity: the line that searches and baselines are measured by."""
-    return (uniform_counts if granularity == STRUCTURED else uniform_columns)(units, sparsity)
+    return uniform_counts(units, sparsity) if granularity == STRUCTURED else uniform_columns(units, sparsity, whole)
 
 
-def uniform_columns(units: Sequence[Unit], sparsity: float) -> list[int]:
+def uniform_columns(units: Sequence[Unit], sparsity: float, whole: bool = True) -> list[float]:
     """The same sparsity for every matrix; exact for decimal sparsities such as 0.7."""
-    return columns_at(units, [Fraction(str(check_sparsity(sparsity)))] * len(units))
+    return columns_at(units, [Fraction(str(check_sparsity(sparsity)))] * len(units), whole)
 
 
 def uniform_counts(units: Sequence[Unit], sparsity: float) -> list[int]:

@@ -12,7 +12,7 @@ from sparsitysolver.file_hashes import user_cache
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model, resolve_model
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
 from sparsitysolver.records import Json, content_key, read_json
-from sparsitysolver.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, RECONSTRUCTION_WINDOWS, Assets, MethodRow
+from sparsitysolver.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, Assets, MethodRow
 from sparsitysolver.statistics.collect import (
     ALL_TAPS,
     OUTPUT_TAPS,
@@ -89,18 +89,25 @@ def draw(calibration: Calibration, loaded: LoadedModel, assets: Assets) -> Sampl
 def reconstruction_calibration(
     args: argparse.Namespace, row: MethodRow, calibration: Calibration, model: ModelSource
 ) -> Calibration:
-    """Windows of reconstruction: a source of their own, else the calibration's file whole, else 32 windows.
+    """Windows of reconstruction: a source of their own, else the calibration's file whole, else as the row draws them.
 
     Methods that reconstruct on another text than they calibrate on draw from that; on each task's own, from ``--task``.
     """
     if args.reconstruction_calibration:
         return replace(calibration, source=args.reconstruction_calibration)
-    source = calibration.source
-    if row.reconstruction not in ("", row.source) and not args.calibration:
-        source = text_for(row.reconstruction, model)
-    if row.reconstruction == "task":
+    source, drawn = calibration.source, row.regressing
+    if drawn.source not in ("", row.source) and not args.calibration:
+        source = text_for(drawn.source, model)
+    if drawn.source == "task":
         source = args.task
-    return replace(calibration, source=source, nsamples=min(calibration.nsamples, RECONSTRUCTION_WINDOWS))
+    return replace(
+        calibration,
+        source=source,
+        sampler=calibration.sampler if drawn.sampler == row.sampler else drawn.sampler,
+        nsamples=min(calibration.nsamples, drawn.nsamples),
+        seqlen=min(calibration.seqlen, drawn.seqlen),
+        seed=calibration.seed - row.calibration_seed + drawn.calibration_seed,
+    )
 
 
 def taps_of(granularity: str) -> tuple[str, ...]:

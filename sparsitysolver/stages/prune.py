@@ -141,6 +141,7 @@ class _Work:
             reconstruction_ids=lambda: self._sample("reconstruction").ids,
             granularity=row.granularity if row.granularity in GRANULARITIES else STRUCTURED,
             criterion=args.criterion or DEFAULT_CRITERIA.get(row.granularity, "l2"),
+            whole=getattr(baseline(row.pruner), "WHOLE", True),
             pattern=Pattern.parse(args.pattern) if args.pattern else None,
             seed=args.seed,
             options=_options(row.options, args.set),

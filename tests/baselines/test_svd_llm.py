@@ -156,16 +156,24 @@ def test_update_lowers_the_loss_of_every_linear_on_its_compressed_inputs(family,
         assert losses[0] <= losses[1] * (1 + 1e-6)
 
 
-def test_update_sees_the_first_16_windows_through_the_compressed_prefix(family, monkeypatch):
-    grams = []
+def test_update_sees_16_windows_of_its_own_in_dense_layers_on_the_compressed_prefix(family, monkeypatch):
+    """One pass a layer: what a linear is fitted on does not know the compressed linears before it in the same layer."""
+    grams, ids, own = [], tiny_ids(20, 16, seed=1), tiny_ids(20, 16, seed=2)
     monkeypatch.setattr(svd_llm, "updated_factor", lambda w, d, gram: grams.append(gram) or updated_factor(w, d, gram))
-    ids = tiny_ids(20, 16, seed=1)
-    job = job_for(tiny_model(family), 0.4, ids=ids, options={"update": "yes"})
+    job = job_for(tiny_model(family), 0.4, ids=ids, options={"update": "yes"}, reconstruction_ids=lambda: own)
     svd_llm.prune(job, None)
-    last = job.adapter.layers[-1].ffn_output
-    with recording({"last": last}, gram=True) as moments:
-        job.adapter.hidden_states(torch.from_numpy(ids[:16]).long())
-    assert torch.allclose(moments["last"].gram, grams[-1], rtol=1e-4, atol=1e-3)
+    roles = job.adapter.roles()
+    for index in (0, 2):
+        mixed = adapt(tiny_model(family))
+        for before in range(index):
+            for role, linear in zip(roles, job.adapter.layers[before].linears, strict=True):
+                mixed.set_linear(mixed.layer_modules[before], role, linear)
+        linears = dict(zip(roles, mixed.layers[index].linears, strict=True))
+        with recording(linears, gram=True) as moments:
+            mixed.hidden_states(torch.from_numpy(own[:16]).long())
+        for place, role in enumerate(roles):
+            found = grams[index * len(roles) + place]
+            assert torch.allclose(moments[role].gram, found, rtol=1e-4, atol=1e-3)
 
 
 def test_rank_0_is_skipped(family):

@@ -2,9 +2,11 @@
 
 import json
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from tiny import VOCABULARY, tiny_text, tiny_tokenizer
 
 from sparsitysolver.data.sampling import SAMPLERS, Calibration, Sample, read_ids, sample
@@ -16,8 +18,9 @@ TOKENIZER = tiny_tokenizer()
 # Of 5 windows of 12 tokens from tiny_text(300) with seed 0.
 HASHES = {
     "gptq": "63a886a0f3dbde03",
-    "slicegpt": "6b48ccc22a753146",
+    "slicegpt": "e0395379cdcc65eb",
     "svd_llm": "23980e64ae68d10f",
+    "svd_llm_update": "63a886a0f3dbde03",  # as gptq: a file is joined already
 }
 
 
@@ -41,14 +44,14 @@ def test_windows_are_the_same_everywhere(sampler, text_path):
     assert not np.array_equal(windows.ids, drawn(text_path, sampler, seed=1).ids)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", ["gptq", "svd_llm", "svd_llm_update"])
 def test_windows_are_stretches_of_the_text(sampler, text_path):
     whole = " ".join(map(str, TOKENIZER(tiny_text(300)).input_ids))
     for window in drawn(text_path, sampler, nsamples=20).ids.tolist():
         # Samplers that tokenise stretches put a BOS first; SVD-LLM's may cut its first word in two.
         body = window[2:] if sampler == "svd_llm" else window[1:]
         assert " ".join(map(str, body)) in whole
-        assert sampler == "gptq" or window[0] == 2
+        assert sampler != "svd_llm" or window[0] == 2
 
 
 def test_the_global_generator_is_left_alone(text_path):
@@ -87,13 +90,13 @@ def test_gptq_draws_whole_c4_documents_longer_than_a_window():
                 break
         i = random.randint(0, len(trainenc) - 12 - 1)
         expected.append(trainenc[i : i + 12])
-    assert SAMPLERS["gptq"](text, TOKENIZER, 6, 12, random.Random(1)) == expected
+    assert SAMPLERS["gptq"](text, TOKENIZER, 6, 12, 1) == expected
 
 
 def test_c4_windows_come_from_one_document_each():
     long = [TOKENIZER(document).input_ids for document in documents(40, 60)]
     text = Text("c4", "train", documents(3, 5, 40, 60), "assets", "here", separate=True)
-    for window in SAMPLERS["gptq"](text, TOKENIZER, 20, 12, random.Random(0)):
+    for window in SAMPLERS["gptq"](text, TOKENIZER, 20, 12, 0):
         assert any(window == ids[i : i + 12] for ids in long for i in range(len(ids)))
 
 
@@ -113,8 +116,77 @@ def test_a_file_of_documents_is_sampled_as_c4_is(sampler, tmp_path):
 
 def test_gptq_joins_rows_with_a_blank():
     rows = ("w5 w6", "", "w7")
-    windows = SAMPLERS["gptq"](Text("wikitext2", "train", rows, "hub", "x"), TOKENIZER, 3, 2, random.Random(0))
+    windows = SAMPLERS["gptq"](Text("wikitext2", "train", rows, "hub", "x"), TOKENIZER, 3, 2, 0)
     assert all(window in ([2, 5], [5, 6], [6, 7]) for window in windows)
+
+
+class Characters:
+    """A tokenizer of one token a character after a BOS of 0: windows show what was joined, and how."""
+
+    all_special_ids = (0,)
+
+    def __call__(self, text, add_special_tokens=True, verbose=True):
+        return SimpleNamespace(input_ids=[0] * add_special_tokens + [ord(character) for character in text])
+
+
+class Merging(Characters):
+    """The same, but three line ends are one token wherever they meet (as in byte pair encodings)."""
+
+    def __call__(self, text, add_special_tokens=True, verbose=True):
+        return super().__call__(text.replace("\n\n\n", "#"), add_special_tokens)
+
+
+# Rows as the hub gives them: empty, or with blanks around them and a line end of their own.
+HUB_ROWS = tuple(text for row in range(40) for text in ("", f" row {row} {'x' * (row % 7)} \n"))
+HUB_TEXT = Text("wikitext2", "train", HUB_ROWS, "hub", "x")
+
+
+def spelt(windows):
+    """Windows of characters as strings, without their BOS."""
+    assert all(window[0] == 0 for window in windows)
+    return ["".join(map(chr, window[1:])) for window in windows]
+
+
+@pytest.mark.parametrize(("sampler", "joint"), [("gptq", " "), ("svd_llm_update", "\n\n")])
+def test_offsets_are_drawn_alike_over_rows_joined_as_each_loader_does(sampler, joint):
+    whole, generator = joint.join(HUB_ROWS), random.Random(4)
+    starts = [generator.randint(0, len(whole) + 1 - 30 - 1) for _ in range(9)]
+    found = SAMPLERS[sampler](HUB_TEXT, Characters(), 9, 30, 4)
+    assert found == [Characters()(whole).input_ids[start : start + 30] for start in starts]
+
+
+def test_slicegpt_is_the_official_loader():
+    """prepare_dataloader of SliceGPT: torch's generator, rows from a random one on, what was used is gone."""
+    torch.manual_seed(42)
+    left, texts = [row for row in HUB_ROWS if row], []
+    while len(texts) < 8:
+        start = end = int(torch.randint(0, len(left), (1,)))
+        text = ""
+        while len(text) < 50 and end < len(left):
+            text += ("\n\n" if text else "") + left[end]
+            end += 1
+        left = left[:start] + left[end:]
+        texts += [text[:49]] if len(text) >= 50 else []
+    torch.manual_seed(7)
+    found = SAMPLERS["slicegpt"](HUB_TEXT, Characters(), 8, 50, 42)
+    assert spelt(found) == texts
+    assert "x \n\n\n row" in texts[0]  # the row's own line end, and a blank line
+    assert torch.initial_seed() == 7  # the global generator is left alone
+    as_a_file = Text("train.txt", "file", ("\n\n".join(HUB_ROWS),), "file", "x")
+    assert SAMPLERS["slicegpt"](as_a_file, Characters(), 8, 50, 42) == found
+
+
+def test_slicegpt_windows_never_overlap():
+    windows = spelt(SAMPLERS["slicegpt"](HUB_TEXT, Characters(), 8, 50, 3))
+    begun = [name for text in windows for name in text.split("\n\n\n") if name.endswith(" ")]
+    assert len(begun) == len(set(begun)) > 16
+
+
+def test_slicegpt_windows_that_shrink_when_joined_are_filled_up():
+    """Three line ends between rows become one token: the rows that were enough one by one are not any more."""
+    windows = SAMPLERS["slicegpt"](HUB_TEXT, Merging(), 6, 50, 0)
+    assert {len(window) for window in windows} == {50}
+    assert all(text.count("#") >= 2 for text in spelt(windows))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -129,12 +201,13 @@ def test_no_c4_document_is_long_enough(monkeypatch):
     monkeypatch.setattr("sparsitysolver.data.sampling._TRIES", 50)
     text = Text("c4", "train", documents(3, 5, 8), "assets", "here", separate=True)
     with pytest.raises(SparsitySolverError, match="calibration text 'c4' is too short: 9 tokens"):
-        SAMPLERS["gptq"](text, TOKENIZER, 6, 12, random.Random(1))
+        SAMPLERS["gptq"](text, TOKENIZER, 6, 12, 1)
 
 
-def test_slicegpt_counts_what_the_text_gives(text_path):
-    with pytest.raises(SparsitySolverError, match=r"gives \d+ windows of 100 tokens; 64 are wanted"):
-        drawn(text_path, "slicegpt", nsamples=64, seqlen=100)
+def test_slicegpt_begins_a_used_up_text_anew(text_path):
+    """More windows than the text has room for without overlap: only then do they share rows."""
+    ids = drawn(text_path, "slicegpt", nsamples=64, seqlen=100).ids
+    assert ids.shape == (64, 100)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Masks against direct computation: rows, ties, ranks in their narrow types, N:M, errors."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 
@@ -69,12 +71,22 @@ def test_ranks_agree_with_row_masks_for_every_count(columns, kind):
 
 def test_matrix_mask_takes_the_lowest_of_the_whole_matrix():
     scores = torch.tensor([[5.0, 1.0, 3.0], [2.0, 4.0, 6.0]])
-    assert matrix_mask(scores, 2).tolist() == [[True, False, True], [False, True, True]]
-    assert matrix_mask(scores, 0).all() and not matrix_mask(scores, 6).any()
+    assert matrix_mask(scores, 0.3).tolist() == [[True, False, True], [False, True, True]]  # floor(1.8), and one more
+    assert matrix_mask(scores, 0).all() and not matrix_mask(scores, 1).any()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.7, 0.999])
+def test_matrix_mask_is_the_magnitude_pruning_of_the_published_code(share):
+    """The threshold is the score at place int(n · s) of all in order, and what equals it goes too."""
+    torch.manual_seed(0)
+    for scores in (torch.rand(7, 13), torch.randint(0, 9, (7, 13)).float()):
+        threshold = scores.flatten().sort().values[int(scores.numel() * share)]
+        assert torch.equal(matrix_mask(scores, share), scores > threshold)
+    assert int((~matrix_mask(torch.rand(100, 100), Fraction(7, 10))).sum()) == 7001
 
 
 def test_matrix_mask_takes_ties_together():
-    assert matrix_mask(torch.tensor([[1.0, 1.0, 1.0, 2.0]]), 2).tolist() == [[False, False, False, True]]
+    assert matrix_mask(torch.tensor([[1.0, 1.0, 1.0, 2.0]]), 0.25).tolist() == [[False, False, False, True]]
 
 
 @pytest.mark.parametrize("text", ["2:4", "4:8", "1:4", "3:4"])

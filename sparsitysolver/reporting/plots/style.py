@@ -60,6 +60,7 @@ METHODS = {
     "owl": Style(GREEN, "D", "--"),
     "owl_sparsegpt": Style(GREEN, "D", "-.", hollow=True),
     "besa": Style(PURPLE, "v"),
+    "besa_own": Style(PURPLE, "v", ":", hollow=True),
     "besa_row": Style(PURPLE, "v", "--", hollow=True),
     "besa_exact": Style(PURPLE, "v", "-.", hollow=True),
     "dlp": Style(ORANGE, "P"),
