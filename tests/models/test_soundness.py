@@ -97,7 +97,7 @@ def test_biases_of_which_only_some_are_there(folder):
 
 @pytest.mark.parametrize(
     ("setting", "word"),
-    [("enable_bias", "layers.0.fc1.bias"), ("layer_norm_elementwise_affine", "final_layer_norm.bias")],
+    [("enable_bias", "0.fc1.bias"), ("layer_norm_elementwise_affine", "final_layer_norm.bias")],
 )
 def test_what_an_opt_does_not_announce(tmp_path, setting, word):
     saved(tmp_path, "opt")
