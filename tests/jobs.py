@@ -1,12 +1,16 @@
 """Pruning jobs on tiny models."""
 
+from importlib import import_module
+from typing import Any
+
 import numpy as np
 from tiny import tiny_ids
 from transformers import PreTrainedModel
 
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.job import Job
+from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
+from sparsitysolver.registry import MethodRow
 from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect
 
 
@@ -30,3 +34,22 @@ def job_for(
         granularity=granularity,
         **{"reconstruction_ids": lambda: windows, "criterion": "wanda" if unstructured else "l2", **fields},
     )
+
+
+def run_row(row: MethodRow, model: PreTrainedModel, sparsity: float, ids: np.ndarray) -> tuple[Job, Any, Outcome]:
+    """Allocate and prune as a methods row says; returns the job, the kept counts and the outcome."""
+    pruner = import_module(f"baselines.{row.pruner}")
+    job = job_for(
+        model,
+        sparsity,
+        ids,
+        granularity=row.granularity,
+        options=dict(pair.split("=", 1) for pair in row.options.split(",") if pair),
+        whole=getattr(pruner, "WHOLE", True),
+        search=import_module("baselines.uniform").allocate,
+    )
+    for name in filter(None, (row.allocator, row.pruner)):
+        skip = getattr(import_module(f"baselines.{name}"), "skip", None)
+        assert skip is None or skip(job) is None
+    kept = import_module(f"baselines.{row.allocator}").allocate(job) if row.allocator else None
+    return job, kept, pruner.prune(job, kept)

@@ -70,13 +70,16 @@ def tiny_model(family: str, seed: int = 0, **overrides) -> PreTrainedModel:
     return model.eval().requires_grad_(False)
 
 
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """A word-level tokenizer (<unk>, <pad>, <s>, w3, w4, …) that puts <s> first, as OPT's puts </s>."""
+def tiny_tokenizer(template: str = "<s> $A") -> PreTrainedTokenizerFast:
+    """A word-level tokenizer (<unk>, <pad>, <s>, w3, w4, …) that puts <s> first, as OPT's puts </s>.
+
+    ``template``: what it makes of a text $A, where it is to be another.
+    """
     special = ("<unk>", "<pad>", "<s>")
     words = {name: index for index, name in enumerate([*special, *(f"w{index}" for index in range(3, VOCABULARY))])}
     tokenizer = Tokenizer(WordLevel(words, unk_token="<unk>"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
-    tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 2)])
+    tokenizer.post_processor = TemplateProcessing(single=template, special_tokens=[("<s>", 2)])
     unk, pad, start = special
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token=unk, pad_token=pad, bos_token=start, eos_token=start

@@ -182,18 +182,18 @@ def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) 
     """
     import torch  # the stages that sample have loaded it for the model's sake
 
+    if len(_fill(_rows(text), 0, tokenizer, seqlen)[0]) < seqlen:
+        raise _too_short(text, len(_encode(tokenizer, text.joined)), seqlen)
     generator = torch.Generator().manual_seed(seed)
     windows: list[list[int]] = []
     while len(windows) < nsamples:
-        rows, before = _rows(text), len(windows)
+        rows = _rows(text)
         while rows and len(windows) < nsamples:
             start = int(torch.randint(len(rows), (1,), generator=generator))
             ids, used = _fill(rows, start, tokenizer, seqlen)
             del rows[start : start + used]
             if len(ids) == seqlen:
                 windows.append(ids)
-        if len(windows) == before:
-            raise _too_short(text, len(_encode(tokenizer, text.joined)), seqlen)
     return windows
 
 

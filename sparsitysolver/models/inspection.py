@@ -5,6 +5,7 @@ here imports torch.
 """
 
 import json
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _MERGE = "merge it into its base (PEFT: merge_and_unload(), then save_pretrained
 _VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json")
 _TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _POINTER = b"version https://git-lfs"
+_ZIP = b"PK\x03\x04"
 _LISTED = 6  # names that a message lists
 
 
@@ -52,6 +54,9 @@ def check_weights(folder: Path) -> None:
     for path in files:
         if path.suffix == ".safetensors":
             _check_safetensors(path)
+        # torch writes zip archives, whose table of contents comes last
+        elif path.suffix == ".bin" and _start(path, len(_ZIP)) == _ZIP and not zipfile.is_zipfile(path):
+            raise _unreadable(folder, f"{path.name} ({path.stat().st_size} bytes) is no whole archive; {CUT_SHORT}")
 
 
 def check_tokenizer(folder: Path) -> None:

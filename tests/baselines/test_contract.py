@@ -5,7 +5,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from jobs import job_for
+from jobs import job_for, run_row
 from tiny import FAMILIES, logits, tiny_ids, tiny_model, tiny_tokenizer
 
 from sparsitysolver.errors import SparsitySolverError
@@ -23,29 +23,6 @@ OWN_BANDS = {"besa": (-0.06, 0.06), "besa_row": (-0.06, 0.06), "besa_own": (0, 0
 METHODS = methods_table()
 
 
-def options_of(row) -> dict[str, str]:
-    return dict(pair.split("=", 1) for pair in row.options.split(",") if pair)
-
-
-def run(row, model, ids):
-    """Allocate and prune as a methods row says; returns the job, the kept counts and the outcome."""
-    pruner = import_module(f"baselines.{row.pruner}")
-    job = job_for(
-        model,
-        SPARSITY,
-        ids,
-        granularity=row.granularity,
-        options=options_of(row),
-        whole=getattr(pruner, "WHOLE", True),
-        search=import_module("baselines.uniform").allocate,
-    )
-    for name in filter(None, (row.allocator, row.pruner)):
-        skip = getattr(import_module(f"baselines.{name}"), "skip", None)
-        assert skip is None or skip(job) is None
-    kept = import_module(f"baselines.{row.allocator}").allocate(job) if row.allocator else None
-    return job, kept, pruner.prune(job, kept)
-
-
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
 def test_files_have_what_the_contract_asks(row):
     for name, verb in ((row.allocator, "allocate"), (row.pruner, "prune")):
@@ -61,7 +38,7 @@ def test_method_prunes_saves_and_loads(row, model_family, tmp_path):
     model, ids = tiny_model(model_family), tiny_ids(12, 16, seed=1)
     before = ids.copy()
     dense = logits(model)
-    job, kept, outcome = run(row, model, ids)
+    job, kept, outcome = run_row(row, model, SPARSITY, ids)
 
     assert np.array_equal(ids, before)
     if kept is not None:
@@ -87,7 +64,7 @@ def test_methods_are_deterministic(row):
     results = []
     for _ in range(2):
         model = tiny_model("mistral")
-        run(row, model, tiny_ids(12, 16, seed=1))
+        run_row(row, model, SPARSITY, tiny_ids(12, 16, seed=1))
         results.append(logits(model))
     assert torch.equal(*results)
 
@@ -100,7 +77,7 @@ def test_half_precision_models_stay_half_and_close(row):
         model = tiny_model("opt")
         for parameter in model.parameters():
             parameter.data = parameter.data.bfloat16().to(dtype)
-        run(row, model, tiny_ids(12, 16, seed=1))
+        run_row(row, model, SPARSITY, tiny_ids(12, 16, seed=1))
         assert {parameter.dtype for parameter in model.parameters()} == {dtype}
         results.append(logits(model).float())
     wide, narrow = results

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,6 +53,27 @@ def test_windows_are_stretches_of_the_text(sampler, text_path):
         body = window[2:] if sampler == "svd_llm" else window[1:]
         assert " ".join(map(str, body)) in whole
         assert sampler != "svd_llm" or window[0] == 2
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_a_tokenizer_appends_is_in_no_window(sampler, text_path):
+    """Documents and stretches are tokenised by themselves: an EOS would end each, and shift random offsets."""
+    wanted = Calibration(text_path, sampler, 20, 12, 0)
+    for template, plain in (("<s> $A <s>", "<s> $A"), ("$A <s>", "$A")):
+        one, other = (sample(wanted, tiny_tokenizer(t), Assets(None), VOCABULARY) for t in (template, plain))
+        assert np.array_equal(one.ids, other.ids)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_ids_that_the_model_has_no_embedding_for(sampler, text_path):
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["Warrior"])
+    sample(Calibration(text_path, sampler, 5, 12, 0), tokenizer, Assets(None), VOCABULARY)
+    Path(text_path).write_text(tiny_text(300).replace(" ", " Warrior "))
+    with pytest.raises(
+        SparsitySolverError, match=r"train\.txt' gives token ids up to 50, and .* embedding has 50 rows"
+    ):
+        sample(Calibration(text_path, sampler, 5, 12, 0), tokenizer, Assets(None), VOCABULARY)
 
 
 def test_the_global_generator_is_left_alone(text_path):

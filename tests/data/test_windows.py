@@ -33,6 +33,39 @@ def test_without_special_tokens():
     assert windows.bos == "none"
 
 
+@pytest.mark.parametrize("template", ["<s> $A", "$A", "<s> $A <s>", "$A <s>"])
+def test_what_a_tokenizer_appends_is_no_part_of_the_stream(template):
+    """The last window would end in an EOS, and be scored on it."""
+    start = [2] * template.startswith("<s>")
+    words = [f"w{index}" for index in range(3, 13 - len(start))]
+    windows = cut(text_of(" ".join(words)), 5, tokenizer=tiny_tokenizer(template))
+    assert windows.ids.flatten().tolist() == [*start, *(int(word[1:]) for word in words)]
+    assert windows.total_tokens == 10
+    assert windows.bos == ("2" if start else "none")
+    assert windows.eos == ("left out" if template.endswith("<s>") else "none")
+    with pytest.raises(SparsitySolverError, match="10 tokens found, 11 needed"):
+        cut(text_of(" ".join(words)), 11, tokenizer=tiny_tokenizer(template))
+
+
+def test_windows_of_two_tokenizers_are_told_apart():
+    text = text_of(tiny_text(60))
+    hashes = [cut(text, 10, tokenizer=tiny_tokenizer(one)).sha256 for one in ("<s> $A", "<s> $A <s>", "$A")]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_ids_that_the_model_has_no_embedding_for():
+    """What counts is what occurs in the windows that are used, not how many tokens the tokenizer has."""
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["Warrior", "armour"])
+    cut(text_of("w5 w6 w7 w8"), 2, tokenizer=tokenizer)
+    with pytest.raises(SparsitySolverError) as error:
+        cut(text_of("w5 Warrior armour w8"), 2, tokenizer=tokenizer)
+    assert "text '/somewhere/here.txt' gives token ids up to 51, and the model's embedding has 50 rows" in str(
+        error.value
+    )
+    cut(text_of("w5 w6 w7 Warrior"), 2, tokenizer=tokenizer)  # the rest that is dropped holds it
+
+
 def test_documents_are_joined_by_a_blank_line():
     assert text_of("a", "", "b").joined == "a\n\n\n\nb"
     windows = cut(text_of("w5 w6", "w7"), 4)
