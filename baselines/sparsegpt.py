@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import torch
 
+from sparsitysolver.pruning.gram import CALIBRATION, GramUse, widest_input
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.matrices import Matrix, prune_sequentially
 from sparsitysolver.pruning.obs import BLOCKSIZE, PERCDAMP, sparsegpt
@@ -11,6 +12,7 @@ from sparsitysolver.pruning.obs import BLOCKSIZE, PERCDAMP, sparsegpt
 NAME = "SparseGPT"
 REFERENCE = "Frantar and Alistarh, ICML 2023: one-shot optimal brain surgeon, blocks of 128 columns, damping 0.01"
 PATTERNS = True
+GRAM = GramUse(CALIBRATION, widest_input)
 
 
 def prune(job: Job, kept: list[int]) -> Outcome:

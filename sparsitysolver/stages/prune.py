@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from sparsitysolver.data.sampling import Sample
-from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.errors import SparsitySolverError, report_warning
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.models.saving import save_padded, save_pruned
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure
@@ -123,6 +123,7 @@ class _Work:
     def __init__(self, args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> None:
         self.args, self.row, self.loaded = args, row, loaded
         self._samples: dict[str, Sample] = {}
+        self._warnings: list[str] = []
         self._found: Json | None = None
         self.job = Job(
             adapter=loaded.adapter,
@@ -144,7 +145,17 @@ class _Work:
             if name == "reconstruction":
                 wanted = reconstruction_calibration(self.args, self.row, wanted, self.loaded.source)
             self._samples[name] = draw(wanted, self.loaded, assets_of(self.args))
+            self._warn_of_few_tokens(name)
         return self._samples[name]
+
+    def _warn_of_few_tokens(self, name: str) -> None:
+        gram = getattr(baseline(self.row.pruner), "GRAM", None)
+        if gram is None or gram.windows != name:
+            return
+        text = gram.few_tokens(self.row.label, self.loaded.adapter.shape, self._samples[name].ids.size)
+        if text:
+            report_warning("sparsitysolver", text)
+            self._warnings.append(text)
 
     def strategy(self) -> Json | None:
         """The strategy given, or the allocator's; None for methods without allocation."""
@@ -188,7 +199,8 @@ class _Work:
             "strategy": identity(strategy) if strategy else None,
             "facts": outcome.facts if outcome else {},
         }
-        return record | ({"reason": reason} if reason else {})
+        warnings = {"warnings": self._warnings} if self._warnings else {}
+        return record | warnings | ({"reason": reason} if reason else {})
 
 
 def _options(from_table: str, given: list[str]) -> dict[str, str]:

@@ -75,6 +75,7 @@ BAD = {
     "device": ("device 'gpu'", (*EVALUATE, "--device", "gpu")),
     "dtype": ("did you mean float16", (*EVALUATE, "--dtype", "flaot16")),
     "threads": ("0 threads", (*EVALUATE, "--threads", "0")),
+    "sample's seqlen": ("window length 0", ("sample", MODEL, "--seqlen", "0", "--calibration", "mini", "--out", "out")),
     "sampler": ("did you mean gptq", ("sample", MODEL, "--sampler", "gptk", "--out", "out")),
 }
 
