@@ -8,7 +8,8 @@ A file has ``NAME`` and ``REFERENCE`` (shown to readers), and any of
   that have no allocator;
 - ``ratio(job) -> str``: what the sparsity asked for is a fraction of, where not of the prunable weights (a pruner);
 - ``PATTERNS = True``: the pruner honours ``job.pattern`` (N:M) instead of ``kept``;
-- ``WHOLE = False``: the pruner takes a matrix's sparsity itself, so ``kept`` may hold fractions of a column's worth.
+- ``WHOLE = False``: the pruner takes a matrix's sparsity itself, so ``kept`` may hold fractions of a column's worth;
+- ``GRAM``: the Gram matrices that the pruner inverts or decomposes; fewer tokens than channels are worth a warning.
 
 Nothing here evaluates. A new file and a row in ``config/methods.tsv`` are all that a new baseline needs.
 """

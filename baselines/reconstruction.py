@@ -4,6 +4,7 @@ import torch
 
 from sparsitysolver.errors import unknown_name
 from sparsitysolver.models.structure import sliced_structure
+from sparsitysolver.pruning.gram import RECONSTRUCTION, GramUse, widest_input
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.reconstruction import RIDGE, reconstruct
 from sparsitysolver.pruning.scores import channels_of
@@ -14,6 +15,7 @@ from sparsitysolver.timing import timed
 
 NAME = "Reconstruction"
 REFERENCE = "SparsitySolver, section 3.2, equations 3-10 (ridge regression of removed on kept channels)"
+GRAM = GramUse(RECONSTRUCTION, widest_input)
 BOTH = "both"
 MODULES = {MHA: (MHA,), FFN: (FFN,), BOTH: (MHA, FFN)}  # option modules: whose last linears are reconstructed
 _TAPS = {MHA: "attention_output", FFN: "ffn_output"}

@@ -6,6 +6,7 @@ from torch import nn
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.rotated import rotate_skeleton, set_table
 from sparsitysolver.models.structure import rotated_structure
+from sparsitysolver.pruning.gram import CALIBRATION, GramUse, stream
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
 from sparsitysolver.pruning.widths import matched_width, removed_fraction, sliced_width
@@ -14,6 +15,7 @@ from sparsitysolver.statistics.replay import LayerReplay
 
 NAME = "SliceGPT"
 REFERENCE = "Ashkboos et al., ICLR 2024: one constant width, no fine-tuning"
+GRAM = GramUse(CALIBRATION, stream)
 _WEIGHTS_MISSED = 0.05  # a parameter-matched width further than this from the sparsity asked for is no match
 
 

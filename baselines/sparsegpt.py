@@ -2,6 +2,7 @@
 
 import torch
 
+from sparsitysolver.pruning.gram import CALIBRATION, GramUse, widest_input
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.matrices import Matrix, prune_sequentially
 from sparsitysolver.pruning.obs import BLOCKSIZE, PERCDAMP, sparsegpt
@@ -10,6 +11,7 @@ from sparsitysolver.pruning.units import sparsity_of
 NAME = "SparseGPT"
 REFERENCE = "Frantar and Alistarh, ICML 2023: one-shot optimal brain surgeon, blocks of 128 columns, damping 0.01"
 PATTERNS, WHOLE = True, False
+GRAM = GramUse(CALIBRATION, widest_input)
 
 
 def prune(job: Job, kept: list[float]) -> Outcome:

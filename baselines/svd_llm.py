@@ -5,6 +5,7 @@ from torch import nn
 
 from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.models.structure import low_rank_structure
+from sparsitysolver.pruning.gram import CALIBRATION, GramUse, widest_input
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor
 from sparsitysolver.statistics.collect import layer_taps, recording, tap_of
@@ -13,6 +14,7 @@ from sparsitysolver.statistics.replay import LayerReplay
 
 NAME = "SVD-LLM"
 REFERENCE = "Wang et al., ICLR 2025: truncation-aware whitening; closed-form update as an option; no LoRA"
+GRAM = GramUse(CALIBRATION, widest_input)
 UPDATE_WINDOWS = 16  # at most; on grids they are drawn apart from those of the whitening, as in the published code
 
 

@@ -5,12 +5,11 @@ import errno
 import importlib
 import os
 import sys
-from typing import NoReturn
 
 from sparsitysolver import preload
+from sparsitysolver.arguments import Parser, seed
 from sparsitysolver.devices import claim, cores_here
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
-from sparsitysolver.provenance import without_secrets
 from sparsitysolver.stages import chat_options, measure_options
 
 EXIT_INTERRUPTED = 130
@@ -20,7 +19,10 @@ _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, e
 def main(argv: list[str] | None = None) -> int:
     """Parse, set the process up, run the stage; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    args = build_parser().parse_args(argv)
+    try:
+        args = build_parser().parse_args(argv)
+    except SparsitySolverError as error:
+        return report_error("sparsitysolver", error)
     if hasattr(args, "threads"):  # a stage that loads models
         status = preload.forward(argv)
         if status is not None:
@@ -67,16 +69,9 @@ def _prepare(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Repeats no secret of an address that stands where none is taken."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(without_secrets(message))
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = _Parser(prog="sparsitysolver", description=__doc__)
+    parser = Parser(prog="sparsitysolver", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, stage, add, text in (
         ("sample", "sample", _sample, "draw calibration windows and write their token ids"),
@@ -121,7 +116,7 @@ def _calibration(parser: argparse.ArgumentParser) -> None:
         "--items", default="search", help="part of a task's items to calibrate or search on: search, or report (leaky)"
     )
     parser.add_argument("--nsamples", type=int, help="calibration windows (default: the method's own)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
 
 
 def _sample(parser: argparse.ArgumentParser) -> None:
@@ -192,7 +187,7 @@ def _prune(parser: argparse.ArgumentParser) -> None:
         "--reconstruction-calibration", metavar="SOURCE", help="windows of reconstruction; a task's own text too"
     )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="option of the method")
-    parser.add_argument("--seed-index", type=int, default=0, help="seed index recorded in the cell")
+    parser.add_argument("--seed-index", type=seed, default=0, help="seed index recorded in the cell")
     parser.add_argument(
         "--allow-skip",
         action="store_true",

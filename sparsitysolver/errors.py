@@ -31,3 +31,8 @@ def report_error(program: str, error: Exception | str) -> int:
     """Print one line for the user on standard error; returns the exit status."""
     print(f"{program}: error: {error}", file=sys.stderr)
     return EXIT_USER_ERROR
+
+
+def report_warning(program: str, text: str) -> None:
+    """Print one line on standard error about a result that is right and may not be what was meant."""
+    print(f"{program}: warning: {text}", file=sys.stderr)

@@ -114,3 +114,18 @@ def test_a_reconstruction_study_draws_as_many_windows_as_its_largest_number_of_s
     drawn = study_inputs(tiny, cell)["reconstruction_calibration"]
     assert f"-{max(tiny.grid.study_samples)}x" in drawn and len(set(tiny.grid.study_samples)) > 1
     assert f"--samples {','.join(map(str, tiny.grid.study_samples))} " in study_options(tiny, cell)
+
+
+def test_models_of_two_precisions_are_told_before_any_job(tiny, monkeypatch):
+    """What collecting would refuse after all cells are made; a model by itself is no table of two."""
+    dtypes = {"opt-tiny": "float16", "llama-tiny": "bfloat16", "mistral-tiny": "float16"}
+    monkeypatch.setattr(tiny.identities, "precision", lambda model: ["gpu", dtypes[model], 1])
+    with pytest.raises(SparsitySolverError) as error:
+        records(tiny, "cells_table2")
+    assert "(float16: opt-tiny, mistral-tiny; bfloat16: llama-tiny)" in str(error.value)
+    assert "config/grids/tiny.yaml" in str(error.value)
+    with pytest.raises(SparsitySolverError, match="share their precision"):
+        records(tiny, "cells")
+    assert records(tiny, "cells_figure3") and records(tiny, "curves_figure6")
+    dtypes["llama-tiny"] = "float16"
+    assert records(tiny, "cells_table2")

@@ -62,6 +62,8 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
         raise unknown_name("calibration sampler", calibration.sampler, SAMPLERS)
     if calibration.nsamples < 1:
         raise SparsitySolverError(f"{calibration.nsamples} calibration windows asked for; at least 1 is needed.")
+    if calibration.seqlen < 2:
+        raise SparsitySolverError(f"window length {calibration.seqlen} asked for; at least 2 tokens are needed.")
     text = _text(calibration, assets)
     drawn = SAMPLERS[calibration.sampler](text, tokenizer, calibration.nsamples, calibration.seqlen, calibration.seed)
     origin = {name: value for name, value in asdict(calibration).items() if name != "items"} | {

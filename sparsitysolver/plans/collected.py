@@ -1,5 +1,8 @@
 """Which records are collected into the files that tables and figures read (no torch)."""
 
+from collections.abc import Iterable
+
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.grid import RESULTS, Cell
 from sparsitysolver.plans import measurements, needs
 from sparsitysolver.plans.artefacts import Artefacts, searches
@@ -7,7 +10,11 @@ from sparsitysolver.registry import SEARCHING
 
 
 def records(artefacts: Artefacts, collection: str) -> list[str]:
-    """Records behind a collection: ``cells`` and other kinds, of everything or of one target (``cells_table2``)."""
+    """Records behind a collection: ``cells`` and other kinds, of everything or of one target (``cells_table2``).
+
+    Raises:
+        SparsitySolverError: the cells cannot stand in one table, which is told before any of them is made.
+    """
     kind, _, of = collection.partition("_")
     paths = {
         needs.CELLS: artefacts.cell_path,
@@ -16,7 +23,24 @@ def records(artefacts: Artefacts, collection: str) -> list[str]:
         needs.INFERENCE: lambda cell: measurements.inference_path(artefacts, cell.model),
         needs.RECONSTRUCTION: lambda cell: measurements.study_path(artefacts, cell),
     }
-    return list(dict.fromkeys(map(paths[kind], needs.needed(artefacts.grid, kind, of or None))))
+    needed = needs.needed(artefacts.grid, kind, of or None)
+    if kind == needs.CELLS:
+        _check_precision(artefacts, dict.fromkeys(cell.model for cell in needed))
+    return list(dict.fromkeys(map(paths[kind], needed)))
+
+
+def _check_precision(artefacts: Artefacts, models: Iterable[str]) -> None:
+    """Refuse models that would run in different precisions: collecting their cells refuses those."""
+    by_dtype: dict[str, list[str]] = {}
+    for model in models:
+        _, dtype, _ = artefacts.identities.precision(model)
+        by_dtype.setdefault(dtype, []).append(model)
+    if len(by_dtype) > 1:
+        found = "; ".join(f"{dtype}: {', '.join(names)}" for dtype, names in by_dtype.items())
+        raise SparsitySolverError(
+            f"cells of one table must share their precision, and here it differs ({found}). Name one for all models by "
+            f"'dtype' in config/grids/{artefacts.grid.name}.yaml, or models that share theirs by --config models=a,b."
+        )
 
 
 def table_curves(artefacts: Artefacts, table: str) -> list[str]:

@@ -69,8 +69,10 @@ def units_of(shape: Shape, granularity: str) -> list[Unit]:
 def check_sparsity(sparsity: float) -> float:
     """A sparsity strictly between 0 and 1, or an error."""
     if not 0 < sparsity < 1:  # also refuses NaN
+        percent = f": for {sparsity:g}% give {sparsity / 100:g}" if 1 < sparsity < 100 else ""
         raise SparsitySolverError(
-            f"sparsity {sparsity} asked for; it is the fraction of prunable weights to remove, above 0 and below 1."
+            f"sparsity {sparsity} asked for; it is the fraction of prunable weights to remove, above 0 and below 1"
+            f"{percent}."
         )
     return sparsity
 

@@ -6,14 +6,13 @@ from typing import Any
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json
 
-# Equal across a table (all models of one task and split). The length of a window, its tokens and their number follow
-# from the model's tokenizer and maximum; they are equal within a column only. By the kind that a fingerprint states.
+# Equal across a table (all models of one task and split), by the kind that a fingerprint states. Whether there is a
+# BOS, the length of a window, its tokens and their number follow from the model's tokenizer and maximum: they are equal
+# within a column, and pages list them by model.
 TABLE_RULES = {
-    None: ("dataset", "revision", "text_sha256", "join", "bos", "dtype"),
-    "zero_shot": ("dataset", "revision", "items_sha256", "items", "task_version", "harness", "fewshot", "bos", "dtype"),
+    None: ("dataset", "revision", "text_sha256", "join", "dtype"),
+    "zero_shot": ("dataset", "revision", "items_sha256", "items", "task_version", "harness", "fewshot", "dtype"),
 }
-# The tokens a tokenizer begins with have different ids in different vocabularies; the rule is whether there is one.
-_NO_BOS = "none"
 
 
 def cell_name(cell: Json, file: str | None = None) -> str:
@@ -27,8 +26,8 @@ def check_fingerprints(cells: Sequence[Json], files: Sequence[str] | None = None
     """Refuse cells whose numbers may not be read beside one another.
 
     A column (model, task, split) must share one whole fingerprint and one set of dense weights; all models of a task
-    and split must share the text and its joining, or the items, the harness and its task version, the BOS rule and the
-    precision. Skipped cells have no fingerprint.
+    and split must share the text and its joining, or the items, the harness and its task version, and the precision.
+    Skipped cells have no fingerprint.
 
     Args:
         cells: valid cell records.
@@ -52,8 +51,7 @@ def _column(cell: Json) -> tuple[str, str, str]:
 
 def _table_rules(cell: Json) -> Json:
     fingerprint = cell["fingerprint"]
-    rules = {field: fingerprint.get(field) for field in TABLE_RULES[fingerprint.get("kind")]}
-    return rules | {"bos": _NO_BOS if rules["bos"] == _NO_BOS else "a BOS token"}
+    return {field: fingerprint.get(field) for field in TABLE_RULES[fingerprint.get("kind")]}
 
 
 def _compare(

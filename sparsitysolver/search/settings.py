@@ -59,6 +59,11 @@ class SearchSettings:
         check_sparsity(self.sparsity)
         if self.episodes < 1:
             raise SparsitySolverError(f"{self.episodes} episodes asked for; a search needs at least 1.")
+        for name in ("reward_windows", "reward_items"):
+            if getattr(self, name) < 0:
+                raise SparsitySolverError(
+                    f"{getattr(self, name)} {name.replace('_', ' ')} asked for; at least 1 is needed, or 0 for all."
+                )
         if self.algorithm != AUTO:
             module_of(self.algorithm)
         if self.granularity not in GRANULARITIES:

@@ -2,6 +2,8 @@
 
 import argparse
 
+from sparsitysolver.arguments import seed
+
 
 def add_inference(parser: argparse.ArgumentParser) -> None:
     """Options of ``bench inference`` besides those of every model."""
@@ -10,7 +12,7 @@ def add_inference(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt-tokens", type=int, default=64, help="tokens of each prompt (default: 64)")
     parser.add_argument("--new-tokens", type=int, default=64, help="tokens to generate for each (default: 64)")
     parser.add_argument("--rounds", type=int, default=10, help="times each model is measured (default: 10)")
-    parser.add_argument("--seed", type=int, default=0, help="of the prompts, which are random tokens")
+    parser.add_argument("--seed", type=seed, default=0, help="of the prompts, which are random tokens")
     parser.add_argument("--out", help="record to write (.json)")
     parser.add_argument("--json", action="store_true", help="print the record on the last line")
     parser.set_defaults(stage="inference")
@@ -51,7 +53,7 @@ def add_arena(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("strategies", metavar="STRATEGY", nargs="+", help="strategies of one model, curves beside them")
     parser.add_argument("--granularity", default="structured", help="structured (default) or unstructured")
     parser.add_argument("--sparsity", type=float, required=True)
-    parser.add_argument("--seed-index", type=int, default=0, help="seed index that the searches share")
+    parser.add_argument("--seed-index", type=seed, default=0, help="seed index that the searches share")
     parser.add_argument("--stats", help="statistics file of calibrate --granularity unstructured for these windows")
     parser.add_argument("--task", help="text to score on (default: wikitext2; bundled models: mini)")
     parser.add_argument("--out", required=True, help="record to write (.json)")

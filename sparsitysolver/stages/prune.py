@@ -2,12 +2,11 @@
 
 import argparse
 import importlib
-import sys
 from pathlib import Path
 from types import ModuleType
 
 from sparsitysolver.data.sampling import Sample
-from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.errors import SparsitySolverError, report_warning
 from sparsitysolver.evaluation.achieved import Achieved
 from sparsitysolver.evaluation.size import parameter_count
 from sparsitysolver.models.checking import Behaviour, check_saved, release
@@ -68,12 +67,11 @@ def run(args: argparse.Namespace) -> None:
     strategy = work.strategy()
     outcome = pruner.prune(work.job, kept_counts(strategy) if strategy else None)
     achieved = Achieved.of(loaded.adapter, 0.0 if row.key == "dense" else args.sparsity, dense)
+    for text in achieved.warnings(pruner.ratio(work.job) if hasattr(pruner, "ratio") else ""):
+        work.warn(text)
     record = work.record(strategy, outcome) | {"size": achieved.record(), "run": clock.record(**outcome.run)}
     _write(args, loaded, outcome, record)
     print(f"{args.out}: {row.label} at sparsity {args.sparsity}: {achieved}, {record['run']['wall_seconds']} s")
-    ratio = pruner.ratio(work.job) if hasattr(pruner, "ratio") else ""
-    for warning in achieved.warnings(ratio):
-        print(f"sparsitysolver: warning: {warning}", file=sys.stderr)
 
 
 def _resolved(args: argparse.Namespace) -> MethodRow:
@@ -132,6 +130,7 @@ class _Work:
     def __init__(self, args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> None:
         self.args, self.row, self.loaded = args, row, loaded
         self._samples: dict[str, Sample] = {}
+        self._warnings: list[str] = []
         self._found: Json | None = None
         self.job = Job(
             adapter=loaded.adapter,
@@ -154,7 +153,21 @@ class _Work:
             if name == "reconstruction":
                 wanted = reconstruction_calibration(self.args, self.row, wanted, self.loaded.source)
             self._samples[name] = draw(wanted, self.loaded, assets_of(self.args))
+            self._warn_of_few_tokens(name)
         return self._samples[name]
+
+    def _warn_of_few_tokens(self, name: str) -> None:
+        gram = getattr(baseline(self.row.pruner), "GRAM", None)
+        if gram is None or gram.windows != name:
+            return
+        text = gram.few_tokens(self.row.label, self.loaded.adapter.shape, self._samples[name].ids.size)
+        if text:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Say something that a reader of the result must know, and keep it in the record."""
+        report_warning("sparsitysolver", text)
+        self._warnings.append(text)
 
     def strategy(self) -> Json | None:
         """The strategy given, or the allocator's; None for methods without allocation."""
@@ -197,6 +210,7 @@ class _Work:
             "reconstruction": samples.get("reconstruction"),
             "strategy": identity(strategy) if strategy else None,
             "facts": outcome.facts if outcome else {},
+            **({"warnings": self._warnings} if self._warnings else {}),
         }
 
 

@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     config = load_config(source)
     adapter_class(config)
     text = text_for(args.calibration or HUB_TEXT, source)
-    seqlen = min(args.seqlen or 2048, config.max_position_embeddings)
+    seqlen = min(2048 if args.seqlen is None else args.seqlen, config.max_position_embeddings)
     wanted = Calibration(text, args.sampler, args.nsamples, seqlen, args.seed, args.items)
     drawn = sample(wanted, load_tokenizer(source), assets, config.vocab_size)
     buffer = io.BytesIO()

@@ -7,7 +7,6 @@ import pytest
 from commands import EVALUATE, MODEL, PRUNE, SEARCH, ZERO_SHOT, failure
 from tiny import tiny_ids
 
-from sparsitysolver.cli import main
 from sparsitysolver.records import write_json
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -16,6 +15,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 BAD = {
     "method": ("did you mean uniform", (*PRUNE, "--method", "unifrom")),
     "sparsity above": ("1.5", (*PRUNE, "--method", "flap", "--sparsity", "1.5")),
+    "sparsity in percent": ("for 50% give 0.5", (*PRUNE, "--method", "flap", "--sparsity", "50")),
+    "sparsity nothing": ("sparsity 0.0", (*PRUNE, "--method", "flap", "--sparsity", "0")),
     "sparsity below": ("sparsity -0.1", (*PRUNE, "--method", "flap", "--sparsity", "-0.1")),
     "sparsity nan": ("sparsity nan", (*PRUNE, "--method", "flap", "--sparsity", "nan")),
     "criterion": ("structured criterion 'l3'", (*PRUNE, "--method", "uniform", "--criterion", "l3")),
@@ -39,6 +40,8 @@ BAD = {
     "assets": ("assets folder nowhere does not exist", (*EVALUATE, "--assets", "nowhere")),
     "algorithm": ("did you mean ppo", (*SEARCH, "--algorithm", "pppo", "--episodes", "15")),
     "episodes": ("0 episodes", (*SEARCH, "--episodes", "0")),
+    "reward windows": ("-1 reward windows asked for", (*SEARCH, "--reward-windows", "-1")),
+    "reward items": ("-3 reward items asked for", (*SEARCH, "--reward-items", "-3")),
     "granularity": ("granularity", (*SEARCH, "--granularity", "structred")),
     "pattern": ("N:M with 0 < N < M", (*PRUNE[:-2], "--method", "wanda", "--pattern", "4:2")),
     "pattern that does not divide": (
@@ -72,6 +75,7 @@ BAD = {
     "device": ("device 'gpu'", (*EVALUATE, "--device", "gpu")),
     "dtype": ("did you mean float16", (*EVALUATE, "--dtype", "flaot16")),
     "threads": ("0 threads", (*EVALUATE, "--threads", "0")),
+    "sample's seqlen": ("window length 0", ("sample", MODEL, "--seqlen", "0", "--calibration", "mini", "--out", "out")),
     "sampler": ("did you mean gptq", ("sample", MODEL, "--sampler", "gptk", "--out", "out")),
 }
 
@@ -105,12 +109,3 @@ def test_a_folder_that_holds_something_is_not_overwritten(place, capsys):
     (place / "out" / "thesis.tex").write_text("x")
     assert "out exists and is not empty" in failure(capsys, *PRUNE, "--method", "uniform")
     assert (place / "out" / "thesis.tex").read_text() == "x"
-
-
-@pytest.mark.parametrize(
-    "command", [("prune",), ("prune", "m", "--method"), ("evaluate", "m", "--windows", "x"), ("x",)]
-)
-def test_misspelt_commands(command, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(list(command))
-    assert stop.value.code == 2

@@ -238,10 +238,12 @@ def test_slicegpt_begins_a_used_up_text_anew(text_path):
         ("sampler", "gptk", "unknown calibration sampler 'gptk'; did you mean gptq"),
         ("nsamples", 0, "0 calibration windows asked for"),
         ("nsamples", -3, "-3 calibration windows asked for"),
+        ("seqlen", 0, "window length 0 asked for"),
+        ("seqlen", -4, "window length -4 asked for"),
     ],
 )
 def test_drawings_that_cannot_be(field, value, message, text_path):
-    wanted = {"source": text_path, "seqlen": 12, field: value}
+    wanted = {"source": text_path, "seqlen": 12} | {field: value}
     with pytest.raises(SparsitySolverError, match=message):
         sample(Calibration(**wanted), TOKENIZER, Assets(None), VOCABULARY)
 

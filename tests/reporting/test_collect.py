@@ -128,8 +128,8 @@ def test_column_of_a_task_shares_the_whole_fingerprint(field):
         check_fingerprints(cells)
 
 
-@pytest.mark.parametrize(("field", "refused"), [("items_sha256", True), ("bos", True), ("batch_size", False)])
-def test_models_of_a_task_share_items_and_harness_but_not_the_batch_size(field, refused):
+@pytest.mark.parametrize(("field", "refused"), [("items_sha256", True), ("bos", False), ("batch_size", False)])
+def test_models_of_a_task_share_items_and_harness_but_neither_bos_nor_batch_size(field, refused):
     other = {field: 99 if field == "batch_size" else "other"}
     cells = [
         make_task_cell("mini_boolq", "dense", [1, 0], model=m, fingerprint=f) for m, f in (("a", {}), ("b", other))
@@ -198,16 +198,18 @@ def test_column_of_mixed_fingerprints_names_both_cells_field_and_values(save, fi
     assert repr(one["fingerprint"][field]) in message
 
 
-@pytest.mark.parametrize(("field", "value"), [("dtype", "float16"), ("join", " "), ("bos", "none"), ("revision", "r2")])
+@pytest.mark.parametrize(("field", "value"), [("dtype", "float16"), ("join", " "), ("revision", "r2")])
 def test_table_of_mixed_protocols_is_refused(field, value):
     cells = [make_cell(), make_cell("opt-1.3b", fingerprint={field: value})]
     with pytest.raises(SparsitySolverError, match=rf"one table.*'{field}'.*opt-125m.*opt-1\.3b"):
         check_fingerprints(cells)
 
 
-def test_what_follows_from_the_model_may_differ_between_models():
-    tokens = {"seqlen": 512, "windows": 7, "tokens": 3600, "bos": "1"}  # another maximum, another vocabulary
-    check_fingerprints([make_cell(), make_cell("llama-2-7b", fingerprint=tokens)])
+@pytest.mark.parametrize("bos", ["1", "none"])
+def test_what_follows_from_the_model_may_differ_between_models(bos):
+    tokens = {"seqlen": 512, "windows": 7, "tokens": 3600, "bos": bos}  # another maximum, another tokenizer
+    rows = [make_cell("llama-2-7b", method, fingerprint=tokens) for method in ("dense", "flap")]
+    check_fingerprints([make_cell(), *rows])
 
 
 def test_splits_are_columns_of_their_own():

@@ -50,6 +50,16 @@ def test_published_measured_and_verdict_stand_beneath_each_other(page):
     assert "Models of this grid" not in section
 
 
+def test_the_page_says_by_model_whether_there_is_a_bos(page):
+    """Tokenizers with and without one may stand side by side; what each model had is listed."""
+    cells = make_grid(("opt-tiny", "llama-tiny"))
+    for cell in cells:
+        cell["fingerprint"]["bos"] = "none" if cell["model"]["name"] == "llama-tiny" else "tokenizer"
+    listed = rows(page(cells, ("opt-tiny", "llama-tiny")), "Protocol of")
+    bos = listed[0].index("bos")
+    assert {row[0]: row[bos] for row in listed[2:]} == {"opt-tiny": "tokenizer", "llama-tiny": "none"}
+
+
 def test_models_the_paper_lacks_have_their_own_table_with_claims_of_order(page):
     models = ("opt-tiny", "llama-tiny")
     cells = replace_cell(make_grid(models), make_cell("llama-tiny", "flap", 30.0))
