@@ -1,5 +1,6 @@
 """Claims about evaluated cells: which method is better, which is best, which model is smaller."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -78,6 +79,7 @@ def best_of(
     return judge(compared, quantifier, left_out)
 
 
+@functools.cache
 def rivals_of(table: str, method: str) -> list[str]:
     """The pruned rows that the paper has in a table beside a method."""
     return [row.method for row in load_definition(table).measured_rows if row.method not in (DENSE, method)]

@@ -1,5 +1,6 @@
 """The command printed beside a claim plans, on the grid it names, all that the claim is judged on."""
 
+import functools
 import shlex
 
 import pytest
@@ -44,7 +45,13 @@ def parsed(command, assets):
     if "assets" in settings:
         settings["assets"] = str(assets)
     target = words[3].rpartition("/")[2].partition(".")[0]
-    return target.rpartition("_")[2], Grid(settings)
+    return target.rpartition("_")[2], grid_of(tuple(settings.items()))
+
+
+@functools.cache
+def grid_of(settings):
+    """One grid for all commands with the same settings: plans are kept by grid."""
+    return Grid(dict(settings))
 
 
 def searched_alike(name):
@@ -53,6 +60,7 @@ def searched_alike(name):
     return row.allocator, row.granularity, row.reward, row.search
 
 
+@functools.cache
 def planned(grid, kind, target):
     """What a target plans of a kind of results: searches under what tells them apart, others under their method."""
     found = set()
@@ -66,6 +74,9 @@ def planned(grid, kind, target):
     return found
 
 
+definition = functools.cache(load_definition)
+
+
 def required(claim, grid):
     """The kind of results, the methods and the sparsities that a claim needs; of a model each with all tasks."""
     arguments = claim.arguments
@@ -73,8 +84,8 @@ def required(claim, grid):
     sparsities = [arguments["sparsity"]] if "sparsity" in arguments else []
     if "table" in arguments:
         methods = with_equals(compared_methods(claim)) if compared_methods(claim) else names
-        definition = load_definition(arguments["table"])
-        return needs.CELLS, methods, arguments.get("sparsities") or definition.sparsities, definition.task == ZERO_SHOT
+        table = definition(arguments["table"])
+        return needs.CELLS, methods, arguments.get("sparsities") or table.sparsities, table.task == ZERO_SHOT
     if claim.kind in ("more_in_middle", "more_varied"):
         return needs.STRATEGIES, names, sparsities, False
     if claim.kind == "faster_inference":
