@@ -10,6 +10,8 @@ rule claims:
         inference=f"{RESULTS}/inference.csv",
         reconstruction=f"{RESULTS}/reconstruction.csv",
         claims="config/paper/claims.yaml",
+        tolerances="config/paper/tolerances.csv",
+        grids=[f"config/grids/{name}.yaml" for name in dict.fromkeys((grid.name, "paper"))],
         definitions=expand("config/tables/{table}.yaml", table=grid.tables()),
         published=expand("config/paper/{table}.csv", table=grid.tables()),
         code=stamp(source_files("sparsitysolver.reporting.claims")),
