@@ -10,6 +10,8 @@ rule claims:
         inference=f"{RESULTS}/inference.csv",
         reconstruction=f"{RESULTS}/reconstruction.csv",
         claims=project_file("config/paper/claims.yaml"),
+        tolerances=project_file("config/paper/tolerances.csv"),
+        grids=[project_file(f"config/grids/{name}.yaml") for name in dict.fromkeys((grid.name, "paper"))],
         definitions=expand(project_file("config/tables/{table}.yaml"), table=grid.tables()),
         published=expand(project_file("config/paper/{table}.csv"), table=grid.tables()),
         code=stamp(source_files("sparsitysolver.reporting.claims")),

@@ -109,6 +109,19 @@ def test_paper_names_the_models_of_its_figures():
     assert {cell.model for cell in needs.needed(grid, needs.INFERENCE, "figure14")} == {"opt-6.7b"}
 
 
+def test_studies_are_measured_for_claims_alone_and_share_what_figures_measure(tiny):
+    """Study 1 needs 32 samples at five sparsities; at 30% Figure 5 needs more, and one record holds both."""
+    assert needs.studies() == ["study1"]
+    cells = needs.needed(tiny.grid, needs.RECONSTRUCTION, "study1")
+    assert {cell.model for cell in cells} == {"opt-tiny"}
+    samples = {cell.sparsity: needs.study_samples(tiny.grid, cell) for cell in cells}
+    assert samples == {p: [32] for p in ("0.1", "0.2", "0.4", "0.5")} | {"0.3": [1, 2, 4, 8, 16, 32, 64]}
+    assert set(records(tiny, "reconstruction_figure5")) < set(records(tiny, "reconstruction_study1"))
+    assert set(records(tiny, "reconstruction")) == set(records(tiny, "reconstruction_study1"))
+    of_paper = needs.needed(Grid({"grid": "paper"}), needs.RECONSTRUCTION, "study1")
+    assert {cell.model for cell in of_paper if cell.sparsity == "0.2"} > {"llama-2-7b", "llama-2-13b", "llama-2-70b"}
+
+
 def test_a_reconstruction_study_draws_as_many_windows_as_its_largest_number_of_samples(tiny):
     (cell,) = needs.needed(tiny.grid, needs.RECONSTRUCTION, "figure5")
     drawn = study_inputs(tiny, cell)["reconstruction_calibration"]

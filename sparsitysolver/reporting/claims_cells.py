@@ -1,5 +1,6 @@
 """Claims about evaluated cells: which method is better, which is best, which model is smaller."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -78,6 +79,7 @@ def best_of(
     return judge(compared, quantifier, left_out)
 
 
+@functools.cache
 def rivals_of(table: str, method: str) -> list[str]:
     """The pruned rows that the paper has in a table beside a method."""
     return [row.method for row in load_definition(table).measured_rows if row.method not in (DENSE, method)]
@@ -131,8 +133,6 @@ def tables_of_models(
 ) -> Iterator[MeasuredTable]:
     """The rows of some methods (under their keys) in a table's columns, model by model, as far as cells are there.
 
-    Rows that bring a method to the sparsity asked for come with it.
-
     Models without any cell of these are passed over.
     """
     if results.cells is None:
@@ -150,7 +150,7 @@ def tables_of_models(
     measured = set(held["model"])
     for model in [model for model in results.models if model in measured]:
         columns = tuple(definition.columns([model], tasks_of(definition, held, [model])))
-        rows = [Row(key, key) for key in with_equals(methods)]
+        rows = [Row(key, key) for key in dict.fromkeys(methods)]
         entries, _ = measured_entries(cells, rows, columns, definition.split)
         if entries:
             yield MeasuredTable(definition, columns, entries)
@@ -164,7 +164,7 @@ def _places(
     A claim on several sparsities or rivals must not be borne out by those that happen to be there.
     """
     complete, left_out = [], []
-    for measured in tables_of_models(results, table, methods, sparsities):
+    for measured in tables_of_models(results, table, with_equals(methods), sparsities):
         of_tasks = measured.definition.layout == TASKS
         places = [(measured, found) for found in measured.columns if not of_tasks or _is_column(found, column)]
         absent = [(place, key) for place in places for key in methods if entry_of(place, key) is None]

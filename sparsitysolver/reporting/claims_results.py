@@ -1,5 +1,6 @@
 """The collected results that claims are judged on: each file whole and checked, or None where it does not exist."""
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -137,6 +138,7 @@ def _read(path: Path, contract: Contract) -> pd.DataFrame | None:
     return read_long(path, contract) if path.is_file() else None
 
 
+@functools.cache
 def grid_settings(grid: str) -> dict[str, Any]:
     """What ``config/grids/NAME.yaml`` says of a grid."""
     files = {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}

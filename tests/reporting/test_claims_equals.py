@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from cell_factory import losses, make_cell, make_task_grid, text_cell
 
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims_cells import best_of, better, fewer_parameters
 from sparsitysolver.reporting.claims_equals import equal_rows
 from sparsitysolver.reporting.claims_results import read_results
 from sparsitysolver.reporting.claims_rules import ClaimVerdict
+from sparsitysolver.reporting.definition import load_definition
 
 HOLDS, FAILS, NOISE = ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE
 UNEQUAL, NOT_RUN, NOT_COMPARABLE = ClaimVerdict.UNEQUAL, ClaimVerdict.NOT_RUN, ClaimVerdict.NOT_COMPARABLE
@@ -175,3 +178,12 @@ def test_a_text_that_another_stands_for_says_nothing_of_itself(results):
 def test_cells_that_say_nothing_of_what_was_removed_are_compared(results):
     bare = [make_cell("opt-tiny", method, value, sparsity=0.6) for method, value in ((OURS, 20.0), (BESA, 22.0))]
     assert better(results(bare), **ASKED, sparsities=[0.6]).verdict is HOLDS
+
+
+def test_a_row_that_stands_for_no_method_is_named(tmp_path):
+    text = (CONFIG / "tables" / "table2.yaml").read_text().replace("equal_of: slicegpt ", "equal_of: slicegtp ")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "table2.yaml").write_text(text)
+    (tmp_path / "paper").symlink_to(CONFIG / "paper")
+    with pytest.raises(SparsitySolverError, match="unknown method 'slicegtp'; did you mean slicegpt"):
+        load_definition("table2", tmp_path)

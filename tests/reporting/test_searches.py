@@ -1,5 +1,6 @@
 """Long tables of strategies and curves: every unit, every episode, and clear errors."""
 
+import csv
 import math
 
 import pytest
@@ -96,3 +97,11 @@ def test_broken_numbers_are_named_by_line_and_column(tmp_path, old, new, words):
         read_curves(out)
     with pytest.raises(SparsitySolverError, match="no search curves at"):
         read_curves(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(("run", "gpus"), [({"gpus": 2}, "2"), ({"gpus": 0}, "0"), ({}, "")])
+def test_curves_say_how_many_gpus_a_search_had(tmp_path, run, gpus):
+    """Older searches do not say."""
+    curves_command([write_search(tmp_path, run=run)], tmp_path / "curves.csv")
+    with (tmp_path / "curves.csv").open(newline="") as handle:
+        assert {row["gpus"] for row in csv.DictReader(handle)} == {gpus}
