@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sparsitysolver import preload
+from sparsitysolver.chat.address import URL_VARIABLE
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the server watches its jobs by pidfd")
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +22,7 @@ child = '''
 import sys
 from pathlib import Path
 from sparsitysolver import preload
+from sparsitysolver.chat.address import URL_VARIABLE
 preload.LIBRARIES = ()
 preload.serve(Path(sys.argv[1]))
 '''
@@ -68,11 +70,11 @@ def jobs_of(pid):
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-def command(folder, address, *arguments):
+def command(folder, address, *arguments, **changes):
     return subprocess.Popen(
         [sys.executable, "-m", "sparsitysolver.cli", *arguments],
         cwd=folder,
-        env=environment(**{preload.VARIABLE: str(address)}),
+        env=environment(**{preload.VARIABLE: str(address)}, **changes),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -110,6 +112,17 @@ def test_a_long_folder_for_temporary_files_is_none_too_long(server, tmp_path):
     wait_for(lambda: jobs_of(pid))
     _, err = client.communicate()
     assert client.returncode == 0, err
+
+
+def test_job_has_the_environment_of_its_client(server, tmp_path):
+    """Also what was set after the server was started: an endpoint with its secrets, of which nothing is shown."""
+    options = ("--algorithm", "self_pruner", "--chat-model", "m", "--sparsity", "0.2", "--out", "x.json")
+    url = {URL_VARIABLE: "http://someone:pass-word@127.0.0.1:9/v1?key=query-secret"}
+    client = command(tmp_path, server[0], "search", "opt-tiny", *options, **url)
+    _, err = client.communicate()
+    assert client.returncode == 2
+    assert "the chat endpoint http://127.0.0.1:9/v1 cannot be reached: connection refused" in err
+    assert "pass-word" not in err and "query-secret" not in err
 
 
 def test_mistakes_have_the_same_status_and_sentence(server, tmp_path):

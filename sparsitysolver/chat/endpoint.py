@@ -26,8 +26,8 @@ KEY_VARIABLE = "SPARSITYSOLVER_CHAT_KEY"
 _HIDDEN = "***"
 _DUMMY_KEY = 8  # shorter keys ("x", "EMPTY") and users are words that a good reply may hold
 _CONNECT_SECONDS = 30
-_GREETING = (4.0, 2.0)  # seconds to connect and to be answered in, at the first contact
-_GREETING_SECONDS = 6.0  # of it all: the look-up of a name heeds no time-out, and a name may have many addresses
+_GREETING = (3.0, 1.0)  # seconds to connect and to be answered in, at the first contact
+_GREETING_SECONDS = 4.0  # of it all: the look-up of a name heeds no time-out, and a name may have many addresses
 _TRANSIENT = frozenset({408, 425, 429})
 _HINTS = {
     401: f" Set the key in {KEY_VARIABLE}, or the whole address in {URL_VARIABLE}.",

@@ -18,6 +18,7 @@ from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.errors import SparsitySolverError
 
 KEY = "sk-quite-secret-0123"
+SOON = 4  # seconds, also on a busy machine; six attempts take more than sixty
 PROMPT = [
     {
         "role": "user",
@@ -119,27 +120,28 @@ def test_nobody_there_is_told_at_once(serve):
     message, seconds = patient(server.url)
     assert f"the chat endpoint {server.url} cannot be reached: connection refused. Start it, or check" in message
     assert "SPARSITYSOLVER_CHAT_URL" in message and "the same command goes on" in message
-    assert seconds < 2
+    assert seconds < SOON
 
 
 def test_a_name_that_nobody_has_is_told_at_once():
     message, seconds = patient("http://someone:pass-word@no-such-host.invalid/v1?k=query-secret")
     assert "http://no-such-host.invalid/v1 cannot be reached: " in message and "name" in message
-    assert seconds < module._GREETING_SECONDS + 1
+    assert seconds < module._GREETING_SECONDS + SOON
 
 
 def test_a_look_up_that_hangs_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(module, "_GREETING_SECONDS", 0.2)
-    monkeypatch.setattr(module.requests, "request", lambda *_, **__: time.sleep(5))
+    monkeypatch.setattr(module.requests, "request", lambda *_, **__: time.sleep(3 * SOON))
     message, seconds = patient("http://somewhere/v1")
-    assert "cannot be reached: no connection within 0.2 s" in message and seconds < 2
+    assert "cannot be reached: no connection within 0.2 s" in message and seconds < SOON
 
 
 def test_who_hangs_up_on_a_greeting_is_nobody():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
         message, seconds = patient(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
-    assert "cannot be reached: the connection was closed" in message and seconds < 2
+    assert re.search("cannot be reached: (the connection was closed|connection reset|broken pipe)", message)
+    assert seconds < SOON
 
 
 def test_who_is_slow_to_greet_may_still_answer(monkeypatch):
