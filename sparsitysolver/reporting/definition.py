@@ -12,6 +12,7 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records import Json
 from sparsitysolver.registry import method, models_table, tasks_table
+from sparsitysolver.reporting.comparability import DENSE
 from sparsitysolver.reporting.metrics import AVERAGE, is_zero_shot, metric_of
 
 ASTERISK = "Reproduced"
@@ -29,6 +30,8 @@ class Row:
     """A row of a table: its printed name, the method behind it, and descriptive columns where the paper has no row.
 
     A row with a ``quantity`` shows that of the method's search (at a ``sparsity`` of its own, if given) and no metric.
+    ``equal`` names the extended row of the same method that removes exactly what is asked for, where this one does not:
+    orders are judged on that row too.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Row:
     marks: dict[str, str] = field(default_factory=dict)
     quantity: str = ""
     sparsity: float | None = None
+    equal: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,33 @@ class Definition:
     def measured_rows(self) -> tuple[Row, ...]:
         """The paper's rows that show the table's metric."""
         return tuple(row for row in self.rows if not row.quantity)
+
+    @property
+    def compared_rows(self) -> tuple[Row, ...]:
+        """The paper's rows that are compared with one another: a comparison with the dense model says nothing."""
+        return tuple(row for row in self.measured_rows if row.method != DENSE)
+
+    @property
+    def dense_row(self) -> Row | None:
+        """The paper's row of the dense model."""
+        return next((row for row in self.measured_rows if row.method == DENSE), None)
+
+    def twin(self, name: str) -> Row | None:
+        """The extended row that stands for a row of the paper at equal sparsity; None where it has none."""
+        equal = next((row.equal for row in self.rows if row.name == name), "")
+        return next((row for row in self.extended if row.name == equal), None)
+
+    def better_than_dense(self, row: Row) -> tuple[str, ...]:
+        """The columns in which the paper prints a better value for a row than for its dense model."""
+        if self.dense_row is None:
+            return ()
+        own, dense = (self.published.loc[name, self.published_columns] for name in (row.name, self.dense_row.name))
+        both = own.index[(own != DASH) & (dense != DASH)]
+        return tuple(column for column in both if self.is_better(float(own[column]), float(dense[column])))
+
+    def is_better(self, a: float, b: float) -> bool:
+        """Whether a number of this table is better than another."""
+        return a > b if self.layout == TASKS else a < b
 
     @property
     def marks(self) -> list[str]:
@@ -208,6 +239,8 @@ def _check(definition: Definition, path: Path) -> None:
     for row in definition.rows:
         if row.name not in definition.published.index:
             raise unknown_name(f"row of the published table (in {path})", row.name, definition.published.index)
+        if row.equal and definition.twin(row.name) is None:
+            raise unknown_name(f"extended row (in {path})", row.equal, [other.name for other in definition.extended])
     if definition.layout != "models@sparsity" and len(definition.sparsities) > 1:
         raise SparsitySolverError(
             f"{path}: columns '{definition.layout}' take one sparsity, found {len(definition.sparsities)}; "

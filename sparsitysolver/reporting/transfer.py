@@ -8,6 +8,7 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, write_text
+from sparsitysolver.reporting.comparability import Removed, unequal
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.entries import printed
 from sparsitysolver.reporting.markdown import markdown
@@ -18,7 +19,7 @@ from sparsitysolver.seeds import derive_seed
 RATIO = ("ratio_to_own", "ratio_low", "ratio_high")
 COLUMNS = (
     *("model", "strategy", "kind", "sparsity", "achieved_sparsity"),
-    *("ppl", "stderr", *RATIO, "windows", "split", "key"),
+    *("ppl", "stderr", *RATIO, "comparison", "windows", "split", "key"),
 )
 OWN, UNIFORM, DENSE = "own", "uniform", "dense"
 _DECIMALS = 3  # of ratios
@@ -52,7 +53,10 @@ def _check_alike(studies: Sequence[tuple[Path, Json]]) -> None:
 
 
 def _rows(path: Path, record: Json) -> Iterator[Json]:
-    """A row for every candidate; ratios to the model's own strategy, paired over windows, with 95% intervals."""
+    """A row for every candidate; ratios to the model's own strategy, paired over windows, with 95% intervals.
+
+    ``comparison`` says where a candidate removed too different a share for its ratio to say something of its strategy.
+    """
     own = next((score for score in record["scores"] if score["kind"] == OWN), None)
     if own is None:
         raise SparsitySolverError(f"{path}: {record['model']['name']} has no score under a strategy of its own.")
@@ -61,7 +65,12 @@ def _rows(path: Path, record: Json) -> Iterator[Json]:
         shared |= {"model": record["model"]["name"], "sparsity": record["sparsity"], "key": path.stem}
         shared |= {"windows": score["ppl"]["n"], "split": record["fingerprint"]["split"]}
         measured = {"ppl": score["ppl"]["value"], "stderr": score["ppl"]["stderr"]}
+        shared |= {"comparison": unequal(_removed(score), _removed(own), brief=True)}
         yield shared | measured | dict(zip(RATIO, _ratio(record, score, own), strict=True))
+
+
+def _removed(score: Json) -> Removed:
+    return Removed(score["achieved_sparsity"], None, DENSE if score["kind"] == DENSE else "")
 
 
 def _ratio(record: Json, score: Json, own: Json) -> tuple[float | None, float | None, float | None]:
@@ -82,7 +91,8 @@ def _page(records: Sequence[Json], rows: Sequence[Json]) -> str:
     text, split = first["fingerprint"]["dataset"], first["fingerprint"]["split"]
     entries = {(row["model"], row["strategy"]): row for row in rows}
     models = [record["model"]["name"] for record in records]
-    found_on = list(dict.fromkeys([*models, *(r["strategy"] for r in rows if r["kind"] not in (UNIFORM, DENSE))]))
+    found_on = [*models, *(row["strategy"] for row in rows if row["kind"] not in (UNIFORM, DENSE))]
+    names = {name: name for name in found_on}
     return "\n".join(
         (
             f"# Transfer of strategies at sparsity {first['sparsity']}",
@@ -90,21 +100,22 @@ def _page(records: Sequence[Json], rows: Sequence[Json]) -> str:
             "A row is the model that is pruned (by slicing, without repair), a column the model that the strategy was "
             f"found on. Perplexity on the {split} split of {text}.",
             "",
-            markdown(_matrix(entries, models, found_on, _perplexity)),
+            markdown(_matrix(entries, models, {**names, UNIFORM: "Uniform", DENSE: "Dense"}, _perplexity)),
             "",
             "The same as a ratio to the model's own strategy, with the 95% interval that the windows give it. Below 1 "
-            "the other strategy is better.",
+            "the other strategy is better. Where the two removed too different shares of the prunable weights, these "
+            "stand in the ratio's place.",
             "",
-            markdown(_matrix(entries, models, found_on, _relative)),
+            markdown(_matrix(entries, models, {**names, UNIFORM: "Uniform"}, _relative)),
             "",
         )
     )
 
 
 def _matrix(
-    entries: Mapping[tuple[str, str], Json], models: Sequence[str], found_on: Sequence[str], text: Callable[..., str]
+    entries: Mapping[tuple[str, str], Json], models: Sequence[str], heads: Mapping[str, str], text: Callable[..., str]
 ) -> pd.DataFrame:
-    heads = {**{name: name for name in found_on}, UNIFORM: "Uniform", DENSE: "Dense"}
+    """A line per model, a column per strategy: ``heads`` has its heading by its name."""
     lines = [
         {"Model": model} | {head: text(entries.get((model, name))) for name, head in heads.items()} for model in models
     ]
@@ -118,5 +129,7 @@ def _perplexity(row: Json | None) -> str:
 def _relative(row: Json | None) -> str:
     if row is None or row["ratio_to_own"] is None:
         return DASH
+    if row["comparison"]:
+        return row["comparison"]
     ratio, low, high = (printed(row[name], _DECIMALS) for name in RATIO)
     return ratio if row["ratio_low"] is None or row["kind"] == OWN else f"{ratio} [{low}, {high}]"
