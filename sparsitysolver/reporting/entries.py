@@ -13,6 +13,7 @@ from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.metrics import printed_scale
 from sparsitysolver.reporting.tuning import Tuning, tuning_of
 
+_UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 DECIMALS = 2  # as the paper prints perplexities and accuracies
 
 
@@ -84,6 +85,13 @@ class Entry:
 def printed(value: float | None, decimals: int = DECIMALS) -> str:
     """A number as a table prints it; a dash for none."""
     return DASH if value is None else f"{value:.{decimals}f}"
+
+
+def printed_count(count: float) -> str:
+    """A number of parameters to three digits, such as ``291 k``, ``2.13 M`` or ``5.39 B``."""
+    scale, unit = next(((scale, unit) for scale, unit in _UNITS if count >= scale), (1.0, ""))
+    digits = max(0, 2 - math.floor(math.log10(max(count / scale, 1.0))))
+    return f"{count / scale:,.{digits}f} {unit}".strip()
 
 
 def other_tuning(first: Entry, second: Entry) -> str:

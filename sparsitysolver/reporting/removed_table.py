@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from sparsitysolver.reporting.definition import DASH, METHOD, Row
-from sparsitysolver.reporting.entries import Entry
+from sparsitysolver.reporting.entries import Entry, printed_count
 from sparsitysolver.reporting.metrics import AVERAGE
 from sparsitysolver.reporting.tables import MeasuredTable
 
@@ -35,7 +35,7 @@ def _line(table: MeasuredTable, row: Row, groups: Mapping[str, Sequence[str]]) -
 
 def _removed(entry: Entry) -> str:
     parts = [] if entry.achieved_sparsity is None else [f"{entry.achieved_sparsity:.1%}"]
-    parts += [] if entry.parameters is None else [f"{entry.parameters / 1e6:,.2f} M"]
+    parts += [] if entry.parameters is None else [printed_count(entry.parameters)]
     return ", ".join(parts) or DASH
 
 

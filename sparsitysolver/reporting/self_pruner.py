@@ -14,7 +14,7 @@ from sparsitysolver.records import Json, write_text
 from sparsitysolver.registry import method, tasks_table
 from sparsitysolver.reporting.comparability import Removed, unequal_to_any
 from sparsitysolver.reporting.definition import DASH
-from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.entries import printed, printed_count
 from sparsitysolver.reporting.inference import rows_of
 from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.markdown import markdown
@@ -159,7 +159,7 @@ def _line(row: Json) -> Iterator[str]:
     if row["status"] == NOT_RUN:
         yield from (DASH, DASH, DASH, printed(row["published_drop"]), DASH, printed(row["published_speedup"]), NOT_RUN)
         return
-    yield f"{row['achieved_sparsity']:.1%}, {row['parameters'] / 1e6:,.2f} M"
+    yield f"{row['achieved_sparsity']:.1%}, {printed_count(row['parameters'])}"
     yield f"{printed(row['drop_points'])} [{printed(row['low'])}, {printed(row['high'])}]"
     yield printed(row["drop_percent"])
     yield printed(row["published_drop"])

@@ -9,6 +9,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting import definition
 from sparsitysolver.reporting.collect import read_cells_csv
 from sparsitysolver.reporting.definition import load_definition
+from sparsitysolver.reporting.entries import printed_count
 from sparsitysolver.reporting.paired import PairVerdict, compare_rows, read_pair_verdicts
 from sparsitysolver.reporting.paper_tables import paper_tables
 from sparsitysolver.reporting.samples import read_samples, samples_path
@@ -178,10 +179,10 @@ def test_pages_and_files_show_what_was_removed_and_the_texts(collected):
     assert "### What was removed, and tuned on which text" in page
     for text in (page, (path.parent / "table2.md").read_text()):
         lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
-        assert ["SliceGPT", "9.4%, 130.00 M", "wikitext2"] in lines
+        assert ["SliceGPT", "9.4%, 130 M", "wikitext2"] in lines
         assert [
             "Ours (Recon)",
-            "20.0%, 125.24 M",
+            "20.0%, 125 M",
             "c4, reconstruction on ptb, reward on wikitext2 (validation)",
         ] in lines
     order = next(line for line in page.splitlines() if line.startswith("| FLAP better than SVD-LLM"))
@@ -192,3 +193,18 @@ def test_pages_and_files_show_what_was_removed_and_the_texts(collected):
     assert extended.loc["Dense", "opt-tiny calibration"] == "-"
     tex = (path.parent / "table2_extended.tex").read_text()
     assert "calibration: the texts that each row was tuned on" in tex
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (999, "999"),
+        (1000, "1.00 k"),
+        (290_736, "291 k"),
+        (2_132_352, "2.13 M"),
+        (26_515_968, "26.5 M"),
+        (6_738_415_616, "6.74 B"),
+    ],
+)
+def test_parameters_are_printed_to_three_digits(count, text):
+    assert printed_count(count) == text
