@@ -108,8 +108,8 @@ def test_a_candidate_that_removed_another_share_has_no_ratio_on_the_page(place):
     assert main(["report", "transfer", "opt.study.json", "--out", "transfer.csv"]) == 0
     with Path("transfer.csv").open(newline="") as handle:
         rows = {row["kind"]: row for row in csv.DictReader(handle)}
-    words = f"unequal sparsity: {own + 0.02:.1%} and {own:.1%}"
-    assert rows["uniform"]["comparison"] == words and rows["own"]["comparison"] == rows["dense"]["comparison"] == ""
+    words = f"unequal sparsity: {own + 0.02:.1%} and {own:.1%} of the prunable weights removed"
+    assert rows["uniform"]["not_compared"] == words and rows["own"]["not_compared"] == ""
     ratios = Path("transfer.md").read_text().split("The same as a ratio")[1]
     assert words in ratios and "Dense" not in ratios
 

@@ -67,10 +67,12 @@ def _listed(sources: list[str]) -> str:
 def _sparsities(one: float | None, other: float | None, brief: bool) -> str:
     if one is None or other is None:
         return ""
-    distance = abs(round(one, _DECIMALS) - round(other, _DECIMALS))
-    if distance <= float(tolerance(_SPARSITY, ANY_METHOD).absolute) + _ROUNDING:
+    allowed = float(tolerance(_SPARSITY, ANY_METHOD).absolute) + _ROUNDING
+    if abs(round(one, _DECIMALS) - round(other, _DECIMALS)) <= allowed:
         return ""
-    return f"{UNEQUAL}: {one:.1%} and {other:.1%}{'' if brief else ' of the prunable weights removed'}"
+    # One decimal of percent, or two where one would show no more than the tolerance.
+    digits = 1 if abs(round(one, 3) - round(other, 3)) > allowed else 2
+    return f"{UNEQUAL}: {one:.{digits}%} and {other:.{digits}%}{'' if brief else ' of the prunable weights removed'}"
 
 
 def _sizes(first: Removed, second: Removed) -> str:

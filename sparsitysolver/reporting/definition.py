@@ -30,8 +30,7 @@ class Row:
     """A row of a table: its printed name, the method behind it, and descriptive columns where the paper has no row.
 
     A row with a ``quantity`` shows that of the method's search (at a ``sparsity`` of its own, if given) and no metric.
-    ``equal`` names the extended row of the same method that removes exactly what is asked for, where this one does not:
-    orders are judged on that row too.
+    A row that is ``equal_of`` another method is that one brought to the sparsity or size asked for.
     """
 
     name: str
@@ -39,7 +38,7 @@ class Row:
     marks: dict[str, str] = field(default_factory=dict)
     quantity: str = ""
     sparsity: float | None = None
-    equal: str = ""
+    equal_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,9 @@ class Definition:
         return next((row for row in self.measured_rows if row.method == DENSE), None)
 
     def twin(self, name: str) -> Row | None:
-        """The extended row that stands for a row of the paper at equal sparsity; None where it has none."""
-        equal = next((row.equal for row in self.rows if row.name == name), "")
-        return next((row for row in self.extended if row.name == equal), None)
+        """The row that stands for a row of the paper at the sparsity asked for; None where it has none."""
+        methods = {row.name: row.method for row in self.compared_rows}
+        return next((row for row in self.extended if row.equal_of and row.equal_of == methods.get(name)), None)
 
     def better_than_dense(self, row: Row) -> tuple[str, ...]:
         """The columns in which the paper prints a better value for a row than for its dense model."""
@@ -236,11 +235,11 @@ def _rows(fields: list[dict[str, Any]]) -> tuple[Row, ...]:
 def _check(definition: Definition, path: Path) -> None:
     for row in definition.all_rows:
         method(row.method)
+        if row.equal_of:
+            method(row.equal_of)
     for row in definition.rows:
         if row.name not in definition.published.index:
             raise unknown_name(f"row of the published table (in {path})", row.name, definition.published.index)
-        if row.equal and definition.twin(row.name) is None:
-            raise unknown_name(f"extended row (in {path})", row.equal, [other.name for other in definition.extended])
     if definition.layout != "models@sparsity" and len(definition.sparsities) > 1:
         raise SparsitySolverError(
             f"{path}: columns '{definition.layout}' take one sparsity, found {len(definition.sparsities)}; "

@@ -19,7 +19,7 @@ from sparsitysolver.seeds import derive_seed
 RATIO = ("ratio_to_own", "ratio_low", "ratio_high")
 COLUMNS = (
     *("model", "strategy", "kind", "sparsity", "achieved_sparsity"),
-    *("ppl", "stderr", *RATIO, "comparison", "windows", "split", "key"),
+    *("ppl", "stderr", *RATIO, "not_compared", "windows", "split", "key"),
 )
 OWN, UNIFORM, DENSE = "own", "uniform", "dense"
 _DECIMALS = 3  # of ratios
@@ -55,7 +55,7 @@ def _check_alike(studies: Sequence[tuple[Path, Json]]) -> None:
 def _rows(path: Path, record: Json) -> Iterator[Json]:
     """A row for every candidate; ratios to the model's own strategy, paired over windows, with 95% intervals.
 
-    ``comparison`` says where a candidate removed too different a share for its ratio to say something of its strategy.
+    A candidate that removed something else than the own strategy has no ratio, and ``not_compared`` says why.
     """
     own = next((score for score in record["scores"] if score["kind"] == OWN), None)
     if own is None:
@@ -65,12 +65,9 @@ def _rows(path: Path, record: Json) -> Iterator[Json]:
         shared |= {"model": record["model"]["name"], "sparsity": record["sparsity"], "key": path.stem}
         shared |= {"windows": score["ppl"]["n"], "split": record["fingerprint"]["split"]}
         measured = {"ppl": score["ppl"]["value"], "stderr": score["ppl"]["stderr"]}
-        shared |= {"comparison": unequal(_removed(score), _removed(own), brief=True)}
-        yield shared | measured | dict(zip(RATIO, _ratio(record, score, own), strict=True))
-
-
-def _removed(score: Json) -> Removed:
-    return Removed(score["achieved_sparsity"], None, DENSE if score["kind"] == DENSE else "")
+        reason = unequal(*(Removed(one["achieved_sparsity"], None) for one in (score, own)))
+        ratio = (None, None, None) if reason else _ratio(record, score, own)
+        yield shared | measured | {"not_compared": reason} | dict(zip(RATIO, ratio, strict=True))
 
 
 def _ratio(record: Json, score: Json, own: Json) -> tuple[float | None, float | None, float | None]:
@@ -91,8 +88,7 @@ def _page(records: Sequence[Json], rows: Sequence[Json]) -> str:
     text, split = first["fingerprint"]["dataset"], first["fingerprint"]["split"]
     entries = {(row["model"], row["strategy"]): row for row in rows}
     models = [record["model"]["name"] for record in records]
-    found_on = [*models, *(row["strategy"] for row in rows if row["kind"] not in (UNIFORM, DENSE))]
-    names = {name: name for name in found_on}
+    found_on = list(dict.fromkeys([*models, *(r["strategy"] for r in rows if r["kind"] not in (UNIFORM, DENSE))]))
     return "\n".join(
         (
             f"# Transfer of strategies at sparsity {first['sparsity']}",
@@ -100,22 +96,21 @@ def _page(records: Sequence[Json], rows: Sequence[Json]) -> str:
             "A row is the model that is pruned (by slicing, without repair), a column the model that the strategy was "
             f"found on. Perplexity on the {split} split of {text}.",
             "",
-            markdown(_matrix(entries, models, {**names, UNIFORM: "Uniform", DENSE: "Dense"}, _perplexity)),
+            markdown(_matrix(entries, models, found_on, _perplexity)),
             "",
             "The same as a ratio to the model's own strategy, with the 95% interval that the windows give it. Below 1 "
-            "the other strategy is better. Where the two removed too different shares of the prunable weights, these "
-            "stand in the ratio's place.",
+            "the other strategy is better. Strategies that removed more or less than the own one are not compared.",
             "",
-            markdown(_matrix(entries, models, {**names, UNIFORM: "Uniform"}, _relative)),
+            markdown(_matrix(entries, models, found_on, _relative).drop(columns="Dense")),
             "",
         )
     )
 
 
 def _matrix(
-    entries: Mapping[tuple[str, str], Json], models: Sequence[str], heads: Mapping[str, str], text: Callable[..., str]
+    entries: Mapping[tuple[str, str], Json], models: Sequence[str], found_on: Sequence[str], text: Callable[..., str]
 ) -> pd.DataFrame:
-    """A line per model, a column per strategy: ``heads`` has its heading by its name."""
+    heads = {**{name: name for name in found_on}, UNIFORM: "Uniform", DENSE: "Dense"}
     lines = [
         {"Model": model} | {head: text(entries.get((model, name))) for name, head in heads.items()} for model in models
     ]
@@ -127,9 +122,9 @@ def _perplexity(row: Json | None) -> str:
 
 
 def _relative(row: Json | None) -> str:
-    if row is None or row["ratio_to_own"] is None:
+    if row is None:
         return DASH
-    if row["comparison"]:
-        return row["comparison"]
+    if row["ratio_to_own"] is None:
+        return row["not_compared"] or DASH
     ratio, low, high = (printed(row[name], _DECIMALS) for name in RATIO)
     return ratio if row["ratio_low"] is None or row["kind"] == OWN else f"{ratio} [{low}, {high}]"

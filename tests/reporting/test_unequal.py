@@ -5,8 +5,8 @@ import pytest
 from cell_factory import losses, make_cell, make_grid, replace_cell, text_cell
 from task_cells import perplexity_cells
 
+from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting import definition
 from sparsitysolver.reporting.collect import read_cells_csv
 from sparsitysolver.reporting.definition import load_definition
 from sparsitysolver.reporting.entries import printed_count
@@ -127,7 +127,7 @@ def test_every_table_with_an_unequal_row_names_its_twin():
         (name, row.name): load_definition(name).twin(row.name).method
         for name in ("table1", "table2", "table3", "table4", "table5", "table6")
         for row in load_definition(name).rows
-        if row.equal
+        if load_definition(name).twin(row.name)
     }
     assert twins == {
         **{(name, "BESA"): "besa_exact" for name in ("table1", "table4")},
@@ -135,15 +135,13 @@ def test_every_table_with_an_unequal_row_names_its_twin():
     }
 
 
-def test_a_twin_that_is_no_extended_row_is_an_error(tmp_path):
+def test_a_twin_of_an_unknown_method_is_an_error(tmp_path):
     for folder in ("tables", "paper"):
         (tmp_path / folder).mkdir()
-    text = (
-        (definition.CONFIG / "tables/table4.yaml").read_text().replace("equal: BESA (exact)", "equal: BESA (exactly)")
-    )
+    text = (CONFIG / "tables/table4.yaml").read_text().replace("equal_of: besa", "equal_of: bessa")
     (tmp_path / "tables/table4.yaml").write_text(text)
-    (tmp_path / "paper/table4.csv").write_bytes((definition.CONFIG / "paper/table4.csv").read_bytes())
-    with pytest.raises(SparsitySolverError, match=r"unknown extended row .* 'BESA \(exactly\)'; did you mean"):
+    (tmp_path / "paper/table4.csv").write_bytes((CONFIG / "paper/table4.csv").read_bytes())
+    with pytest.raises(SparsitySolverError, match=r"unknown method 'bessa'; did you mean"):
         load_definition("table4", tmp_path)
 
 
