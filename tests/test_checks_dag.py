@@ -104,7 +104,8 @@ def test_wrong_weights_stop_a_run_before_anything_is_pruned(assets, checkout):  
     done = snakemake(checkout, "--cores", "2", *command)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     record = json.loads((checkout / preflight_path(artefacts, "opt-125m")).read_text())
-    assert (record["verdict"], record["source"]) == ("ok", "the test")
+    assert record["verdict"].startswith("not comparable: not WikiText-2 raw test (")  # the assets' own text
+    assert record["source"] == "the test"
 
     source = checkout / "sparsitysolver/stages/preflight.py"
     source.write_text(source.read_text() + "\n# edited\n")

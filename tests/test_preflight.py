@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tiny import tiny_assets
 
-from sparsitysolver import anchors
+from sparsitysolver import anchors, known_texts
 from sparsitysolver.cli import main
+from sparsitysolver.known_texts import KnownText
 from sparsitysolver.stages import preflight
 
 ROW = {"model": "opt-125m", "dataset": "wikitext2", "split": "test", "seqlen": "64", "tolerance": "0.01", "source": "S"}
@@ -30,9 +31,11 @@ def cell(assets) -> Path:
 
 @pytest.fixture
 def known(monkeypatch):
-    """Sets the published values of OPT-125M: perplexity and diagnosis of each."""
+    """Sets the published values of OPT-125M, perplexity and diagnosis of each, and the hash of their text."""
 
-    def put(*values):
+    def put(*values, text: str = ""):
+        scored = KnownText("wikitext2", "test", text, True, "WikiText-2 raw test", {"opt": 287645})
+        monkeypatch.setattr(known_texts, "known_texts", lambda: (scored,) if text else ())
         rows = [ROW | {"ppl": str(ppl), "diagnosis": diagnosis} for ppl, diagnosis in values]
         monkeypatch.setattr(anchors, "_registry", lambda: rows)
 
@@ -86,6 +89,24 @@ def test_a_value_that_is_no_number_is_off(assets, cell, known, capsys, monkeypat
     monkeypatch.setattr(preflight, "measure", lambda *_: float("nan"))
     assert run(assets) == 2
     assert "random or broken weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--cell"]])
+def test_another_text_than_the_published_one_is_told(assets, cell, known, tmp_path, capsys, options):
+    fingerprint = json.loads(cell.read_text())["fingerprint"]
+    words = f"not WikiText-2 raw test ({fingerprint['tokens']} tokens instead of 287645)"
+    options = [*options, *([cell] if options else [])]
+    known((value(cell) + 0.011, "Windows of another length were used."), (5.0, ""), text="0" * 64)
+    assert run(assets, *options) == 2
+    assert f"The text is {words}; the published value is of that text." in capsys.readouterr().err
+    known((value(cell), ""), text="0" * 64)
+    out = tmp_path / "preflight.json"
+    assert run(assets, *options, "--out", out) == 0
+    assert json.loads(out.read_text())["verdict"] == f"not comparable: {words}"
+    assert words in capsys.readouterr().out
+    known((value(cell), ""), text=fingerprint["text_sha256"])
+    assert run(assets, *options) == 0
+    assert capsys.readouterr().out.endswith(": ok\n")
 
 
 def test_models_nobody_published_have_no_verdict(assets, known, tmp_path, capsys):

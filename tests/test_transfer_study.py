@@ -97,6 +97,23 @@ def test_the_matrix(place):
     assert f"{ppl['opt-0', 'llama-0']:.2f}" in page and page.count("| opt-0 ") >= 2
 
 
+def test_a_candidate_that_removed_another_share_has_no_ratio_on_the_page(place):
+    study(str(tiny_folder("opt")), "opt.study.json")
+    record = json.loads(Path("opt.study.json").read_text())
+    own = next(score for score in record["scores"] if score["kind"] == "own")["achieved_sparsity"]
+    for score in record["scores"]:
+        if score["kind"] == "uniform":
+            score["achieved_sparsity"] = own + 0.02
+    Path("opt.study.json").write_text(json.dumps(record))
+    assert main(["report", "transfer", "opt.study.json", "--out", "transfer.csv"]) == 0
+    with Path("transfer.csv").open(newline="") as handle:
+        rows = {row["kind"]: row for row in csv.DictReader(handle)}
+    words = f"unequal sparsity: {own + 0.02:.1%} and {own:.1%} of the prunable weights removed"
+    assert rows["uniform"]["not_compared"] == words and rows["own"]["not_compared"] == ""
+    ratios = Path("transfer.md").read_text().split("The same as a ratio")[1]
+    assert words in ratios and "Dense" not in ratios
+
+
 def test_one_matrix_is_of_one_protocol(place, capsys):
     study(LLAMA, "one.json")
     study(OPT, "other.json", "--split", "validation")

@@ -21,6 +21,9 @@ SIZE = ("achieved_sparsity", "parameters", "nonzeros", "bytes", "extra_parameter
 EFFORT = (
     "calibration_source",
     "calibration_tokens",
+    "reconstruction_source",
+    "reward_source",
+    "reward_split",
     "search_algorithm",
     "search_evaluations",
     "search_tokens",
@@ -93,6 +96,7 @@ def _shared_fields(cell: Json) -> Json:
     """The columns that every metric of a cell has in common; what a cell does not say stays empty."""
     fingerprint = cell.get("fingerprint")
     calibration, search, provenance = cell.get("calibration") or {}, cell.get("search") or {}, cell["provenance"]
+    found = (cell.get("strategy") or {}).get("found") or {} if search else {}
     fields = {
         "model": cell["model"]["name"],
         "family": cell["model"]["family"],
@@ -101,6 +105,9 @@ def _shared_fields(cell: Json) -> Json:
         **_select(cell.get("size"), SIZE),
         "calibration_source": calibration.get("source"),
         "calibration_tokens": calibration.get("tokens"),
+        "reconstruction_source": (cell.get("reconstruction") or {}).get("source"),
+        "reward_source": found.get("task") or found.get("text"),
+        "reward_split": search.get("reward_split"),
         "search_algorithm": search.get("algorithm"),
         "search_evaluations": search.get("evaluations"),
         "search_tokens": search.get("tokens"),

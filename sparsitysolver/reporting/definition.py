@@ -12,6 +12,7 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records import Json
 from sparsitysolver.registry import method, models_table, tasks_table
+from sparsitysolver.reporting.comparability import DENSE
 from sparsitysolver.reporting.metrics import AVERAGE, is_zero_shot, metric_of
 
 ASTERISK = "Reproduced"
@@ -92,6 +93,33 @@ class Definition:
     def measured_rows(self) -> tuple[Row, ...]:
         """The paper's rows that show the table's metric."""
         return tuple(row for row in self.rows if not row.quantity)
+
+    @property
+    def compared_rows(self) -> tuple[Row, ...]:
+        """The paper's rows that are compared with one another: a comparison with the dense model says nothing."""
+        return tuple(row for row in self.measured_rows if row.method != DENSE)
+
+    @property
+    def dense_row(self) -> Row | None:
+        """The paper's row of the dense model."""
+        return next((row for row in self.measured_rows if row.method == DENSE), None)
+
+    def twin(self, name: str) -> Row | None:
+        """The row that stands for a row of the paper at the sparsity asked for; None where it has none."""
+        methods = {row.name: row.method for row in self.compared_rows}
+        return next((row for row in self.extended if row.equal_of and row.equal_of == methods.get(name)), None)
+
+    def better_than_dense(self, row: Row) -> tuple[str, ...]:
+        """The columns in which the paper prints a better value for a row than for its dense model."""
+        if self.dense_row is None:
+            return ()
+        own, dense = (self.published.loc[name, self.published_columns] for name in (row.name, self.dense_row.name))
+        both = own.index[(own != DASH) & (dense != DASH)]
+        return tuple(column for column in both if self.is_better(float(own[column]), float(dense[column])))
+
+    def is_better(self, a: float, b: float) -> bool:
+        """Whether a number of this table is better than another."""
+        return a > b if self.layout == TASKS else a < b
 
     @property
     def marks(self) -> list[str]:

@@ -1,15 +1,19 @@
 """One number of a table: the mean over seeds and what it rests on, or the reason why there is none."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.comparability import DENSE, Removed, other_texts
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.metrics import printed_scale
+from sparsitysolver.reporting.tuning import Tuning, tuning_of
 
+_UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 DECIMALS = 2  # as the paper prints perplexities and accuracies
 
 
@@ -25,6 +29,11 @@ class Entry:
         parameters: mean over seeds, all parameters of the pruned model.
         seqlen: window length in tokens; None where not recorded.
         items: how many items a zero-shot task was measured on; None for perplexity.
+        evaluations: how many the search took, of several seeds the fewest; None where nothing was searched.
+        text_sha256: hash of the text scored; empty for zero-shot tasks, and where not recorded.
+        tokens: how many tokens the text has; None for zero-shot tasks.
+        tuning: the texts that the method was tuned on.
+        method: its key.
         reason: why a combination was skipped, for the footnote; empty otherwise.
         cells: the content keys of the cells behind the number.
         decimals: as the table prints it.
@@ -37,6 +46,11 @@ class Entry:
     parameters: float | None = None
     seqlen: int | None = None
     items: int | None = None
+    evaluations: int | None = None
+    text_sha256: str = ""
+    tokens: int | None = None
+    tuning: Tuning = Tuning()
+    method: str = ""
     reason: str = ""
     cells: tuple[str, ...] = ()
     decimals: int = DECIMALS
@@ -52,6 +66,11 @@ class Entry:
         return len(self.by_seed)
 
     @property
+    def removed(self) -> Removed:
+        """What was taken from the model, for :func:`~sparsitysolver.reporting.comparability.unequal`."""
+        return Removed(self.achieved_sparsity, self.parameters, self.method)
+
+    @property
     def quantities(self) -> dict[str, str]:
         """The columns of the extended table."""
         return {
@@ -59,12 +78,27 @@ class Entry:
             "seeds": str(self.seeds) if self.by_seed else DASH,
             "achieved sparsity": printed(self.achieved_sparsity, 4),
             "parameters": printed(self.parameters, 0),
+            "calibration": self.tuning.text,
         }
 
 
 def printed(value: float | None, decimals: int = DECIMALS) -> str:
     """A number as a table prints it; a dash for none."""
     return DASH if value is None else f"{value:.{decimals}f}"
+
+
+def printed_count(count: float) -> str:
+    """A number of parameters to three digits, such as ``291 k``, ``2.13 M`` or ``5.39 B``."""
+    scale, unit = next(((scale, unit) for scale, unit in _UNITS if count >= scale), (1.0, ""))
+    digits = max(0, 2 - math.floor(math.log10(max(count / scale, 1.0))))
+    return f"{count / scale:,.{digits}f} {unit}".strip()
+
+
+def other_tuning(first: Entry, second: Entry) -> str:
+    """Words on the texts that two measured entries were tuned on, where these differ; the dense model needs none."""
+    if None in (first.value, second.value) or DENSE in (first.method, second.method):
+        return ""
+    return other_texts(first.tuning.sources, second.tuning.sources)
 
 
 def measured_entry(chosen: pd.DataFrame, where: str, metric: str) -> Entry:
@@ -97,6 +131,11 @@ def measured_entry(chosen: pd.DataFrame, where: str, metric: str) -> Entry:
         parameters=_mean(measured["parameters"]),
         seqlen=_integer(measured["seqlen"].iloc[0]),
         items=_integer(measured["items"].iloc[0]),
+        evaluations=_fewest(int(count) for count in measured["search_evaluations"] if count),
+        text_sha256=measured["text_sha256"].iloc[0],
+        tokens=_integer(measured["tokens"].iloc[0]),
+        tuning=tuning_of(measured),
+        method=measured["method"].iloc[0],
         reason=f"{len(skipped)} of {len(skipped) + len(values)} seeds skipped: {reason}" if reason else "",
         cells=tuple(sorted(measured["cell"])),
     )
@@ -119,6 +158,9 @@ def average_entry(parts: dict[str, Entry]) -> Entry:
         achieved_sparsity=_mean(pd.Series([entry.achieved_sparsity for entry in entries], dtype=float)),
         parameters=_mean(pd.Series([entry.parameters for entry in entries], dtype=float)),
         items=sum(entry.items or 0 for entry in entries),
+        evaluations=_fewest(entry.evaluations for entry in entries if entry.evaluations is not None),
+        tuning=Tuning.joined(entry.tuning for entry in entries),
+        method=entries[0].method,
         reason="" if alike else "the tasks were measured with different seeds",
         cells=cells,
     )
@@ -141,3 +183,7 @@ def _mean(values: pd.Series) -> float | None:
 
 def _integer(value: float) -> int | None:
     return None if math.isnan(value) else int(value)
+
+
+def _fewest(counts: Iterable[int]) -> int | None:
+    return min(counts, default=None)

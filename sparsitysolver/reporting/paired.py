@@ -11,8 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.definition import DASH, Column, Row
-from sparsitysolver.reporting.entries import Entry, printed
+from sparsitysolver.reporting.comparability import UNEQUAL, unequal
+from sparsitysolver.reporting.definition import DASH, Column, Definition, Row
+from sparsitysolver.reporting.entries import Entry, other_tuning, printed
 from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, lower_is_better
 from sparsitysolver.reporting.samples import Samples, sample_key
 from sparsitysolver.reporting.tables import MeasuredTable
@@ -22,7 +23,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 4999
 COLUMNS = (
     *("column", "first row", "second row", "first value", "second value"),
-    *("difference", "unit", "low", "high", "n", "verdict"),
+    *("difference", "unit", "low", "high", "n", "verdict", "calibration"),
 )
 _DECIMALS = 3  # of differences: smaller ones than the values' own digits show
 _NUMBERS_AT_ONCE = 4_000_000  # resampled numbers held in memory at once
@@ -34,6 +35,7 @@ class PairVerdict(StrEnum):
     FIRST = "A better"
     SECOND = "B better"
     NOISE = "inside the noise"
+    UNEQUAL = UNEQUAL  # written with both figures
     NONE = DASH  # a row without a number or without samples
 
 
@@ -43,6 +45,8 @@ class Pair:
 
     Perplexity: by how many percent the first is above the second, ``100 (exp(mean(d)) - 1)`` for differences ``d`` of
     the windows' mean losses. Accuracy: in points. Over several seeds the losses and correctness are averaged first.
+    ``unequal`` says why the two may not be compared (their difference says little about the methods), ``texts`` that
+    they were tuned on different ones; both are empty where there is nothing to say.
     """
 
     column: Column
@@ -52,10 +56,14 @@ class Pair:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    unequal: str = ""
+    texts: str = ""
 
     @property
     def verdict(self) -> PairVerdict:
-        """The better row, unless the interval holds zero."""
+        """The better row, unless their sparsities are unequal or the interval holds zero."""
+        if self.unequal:
+            return PairVerdict.UNEQUAL
         if self.low is None or self.high is None:
             return PairVerdict.NONE
         if self.low <= 0 <= self.high:
@@ -64,7 +72,11 @@ class Pair:
 
 
 def compare_rows(table: MeasuredTable, samples: Samples) -> list[Pair]:
-    """All pairs of the paper's rows, and each extended row against the last of the paper's, column by column.
+    """The pairs of a table, column by column.
+
+    All pairs of the paper's rows, each extended row against the last of the paper's, and the rows that stand for others
+    at equal sparsity against all of the paper's. The dense model only with rows and in columns where the paper itself
+    prints a better value than its: that a pruned model is worse says nothing.
 
     Args:
         table: a measured table.
@@ -73,22 +85,38 @@ def compare_rows(table: MeasuredTable, samples: Samples) -> list[Pair]:
     Raises:
         SparsitySolverError: two rows were measured on different numbers of windows or items.
     """
-    rows = table.definition.measured_rows
-    extended = [row for row in table.definition.extended if not row.quantity]
-    pairs = [*itertools.combinations(rows, 2), *((row, rows[-1]) for row in extended)]
-    return [compare_pair(table, column, first, second, samples) for column in table.columns for first, second in pairs]
+    return [
+        compare_pair(table, column, first, second, samples)
+        for column in table.columns
+        for first, second in _pairs_of(table.definition, column)
+    ]
+
+
+def _pairs_of(definition: Definition, column: Column) -> list[tuple[Row, Row]]:
+    rows = definition.compared_rows
+    dense = [
+        (definition.dense_row, row)
+        for row in rows
+        if definition.dense_row and column.name in definition.better_than_dense(row)
+    ]
+    twins = [(twin, other) for row in rows if (twin := definition.twin(row.name)) for other in rows if other is not row]
+    extended = [(row, rows[-1]) for row in definition.extended if not row.quantity]
+    pairs = [*dense, *itertools.combinations(rows, 2), *twins, *extended]
+    return list({(first.name, second.name): (first, second) for first, second in pairs}.values())
 
 
 def compare_pair(table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples) -> Pair:
     """Two rows of a table in one column; both must have an entry there."""
+    one, other = (table.entries[row.name, column.name] for row in (first, second))
+    reasons = {"unequal": unequal(one.removed, other.removed), "texts": other_tuning(one, other)}
     strata = paired_strata(table, column, first, second, samples)
     if strata is None:
-        return Pair(column, first, second)
+        return Pair(column, first, second, **reasons)
     seed = derive_seed("paired bootstrap", column.model, column.name, column.sparsity, first.method, second.method)
-    difference = float(np.mean([stratum.mean() for stratum in strata]))
     low, high = bootstrap_interval(strata, seed)
+    numbers = (float(np.mean([stratum.mean() for stratum in strata])), low, high)
     n = sum(map(len, strata))
-    return Pair(column, first, second, n, *(in_unit(value, column.metric) for value in (difference, low, high)))
+    return Pair(column, first, second, n, *(in_unit(value, column.metric) for value in numbers), **reasons)
 
 
 def paired_strata(
@@ -177,7 +205,9 @@ def _line(table: MeasuredTable, pair: Pair) -> tuple[str, ...]:
     difference, low, high = (printed(number, _DECIMALS) for number in (pair.difference, pair.low, pair.high))
     unit = "percent" if pair.column.metric == PERPLEXITY_METRIC else "points"
     rows = (pair.column.name, pair.first.name, pair.second.name)
-    return (*rows, *values, difference, unit, low, high, str(pair.n) if pair.n else DASH, str(pair.verdict))
+    verdict = pair.unequal or str(pair.verdict)
+    texts = pair.texts or " and ".join(sorted(table.entries[pair.second.name, pair.column.name].tuning.sources)) or DASH
+    return (*rows, *values, difference, unit, low, high, str(pair.n) if pair.n else DASH, verdict, texts)
 
 
 PairVerdicts = Mapping[tuple[str, str, str], PairVerdict]
@@ -192,7 +222,7 @@ def read_pair_verdicts(path: Path) -> dict[tuple[str, str, str], PairVerdict]:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         return {
-            (column, first, second): PairVerdict(verdict)
+            (column, first, second): PairVerdict.UNEQUAL if verdict.startswith(UNEQUAL) else PairVerdict(verdict)
             for column, first, second, verdict in zip(
                 *(frame[name] for name in ("column", "first row", "second row", "verdict")), strict=True
             )

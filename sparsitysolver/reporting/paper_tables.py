@@ -3,7 +3,7 @@
 import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +21,10 @@ from sparsitysolver.reporting.entries import printed
 from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.paired import CONFIDENCE, PairVerdict, PairVerdicts, read_pair_verdicts
+from sparsitysolver.reporting.removed_table import CAPTION, removed_frame
 from sparsitysolver.reporting.table_files import curves_of, footnote_text
 from sparsitysolver.reporting.tables import MeasuredTable, build_table
-from sparsitysolver.reporting.verdicts import Verdict, judge_order, order_claims, other_protocol, verdict_of
+from sparsitysolver.reporting.verdicts import OrderClaim, Verdict, judge_order, not_comparable, order_claims, verdict_of
 
 # What follows the tables, where it was made.
 SECTIONS: dict[str, Callable[[Path], str]] = {"claims.csv": claims_section, "audit.csv": audit_section}
@@ -33,9 +34,13 @@ _INTRODUCTION = """\
 Generated from collected cells; do not edit. Grid: **{grid}**.
 
 - **reproduced**, **deviates**: within or beyond the tolerance of `config/paper/tolerances.csv`, compared as printed.
-- **not comparable**: the published model or task is not on this grid, or was measured under another protocol.
+- **not comparable**: the published model or task is not on this grid, or was measured under another protocol, on
+  another text, or after a shorter search.
 - **not run**: no measurement on this grid.
 - **inside the noise**: the {confidence:.0%} interval of a difference, bootstrapped over windows or items, holds zero.
+- **unequal sparsity**: the rows removed too different shares of the prunable weights, or too different numbers of
+  parameters, for their difference to say something about the methods; both figures stand beside it. Where a row has a
+  twin at the sparsity asked for, such as `BESA (exact)`, orders are judged on that one too.
 """
 
 
@@ -77,8 +82,8 @@ def _section(name: str, published: pd.DataFrame, results: Path, grid: str) -> st
     axes = _axes(results / f"{name}.footnotes.json", path, grid)
     table = build_table(name, cells, axes["models"], axes["tasks"], curves_of(name, results))
     pairs = read_pair_verdicts(results / f"{name}.pairs.csv")
-    parts = [_beside(published, table), _local(table, grid, pairs), _extended(table), _noise(name, table, pairs)]
-    parts += [_footnotes(table), _provenance(table, cells, grid)]
+    parts = [_beside(published, table), _local(table, grid, pairs), _extended(table), _removed(table)]
+    parts += [_noise(name, table, pairs), _footnotes(table), _provenance(table, cells, grid)]
     return "\n".join(part for part in parts if part)
 
 
@@ -127,17 +132,27 @@ def _local(table: MeasuredTable, grid: str, pairs: PairVerdicts) -> str:
     if not columns:
         return ""
     frame = table.frame()[[METHOD, *columns]].assign(Verdict=str(Verdict.NOT_COMPARABLE))
-    claims = [
-        {
-            "Claim": f"{claim.better} better than {claim.worse}",
-            "Published": f"{claim.support} of {claim.columns}",
-            **{column: str(judge_order(claim, table, column, pairs)) for column in columns},
-        }
-        for claim in order_claims(table)
-    ]
+    claims = pd.DataFrame([_order_line(claim, table, columns, pairs) for claim in order_claims(table)])
+    if not claims.empty and set(claims["Texts"]) == {DASH}:
+        claims = claims.drop(columns="Texts")
     order = f"Claims of order, judged on grid {grid}; beside each the published columns that show it:"
     text = f"### Models and tasks of this grid that the paper lacks\n\n{markdown(frame)}\n"
-    return f"{text}\n{order}\n\n{markdown(pd.DataFrame(claims))}\n" if claims else text
+    return f"{text}\n{order}\n\n{markdown(claims)}\n" if len(claims) else text
+
+
+def _order_line(claim: OrderClaim, table: MeasuredTable, columns: Sequence[str], pairs: PairVerdicts) -> dict[str, str]:
+    orders = {column: judge_order(claim, table, column, pairs) for column in columns}
+    texts = dict.fromkeys(order.texts for order in orders.values() if order.texts)
+    return {
+        "Claim": f"{claim.better} better than {claim.worse}",
+        "Published": f"{claim.support} of {claim.columns}",
+        **{column: str(order) for column, order in orders.items()},
+        "Texts": "; ".join(texts) or DASH,
+    }
+
+
+def _removed(table: MeasuredTable) -> str:
+    return f"### What was removed, and tuned on which text\n\n{CAPTION}\n\n{markdown(removed_frame(table))}\n"
 
 
 def _extended(table: MeasuredTable) -> str:
@@ -149,14 +164,16 @@ def _extended(table: MeasuredTable) -> str:
 
 def _noise(name: str, table: MeasuredTable, pairs: PairVerdicts) -> str:
     """How many of the gaps between rows mean nothing."""
-    compared = [verdict for verdict in pairs.values() if verdict is not PairVerdict.NONE]
+    unequal = sum(verdict is PairVerdict.UNEQUAL for verdict in pairs.values())
+    left_out = f" Not compared for unequal sparsity: {unequal}." if unequal else ""
+    compared = [verdict for verdict in pairs.values() if verdict not in (PairVerdict.NONE, PairVerdict.UNEQUAL)]
     if not compared:
-        return "Pairwise gaps: none compared, the cells hold no samples.\n"
+        return f"Pairwise gaps: none compared, the cells hold no samples.{left_out}\n"
     inside = sum(verdict is PairVerdict.NOISE for verdict in compared)
     over = "windows" if table.columns[0].metric == PERPLEXITY_METRIC else "items"
     return (
         f"Pairwise gaps inside the noise: {inside} of {len(compared)} ({CONFIDENCE:.0%} intervals, bootstrapped over "
-        f"paired {over}; every pair in `{name}.pairs.csv`).\n"
+        f"paired {over}; every pair in `{name}.pairs.csv`).{left_out}\n"
     )
 
 
@@ -164,7 +181,7 @@ def _footnotes(table: MeasuredTable) -> str:
     rows = [row for row in table.definition.all_rows if not row.quantity]
     lines = [footnote_text(note) for note in table.footnotes(rows)]
     for column in table.columns_of_paper:
-        differences = {other_protocol(table, row.name, column) for row in rows} - {""}
+        differences = {not_comparable(table, row.name, column) for row in rows} - {""}
         if differences:
             lines.append(f"{column}: not the published protocol: {'; '.join(sorted(differences))}.")
     return "".join(f"- {line}\n" for line in lines)

@@ -8,21 +8,17 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json
-from sparsitysolver.registry import tasks_table
 from sparsitysolver.reporting.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
 from sparsitysolver.reporting.collect import PROTOCOL
-from sparsitysolver.reporting.metrics import is_zero_shot
-from sparsitysolver.reporting.published import PublishedValue, published_values
+from sparsitysolver.reporting.protocol import Measurement, other_protocol
+from sparsitysolver.reporting.published import published_values
 from sparsitysolver.reporting.tolerances import Tolerance, tolerance
 from sparsitysolver.reporting.verdicts import Verdict, judge
 
 TOLERANCES = CONFIG / "regression" / "tolerances.csv"
-DEFINITION = CONFIG / "regression" / "cells.yaml"
 
 
 class RegressionVerdict(StrEnum):
@@ -135,7 +131,7 @@ def _against_published(row: Json, value: float) -> Judged:
     published = published_values().get(axes)
     if published is None:
         return Judged(RegressionVerdict.NOT_COMPARABLE, detail="not in the paper's tables")
-    difference = _other_protocol(row, published)
+    difference = other_protocol(_measurement(row), published.protocol)
     if difference:
         return Judged(RegressionVerdict.NOT_COMPARABLE, published.printed, "", f"{published.table}: {difference}")
     allowed = tolerance(row["metric"], row["method"])
@@ -144,16 +140,18 @@ def _against_published(row: Json, value: float) -> Judged:
     return Judged(verdict, published.printed, _bound(allowed, Decimal(published.printed)), published.table)
 
 
-def _other_protocol(row: Json, published: PublishedValue) -> str:
-    """In what a cell differs from the published measurement; empty where it does not."""
-    items = tasks_table()[row["task"]].n_items if is_zero_shot(row["task"]) else 0
-    expected = {axis: str(published.protocol[axis]) for axis in ("split", "seqlen") if axis in published.protocol}
-    expected |= {"items": str(items)} if items else {}
-    differences = [f"{axis} {row[axis]} instead of {value}" for axis, value in expected.items() if row[axis] != value]
-    evaluations = yaml.safe_load(DEFINITION.read_text())["published_evaluations"]
-    if row["search_evaluations"] and int(row["search_evaluations"]) < evaluations:
-        differences.append(f"a search of {row['search_evaluations']} evaluations instead of {evaluations}")
-    return ", ".join(differences)
+def _measurement(row: Json) -> Measurement:
+    """A row of ``cells.csv``, all text, as what its number was measured on."""
+    numbers = {name: int(row[name]) if row[name] else None for name in ("seqlen", "items", "tokens")}
+    return Measurement(
+        method=row["method"],
+        model=row["model"],
+        tasks=(row["task"],),
+        split=row["split"],
+        evaluations=int(row["search_evaluations"]) if row["search_evaluations"] else None,
+        text_sha256=row["text_sha256"],
+        **numbers,
+    )
 
 
 def _against_accepted(row: Json, accepted: Json | None) -> Judged:

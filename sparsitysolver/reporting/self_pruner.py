@@ -12,8 +12,9 @@ from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, write_text
 from sparsitysolver.registry import method, tasks_table
+from sparsitysolver.reporting.comparability import Removed, unequal_to_any
 from sparsitysolver.reporting.definition import DASH
-from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.entries import printed, printed_count
 from sparsitysolver.reporting.inference import rows_of
 from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.markdown import markdown
@@ -24,7 +25,8 @@ from sparsitysolver.seeds import derive_seed
 
 DENSE, NOT_RUN, RAN = "dense", "not run", "ran"
 COLUMNS = (
-    *("method", "label", "model", "sparsity", "status", "driver", "tasks", "accuracy", "dense_accuracy"),
+    *("method", "label", "model", "sparsity", "achieved_sparsity", "parameters", "comparison"),
+    *("status", "driver", "tasks", "accuracy", "dense_accuracy"),
     *("drop_points", "low", "high", "drop_percent", "speedup", "speedup_low", "speedup_high"),
     *("published_model", "published_left", "published_drop", "published_speedup", "verdict"),
 )
@@ -32,7 +34,7 @@ _CELLS = Contract(
     what="collected cells",
     texts=("model", "method", "task", "metric", "cell"),
     numbers=("sparsity",),
-    optional=("value",),  # empty where a cell was skipped
+    optional=("value", "achieved_sparsity", "parameters"),  # empty where a cell was skipped
 )
 
 
@@ -54,8 +56,19 @@ def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
         for key in definition["methods"]
         for published in definition["published"]
     ]
+    rows = [row | {"comparison": _comparison(row, rows)} for row in rows]
     write_rows(out, COLUMNS, rows)
     write_text(out.with_suffix(".md"), _page(rows))
+
+
+def _comparison(row: Json, rows: list[Json]) -> str:
+    """Why a row may not be compared with the others of its sparsity; empty where it may with all."""
+    others = [other for other in rows if other is not row and other["sparsity"] == row["sparsity"]]
+    return unequal_to_any(_removed(row), map(_removed, others))
+
+
+def _removed(row: Json) -> Removed:
+    return Removed(row.get("achieved_sparsity"), row.get("parameters"), row["method"])
 
 
 def _own_metrics(frame: pd.DataFrame) -> pd.DataFrame:
@@ -74,6 +87,7 @@ def _row(
     if chosen.empty:
         return row | {"status": NOT_RUN, "verdict": NOT_RUN}
     row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": "not comparable"}  # of another model
+    row |= {name: float(chosen[name].mean()) for name in ("achieved_sparsity", "parameters")}
     dense = frame[frame["method"] == DENSE]
     return row | _accuracy(chosen, dense, samples, key) | _speed(times.get((key, sparsity)), key, sparsity)
 
@@ -122,6 +136,7 @@ def _page(rows: list[Json]) -> str:
     columns = [
         "Method",
         "Sparsity",
+        "Removed",
         "Fall of accuracy (points)",
         "In percent",
         "Published (percent)",
@@ -134,15 +149,17 @@ def _page(rows: list[Json]) -> str:
     dense = next((row["dense_accuracy"] for row in rows if "dense_accuracy" in row), None)
     of = f"{rows[0]['published_model']}, {', '.join(row['published_left'] for row in rows[:2])} left"
     about = f"Model: {model} (dense: {printed(dense)}% on average). Published: {of}, on an A100."
-    return f"{markdown(table)}\n\n{about}\n"
+    notes = [f"- {row['label']} at {row['sparsity']}: {row['comparison']}.\n" for row in rows if row["comparison"]]
+    return f"{markdown(table)}\n\n{about}\n" + "".join(["\n", *notes] if notes else [])
 
 
 def _line(row: Json) -> Iterator[str]:
     yield row["label"]
     yield row["sparsity"]
     if row["status"] == NOT_RUN:
-        yield from (DASH, DASH, printed(row["published_drop"]), DASH, printed(row["published_speedup"]), NOT_RUN)
+        yield from (DASH, DASH, DASH, printed(row["published_drop"]), DASH, printed(row["published_speedup"]), NOT_RUN)
         return
+    yield f"{row['achieved_sparsity']:.1%}, {printed_count(row['parameters'])}"
     yield f"{printed(row['drop_points'])} [{printed(row['low'])}, {printed(row['high'])}]"
     yield printed(row["drop_percent"])
     yield printed(row["published_drop"])

@@ -16,6 +16,7 @@ from sparsitysolver.reporting.latex import fitted, tabular, tex_escape, tex_tabl
 from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.metrics import AVERAGE
 from sparsitysolver.reporting.paired import compare_rows, pairs_frame
+from sparsitysolver.reporting.removed_table import CAPTION, removed_frame
 from sparsitysolver.reporting.samples import Samples, read_samples, samples_path
 from sparsitysolver.reporting.tables import Footnote, MeasuredTable, build_table
 
@@ -63,6 +64,7 @@ def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
         f"{table.metric}: mean ± sample standard deviation (seeds), where there are several": block(value),
         "achieved sparsity: fraction of prunable weights removed": block(lambda e: e.quantities["achieved sparsity"]),
         "parameters": block(lambda e: DASH if e.parameters is None else f"{e.parameters:,.0f}"),
+        "calibration: the texts that each row was tuned on": block(lambda e: e.tuning.text),
     }
 
 
@@ -75,12 +77,13 @@ def _answers(table: MeasuredTable) -> dict[str, dict[str, int]]:
 
 
 def _md(table: MeasuredTable) -> str:
-    """The caption, the paper's rows, those it lacks, and the footnotes of both."""
+    """The caption, the paper's rows, those it lacks, what all of them removed, and their footnotes."""
     definition = table.definition
     parts = [f"**{table.caption}**", markdown(table.frame())]
     if definition.extended:
         numbers = [METHOD, *(column.name for column in table.columns)]
         parts += ["Rows the paper lacks:", markdown(table.frame(definition.extended)[numbers])]
+    parts += [CAPTION, markdown(removed_frame(table))]
     notes = table.footnotes(definition.all_rows)
     parts += ["\n".join(f"- {footnote_text(note)}" for note in notes)] if notes else []
     return "\n\n".join(parts) + "\n"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.registry import tasks_table
+from sparsitysolver.reporting.comparability import DENSE
 from sparsitysolver.reporting.definition import (
     DASH,
     METHOD,
@@ -23,9 +24,8 @@ from sparsitysolver.reporting.entries import Entry, average_entry, measured_entr
 from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
 from sparsitysolver.reporting.quantities import quantity_entry
 
-DENSE = "dense"
 # What the extended table says of every number, beside the number itself.
-QUANTITIES = ("sd", "seeds", "achieved sparsity", "parameters")
+QUANTITIES = ("sd", "seeds", "achieved sparsity", "parameters", "calibration")
 _SPARSITY_TOLERANCE = 1e-9
 
 

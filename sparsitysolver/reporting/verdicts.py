@@ -1,16 +1,16 @@
 """Measured against published: verdicts on values, and claims of order where the published models are not at hand."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from sparsitysolver.registry import tasks_table
+from sparsitysolver.reporting.comparability import UNEQUAL, unequal
 from sparsitysolver.reporting.definition import DASH
-from sparsitysolver.reporting.entries import printed
-from sparsitysolver.reporting.metrics import AVERAGE, lower_is_better
+from sparsitysolver.reporting.entries import other_tuning, printed
+from sparsitysolver.reporting.metrics import AVERAGE
 from sparsitysolver.reporting.paired import PairVerdict, PairVerdicts
+from sparsitysolver.reporting.protocol import Measurement, other_protocol
 from sparsitysolver.reporting.tables import MeasuredTable
 from sparsitysolver.reporting.tolerances import tolerance
 
@@ -31,6 +31,7 @@ class OrderVerdict(StrEnum):
     REVERSED = "order reversed"
     INSIDE_NOISE = "inside the noise"
     TIE = "tie"  # equal digits, where no interval says more
+    UNEQUAL = UNEQUAL  # not judged; shown with both figures
     NOT_RUN = "not run"
 
 
@@ -48,28 +49,24 @@ def judge(published: str, measured: float | None, metric: str, method: str) -> V
     return Verdict.REPRODUCED if within else Verdict.DEVIATES
 
 
-def other_protocol(table: MeasuredTable, row: str, column: str) -> str:
-    """In what the protocol of an entry differs from the published one; empty where it does not."""
-    definition, entry = table.definition, table.entries[row, column]
+def not_comparable(table: MeasuredTable, row: str, column: str) -> str:
+    """Why an entry may not be compared with the published value of its place; empty where it may."""
+    entry = table.entries[row, column]
+    if entry.value is None:
+        return ""
     (found,) = [c for c in table.columns if c.name == column]
-    measured = {
-        "task": found.task,
-        "split": definition.split,
-        "seqlen": entry.seqlen,
-        "published_model": found.model,
-        "items": _share_of_items(table.tasks if found.task == AVERAGE else [found.task], entry.items),
-    }
-    return ", ".join(
-        f"{axis.removeprefix('published_')} {measured.get(axis)} instead of {published}"
-        for axis, published in definition.protocol.items()
-        if entry.value is not None and measured.get(axis) != published
+    measured = Measurement(
+        method=entry.method,
+        model=found.model,
+        tasks=tuple(table.tasks) if found.task == AVERAGE else (found.task,),
+        split=table.definition.split,
+        seqlen=entry.seqlen,
+        items=entry.items,
+        evaluations=entry.evaluations,
+        text_sha256=entry.text_sha256,
+        tokens=entry.tokens,
     )
-
-
-def _share_of_items(tasks: Sequence[str], items: int | None) -> str:
-    """How many of the tasks' items were measured: ``all``, or such as ``800 of 1000``."""
-    every = sum(tasks_table()[task].n_items for task in tasks if task in tasks_table())
-    return "all" if items == every else f"{items} of {every}"
+    return other_protocol(measured, table.definition.protocol)
 
 
 def verdict_of(table: MeasuredTable, row: str, column: str) -> Verdict:
@@ -81,7 +78,7 @@ def verdict_of(table: MeasuredTable, row: str, column: str) -> Verdict:
         return Verdict.NOT_RUN
     if found.quantity:  # how long a search took depends on its chance and on the machine
         return Verdict.NOT_COMPARABLE
-    if other_protocol(table, row, column):
+    if not_comparable(table, row, column):
         return Verdict.NOT_COMPARABLE
     metric = next(c.metric for c in table.columns if c.name == column)
     return judge(table.definition.published.loc[row, column], table.entries[row, column].value, metric, found.method)
@@ -97,26 +94,60 @@ class OrderClaim:
     columns: int
 
 
+@dataclass(frozen=True)
+class Order:
+    """What one column says about a claimed order.
+
+    Attributes:
+        verdict: on the rows as the paper has them.
+        unequal: both figures, where the rows removed too different amounts for a verdict.
+        twins: the rows judged in place of those that have an equal twin, by name; empty where neither has one.
+        on_twins: the verdict on these.
+        on_twins_unequal: both figures, where these are unequal too.
+        texts: words on the texts that the rows were tuned on, where these differ.
+    """
+
+    verdict: OrderVerdict
+    unequal: str = ""
+    twins: tuple[str, ...] = ()
+    on_twins: OrderVerdict | None = None
+    on_twins_unequal: str = ""
+    texts: str = ""
+
+    def __str__(self) -> str:
+        """The verdict as a cell of a table, that on the twins after it."""
+        own = self.unequal or str(self.verdict)
+        if self.on_twins is None:
+            return own
+        if self.on_twins is self.verdict and not self.unequal:
+            return f"{own}, on {' and '.join(self.twins)} too"
+        return f"{own}; on {' and '.join(self.twins)}: {self.on_twins_unequal or self.on_twins}"
+
+
 def order_claims(table: MeasuredTable) -> list[OrderClaim]:
-    """For each pair of the paper's rows the order that most of its columns show; none where they are split evenly."""
-    published, claims = table.definition.published, []
-    for first, second in itertools.combinations([row.name for row in table.definition.measured_rows], 2):
+    """For each pair of the paper's rows the order that most of its columns show; none where they are split evenly.
+
+    That the dense model is better than a pruned one is no claim; the reverse would be.
+    """
+    definition, claims = table.definition, []
+    published, dense = definition.published, definition.dense_row
+    for first, second in itertools.combinations([row.name for row in definition.measured_rows], 2):
         pairs = [
             (float(published.loc[first, column]), float(published.loc[second, column]))
-            for column in table.definition.published_columns
+            for column in definition.published_columns
             if DASH not in (published.loc[first, column], published.loc[second, column])
         ]
-        wins = sum(_better(a, b, table) for a, b in pairs)
-        losses = sum(_better(b, a, table) for a, b in pairs)
+        wins = sum(definition.is_better(a, b) for a, b in pairs)
+        losses = sum(definition.is_better(b, a) for a, b in pairs)
         if wins > losses:
             claims.append(OrderClaim(first, second, wins, len(pairs)))
         elif losses > wins:
             claims.append(OrderClaim(second, first, losses, len(pairs)))
-    return claims
+    return [claim for claim in claims if dense is None or claim.better != dense.name]
 
 
-def judge_order(claim: OrderClaim, table: MeasuredTable, column: str, pairs: PairVerdicts) -> OrderVerdict:
-    """Whether a column's measured numbers stand in the claimed order, the interval of their difference considered.
+def judge_order(claim: OrderClaim, table: MeasuredTable, column: str, pairs: PairVerdicts) -> Order:
+    """Whether a column's measured numbers stand in the claimed order, on the rows named and on their equal twins.
 
     Args:
         claim: which row is claimed to be better than which.
@@ -124,29 +155,44 @@ def judge_order(claim: OrderClaim, table: MeasuredTable, column: str, pairs: Pai
         column: one of its columns, by name.
         pairs: verdicts of paired comparisons; where these have none, printed digits are compared.
     """
-    values = [table.entries[row, column].value for row in (claim.better, claim.worse)]
-    if None in values:
-        return OrderVerdict.NOT_RUN
-    paired = _paired_order(claim, column, pairs)
+    rows = (claim.better, claim.worse)
+    twins = [table.definition.twin(row) for row in rows]
+    texts = other_tuning(*(table.entries[row, column] for row in rows))
+    order = Order(*_judge_rows(*rows, table, column, pairs), texts=texts)
+    if not any(twins):
+        return order
+    judged = [twin.name if twin else row for twin, row in zip(twins, rows, strict=True)]
+    verdict, reason = _judge_rows(*judged, table, column, pairs)
+    named = tuple(twin.name for twin in twins if twin)
+    return replace(order, twins=named, on_twins=verdict, on_twins_unequal=reason)
+
+
+def _judge_rows(
+    better: str, worse: str, table: MeasuredTable, column: str, pairs: PairVerdicts
+) -> tuple[OrderVerdict, str]:
+    """The verdict on two rows, the interval of their difference considered; both figures where it is unequal."""
+    entries = [table.entries[row, column] for row in (better, worse)]
+    if None in [entry.value for entry in entries]:
+        return OrderVerdict.NOT_RUN, ""
+    reason = unequal(*(entry.removed for entry in entries), brief=True)
+    if reason:
+        return OrderVerdict.UNEQUAL, reason
+    paired = _paired_order(better, worse, column, pairs)
     if paired is not None:
-        return paired
-    better, worse = (float(printed(value)) for value in values)
-    if better == worse:
-        return OrderVerdict.TIE
-    return OrderVerdict.HOLDS if _better(better, worse, table) else OrderVerdict.REVERSED
+        return paired, ""
+    one, other = (float(printed(entry.value)) for entry in entries)
+    if one == other:
+        return OrderVerdict.TIE, ""
+    return OrderVerdict.HOLDS if table.definition.is_better(one, other) else OrderVerdict.REVERSED, ""
 
 
-def _paired_order(claim: OrderClaim, column: str, pairs: PairVerdicts) -> OrderVerdict | None:
+def _paired_order(better: str, worse: str, column: str, pairs: PairVerdicts) -> OrderVerdict | None:
     """What the paired comparison says, in whichever order it has the rows; None where there is none."""
-    claimed_first = (column, claim.better, claim.worse) in pairs
-    key = (column, claim.better, claim.worse) if claimed_first else (column, claim.worse, claim.better)
+    claimed_first = (column, better, worse) in pairs
+    key = (column, better, worse) if claimed_first else (column, worse, better)
     verdict = pairs.get(key, PairVerdict.NONE)
-    if verdict is PairVerdict.NONE:
+    if verdict in (PairVerdict.NONE, PairVerdict.UNEQUAL):
         return None
     if verdict is PairVerdict.NOISE:
         return OrderVerdict.INSIDE_NOISE
     return OrderVerdict.HOLDS if (verdict is PairVerdict.FIRST) == claimed_first else OrderVerdict.REVERSED
-
-
-def _better(a: float, b: float, table: MeasuredTable) -> bool:
-    return a < b if lower_is_better(table.columns[0].metric) else a > b

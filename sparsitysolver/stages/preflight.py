@@ -12,6 +12,7 @@ from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import perplexity, window_losses
+from sparsitysolver.known_texts import not_the_text
 from sparsitysolver.models.loading import LoadedModel, ModelSource, resolve_model
 from sparsitysolver.provenance import Clock
 from sparsitysolver.records import Json, read_record, write_json
@@ -23,7 +24,10 @@ _RANDOM_SHARE = 0.3
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, compare, diagnose; a deviation is an error (status 2), an unregistered model is reported as such."""
+    """Measure, compare, diagnose; a deviation is an error (status 2), an unregistered model is reported as such.
+
+    A value within the tolerance on another text than the published one is no agreement, and is reported as such too.
+    """
     clock, assets = Clock(), assets_of(args)
     source = resolve_model(args.model, assets)
     task, known = args.task or home_text(source), anchors(source.name)
@@ -34,19 +38,33 @@ def run(args: argparse.Namespace) -> None:
     else:
         seqlen = loaded.seqlen(args.seqlen, standard.seqlen if standard else 2048)
         measured = measure(loaded, task, STANDARD_SPLIT, seqlen, True, assets)
+    other_text = "" if standard is None else _other_text(args.cell, loaded, source, task, assets)
     if standard is not None and not abs(measured - standard.ppl) <= standard.tolerance:
-        reason = diagnose(loaded or open_model(args), measured, standard, known, task, assets)
+        reason = diagnose(loaded or open_model(args), measured, standard, known, task, assets, other_text)
         raise SparsitySolverError(
             f"preflight of {source.name}: dense perplexity {measured:.4f} on {task} (test, windows of "
             f"{seqlen}), published {standard.ppl} ± {standard.tolerance} ({standard.source}). {reason}"
         )
-    _report(args, {"model": source.name, "task": task, "seqlen": seqlen, "ppl": measured}, standard, clock)
+    verdict = "no published value" if standard is None else f"not comparable: {other_text}" if other_text else "ok"
+    _report(args, {"model": source.name, "task": task, "seqlen": seqlen, "ppl": measured}, verdict, standard, clock)
 
 
-def _report(args: argparse.Namespace, measured: Json, standard: Anchor | None, clock: Clock) -> None:
+def _other_text(cell: str | None, loaded: LoadedModel | None, source: ModelSource, task: str, assets: Assets) -> str:
+    """Why the text scored, in a cell or by a model, is not the one whose perplexities are published; or empty."""
+    if loaded is None:
+        fingerprint = read_record(cell, "cell")["fingerprint"]
+        return not_the_text(task, STANDARD_SPLIT, fingerprint["text_sha256"], fingerprint["tokens"], source.name)
+    text = load_text(task, STANDARD_SPLIT, assets)
+    if not not_the_text(task, STANDARD_SPLIT, text.sha256):
+        return ""
+    tokens = len(loaded.tokenizer(text.joined, verbose=False).input_ids)
+    return not_the_text(task, STANDARD_SPLIT, text.sha256, tokens, source.name)
+
+
+def _report(args: argparse.Namespace, measured: Json, verdict: str, standard: Anchor | None, clock: Clock) -> None:
     """Print what holds, and write it where asked."""
     result = measured | {
-        "verdict": "no published value" if standard is None else "ok",
+        "verdict": verdict,
         "published": standard.ppl if standard else None,
         "tolerance": standard.tolerance if standard else None,
         "source": standard.source if standard else None,
@@ -83,13 +101,28 @@ def measure(loaded: LoadedModel, task: str, split: str, seqlen: int, bos: bool, 
 
 
 def diagnose(
-    loaded: LoadedModel, measured: float, standard: Anchor, known: list[Anchor], task: str, assets: Assets
+    loaded: LoadedModel,
+    measured: float,
+    standard: Anchor,
+    known: list[Anchor],
+    task: str,
+    assets: Assets,
+    other_text: str = "",
 ) -> str:
-    """Why a dense perplexity may be off: a known other protocol, random weights, or a protocol that gives the value.
+    """Why a dense perplexity may be off: a known other protocol, random weights, another text, or another protocol.
 
     Other protocols are tried on the model itself: if another window length, the validation split or a text without
-    BOS gives the published value, the measured protocol (or the registry's) is the one that differs.
+    BOS gives the published value, the measured protocol (or the registry's) is the one that differs. On another text
+    than the published one none of them is expected to.
     """
+    told = _recognised(loaded, measured, known)
+    if other_text:
+        return f"{told} The text is {other_text}; the published value is of that text.".strip()
+    return told or _tried(loaded, standard, task, assets)
+
+
+def _recognised(loaded: LoadedModel, measured: float, known: list[Anchor]) -> str:
+    """What the value itself gives away: a protocol that is known to give it, or random weights; empty for neither."""
     for other in known:
         if other.diagnosis and abs(measured - other.ppl) <= max(other.tolerance, 0.02):
             return f"{measured:.2f} is what {other.source} reports: {other.diagnosis}"
@@ -99,6 +132,11 @@ def diagnose(
             f"A perplexity near the vocabulary size ({vocabulary}) means random or broken weights: "
             "check that the checkpoint is the trained one and was loaded whole."
         )
+    return ""
+
+
+def _tried(loaded: LoadedModel, standard: Anchor, task: str, assets: Assets) -> str:
+    """Which other protocol gives the published value."""
     lengths = [n for n in (128, 256, 512, 1024, 2048, 4096) if n != standard.seqlen and n <= loaded.context]
     trials = [(f"windows of {n} tokens", "test", n, True) for n in lengths]
     trials += [("the validation split", "validation", standard.seqlen, True)]

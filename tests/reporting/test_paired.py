@@ -66,50 +66,54 @@ def test_equal_differences_have_an_interval_of_no_width():
     assert bootstrap_interval([np.full(40, 0.25), np.full(7, 0.75)], seed=1) == (0.5, 0.5)
 
 
-def test_pairs_are_those_of_the_papers_rows_and_the_extended_against_the_last(pairs):
+def test_pairs_are_those_of_the_papers_rows_their_equal_twins_and_the_extended_against_the_last(pairs):
     found = pairs(make_grid(("opt-tiny",)))
     names = [(first, second) for _, first, second in found]
-    assert len(names) == 15 + 4
-    assert names[:2] == [("Dense", "SliceGPT"), ("Dense", "FLAP")]
+    assert len(names) == 10 + 4 + 3
+    assert names[:2] == [("SliceGPT", "FLAP"), ("SliceGPT", "SVD-LLM")]
+    twin = "SliceGPT (parameter-matched)"
+    assert [pair for pair in names if twin in pair] == [
+        (twin, other) for other in ("FLAP", "SVD-LLM", "Ours", "Ours (Recon)")
+    ]
     assert names[-1] == ("Uniform (Recon)", "Ours (Recon)")
     assert {pair.verdict for pair in found.values()} == {PairVerdict.NONE}  # cells without windows
 
 
 def test_clear_gap_noise_and_identical_rows_of_perplexity(pairs):
     cells = make_grid(("opt-tiny",))
-    samples = {"dense": losses(), "slicegpt": losses(0.1, 0.02, seed=2), "flap": losses(0.1, 0.02, seed=3)}
-    for method, windows in {**samples, "svd_llm": samples["flap"]}.items():
+    samples = {"slicegpt": losses(), "flap": losses(0.1, 0.02, seed=2), "svd_llm": losses(0.1, 0.02, seed=3)}
+    for method, windows in {**samples, "sparsitysolver": samples["svd_llm"]}.items():
         cells = replace_cell(cells, text_cell(method, windows))
     found = pairs(cells)
-    clear = found["opt-tiny", "Dense", "SliceGPT"]
+    clear = found["opt-tiny", "SliceGPT", "FLAP"]
     assert clear.verdict is PairVerdict.FIRST
-    exact = 100 * (np.exp(np.mean(np.subtract(samples["dense"], samples["slicegpt"]))) - 1)
+    exact = 100 * (np.exp(np.mean(np.subtract(samples["slicegpt"], samples["flap"]))) - 1)
     assert clear.difference == pytest.approx(exact)
     assert clear.low < exact < clear.high < 0
     assert clear.n == WINDOWS
     # Paired: windows differ by 0.5 among themselves and the methods by 0.02, so the interval is narrow.
     assert clear.high - clear.low == pytest.approx(2 * 1.96 * 0.02 / np.sqrt(WINDOWS) * 100 * np.exp(-0.1), rel=0.2)
-    assert found["opt-tiny", "SliceGPT", "FLAP"].verdict is PairVerdict.NOISE
-    same = found["opt-tiny", "FLAP", "SVD-LLM"]
+    assert found["opt-tiny", "FLAP", "SVD-LLM"].verdict is PairVerdict.NOISE
+    same = found["opt-tiny", "SVD-LLM", "Ours"]
     assert (same.difference, same.low, same.high, same.verdict) == (0, 0, 0, PairVerdict.NOISE)
-    assert found["opt-tiny", "Dense", "Ours"].verdict is PairVerdict.NONE  # Ours has no windows
+    assert found["opt-tiny", "SliceGPT", "Ours (Recon)"].verdict is PairVerdict.NONE  # which has no windows
 
 
 def test_losses_are_averaged_over_seeds_first(pairs):
-    cells = replace_cell(make_grid(("opt-tiny",)), text_cell("dense", losses()))
+    cells = replace_cell(make_grid(("opt-tiny",)), text_cell("slicegpt", losses()))
     cells = replace_cell(cells, text_cell("flap", losses(0.3)))
     cells.append(text_cell("flap", losses(0.1), seed=1))
-    found = pairs(cells)["opt-tiny", "Dense", "FLAP"]
+    found = pairs(cells)["opt-tiny", "SliceGPT", "FLAP"]
     assert found.difference == pytest.approx(100 * (np.exp(-0.2) - 1))
     assert found.n == WINDOWS
 
 
 def test_rows_and_seeds_of_other_lengths_are_refused(pairs):
-    cells = replace_cell(make_grid(("opt-tiny",)), text_cell("dense", losses()))
+    cells = replace_cell(make_grid(("opt-tiny",)), text_cell("slicegpt", losses()))
     other = replace_cell(cells, text_cell("flap", losses(windows=7)))
-    with pytest.raises(SparsitySolverError, match=r"opt-tiny: Dense was measured on 200 .* FLAP on 7"):
+    with pytest.raises(SparsitySolverError, match=r"opt-tiny: SliceGPT was measured on 200 .* FLAP on 7"):
         pairs(other)
-    seeds = [*cells, make_cell("opt-tiny", "dense", windows=[1.0, 2.0], seed=1)]
+    seeds = [*cells, make_cell("opt-tiny", "slicegpt", windows=[1.0, 2.0], seed=1)]
     with pytest.raises(SparsitySolverError, match=r"stand in one entry and were measured on \[2, 200\]"):
         pairs(seeds)
 
@@ -121,29 +125,29 @@ def test_one_window_or_a_skipped_row_has_no_interval(pairs):
 
 
 def test_higher_accuracy_is_better_and_the_average_is_stratified(pairs):
-    """Dense has 5 items more of 20 in one task and 5 fewer of 20 in the other; with 16 more of 20 it is better."""
-    right = {"mini_boolq": [15, 10, 15, 3], "mini_piqa": [10, 15, 10, 3]}
+    """Wanda has 5 items more of 20 in one task and 5 fewer of 20 in the other; with 9.5 more of 20 it is better."""
+    right = {"mini_boolq": [20, 15, 10, 15, 3], "mini_piqa": [20, 10, 15, 10, 3]}
     found = pairs(make_task_grid("table4", right), "table4", ("llama-tiny",))
-    one, other = found["mini_boolq", "Dense", "Wanda"], found["mini_piqa", "Dense", "Wanda"]
+    one, other = found["mini_boolq", "Wanda", "OWL"], found["mini_piqa", "Wanda", "OWL"]
     assert (one.difference, one.verdict, one.n) == (25, PairVerdict.FIRST, 20)
     assert (other.difference, other.verdict) == (-25, PairVerdict.SECOND)
-    average = found["average", "Dense", "Wanda"]
+    average = found["average", "Wanda", "OWL"]
     assert (average.difference, average.verdict, average.n) == (0, PairVerdict.NOISE, 40)
     assert average.low < 0 < average.high
-    assert found["average", "Dense", "OWL"].verdict is PairVerdict.NOISE  # identical, item by item
-    clear = found["average", "Dense", "BESA"]
+    assert found["average", "Wanda", "BESA"].verdict is PairVerdict.NOISE  # identical, item by item
+    clear = found["average", "Wanda", "Ours"]
     assert (clear.difference, clear.verdict) == (pytest.approx(47.5), PairVerdict.FIRST)
 
 
 def test_average_weighs_tasks_and_not_items(pairs):
-    cells = make_task_grid("table4", {"mini_boolq": [10, 0]}, items=10)
-    cells += make_task_grid("table4", {"mini_piqa": [0, 0]}, items=90)
-    found = pairs(cells, "table4", ("llama-tiny",))["average", "Dense", "Wanda"]
+    cells = make_task_grid("table4", {"mini_boolq": [10, 10, 0]}, items=10)
+    cells += make_task_grid("table4", {"mini_piqa": [0]}, items=90)
+    found = pairs(cells, "table4", ("llama-tiny",))["average", "Wanda", "OWL"]
     assert (found.difference, found.n) == (50, 100)
 
 
 def test_written_pairs_say_values_difference_interval_and_verdict(collected, tmp_path):
-    cells = make_task_grid("table4", {"mini_boolq": [15, 10], "mini_piqa": [10, 10]})
+    cells = make_task_grid("table4", {"mini_boolq": [20, 15, 10], "mini_piqa": [20, 10]})
     cells = replace_cell(cells, make_task_cell("mini_piqa", "besa", None, split="report", sparsity=0.7))
     path = collected(cells)
     written = path.with_name("table4.pairs.csv")
@@ -152,16 +156,16 @@ def test_written_pairs_say_values_difference_interval_and_verdict(collected, tmp
     assert tuple(frame) == COLUMNS
     assert list(dict.fromkeys(frame["column"])) == ["mini_boolq", "mini_piqa", "average"]
     rows = frame.set_index(["column", "first row", "second row"])
-    line = rows.loc[("mini_boolq", "Dense", "Wanda")]
+    line = rows.loc[("mini_boolq", "Wanda", "OWL")]
     assert list(line)[:4] == ["75.00", "50.00", "25.000", "points"]
     assert 0 < float(line["low"]) < 25 < float(line["high"]) < 50
-    assert (line["n"], line["verdict"]) == ("20", "A better")
-    skipped = rows.loc[("average", "Dense", "BESA")]
-    assert list(skipped) == ["62.50", "-", "-", "points", "-", "-", "-", "-"]
+    assert (line["n"], line["verdict"], line["calibration"]) == ("20", "A better", "wikitext2")
+    skipped = rows.loc[("average", "Wanda", "BESA")]
+    assert list(skipped) == ["62.50", "-", "-", "points", "-", "-", "-", "-", "-"]
     first = written.read_bytes()
     table_command("table4", path, ["llama-tiny"], path.parent)
     assert written.read_bytes() == first
-    assert read_pair_verdicts(written)["mini_boolq", "Dense", "Wanda"] is PairVerdict.FIRST
+    assert read_pair_verdicts(written)["mini_boolq", "Wanda", "OWL"] is PairVerdict.FIRST
 
 
 def test_reading_pairs_that_are_not_there_or_something_else(tmp_path):

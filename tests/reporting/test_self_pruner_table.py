@@ -1,5 +1,7 @@
 """Self-Pruner's own table, from cells and times made by hand."""
 
+import json
+
 import pandas as pd
 import pytest
 from cell_factory import first_right, make_task_cell
@@ -76,6 +78,24 @@ def test_accuracy_lost_and_speed_gained(measured):
     assert (row["speedup"], row["speedup_low"], row["speedup_high"]) == pytest.approx((1.2, 1.1, 1.3))
     assert (row["published_drop"], row["published_speedup"], row["verdict"]) == (0.8, 1.39, "not comparable")
     assert row["tasks"] == 2
+
+
+def test_rows_of_one_sparsity_that_removed_another_share_say_so(measured):
+    """A second row at 30% whose models removed 21.5% of the weights."""
+    path = measured / "cells_self_pruner.csv"
+    cells = pd.read_csv(path, dtype=str, keep_default_na=False)
+    pruned = (cells["method"] == "evolution") & (cells["sparsity"] == "0.3")
+    other = cells[pruned].assign(method="self_pruner", achieved_sparsity="0.215")
+    pd.concat([cells, other]).to_csv(path, index=False)
+    record = json.loads((measured / "inference.json").read_text())
+    record["models"].append(timed("self_pruner", 0.3, 1.1))
+    write_record(measured / "inference.json", record, "inference")
+    rows = table(measured)
+    words = "unequal sparsity: 20.0% and 21.5% of the prunable weights removed"
+    assert rows.loc[("evolution", "0.3"), "comparison"] == words
+    assert pd.isna(rows.loc[("evolution", "0.5"), "comparison"])
+    page = (measured / "self_pruner.md").read_text()
+    assert f"- Evolution (Self-Pruner's control) at 0.3: {words}." in page and "21.5%, 125 M" in page
 
 
 def test_without_a_chat_model_self_pruner_was_not_run(measured):

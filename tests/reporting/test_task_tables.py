@@ -13,7 +13,7 @@ from sparsitysolver.reporting.definition import load_definition
 from sparsitysolver.reporting.readme import table_section
 from sparsitysolver.reporting.table_files import table_command
 from sparsitysolver.reporting.tables import build_table
-from sparsitysolver.reporting.verdicts import OrderClaim, Verdict, judge, order_claims, other_protocol, verdict_of
+from sparsitysolver.reporting.verdicts import OrderClaim, Verdict, judge, not_comparable, order_claims, verdict_of
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_other_model_or_a_part_of_the_items_is_not_comparable(table, change):
     verdicts = {verdict_of(built, "Dense", column) for column in [*PAPER_TASKS, "average"]}
     assert verdicts == {Verdict.NOT_COMPARABLE}
     axis = "model llama-13b instead of llama-7b" if "model" in change else "items 1635 of 3270 instead of all"
-    assert axis in other_protocol(built, "Dense", "boolq")
+    assert axis in not_comparable(built, "Dense", "boolq")
 
 
 def test_average_over_some_of_the_papers_tasks_is_not_the_papers(table):

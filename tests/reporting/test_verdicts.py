@@ -77,9 +77,8 @@ def test_other_protocol_is_not_comparable(table, change):
 
 def test_each_pair_of_rows_claims_the_order_most_columns_show(table):
     claims = order_claims(table(make_grid()))
-    assert len(claims) == 15
+    assert len(claims) == 10  # of five rows; that the dense model is better is no claim
     assert OrderClaim("Ours (Recon)", "SliceGPT", 9, 9) in claims
-    assert OrderClaim("Dense", "Ours (Recon)", 8, 9) in claims  # OPT-6.7B is printed below dense
     assert OrderClaim("FLAP", "SVD-LLM", 5, 7) in claims  # two dashes
 
 
@@ -96,7 +95,8 @@ def test_claim_of_order_judged_on_another_model(table, flap, verdict):
     cells = replace_cell(make_grid(("opt-tiny",)), make_cell("opt-tiny", "flap", flap))
     claim = OrderClaim("SliceGPT", "FLAP", 7, 9)
     assert PUBLISHED_125M["slicegpt"] == 34.10
-    assert judge_order(claim, table(cells, ("opt-tiny",)), "opt-tiny", {}) is verdict  # no samples: digits decide
+    order = judge_order(claim, table(cells, ("opt-tiny",)), "opt-tiny", {})  # no samples: digits decide
+    assert order.verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_claim_of_order_judged_on_another_model(table, flap, verdict):
 def test_interval_decides_before_digits_do_whichever_row_stands_first(table, paired, verdict):
     built, claim = table(make_grid(("opt-tiny",)), ("opt-tiny",)), OrderClaim("SliceGPT", "FLAP", 7, 9)
     mirrored = {PairVerdict.FIRST: PairVerdict.SECOND, PairVerdict.SECOND: PairVerdict.FIRST}.get(paired, paired)
-    assert judge_order(claim, built, "opt-tiny", {("opt-tiny", "FLAP", "SliceGPT"): paired}) is verdict
-    assert judge_order(claim, built, "opt-tiny", {("opt-tiny", "SliceGPT", "FLAP"): mirrored}) is verdict
+    assert judge_order(claim, built, "opt-tiny", {("opt-tiny", "FLAP", "SliceGPT"): paired}).verdict is verdict
+    assert judge_order(claim, built, "opt-tiny", {("opt-tiny", "SliceGPT", "FLAP"): mirrored}).verdict is verdict

@@ -1,0 +1,91 @@
+"""Is a measured number comparable with a published one? The one place that decides, for pages and regression alike."""
+
+import csv
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparsitysolver import CONFIG
+from sparsitysolver.known_texts import not_the_text
+from sparsitysolver.records import Json
+from sparsitysolver.registry import tasks_table
+
+SEARCHES = CONFIG / "paper" / "searches.csv"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a number was measured on and how, as far as published protocols say something about it.
+
+    Attributes:
+        method: its key.
+        model: the model's key.
+        tasks: its task; all of them for an average over tasks.
+        split: the split measured.
+        seqlen: window length in tokens; None where not recorded.
+        items: how many items were asked, over all tasks; None for perplexity.
+        evaluations: how many the search took; None where nothing was searched. Of several seeds the fewest.
+        text_sha256: hash of the text scored; empty for zero-shot tasks, and where not recorded.
+        tokens: how many tokens the text has; None for zero-shot tasks.
+    """
+
+    method: str
+    model: str
+    tasks: tuple[str, ...]
+    split: str
+    seqlen: int | None = None
+    items: int | None = None
+    evaluations: int | None = None
+    text_sha256: str = ""
+    tokens: int | None = None
+
+
+@functools.cache
+def published_evaluations() -> dict[str, int]:
+    """How many evaluations the paper's searches took, by method: ``config/paper/searches.csv``."""
+    with SEARCHES.open(newline="") as handle:
+        return {row["method"]: int(row["evaluations"]) for row in csv.DictReader(handle)}
+
+
+def other_protocol(measured: Measurement, protocol: Json) -> str:
+    """In what a measurement differs from the published one: why they may not be compared; empty where they may.
+
+    Args:
+        measured: what the number was measured on and how.
+        protocol: axes of the published measurement (``published_protocol`` of a table): task, split, seqlen, items, and
+            the one model where columns are tasks. What it does not name is not compared.
+    """
+    found = {
+        "task": ", ".join(measured.tasks),
+        "split": measured.split,
+        "seqlen": measured.seqlen,
+        "published_model": measured.model,
+        "items": _share_of_items(measured.tasks, measured.items),
+    }
+    differences = [
+        f"{axis.removeprefix('published_')} {found[axis]} instead of {published}"
+        for axis, published in protocol.items()
+        if found[axis] != published
+    ]
+    return ", ".join([*differences, *filter(None, (_text(measured, protocol), _search(measured)))])
+
+
+def _share_of_items(tasks: Sequence[str], items: int | None) -> str:
+    """How many of the tasks' items were measured: ``all``, or such as ``800 of 1000``."""
+    every = sum(tasks_table()[task].n_items for task in tasks if task in tasks_table())
+    return "all" if items == every else f"{items} of {every}"
+
+
+def _text(measured: Measurement, protocol: Json) -> str:
+    """Whether another text was scored; of another task or split nothing more needs to be said."""
+    if (protocol.get("task"), protocol.get("split", measured.split)) != (*measured.tasks[:1], measured.split):
+        return ""
+    return not_the_text(measured.tasks[0], measured.split, measured.text_sha256, measured.tokens, measured.model)
+
+
+def _search(measured: Measurement) -> str:
+    """Whether a search was shorter than the paper's; a longer one is no other search."""
+    published = published_evaluations().get(measured.method)
+    if published is None or measured.evaluations is None or measured.evaluations >= published:
+        return ""
+    return f"a search of {measured.evaluations} evaluations instead of {published}"
