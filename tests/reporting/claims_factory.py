@@ -10,10 +10,12 @@ from sparsitysolver.registry import models_table
 from sparsitysolver.reporting.claims_commands import compared_methods
 from sparsitysolver.reporting.claims_definition import Claim
 from sparsitysolver.reporting.claims_results import Results
+from sparsitysolver.reporting.collect import COLUMNS, NUMBERS
 from sparsitysolver.reporting.definition import TASKS, load_definition
 from sparsitysolver.reporting.metrics import metric_of
 
 OBSERVATIONS = 40  # windows or items behind every cell
+_NOTHING = {name: float("nan") if name in NUMBERS else "" for name in COLUMNS}  # as an empty line of cells.csv reads
 ONE_BY_FAMILY = {"opt": "opt-125m", "llama": "llama-7b", "mistral": "mistral-7b"}
 
 
@@ -44,7 +46,8 @@ def cells(claim: Claim, model: str, values: Mapping[str, float], removed: Mappin
                 key = f"{method}-{task}-{sparsity}"
                 achieved = (removed or {}).get(method, sparsity)
                 rows.append(
-                    {"model": model, "method": method, "task": task, "split": definition.split, "status": "ok"}
+                    _NOTHING
+                    | {"model": model, "method": method, "task": task, "split": definition.split, "status": "ok"}
                     | {"metric": metric, "value": value, "sparsity": sparsity, "seed": 0.0, "cell": key, "reason": ""}
                     | {"achieved_sparsity": achieved, "parameters": 1e9, "extra_parameters": 0.0}
                     | {"seqlen": 2048.0, "items": float(OBSERVATIONS)}
