@@ -38,6 +38,11 @@ class Achieved:
         return self.size.record() | {"dense_parameters": self.dense, "removed_parameters": self.removed}
 
     def __str__(self) -> str:
+        if self.removed < 0:
+            return (
+                f"{self.size.sparsity:.1%} of the prunable weights gone, and {-self.removed:.1%} more parameters than "
+                f"the dense model ({self.size.remaining:,}, dense {self.dense:,})"
+            )
         return (
             f"{self.size.sparsity:.1%} of the prunable weights and {self.removed:.1%} of all parameters gone "
             f"({self.size.remaining:,} of {self.dense:,} left)"
