@@ -281,8 +281,8 @@ def _unreadable(source: ModelSource, error: Exception) -> SparsitySolverError:
     """Why a model cannot be had, and what to do about this kind of failure."""
     if isinstance(error, ImportError):
         return SparsitySolverError(
-            f"cannot load the model in {source.location}: {_first_line(error)} Install the package, or take what asks "
-            'for it out of config.json ("attn_implementation", for one).'
+            f"cannot load the model in {source.location}: {_first_line(error)} Install that package, or give a folder "
+            'that does without: "attn_implementation" in config.json asks for one, tokenizer.model alone for another.'
         )
     if source.is_local:
         text = str(error).lower()

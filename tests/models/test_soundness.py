@@ -64,7 +64,7 @@ def test_quantised_checkpoints_by_their_tensors(folder, part):
 def test_a_package_that_is_not_there(folder):
     change_config(folder, attn_implementation="flash_attention_2")
     message = refused(folder)
-    assert "FlashAttention2" in message and 'out of config.json ("attn_implementation", for one)' in message
+    assert "FlashAttention2" in message and '"attn_implementation" in config.json asks for one' in message
 
 
 # --- another architecture -------------------------------------------------------------------------------------------
