@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from tiny import tiny_folder, tiny_texts
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import Cell, Grid
+from sparsitysolver.grid import DEFAULT_TASKS, Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.records import read_record
 
@@ -86,6 +87,22 @@ def test_models_of_every_name_are_planned(places: tuple[Path, Path]) -> None:
     done = snakemake(results, assets, "-n", "-p", "results/table2.csv")
     assert done.returncode == 0, done.stderr[-2000:]
     assert {*re.findall(r"Job \d+: (.*): evaluate dense", done.stdout + done.stderr)} == set(NAMES)
+
+
+def test_everything_is_planned_elsewhere(places: tuple[Path, Path]) -> None:
+    """Relative paths lead to the project's files, also in the call of Snakemake that writes the report."""
+    results, assets = places
+    add_model(assets, "it's ü")
+    for name in ("c4/x.jsonl", *(f"tasks/{task}.jsonl" for task in DEFAULT_TASKS)):
+        (assets / name).parent.mkdir(exist_ok=True)
+        (assets / name).write_text('{"text": "w3"}\n')
+    targets = ("results/report.html", "results/regression.csv", "results/transfer.csv", "figures/arena.png")
+    done = snakemake(results, assets, "-n", "-p", *targets)
+    assert done.returncode == 0, done.stdout[-2000:]
+    (command,) = re.findall(r"Shell command: (snakemake .* --report .*) >", done.stdout + done.stderr)
+    words = shlex.split(command)
+    assert (results / words[words.index("-s") + 1]).resolve() == ROOT / "Snakefile"
+    assert not (results / "config").exists()
 
 
 @pytest.mark.parametrize("name", ["a{b}", "a\nb", "-v", " x", "x\t"])
