@@ -12,6 +12,12 @@ OUT ?= redrawn
 REPORT_VENV := .venv-report
 REPORT_STAMP := $(REPORT_VENV)/.ready
 
+# Where there is no home that can be written, caches go to a folder for temporary files; Snakemake does not start without.
+CACHE := $(shell d="$${XDG_CACHE_HOME:-$${HOME:-/dev/null}/.cache}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo yes)
+ifneq ($(CACHE),yes)
+export XDG_CACHE_HOME := $(or $(TMPDIR),/tmp)/sparsitysolver-$(shell id -u)
+endif
+
 .PHONY: env report-env dev table2 regression test lint report figures arena readme clean
 
 env: $(STAMP)

@@ -12,6 +12,7 @@ from sparsitysolver.arena_definition import definition
 from sparsitysolver.plans import arena as arena_plan, checks, collected, measurements, needs, resources
 from sparsitysolver.plans import self_pruner as self_pruner_plan, transfer as transfer_plan
 from sparsitysolver.plans.artefacts import SHARED, Artefacts, deciding
+from sparsitysolver.plans.machine import on_cluster
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.plans.needs import STUDIED
 from sparsitysolver.registry import methods_table
@@ -20,23 +21,23 @@ from sparsitysolver.sources import project_file, prune_code, search_code, source
 min_version("9.27.1")
 
 
-configfile: project_file("config/config.yaml")
+try:
+    settings = project_file("config/config.yaml")
+except SparsitySolverError as error:
+    sys.exit(report_error("snakemake", error))
+
+
+configfile: settings
 
 
 report: "docs/report/workflow.rst"
-
-
-def on_cluster():
-    """Whether other machines run the jobs: in their own calls too, and in a dry run, which knows their number alone."""
-    counted = workflow.dryrun and workflow.resource_settings.nodes is not None
-    return workflow.remote_exec or counted or not workflow.local_exec
 
 
 own_commands()
 if workflow.is_main_process:
     run_lock.hold()
 try:
-    grid = Grid(config, on_cluster)
+    grid = Grid(config, lambda: on_cluster(workflow))
     grid.assets.to_environment()
     artefacts = Artefacts(grid)
     arena = arena_plan.Arena(artefacts, config)

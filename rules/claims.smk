@@ -30,4 +30,4 @@ rule claims:
     message:
         "judge the paper's claims"
     shell:
-        "sparsitysolver report claims --results {RESULTS} {params.options} --out {output:q} > {log:q} 2>&1"
+        "sparsitysolver report claims --results results {params.options} --out {output:q} > {log:q} 2>&1"

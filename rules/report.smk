@@ -80,7 +80,7 @@ rule table:
         "write {wildcards.table}"
     shell:
         "sparsitysolver report table {wildcards.table:q} --cells {input.cells:q} --models {params.models:q} "
-        "--tasks {params.tasks:q} --grid {params.grid:q} --out {RESULTS} > {log:q} 2>&1"
+        "--tasks {params.tasks:q} --grid {params.grid:q} --out results > {log:q} 2>&1"
 
 
 rule settings_table:
@@ -105,7 +105,7 @@ rule settings_table:
     message:
         "write table7"
     shell:
-        "sparsitysolver report settings {input.strategies:q} --out {RESULTS} > {log:q} 2>&1"
+        "sparsitysolver report settings {input.strategies:q} --out results > {log:q} 2>&1"
 
 
 rule paper_tables:

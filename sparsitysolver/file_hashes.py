@@ -31,7 +31,7 @@ def user_cache() -> Path:
     given = os.environ.get("SPARSITYSOLVER_CACHE")
     if given:
         return Path(given)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - home() may raise
     if _writable(base):
         return base / "sparsitysolver"
     own = Path(tempfile.gettempdir()) / f"sparsitysolver-{os.getuid()}"
@@ -95,7 +95,11 @@ def _read(path: Path, size: int) -> str:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a folder can be written, or made: by the nearest one that exists."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    """Whether files can be written in a folder, which is made if need be."""
+    if not folder.is_absolute():  # "~", of who has no home
+        return False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
     return os.access(folder, os.W_OK)

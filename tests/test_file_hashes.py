@@ -106,9 +106,13 @@ def test_runs_at_once_never_see_half_an_entry(large):
     assert all(entry.read_text() == right for entry in entries())
 
 
-def test_without_a_home_that_can_be_written_the_cache_is_a_temporary_folder(monkeypatch, tmp_path):
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/none", ""])
+def test_without_a_home_that_can_be_written_the_cache_is_a_temporary_folder(monkeypatch, tmp_path, home):
+    """Also for a user whom the system knows no home of, and for root, who may write wherever anything can be."""
     monkeypatch.delenv("SPARSITYSOLVER_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
-    monkeypatch.setattr(file_hashes.os, "access", lambda folder, mode: not str(folder).startswith("/proc"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(file_hashes.os.path, "expanduser", lambda path: path.replace("~", home or "~"))
     monkeypatch.setattr(file_hashes.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     assert user_cache() == tmp_path / f"sparsitysolver-{os.getuid()}"
+    assert not (tmp_path / "~").exists()

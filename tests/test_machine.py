@@ -2,6 +2,7 @@
 
 import json
 import struct
+from types import SimpleNamespace
 
 import pytest
 from planned import make_assets
@@ -63,6 +64,22 @@ def test_a_cluster_is_asked_for_gpus_whatever_this_machine_has(tmp_path, monkeyp
     assert Artefacts(Grid(config, on_cluster=lambda: True)).machine.gpus("a") == 1
     assert Artefacts(Grid(config, on_cluster=lambda: False)).machine.gpus("a") == 0
     assert Artefacts(Grid({**config, "device": "cpu"}, on_cluster=lambda: True)).machine.gpus("a") == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "elsewhere"),
+    [
+        ({}, False),
+        ({"dryrun": True}, False),
+        ({"dryrun": True, "nodes": 20}, True),
+        ({"nodes": 20}, False),  # --cores and --jobs of a run on this machine
+        ({"local_exec": False, "nodes": 20}, True),
+        ({"remote_exec": True}, True),
+    ],
+)
+def test_who_runs_the_jobs_is_told_by_the_executor(told, elsewhere):
+    facts = {"dryrun": False, "remote_exec": False, "local_exec": True, "nodes": None, **told}
+    assert machine.on_cluster(SimpleNamespace(**facts, resource_settings=SimpleNamespace(**facts))) is elsewhere
 
 
 def test_models_that_the_registry_keeps_on_the_cpu_stay_there():

@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sparsitysolver.devices import gpus_here
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -57,11 +59,37 @@ def finished(checkout: Path) -> Path:
     return checkout
 
 
+def test_jobs_of_a_machine_without_gpus_ask_for_none_and_run_side_by_side(checkout: Path) -> None:
+    """Where torch can use no GPU, as by this variable: no GPU, one core and one thread each of a small model's jobs."""
+    done = snakemake(checkout, "-n", "-p", "--cores", "2", "results/table2.csv", CUDA_VISIBLE_DEVICES="")
+    plan = done.stdout + done.stderr
+    assert set(re.findall(r"(\d) GPU", plan)) == {"0"}
+    assert set(re.findall(r"sparsitysolver (?:search|prune|evaluate) .*?(--threads .*?) --dtype", plan)) == {
+        "--threads 1 --device cpu"
+    }
+    assert "threads: " not in plan  # of Snakemake, which names only more than one
+
+
 @pytest.mark.parametrize("target", ["inference_figure14.csv", "self_pruner.csv"])
 def test_how_inference_is_measured_reaches_its_jobs(checkout: Path, target: str) -> None:
     plan = planned(checkout, f"results/{target}", "-p", "--config", "models=opt-tiny", "inference_batch=8")
     (job,) = [line for line in plan.splitlines() if "sparsitysolver bench inference" in line]
     assert " --batch 8 --rounds 6 --out results/inference/" in job
+
+
+WORDS_OF_THEIR_OWN = {"params.common", "params.options", "params.warm_start", "params.files", "params.config"}
+
+
+def test_whatever_a_command_takes_from_a_rule_is_quoted() -> None:
+    """All but options, which are several words and quoted where they are put together."""
+    commands = [
+        block
+        for path in sorted((ROOT / "rules").glob("*.smk"))
+        for block in re.findall(r"^    shell:\n((?:        .*\n)+)", path.read_text(), re.M)
+    ]
+    assert len(commands) > 20
+    fields = {field for block in commands for field in re.findall(r"\{([^}]+)\}", block)}
+    assert {field for field in fields if not field.endswith(":q")} == WORDS_OF_THEIR_OWN
 
 
 def test_lint_is_clean(checkout: Path) -> None:
@@ -70,7 +98,7 @@ def test_lint_is_clean(checkout: Path) -> None:
 
 
 def test_paper_grid_plans_without_network_or_assets(checkout: Path) -> None:
-    plan = planned(checkout, "results/table2.csv", "--config", "grid=paper")
+    plan = planned(checkout, "results/table2.csv", "--config", "grid=paper", "device=cuda")
     models = set(re.findall(r"Job \d+: (\S+): evaluate dense", plan))
     assert models == {
         *("opt-125m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b"),
@@ -176,8 +204,9 @@ def test_report_stands_alone_and_has_captions_and_categories(finished: Path) -> 
 @pytest.mark.dag
 def test_report_is_asked_for_with_the_settings_of_the_run(finished: Path) -> None:
     plan = planned(finished, "-p", "results/report.html", "--config", "models=opt-tiny", "episodes=15", "seeds=[0, 1]")
-    (command,) = re.findall(r"snakemake .* --report results/report\.html .*", plan)
-    settings = 'episodes=15 \'grid="tiny"\' \'models="opt-tiny"\' \'seeds=["0", "1"]\''
+    (command,) = re.findall(r"snakemake -s Snakefile .* --report results/report\.html .*", plan)
+    device = "cuda" if gpus_here() else "cpu"
+    settings = f'\'device="{device}"\' episodes=15 \'grid="tiny"\' \'models="opt-tiny"\' \'seeds=["0", "1"]\''
     assert f"--nolock --config {settings} > logs/report.log" in command
     for document in ("results/table7.csv", "figures/figure5.png", "results/pages/claims.html"):
         assert document in command

@@ -97,7 +97,7 @@ def test_unknown_modules_have_no_files():
 def test_a_stamp_stands_for_content(tmp_path, monkeypatch):
     """Another content is another stamp, the old content the old one; other files change nothing."""
     monkeypatch.setattr(sources, "ROOT", tmp_path)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # where results lie
     for name in ("a.py", "b.py"):
         (tmp_path / name).write_text(name)
 

@@ -7,6 +7,7 @@ import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sparsitysolver.devices import gpus_here
 from sparsitysolver.grid import Grid
@@ -26,6 +27,15 @@ _CALIBRATION_WINDOWS = 128
 # Parameters below which a job has so many threads. By size alone: a number taken from the machine's cores would make
 # the same command measure other cells on another machine, since the order of sums decides last digits.
 _THREADS = ((50_000_000, 1), (1_000_000_000, 2), (math.inf, 4))
+
+
+def on_cluster(workflow: Any) -> bool:
+    """Whether Snakemake sends jobs to other machines; known once it builds its graph of jobs.
+
+    So it is in the calls by which those machines run a job; a dry run knows of them that they were counted (--jobs).
+    """
+    counted = workflow.dryrun and workflow.resource_settings.nodes is not None
+    return workflow.remote_exec or counted or not workflow.local_exec
 
 
 class Machine:

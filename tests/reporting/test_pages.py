@@ -120,6 +120,7 @@ def test_table_of_another_grid_is_refused(page):
 
 def test_markdown_keeps_digits_and_escapes_pipes():
     assert markdown(pd.DataFrame({"Method": ["a|b"], "m": ["34.10"]})).splitlines()[2] == r"| a\|b     | 34.10 |"
+    assert markdown(pd.DataFrame({"Method": ["a"], "m|n": ["34.10"]})).splitlines()[0] == r"| Method   |   m\|n |"
 
 
 README = (
