@@ -8,6 +8,7 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, write_text
+from sparsitysolver.reporting.comparability import Removed, unequal
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.entries import printed
 from sparsitysolver.reporting.markdown import markdown
@@ -18,7 +19,7 @@ from sparsitysolver.seeds import derive_seed
 RATIO = ("ratio_to_own", "ratio_low", "ratio_high")
 COLUMNS = (
     *("model", "strategy", "kind", "sparsity", "achieved_sparsity"),
-    *("ppl", "stderr", *RATIO, "windows", "split", "key"),
+    *("ppl", "stderr", *RATIO, "not_compared", "windows", "split", "key"),
 )
 OWN, UNIFORM, DENSE = "own", "uniform", "dense"
 _DECIMALS = 3  # of ratios
@@ -52,7 +53,10 @@ def _check_alike(studies: Sequence[tuple[Path, Json]]) -> None:
 
 
 def _rows(path: Path, record: Json) -> Iterator[Json]:
-    """A row for every candidate; ratios to the model's own strategy, paired over windows, with 95% intervals."""
+    """A row for every candidate; ratios to the model's own strategy, paired over windows, with 95% intervals.
+
+    A candidate that removed something else than the own strategy has no ratio, and ``not_compared`` says why.
+    """
     own = next((score for score in record["scores"] if score["kind"] == OWN), None)
     if own is None:
         raise SparsitySolverError(f"{path}: {record['model']['name']} has no score under a strategy of its own.")
@@ -61,7 +65,9 @@ def _rows(path: Path, record: Json) -> Iterator[Json]:
         shared |= {"model": record["model"]["name"], "sparsity": record["sparsity"], "key": path.stem}
         shared |= {"windows": score["ppl"]["n"], "split": record["fingerprint"]["split"]}
         measured = {"ppl": score["ppl"]["value"], "stderr": score["ppl"]["stderr"]}
-        yield shared | measured | dict(zip(RATIO, _ratio(record, score, own), strict=True))
+        reason = unequal(*(Removed(one["achieved_sparsity"], None) for one in (score, own)))
+        ratio = (None, None, None) if reason else _ratio(record, score, own)
+        yield shared | measured | {"not_compared": reason} | dict(zip(RATIO, ratio, strict=True))
 
 
 def _ratio(record: Json, score: Json, own: Json) -> tuple[float | None, float | None, float | None]:
@@ -93,9 +99,9 @@ def _page(records: Sequence[Json], rows: Sequence[Json]) -> str:
             markdown(_matrix(entries, models, found_on, _perplexity)),
             "",
             "The same as a ratio to the model's own strategy, with the 95% interval that the windows give it. Below 1 "
-            "the other strategy is better.",
+            "the other strategy is better. Strategies that removed more or less than the own one are not compared.",
             "",
-            markdown(_matrix(entries, models, found_on, _relative)),
+            markdown(_matrix(entries, models, found_on, _relative).drop(columns="Dense")),
             "",
         )
     )
@@ -116,7 +122,9 @@ def _perplexity(row: Json | None) -> str:
 
 
 def _relative(row: Json | None) -> str:
-    if row is None or row["ratio_to_own"] is None:
+    if row is None:
         return DASH
+    if row["ratio_to_own"] is None:
+        return row["not_compared"] or DASH
     ratio, low, high = (printed(row[name], _DECIMALS) for name in RATIO)
     return ratio if row["ratio_low"] is None or row["kind"] == OWN else f"{ratio} [{low}, {high}]"
