@@ -154,7 +154,7 @@ def _search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reward-split", default="validation", help="validation, train, or test (leaky, flagged)")
     parser.add_argument("--reward-windows", type=int, default=8, help="windows per episode, 0 for all (default: 8)")
     parser.add_argument("--budget", help="greedy (Algorithm 1; default of ppo) or projection (exact; others)")
-    parser.add_argument("--a-min", type=float, help="least preserved ratio (default: 2(1-P) - a_max - 0.1)")
+    parser.add_argument("--a-min", type=float, help="least preserved ratio (default: 2(1-P) - a_max - 0.1, or 0)")
     parser.add_argument("--a-max", type=float, help="greatest preserved ratio (default: 1; unstructured: by sparsity)")
     parser.add_argument("--literal", action="store_true", help="line 1 of Algorithm 1 exactly as printed")
     parser.add_argument("--text", help="text of the reward windows (default: wikitext2; bundled models: mini)")

@@ -36,7 +36,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSITYSOLVER_ASSETS", str(tmp_path / "assets"))
     monkeypatch.chdir(tmp_path)
     np.save("ids.npy", tiny_ids(8, 16))
-    strategy(LLAMA, [4, 30, 2, 30, 3, 20], "llama.json")
+    strategy(LLAMA, [4, 30, 2, 30, 3, 24], "llama.json")
     strategy(OPT, [4, 48, 2, 20, 3, 30], "opt.json")
     return tmp_path
 
@@ -67,7 +67,7 @@ def test_scores_are_those_of_prune_and_evaluate(capsys):
     assert main(["strategy", "transfer", "opt.json", LLAMA, "--out", "moved.json"]) == 0
     moved = read_record("moved.json", "strategy")
     assert scores["opt-0"]["kept"] == [unit["kept"] for unit in moved["units"]]
-    assert scores["llama-0"]["kept"] == [4, 30, 2, 30, 3, 20]
+    assert scores["llama-0"]["kept"] == [4, 30, 2, 30, 3, 24]
     assert scores["uniform"]["kept"] == uniform_counts(structured_units(load_model(LLAMA).adapter.shape), 0.3)
     assert scores["dense"]["ppl"]["value"] == pytest.approx(evaluated(capsys, LLAMA), rel=1e-5)
     for path, name in (("llama.json", "llama-0"), ("moved.json", "opt-0")):
@@ -86,14 +86,24 @@ def test_the_matrix(place):
         rows = list(csv.DictReader(handle))
     assert tuple(rows[0]) == COLUMNS and len(rows) == 8
     ppl = {(row["model"], row["strategy"]): float(row["ppl"]) for row in rows}
+    removed = {(row["model"], row["strategy"]): float(row["achieved_sparsity"]) for row in rows}
     for row in rows:
-        ratio = ppl[row["model"], row["strategy"]] / ppl[row["model"], row["model"]]
-        assert float(row["ratio_to_own"]) == pytest.approx(ratio)
-        assert float(row["ratio_low"]) <= ratio * (1 + 1e-6) and ratio <= float(row["ratio_high"]) * (1 + 1e-6)
         assert (row["split"], row["sparsity"], row["key"]) == ("test", "0.3", f"{row['model'][:-2]}.study")
+        own = removed[row["model"], row["model"]]
+        if abs(float(row["achieved_sparsity"]) - own) > 0.01:
+            figures = f"{float(row['achieved_sparsity']):.1%} and {own:.1%}"
+            assert row["not_compared"] == f"unequal sparsity: {figures} of the prunable weights removed"
+            assert {row[name] for name in ("ratio_to_own", "ratio_low", "ratio_high")} == {""}
+            continue
+        ratio = ppl[row["model"], row["strategy"]] / ppl[row["model"], row["model"]]
+        assert row["not_compared"] == "" and float(row["ratio_to_own"]) == pytest.approx(ratio)
+        assert float(row["ratio_low"]) <= ratio * (1 + 1e-6) and ratio <= float(row["ratio_high"]) * (1 + 1e-6)
+    assert {row["kind"] for row in rows if row["not_compared"]} >= {"dense", "transferred"}
+    assert {row["kind"] for row in rows if not row["not_compared"]} == {"own", "uniform", "transferred"}
     page = Path("transfer.md").read_text()
     heads = [line for line in page.splitlines() if line.startswith("| Model")]
-    assert [cell.strip() for cell in heads[0].split("|")[1:-1]] == ["Model", "opt-0", "llama-0", "Uniform", "Dense"]
+    columns = [[cell.strip() for cell in head.split("|")[1:-1]] for head in heads]
+    assert columns == [["Model", "opt-0", "llama-0", "Uniform", "Dense"], ["Model", "opt-0", "llama-0", "Uniform"]]
     assert f"{ppl['opt-0', 'llama-0']:.2f}" in page and page.count("| opt-0 ") >= 2
 
 

@@ -16,18 +16,30 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Bounds:
-    """a_min and a_max: bounds of the preserved ratio of any unit."""
+    """a_min and a_max: bounds of the preserved ratio of any unit.
+
+    Attributes:
+        start: the ratio that action 0 asks for; None for the middle of the range of line 2.
+    """
 
     lower: float
     upper: float = 1.0
+    start: float | None = None
+
+    @property
+    def shift(self) -> float:
+        """tanh of what is added to an action so that 0 asks for ``start``; 0 where that is the middle."""
+        return 0.0 if self.start is None else 2 * (self.start - self.lower) / (self.upper - self.lower + STRETCH) - 1
 
 
 def default_bounds(sparsity: float, upper: float = 1.0) -> Bounds:
     """The bounds that put the initial policy (action 0) on the budget: a_min = 2(1-P) - a_max - 0.1, at least 0.
 
-    The paper gives none; this makes them (0.5, 1) at P = 0.2 and (0.3, 1) at P = 0.3 (deviation 2).
+    The paper gives none; this makes them (0.5, 1) at P = 0.2 and (0.3, 1) at P = 0.3 (deviation 2). Where a_min would
+    have to be negative, above P = 0.45 with a_max = 1, actions are shifted so that 0 is on the budget (deviation 111).
     """
-    return Bounds(max(0.0, round(2 * (1 - sparsity) - upper - STRETCH, 10)), upper)
+    lower = round(2 * (1 - sparsity) - upper - STRETCH, 10)
+    return Bounds(lower, upper) if lower >= 0 else Bounds(0.0, upper, round(1 - sparsity, 10))
 
 
 def default_upper(sparsity: float, granularity: str) -> float:
@@ -58,11 +70,23 @@ def ratios(action: np.ndarray, bounds: Bounds, literal: bool = False) -> np.ndar
     """Lines 1 to 3 of Algorithm 1: a raw action (units,) to preserved ratios within [0, a_max].
 
     ``literal`` takes line 1 as printed, tanh(A + 1) / 2, whose range cannot reach a_max; the default is
-    (tanh(A) + 1) / 2 (deviation 1).
+    (tanh(A) + 1) / 2 (deviation 1), shifted to where the bounds have action 0.
     """
-    squashed = np.tanh(action + 1) / 2 if literal else (np.tanh(action) + 1) / 2
+    squashed = np.tanh(action + 1) / 2 if literal else (np.tanh(action + np.arctanh(bounds.shift)) + 1) / 2
     stretched = squashed * (bounds.upper - bounds.lower + STRETCH) + bounds.lower
     return np.clip(stretched, 0.0, bounds.upper)
+
+
+def walked(ratio: float, bounds: Bounds) -> float:
+    """The same shift for an agent whose action is a ratio within the bounds; their ends stay where they are.
+
+    With s the ratio scaled to [-1, 1] and t the shift, tanh(artanh(s) + artanh(t)) is (s + t) / (1 + st).
+    """
+    if not bounds.shift:
+        return ratio
+    scaled = 2 * (ratio - bounds.lower) / (bounds.upper - bounds.lower) - 1
+    shifted = (scaled + bounds.shift) / (1 + scaled * bounds.shift)
+    return bounds.lower + (bounds.upper - bounds.lower) * (shifted + 1) / 2
 
 
 class Wall:

@@ -12,8 +12,10 @@ from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.entries import printed
 from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.markdown import markdown
+from sparsitysolver.reporting.seed_tests import LEVEL
 
-_MEASURED = ("test_ppl", "rank", "difference", "low", "high", "seeds", "tokens", "evaluations")
+_LEAST = 0.001  # a smaller p is printed as such
+_MEASURED = ("test_ppl", "rank", "difference", "low", "high", "p", "p_holm", "seeds", "tokens", "evaluations")
 _RANKS = Contract(
     what="ranks of the arena",
     texts=tuple(name for name in RANK_COLUMNS if name not in ("sparsity", *_MEASURED)),
@@ -31,7 +33,7 @@ _PARETO = Contract(
 def ranks_section(path: Path) -> str:
     """Test perplexity of every search and its difference from the paper's PPO, a column per problem, best first.
 
-    An asterisk marks differences whose interval over seeds and windows leaves out zero.
+    An asterisk marks differences whose corrected p is below the level of the tests.
     """
     frame = read_long(path, _RANKS)
     problems = list(frame.groupby(list(AXES), sort=False))
@@ -47,7 +49,9 @@ def ranks_section(path: Path) -> str:
     # A budget is N evaluations of the search's own windows, which is what the reference makes.
     note = (
         f"Mean test perplexity over {seeds} seeds, {tokens:,} evaluated tokens a search; in brackets the difference "
-        "from the paper's PPO, with * where its 95% interval over seeds and windows leaves out zero."
+        "from the paper's PPO and the p of a paired t test over seeds, after Holm's correction for all differences of "
+        f"the column, with * where it is below {LEVEL:g}. The test windows are the same for all seeds: what other text "
+        "would change is not in p. Searches that removed more or less than the paper's PPO are not compared with it."
     )
     return f"{markdown(pd.DataFrame(rows))}\n\n{note}"
 
@@ -56,10 +60,18 @@ def _entry(row: pd.Series) -> str:
     text = printed(None if np.isnan(row["test_ppl"]) else row["test_ppl"])
     if row["status"] == LINE:
         text = f"{text} (no search)"
+    if row["not_compared"]:
+        return f"{text} [{row['not_compared']}]"
     if np.isnan(row["difference"]):
         return text
-    mark = "*" if row["low"] > 0 or row["high"] < 0 else ""
-    return f"{text} [{row['difference']:+.1f}%{mark}]"
+    if np.isnan(row["p_holm"]):
+        return f"{text} [{row['difference']:+.1f}%]"
+    mark = "*" if row["p_holm"] < LEVEL else ""
+    return f"{text} [{row['difference']:+.1f}%{mark}, {_p(row['p_holm'])}]"
+
+
+def _p(value: float) -> str:
+    return f"p {value:.3f}" if value >= _LEAST else f"p < {_LEAST:g}"
 
 
 def pareto_section(path: Path) -> str:

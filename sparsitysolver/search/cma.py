@@ -32,6 +32,9 @@ def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searche
     """Search for ``episodes`` episodes; starts from uniform ratios, and anew from the best where it has converged."""
 
     def propose(trials: Trials) -> None:
+        if problem.settled:  # the package refuses a range of nothing, and a single dimension
+            trials.score(problem.fit(problem.uniform))
+            return
         strategy = _strategy(problem, problem.uniform, seed)
         while True:
             drawn = strategy.ask()

@@ -58,16 +58,16 @@ class Generations:
     """The parent and its offspring."""
 
     def __init__(self, problem: Problem, trials: Trials, seed: int, settings: EvoPressSettings = SETTINGS) -> None:
-        self._trials, self._settings = trials, settings
+        self._problem, self._trials, self._settings = problem, trials, settings
         self._levels = Levels(problem, settings)
         self._rng = np.random.default_rng(seed)
         self.parent = np.zeros(len(problem.units), dtype=int)
 
     def run(self) -> None:
         """Generations until the budget is spent; the parent stays where no offspring is better (elitism)."""
-        final = self._settings.stages[-1][1]
+        final = min(self._settings.stages[-1][1], self._trials.episodes)  # one evaluation is less than a last stage
         best = self._score(self.parent, final)
-        while True:
+        while not self._problem.settled:
             chosen, reward = self._generation()
             if reward > best:
                 self.parent, best = chosen, reward

@@ -41,6 +41,11 @@ class Problem:
         """The preserved ratios (units,) that are 1 - P everywhere."""
         return np.full(len(self.units), 1 - self.sparsity)
 
+    @property
+    def settled(self) -> bool:
+        """Whether bounds and budget alone decide the strategy: one unit, or one ratio that any may have."""
+        return len(self.units) == 1 or self.bounds.lower == self.bounds.upper
+
     def ratios(self, kept: Sequence[int]) -> np.ndarray:
         """Kept counts as preserved ratios (units,)."""
         return np.array(kept) / [unit.size for unit in self.units]

@@ -10,7 +10,7 @@ from typing import Protocol
 import gymnasium
 import numpy as np
 
-from sparsitysolver.pruning.budget import Wall
+from sparsitysolver.pruning.budget import Wall, walked
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.search.problem import Problem
 
@@ -22,7 +22,7 @@ class Walk:
         self.units = problem.units
         self.previous = 1.0  # preserved ratio of the unit before; 1 before the first one, as in AMC's code
         self._wall = Wall(problem.units, problem.sparsity, problem.bounds)
-        self._lower = problem.bounds.lower
+        self._bounds = problem.bounds
 
     @property
     def kept(self) -> list[int]:
@@ -45,9 +45,13 @@ class Walk:
         return min(len(self.kept), len(self.units) - 1)
 
     def keep(self, ratio: float) -> None:
-        """AMC's action wall: lift to the lower bound, round to whole items, cap by what the budget leaves."""
+        """AMC's action wall: lift to the lower bound, round to whole items, cap by what the budget leaves.
+
+        Where actions are shifted onto the budget (:func:`~sparsitysolver.pruning.budget.walked`), before all that.
+        """
         unit = self.units[len(self.kept)]
-        self.previous = self._wall.keep(max(ratio, self._lower)) / unit.size
+        asked = walked(max(ratio, self._bounds.lower), self._bounds)
+        self.previous = self._wall.keep(asked) / unit.size
 
 
 class Observer(Protocol):

@@ -14,6 +14,7 @@ from sparsitysolver.pruning.budget import (
     greedy,
     projection,
     ratios,
+    walked,
 )
 from sparsitysolver.pruning.units import Unit, achieved_sparsity, budget, kept_weights, structured_units
 
@@ -109,8 +110,52 @@ def test_action_zero_is_the_budget(sparsity, lower):
 
 
 def test_default_bounds_stop_at_zero():
-    assert default_bounds(0.7) == Bounds(0.0, 1.0)
+    assert default_bounds(0.7) == Bounds(0.0, 1.0, 0.3)
     assert default_bounds(0.5, upper=0.7) == Bounds(0.2, 0.7)
+    assert default_bounds(0.45) == Bounds(0.0, 1.0)  # the last that needs no shift
+
+
+@pytest.mark.parametrize("sparsity", [0.01, 0.2, 0.45, 0.46, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
+def test_action_zero_is_the_budget_at_any_sparsity(sparsity):
+    """Every unit asks for 1 - P, and the wall at the end takes no more than what rounding to whole items adds up to."""
+    units = structured_units(OPT_125M)
+    bounds = default_bounds(sparsity)
+    wanted = ratios(np.zeros(24), bounds)
+    assert np.allclose(wanted, 1 - sparsity, atol=1e-12)
+    kept = greedy(wanted, units, sparsity, bounds)
+    asked = [round((1 - sparsity) * unit.size) for unit in units]
+    over = kept_weights(units, asked) - budget(units, sparsity)
+    cut = kept_weights(units, asked) - kept_weights(units, kept)
+    assert max(0, over) <= cut < max(0, over) + units[0].weights_per_item
+
+
+@pytest.mark.parametrize("sparsity", [0.5, 0.6, 0.7])
+def test_at_the_start_every_unit_keeps_its_share(sparsity):
+    """Units fine enough that rounding is small: without the shift the last ones would be left with next to nothing."""
+    units = [Unit(f"u{index}", "ffn", index, 256, 10) for index in range(20)]
+    bounds = default_bounds(sparsity)
+    kept = np.array(greedy(ratios(np.zeros(20), bounds), units, sparsity, bounds))
+    share = (1 - sparsity) * 256
+    assert (abs(kept[:-1] - share) <= 0.5).all() and abs(kept[-1] - share) <= 0.5 * 20
+    assert greedy(ratios(np.zeros(20), Bounds(0.0, 1.0)), units, sparsity, bounds)[-1] == 0
+
+
+@pytest.mark.parametrize("sparsity", [0.5, 0.6, 0.7, 0.9])
+def test_shifted_actions_still_reach_both_ends_in_order(sparsity):
+    bounds = default_bounds(sparsity)
+    asked = ratios(np.linspace(-20, 20, 401), bounds)
+    assert asked[0] == pytest.approx(0) and asked[-1] == 1 and (np.diff(asked) >= 0).all()
+    walks = [walked(ratio, bounds) for ratio in np.linspace(0, 1, 11)]
+    assert walks[0] == pytest.approx(0) and walks[-1] == pytest.approx(1) and (np.diff(walks) > 0).all()
+    assert 1 - sparsity - 0.05 <= walks[5] <= 1 - sparsity  # the middle, where an untrained agent stands
+
+
+def test_bounds_that_are_given_shift_nothing():
+    action = np.random.default_rng(0).normal(0, 1, 50)
+    for bounds in (Bounds(0.0, 1.0), Bounds(0.3, 1.0), default_bounds(0.2)):
+        expected = np.clip((np.tanh(action) + 1) / 2 * (bounds.upper - bounds.lower + 0.1) + bounds.lower, 0, 1)
+        assert (ratios(action, bounds) == expected).all()
+        assert walked(0.4, bounds) == 0.4
 
 
 def test_projection_leaves_less_than_the_smallest_item_that_fits():

@@ -10,7 +10,7 @@ import pytest
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import write_record
 from sparsitysolver.reporting.arena import arena_command
-from sparsitysolver.reporting.arena_ranks import ranks, two_level_interval
+from sparsitysolver.reporting.arena_ranks import ranks
 from sparsitysolver.reporting.arena_section import pareto_section, ranks_section
 from sparsitysolver.reporting.choice import choice_command
 from sparsitysolver.reporting.readme import readme_command
@@ -82,20 +82,76 @@ def test_ranks_and_differences_are_those_of_the_losses():
     assert [row["rank"] for row in rows] == [1, 2, 3, None]
     named = by_name(rows)
     assert named["cma"]["difference"] == pytest.approx(100 * math.expm1(-0.1))
-    assert named["cma"]["low"] == pytest.approx(named["cma"]["difference"]) == pytest.approx(named["cma"]["high"])
+    assert "p" not in named["cma"] and "low" not in named["cma"]  # seeds that do not differ test nothing
     assert "difference" not in named["ppo"]
     assert named["cma"]["test_ppl"] == pytest.approx(math.exp(1.9 + 0.01 * 2))
 
 
+SHIFTS = (-0.01, 0.01, 0.0)
+
+
 def test_p_is_a_paired_t_test_over_seeds_with_holms_correction():
     """By hand: differences -0.11, -0.09, -0.10 have mean -0.1 and standard error 0.01 / sqrt(3)."""
-    shifts = (-0.01, 0.01, 0.0)
-    rows = by_name(ranks([study(seed, cma=1.9 + shift) for seed, shift in enumerate(shifts)], ARENA))
-    t = 0.1 / (0.01 / math.sqrt(3))
+    studies = [study(seed, cma=1.9 + one, random=2.1 + 2 * one) for seed, one in enumerate(SHIFTS)]
+    rows = by_name(ranks(studies, ARENA))
     # two degrees of freedom have a closed form
-    expected = 1 - t / math.sqrt(t * t + 2)
-    assert rows["cma"]["p"] == pytest.approx(expected, rel=1e-6)
-    assert rows["cma"]["p_holm"] == pytest.approx(rows["cma"]["p"])  # the only search with a spread
+    ps = [1 - t / math.sqrt(t * t + 2) for t in (0.1 / (0.01 / math.sqrt(3)), 0.1 / (0.02 / math.sqrt(3)))]
+    assert [rows[name]["p"] for name in ("cma", "random")] == pytest.approx(ps)
+    # "uniform" differs by the same in all seeds: two tests are made
+    assert [rows[name]["p_holm"] for name in ("cma", "random")] == pytest.approx([2 * ps[0], max(2 * ps[0], ps[1])])
+    half = 4.302652729911275 * 0.01 / math.sqrt(3)  # 97.5% point of Student's t with two degrees of freedom
+    expected = [100 * math.expm1(-0.1 + sign * half) for sign in (-1, 1)]
+    assert [rows["cma"][name] for name in ("low", "high")] == pytest.approx(expected)
+
+
+def test_allocations_without_a_search_are_corrected_for_too():
+    studies = [study(seed, cma=1.9 + shift) for seed, shift in enumerate(SHIFTS)]
+    for record, shift in zip(studies, (0.02, -0.01, 0.0), strict=True):
+        record["lines"][0] |= final(2.3 + shift, record["seed"])
+    rows = by_name(ranks(studies, ARENA))
+    assert rows["uniform"]["p_holm"] == pytest.approx(2 * rows["uniform"]["p"])
+    assert rows["cma"]["p_holm"] == pytest.approx(max(2 * rows["uniform"]["p"], rows["cma"]["p"]))
+
+
+# --- only equals are compared --------------------------------------------------------------------------------------
+
+REASON = "unequal sparsity: {} and {} of the prunable weights removed"
+
+
+def test_a_search_that_removed_something_else_has_neither_rank_nor_difference():
+    """The paper's own rule overshoots where a layer has three groups: 21.2% where 20% is asked."""
+    studies = [study(seed, cma=1.9 + shift) for seed, shift in enumerate(SHIFTS)]
+    studies[1]["searches"][0]["achieved_sparsity"] = 0.2124
+    rows = by_name(ranks(studies, ARENA))
+    assert rows["ppo"]["rank"] is None and rows["ppo"]["not_ranked"] == REASON.format("21.2%", "20.0%")
+    assert [rows[name]["rank"] for name in ("cma", "random")] == [1, 2]
+    for name in ("cma", "random", "uniform"):
+        assert rows[name]["not_compared"] == REASON.format("20.0%", "21.2%")
+        assert not {"difference", "low", "high", "p", "p_holm"} & rows[name].keys()
+
+
+def test_searches_that_overshoot_alike_are_compared():
+    studies = [study(seed, cma=1.9 + shift) for seed, shift in enumerate(SHIFTS)]
+    for record in studies:
+        for search in record["searches"][:2]:
+            search["achieved_sparsity"] = 0.2124
+    rows = by_name(ranks(studies, ARENA))
+    assert rows["cma"]["p_holm"] == pytest.approx(rows["cma"]["p"]) and rows["cma"]["rank"] is None
+    assert rows["random"]["rank"] == 1 and "difference" not in rows["random"]
+
+
+def test_pages_say_what_is_not_compared(tmp_path):
+    studies = [study(seed, cma=1.9 + shift) for seed, shift in enumerate(SHIFTS)]
+    for record in studies:
+        record["searches"][2]["achieved_sparsity"] = 0.25
+    paths = [tmp_path / f"{record['seed']}.json" for record in studies]
+    for path, record in zip(paths, studies, strict=True):
+        write_record(path, record, "arena")
+    arena_command(paths, tmp_path / "arena.csv")
+    page = next(line for line in (tmp_path / "arena.md").read_text().splitlines() if line.startswith("| Random"))
+    assert page.count(REASON.format("25.0%", "20.0%")) == 2 and " 25.0% |" in page
+    table = ranks_section(tmp_path / "arena_ranks.csv").splitlines()
+    assert f"8.25 [{REASON.format('25.0%', '20.0%')}]" in next(line for line in table if line.startswith("| Random"))
 
 
 def test_ranks_differ_between_seeds():
@@ -110,16 +166,6 @@ def test_a_broken_model_comes_last():
     cma = by_name(rows)["cma"]
     assert cma["rank"] == 2 and cma["test_ppl"] is None and "difference" not in cma
     assert rows[-1]["algorithm"] == "cma"
-
-
-def test_the_interval_covers_seeds_and_windows():
-    rng = np.random.default_rng(1)
-    of_seeds = rng.normal(0.1, 0.05, (5, 1)) + np.zeros((5, 200))
-    low, high = two_level_interval(of_seeds, 0)
-    assert low < 0.1 < high and high - low > 0.03
-    of_windows = np.zeros((5, 1)) + rng.normal(0.1, 0.05, (1, 200))
-    low, high = two_level_interval(of_windows, 0)
-    assert high - low == pytest.approx(2 * 1.96 * 0.05 / math.sqrt(200), rel=0.25)
 
 
 @pytest.fixture
@@ -181,10 +227,10 @@ def test_a_search_that_is_not_defined_is_an_error(files, tmp_path):
 
 
 def test_the_readme_gets_what_the_arena_found(tmp_path):
-    """By hand: CMA is 10% of a nat below PPO on the one problem, uniform 30% above."""
+    """By hand: CMA is a tenth of a nat below PPO, random as much above, uniform by the same in all seeds."""
     paths = []
-    for seed in range(2):
-        record = study(seed) | {
+    for seed, shift in enumerate(SHIFTS):
+        record = study(seed, cma=1.9 + shift / 100, random=2.1 + shift) | {
             "pareto": [
                 {
                     "sparsity": 0.3,
@@ -201,14 +247,18 @@ def test_the_readme_gets_what_the_arena_found(tmp_path):
     table = ranks_section(tmp_path / "arena_ranks.csv").splitlines()
     assert "m, structured 0.2" in table[0]
     assert [line.split("|")[1].strip() for line in table[2:6]] == ["CMA-ES", "PPO (the paper's)", "Random", "Uniform"]
-    assert "6.72 [-9.5%*]" in table[2] and "[" not in table[3] and "(no search) [+35.0%*]" in table[5]
+    assert "6.75 [-9.5%*, p < 0.001]" in table[2] and "[" not in table[3]
+    assert "8.25 [+10.5%*, p 0.003]" in table[4] and "(no search) [+35.0%]" in table[5]
     assert "307,200 evaluated tokens" in table[-1]
+    frame = pd.read_csv(tmp_path / "arena_ranks.csv")
+    frame.assign(p_holm=frame["p_holm"] + 0.05).to_csv(tmp_path / "alone.csv", index=False)
+    assert "6.75 [-9.5%, p 0.050]" in ranks_section(tmp_path / "alone.csv")  # p alone is below the level, and no star
     line = pareto_section(tmp_path / "arena_pareto.csv").splitlines()[2]
-    assert [cell.strip() for cell in line.split("|")[1:-1]][3:] == ["0.3", "10.50", "20.00", "4.48"]
+    assert [cell.strip() for cell in line.split("|")[1:-1]][3:] == ["0.3", "11.00", "20.00", "4.48"]
     readme = tmp_path / "README.md"
     readme.write_text("<!-- generated:arena -->\n<!-- /generated -->\n")
     readme_command(readme, tmp_path, "tiny")
-    assert "6.72 [-9.5%*]" in readme.read_text() and "grid: tiny" in readme.read_text()
+    assert "6.75 [-9.5%*, p < 0.001]" in readme.read_text() and "grid: tiny" in readme.read_text()
 
 
 def test_the_choice_is_the_lowest_mean_rank_of_a_budget(files, tmp_path, monkeypatch):
@@ -220,6 +270,20 @@ def test_the_choice_is_the_lowest_mean_rank_of_a_budget(files, tmp_path, monkeyp
     assert choice.choose("structured", 1000, 20) == choice.choose("structured", 10, 20) == "cma"
     with pytest.raises(SparsitySolverError, match="no row for granularity 'unstructured'"):
         choice.choose("unstructured", 10, 20)
+
+
+def test_searches_that_removed_something_else_are_not_chosen(tmp_path, monkeypatch):
+    """CMA is best in both problems, and in one of them it removed less than was asked."""
+    paths = []
+    for model in ("m", "n"):
+        record = study(0, model)
+        record["searches"][1]["achieved_sparsity"] = 0.2 if model == "m" else 0.18
+        paths.append(tmp_path / f"{model}.json")
+        write_record(paths[-1], record, "arena")
+    arena_command(paths, tmp_path / "arena.csv")
+    choice_command([tmp_path / "arena.csv"], tmp_path / "auto.tsv")
+    monkeypatch.setattr(choice, "TABLE", tmp_path / "auto.tsv")
+    assert [row.algorithm for row in choice.choices()] == ["ppo"]
 
 
 def test_the_choice_follows_the_budget(tmp_path, monkeypatch):

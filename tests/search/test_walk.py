@@ -7,7 +7,7 @@ from gymnasium import spaces
 from search_cases import UNITS, problem
 from stable_baselines3.common.env_checker import check_env
 
-from sparsitysolver.pruning.budget import Bounds, greedy
+from sparsitysolver.pruning.budget import Bounds, default_bounds, greedy
 from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, kept_weights
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
@@ -51,6 +51,17 @@ def test_the_wall_lifts_to_the_lower_bound():
     walk = walk_over(PAIRS)
     walk.keep(0.1)
     assert walk.kept == [2] and walk.previous == 0.5
+
+
+@pytest.mark.parametrize("sparsity", [0.2, 0.45, 0.5, 0.6, 0.7, 0.9])
+def test_an_untrained_walk_leaves_the_wall_alone(sparsity):
+    """An agent begins in the middle of its range: every unit gets what it asks for, the last ones too."""
+    bounds = default_bounds(sparsity)
+    units = [Unit(f"u{index}", FFN, index, 1000, 4) for index in range(12)]
+    walk = walk_over(units, sparsity, bounds)
+    while not walk.done:
+        walk.keep((bounds.lower + bounds.upper) / 2)
+    assert len(set(walk.kept)) == 1 and 950 - 1000 * sparsity <= walk.kept[0] <= 1000 - 1000 * sparsity
 
 
 def test_ratios_are_rounded_to_whole_items():
