@@ -15,7 +15,7 @@ from sparsitysolver.reporting.claims_pairs import Blocked, Compared, Comparison
 from sparsitysolver.reporting.claims_results import Results
 from sparsitysolver.reporting.claims_rules import ClaimVerdict, Finding
 from sparsitysolver.reporting.claims_seeds import seed_strata
-from sparsitysolver.reporting.comparability import Removed, unequal
+from sparsitysolver.reporting.comparability import unequal
 from sparsitysolver.reporting.definition import TASKS, Column, Row
 from sparsitysolver.reporting.entries import Entry
 from sparsitysolver.reporting.intervals import difference_interval
@@ -83,7 +83,7 @@ def _difference(place: Place, method: str, rival: str) -> str:
     if DENSE in (method, rival):
         return ""
     entries = [entry_of(place, key) for key in (rival, method)]
-    reason = unequal(*(Removed(entry.achieved_sparsity, entry.parameters) for entry in entries))
+    reason = unequal(*(entry.removed for entry in entries))
     return f"{name_of(place)}: {rival} and {method}: {reason}" if reason else ""
 
 

@@ -44,11 +44,11 @@ def faster_inference(
     pairs, refused, stood_in = [], [], []
     for setting in [setting for setting in own if setting in rows[than]]:
         measured = {key: others[setting] for key, others in rows.items() if setting in others}
-        allowed = [key for key, other in measured.items() if not _unequal(other, own[setting])]
+        allowed = [key for key, other in measured.items() if not unequal(other.removed, own[setting].removed)]
         pairs += [(setting, own[setting], measured[key]) for key in allowed]
         stood_in += [key for key in allowed if key != than]
         if than not in allowed:
-            refused.append(f"{setting[0]}: {than} and {method}: {_unequal(measured[than], own[setting])}")
+            refused.append(f"{setting[0]}: {than} and {method}: {_why(measured[than], own[setting])}")
     notes = [f"judged on {', '.join(dict.fromkeys(stood_in))} too"] if stood_in else []
     notes += [f"not compared: {'; '.join(dict.fromkeys(refused))}"] if refused else []
     if refused and not pairs:
@@ -59,12 +59,17 @@ def faster_inference(
 
 @dataclass(frozen=True)
 class _Timed:
-    """Speedup over the dense model with its interval (NaN where not measured), and the parameters of the model."""
+    """Speedup over the dense model with its interval (NaN where not measured), and the model's size."""
 
     speed: float
     low: float
     high: float
     parameters: float | None = None
+
+    @property
+    def removed(self) -> Removed:
+        """What was taken from the model: its size alone is measured here, and decides its speed, whatever the method."""
+        return Removed(None, None if self.parameters is None or np.isnan(self.parameters) else self.parameters)
 
 
 def _timed(results: Results, method: str, phase: str, sparsity: float) -> dict[tuple, _Timed]:
@@ -78,9 +83,8 @@ def _timed(results: Results, method: str, phase: str, sparsity: float) -> dict[t
     return dict(zip(settings, (_Timed(*row) for row in rows[columns].itertuples(index=False, name=None)), strict=True))
 
 
-def _unequal(other: _Timed, own: _Timed) -> str:
-    sizes = (None if one.parameters is None or np.isnan(one.parameters) else one.parameters for one in (other, own))
-    return unequal(*(Removed(None, size) for size in sizes))
+def _why(other: _Timed, own: _Timed) -> str:
+    return unequal(other.removed, own.removed)
 
 
 def _faster(pairs: Sequence[tuple[tuple, _Timed, _Timed]], note: str, method: str, than: str) -> Judgement:

@@ -22,7 +22,7 @@ from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.paired import CONFIDENCE, PairVerdict, PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.removed_table import CAPTION, removed_frame
-from sparsitysolver.reporting.table_files import curves_of, footnote_text
+from sparsitysolver.reporting.table_files import curves_of, footnote_text, versions_note
 from sparsitysolver.reporting.tables import MeasuredTable, build_table
 from sparsitysolver.reporting.verdicts import OrderClaim, Verdict, judge_order, not_comparable, order_claims, verdict_of
 
@@ -206,6 +206,7 @@ def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str) -> str:
         "precision": _distinct(used["dtype"]),
     }
     line = "; ".join(f"{key}: {' | '.join(values) or 'none'}" for key, values in items.items())
+    line += f". {versions_note(table)[:-1]}" if table.other_versions else ""
     return f"Provenance: {line}.\n\n{_fingerprints(used, table)}\n{_leakage(used)}"
 
 

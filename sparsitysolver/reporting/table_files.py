@@ -76,6 +76,11 @@ def _answers(table: MeasuredTable) -> dict[str, dict[str, int]]:
     return answers
 
 
+def versions_note(table: MeasuredTable) -> str:
+    """A sentence on a table whose cells were made with different versions of what computes them."""
+    return f"Cells of this table were made with different versions: {table.other_versions}."
+
+
 def _md(table: MeasuredTable) -> str:
     """The caption, the paper's rows, those it lacks, what all of them removed, and their footnotes."""
     definition = table.definition
@@ -84,6 +89,7 @@ def _md(table: MeasuredTable) -> str:
         numbers = [METHOD, *(column.name for column in table.columns)]
         parts += ["Rows the paper lacks:", markdown(table.frame(definition.extended)[numbers])]
     parts += [CAPTION, markdown(removed_frame(table))]
+    parts += [versions_note(table)] if table.other_versions else []
     notes = table.footnotes(definition.all_rows)
     parts += ["\n".join(f"- {footnote_text(note)}" for note in notes)] if notes else []
     return "\n\n".join(parts) + "\n"

@@ -23,6 +23,7 @@ from sparsitysolver.reporting.definition import (
 from sparsitysolver.reporting.entries import Entry, average_entry, measured_entry
 from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
 from sparsitysolver.reporting.quantities import quantity_entry
+from sparsitysolver.reporting.versions import differing_versions
 
 # What the extended table says of every number, beside the number itself.
 QUANTITIES = ("sd", "seeds", "achieved sparsity", "parameters", "calibration")
@@ -40,11 +41,15 @@ class Footnote:
 
 @dataclass(frozen=True)
 class MeasuredTable:
-    """A measured table: its definition, its columns, and an entry for every row (the paper's, extended) and column."""
+    """A measured table: its definition, its columns, and an entry for every row (the paper's, extended) and column.
+
+    ``other_versions`` says in which libraries its cells differ; empty where they do not.
+    """
 
     definition: Definition
     columns: tuple[Column, ...]
     entries: dict[tuple[str, str], Entry]
+    other_versions: str = ""
 
     @property
     def metric(self) -> str:
@@ -151,7 +156,9 @@ def build_table(
         raise _missing(definition, columns, missing)
     for row, column in itertools.product(of_curves, columns):
         entries[row.name, column.name] = _quantity(name, row, column, curves)
-    return MeasuredTable(definition, columns, entries)
+    keys = {key for entry in entries.values() for key in entry.cells}
+    used = cells[cells["cell"].isin(keys)].drop_duplicates("cell")
+    return MeasuredTable(definition, columns, entries, differing_versions(used["versions"]))
 
 
 def measured_entries(

@@ -233,3 +233,14 @@ def test_markdown_has_the_paper_rows_then_those_it_lacks_and_footnotes_of_both(w
 def test_factory_covers_every_method_of_the_table():
     definition = load_definition("table2")
     assert [row.method for row in (*definition.rows, *definition.extended)] == METHODS == list(PUBLISHED_125M)
+
+
+def test_a_table_says_in_which_versions_its_cells_differ(written):
+    def note(cells):
+        return [line for line in (written(cells) / "table2.md").read_text().splitlines() if "versions" in line]
+
+    assert not note(make_grid())
+    other = make_cell(method="flap", value=34.45)
+    other["provenance"]["versions"]["torch"] = "2.14.1"
+    (line,) = note(replace_cell(make_grid(), other))
+    assert line == "Cells of this table were made with different versions: torch 2.14.1 (1 cell) and 2.8 (9 cells)."
