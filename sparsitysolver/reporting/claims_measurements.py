@@ -68,7 +68,7 @@ class _Timed:
 
     @property
     def removed(self) -> Removed:
-        """What was taken from the model: its size alone is measured here, and decides its speed, whatever the method."""
+        """What was taken from the model: its size, which decides its speed whatever the method, is all that is known."""
         return Removed(None, None if self.parameters is None or np.isnan(self.parameters) else self.parameters)
 
 
