@@ -19,7 +19,7 @@ METHODS = ("slicegpt", "flap", "sparsitysolver_reuse", "sparsitysolver_reuse_rec
 @pytest.fixture
 def table6(collected):
     """Collected cells and curves of Table 6 for one model: the third episode is the first within 1% of the best."""
-    more = ("sparsitysolver_recon", "uniform", "uniform_recon")
+    more = ("sparsitysolver_recon", "uniform", "uniform_recon", "slicegpt_matched")
     cells = [make_cell(method=name, value=30.0 + i, sparsity=0.3) for i, name in enumerate((*METHODS, *more))]
     out = collected([make_cell(), *cells])
     results = out.parent
