@@ -68,7 +68,7 @@ class _Timed:
 
     @property
     def removed(self) -> Removed:
-        """What was taken from the model: its size, which decides its speed whatever the method, is all that is known."""
+        """What was taken from the model: only its size is known, which decides its speed whatever the method."""
         return Removed(None, None if self.parameters is None or np.isnan(self.parameters) else self.parameters)
 
 
