@@ -9,6 +9,7 @@ from sparsitysolver.pruning.budget import Bounds, projection
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import Unit, achieved_sparsity, budget, check_sparsity
 from sparsitysolver.records import Json, read_record
+from sparsitysolver.seen import seen_by
 from sparsitysolver.strategy import make_strategy
 
 FORMAT = 1
@@ -89,4 +90,5 @@ def strategy_of(table: Json, sparsity: float, sha256: str) -> Json:
         "evaluations": 0,
         "tokens": 0,
     }
-    return make_strategy(units_of(table), kept, sparsity, table["model"], found, None, None, table["granularity"])
+    units, granularity, seen = units_of(table), table["granularity"], seen_by(table)
+    return make_strategy(units, kept, sparsity, table["model"], found, None, granularity=granularity, seen=seen)

@@ -7,10 +7,9 @@ from typing import Any
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import STRUCTURED, Unit, achieved_sparsity
 from sparsitysolver.records import Json, read_record
+from sparsitysolver.seen import Seen
 
 FORMAT = 1
-# What a search has seen: cells judge leakage by it, and what comes of a strategy has seen no less than its origin.
-SEEN = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")
 
 
 def make_strategy(
@@ -22,8 +21,10 @@ def make_strategy(
     seed: int | None,
     run: Json | None = None,
     granularity: str = STRUCTURED,
+    *,
+    seen: Seen,
 ) -> Json:
-    """The strategy record of kept counts; ``found`` says how they came about.
+    """The strategy record of kept counts; ``found`` says how they came about, ``seen`` what that has seen.
 
     Counts are whole in every strategy that is written as a file; in cells of methods that take a matrix's sparsity
     itself they are columns' worth.
@@ -45,6 +46,7 @@ def make_strategy(
             for unit, count in zip(units, kept, strict=True)
         ],
         "found": found,
+        "seen": seen,
         "seed": seed,
     }
     if run is not None:

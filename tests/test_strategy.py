@@ -12,7 +12,7 @@ MODEL = {"name": "tiny", "family": "opt", "weights_sha256": "aaaa"}
 
 
 def strategy(kept=(3, 7), **changes):
-    return make_strategy(UNITS, kept, 0.25, MODEL, {"algorithm": "ppo"}, 7) | changes
+    return make_strategy(UNITS, kept, 0.25, MODEL, {"algorithm": "ppo"}, 7, seen=[]) | changes
 
 
 @pytest.fixture

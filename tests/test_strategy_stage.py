@@ -13,6 +13,7 @@ from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LLAMA, OPT = str(tiny_folder("llama")), str(tiny_folder("opt"))
+SEEN = [{"role": "reward", "source": "wikitext2", "part": "test", "sha256": "abc"}]
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,8 @@ def strategy_of(model, kept, sparsity, units=structured_units, granularity="stru
     record |= {"weights_sha256": loaded.weights_sha256}
     own = units(loaded.adapter.shape)
     found = {"algorithm": "ppo"} | found
-    write_json("given.json", make_strategy(own, kept, sparsity, record, found, 3, granularity=granularity))
+    strategy = make_strategy(own, kept, sparsity, record, found, 3, granularity=granularity, seen=SEEN)
+    write_json("given.json", strategy)
     return own
 
 
@@ -59,6 +61,7 @@ def test_levels_down_to_the_zeros_of_the_weights(place):
         "step": 32,
     }
     assert strategy["seed"] is None and strategy["achieved_sparsity"] == pytest.approx(0.5)
+    assert strategy["seen"] == [{"role": "any", "source": None, "part": None, "sha256": None}]
     command = ("prune", LLAMA, "--method", "sparsitysolver", "--strategy", "made.json", "--sparsity", "0.5")
     assert main([*command, "--calibration", "ids.npy", "--out", "out", "--device", "cpu"]) == 0
     layers = load_model("out", "cpu").model.model.layers
@@ -113,8 +116,7 @@ def test_pruned_models_are_refused(capsys):
 
 
 def test_a_strategy_of_another_model():
-    seen = {"text_sha256": "abc", "reward_split": "validation"}
-    strategy_of(OPT, [4, 48, 2, 24, 2, 36], 0.3, episodes=900, **seen)
+    strategy_of(OPT, [4, 48, 2, 24, 2, 36], 0.3, episodes=900)
     given = read_record("given.json", "strategy")
     strategy = made("transfer", "given.json", LLAMA)
     assert strategy["found"] == {
@@ -123,8 +125,8 @@ def test_a_strategy_of_another_model():
         "strategy_model": given["model"],
         "strategy_algorithm": "ppo",
         "strategy_sparsity": 0.3,
-        **seen,
     }
+    assert strategy["seen"] == SEEN  # leakage is judged by it
     loaded = load_model(LLAMA, "cpu")
     units = structured_units(loaded.adapter.shape)
     assert read_strategy("made.json", units, loaded.weights_sha256, 0.3) == strategy
@@ -174,6 +176,7 @@ def test_a_strategy_of_any_sparsity_from_measured_effects(tmp_path, capsys):
         "sparsity": 0.2,
         "criterion": "l2",
         "measured_on": {"text": "mini", "reward_split": "validation"},
+        "seen": SEEN,
         "units": [
             {"name": "layers.0.mha", "kind": "mha", "changes": [4.0, 0.0, -0.5], **unit},
             {"name": "layers.0.ffn", "kind": "ffn", "changes": [0.4, 0.0, 0.0], **unit},
@@ -186,6 +189,6 @@ def test_a_strategy_of_any_sparsity_from_measured_effects(tmp_path, capsys):
     assert [unit["kept"] for unit in strategy["units"]] == [10, 2]
     assert strategy["found"]["predicted_change"] == pytest.approx(-0.5 + 0.3)
     assert strategy["found"]["evaluations"] == 0
-    assert strategy["found"]["reward_split"] == "validation"  # leakage is judged by it
+    assert strategy["found"]["reward_split"] == "validation" and strategy["seen"] == SEEN
     assert main(["strategy", "solve", str(out), "--sparsity", "0.4", "--out", str(out)]) == 2
     assert "effects" in capsys.readouterr().err

@@ -46,7 +46,7 @@ def strategy(model, kept, path, sparsity=0.3):
     record = {"name": loaded.source.name, "family": loaded.adapter.shape.family}
     record |= {"weights_sha256": loaded.weights_sha256}
     units = structured_units(loaded.adapter.shape)
-    write_json(path, make_strategy(units, kept, sparsity, record, {"algorithm": "ppo"}, 3))
+    write_json(path, make_strategy(units, kept, sparsity, record, {"algorithm": "ppo"}, 3, seen=[]))
 
 
 def study(model, out="study.json", *options):

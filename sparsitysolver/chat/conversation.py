@@ -11,6 +11,7 @@ from sparsitysolver.chat.driver import Driver, Messages, Reply
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records import Json, file_sha256, write_text
 from sparsitysolver.seeds import derive_seed
+from sparsitysolver.seen import Seen, is_seen, union, unknown
 
 
 class Chat(Protocol):
@@ -25,10 +26,20 @@ class Chat(Protocol):
     def record(self) -> Json:
         """What a strategy keeps of it: ``kind``, ``model``, ``url`` and settings."""
 
+    def begin(self, seen: Seen) -> None:
+        """Take note of what the search that will ask has seen: prompts show how candidates did there."""
+
+    @property
+    def seen(self) -> Seen:
+        """What the replies given so far have seen, as far as they were not made for this very search."""
+
 
 @dataclass(frozen=True)
 class Exchange:
-    """A line of the log: who was asked what, and what came back after how many seconds."""
+    """A line of the log: who was asked what, and what came back after how many seconds.
+
+    ``seen`` is what the search that asked had seen; None where that was not noted.
+    """
 
     driver: Json
     sampling: Json
@@ -40,6 +51,7 @@ class Exchange:
     finish: str | None
     attempts: int
     seconds: float
+    seen: Seen | None = None
 
     def line(self) -> str:
         """As the log has it."""
@@ -48,6 +60,10 @@ class Exchange:
     def answer(self) -> Reply:
         """The reply in it."""
         return Reply(self.reply, self.model, self.usage, self.finish, self.attempts)
+
+    def has_seen(self) -> Seen:
+        """What stood behind it, unknown where it was not noted."""
+        return [unknown()] if self.seen is None else self.seen
 
 
 def read_conversation(path: Path) -> list[Exchange]:
@@ -82,6 +98,8 @@ def _checked(value: Any) -> Exchange:
     texts = (exchange.reply, exchange.model, exchange.driver["kind"], exchange.driver["model"])
     if not (all(isinstance(text, str) for text in texts) and isinstance(exchange.attempts, int)):
         raise TypeError
+    if exchange.seen is not None and not is_seen(exchange.seen):
+        raise TypeError
     return exchange
 
 
@@ -97,6 +115,16 @@ class Conversation:
         self._driver, self._log, self._seed, self._say = driver, log, seed, say
         self._known: list[Exchange] | None = None
         self._asked = 0
+        self._searching: Seen | None = None
+
+    def begin(self, seen: Seen) -> None:
+        """Exchanges from now on are of a search that has seen this."""
+        self._searching = seen
+
+    @property
+    def seen(self) -> Seen:
+        """What stands behind the exchanges used so far, those taken from the log included."""
+        return union(*(exchange.has_seen() for exchange in (self._known or [])[: self._asked]))
 
     def ask(self, messages: Messages) -> Reply:
         """The log's reply where it was asked this before; else the model's, which is logged at once."""
@@ -113,9 +141,8 @@ class Conversation:
             start = time.perf_counter()
             reply = self._driver.complete(messages, seed)
             seconds = round(time.perf_counter() - start, 3)
-            known.append(
-                Exchange(*request, reply.text, reply.model, reply.usage, reply.finish, reply.attempts, seconds)
-            )
+            answer = (reply.text, reply.model, reply.usage, reply.finish, reply.attempts, seconds)
+            known.append(Exchange(*request, *answer, self._searching))
             self._append(known[-1])
         self._asked += 1
         return known[number].answer()
@@ -155,6 +182,14 @@ class Replay:
         self._asked = 0
         if not self._exchanges:
             raise SparsitySolverError(f"{path} holds no whole exchange.")
+
+    def begin(self, seen: Seen) -> None:
+        """Nothing is noted: a recording stays as it is."""
+
+    @property
+    def seen(self) -> Seen:
+        """What stood behind the recording's exchanges used so far."""
+        return union(*(exchange.has_seen() for exchange in self._exchanges[: self._asked]))
 
     def ask(self, messages: Messages) -> Reply:
         """The next recorded reply.

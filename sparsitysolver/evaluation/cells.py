@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsitysolver.data.items import ALL, REPORT, Items
+from sparsitysolver.data.items import Items
 from sparsitysolver.data.windows import Windows
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.leakage import perplexity_leakage, zero_shot_leakage
 from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.records import Json
 from sparsitysolver.registry import ZERO_SHOT
+from sparsitysolver.seen import Seen, seen_by
 
 if TYPE_CHECKING:  # lm-eval takes seconds to import, and perplexity does without it
     from sparsitysolver.evaluation.zero_shot import ZeroShotResult
@@ -37,7 +39,7 @@ def perplexity_fields(loaded: LoadedModel, windows: Windows, losses: np.ndarray,
     return {
         "metrics": {"ppl": finite_perplexity(loaded, windows, losses)},
         "fingerprint": perplexity_fingerprint(loaded, windows),
-        "leakage": _perplexity_leakage(windows, pruning),
+        "leakage": perplexity_leakage(windows.text, _seen(loaded, pruning)),
         "windows": [round(float(loss), 8) for loss in losses],
     } | _pruned_fields(loaded, pruning)
 
@@ -96,7 +98,7 @@ def zero_shot_fields(
             "seqlen": seqlen,
             "dtype": loaded.dtype,
         },
-        "leakage": zero_shot_leakage(items, pruning),
+        "leakage": zero_shot_leakage(items, _seen(loaded, pruning)),
         "samples": {**result.correct, "loglikelihoods": scores},
     } | _pruned_fields(loaded, pruning)
 
@@ -112,14 +114,20 @@ def _pruned_fields(loaded: LoadedModel, pruning: Json) -> Json:
         "strategy": strategy,
         "search": _search(strategy) if strategy else None,
         "facts": pruning.get("facts", {}),
+        "seen": _seen(loaded, pruning),
     }
+
+
+def _seen(loaded: LoadedModel, pruning: Json) -> Seen:
+    """What pruning had seen; nothing of a dense model, and who knows what of a pruned one without a record."""
+    return seen_by(pruning) if pruning or loaded.structure is not None else []
 
 
 def _search(strategy: Json) -> Json | None:
     found = strategy["found"]
     if "evaluations" not in found:
         return None
-    return {key: found[key] for key in ("algorithm", "evaluations", "tokens", "episodes", "reward_split")}
+    return {key: found.get(key) for key in ("algorithm", "evaluations", "tokens", "episodes", "reward_split")}
 
 
 def perplexity_fingerprint(loaded: LoadedModel, windows: Windows) -> Json:
@@ -139,44 +147,3 @@ def perplexity_fingerprint(loaded: LoadedModel, windows: Windows) -> Json:
         "windows": len(windows.ids),
         "dtype": loaded.dtype,
     }
-
-
-def _perplexity_leakage(windows: Windows, pruning: Json) -> Json:
-    """Closed or open division: was the evaluated domain, split or task seen while pruning?"""
-    return {
-        "calibrated_on_eval_domain": any(one.get("source") == windows.text.source for one in _calibrations(pruning)),
-        "searched_on_reported_split": _found(pruning).get("text_sha256") == windows.text.sha256,
-        "saw_task": False,
-    }
-
-
-def zero_shot_leakage(items: Items, pruning: Json) -> Json:
-    """The same for items: a record of pruning that names the task saw it; one that names their part saw the answers.
-
-    Records say ``task`` or ``source``, the part as ``items`` or ``split``, and may say ``items_sha256``; what they do
-    not say counts as not seen.
-    """
-    calibrations = _calibrations(pruning)
-    seen = [one for one in (*calibrations, _found(pruning)) if items.task in (one.get("task"), one.get("source"))]
-    domain = (items.source, items.task)
-    return {
-        "calibrated_on_eval_domain": any(one.get("source") in domain for one in calibrations),
-        "searched_on_reported_split": any(_overlaps(items, one) for one in seen),
-        "saw_task": bool(seen),
-    }
-
-
-def _overlaps(items: Items, seen: Json) -> bool:
-    """Whether items were among those seen: reported ones anywhere, the same part, or parts that may share some."""
-    part = seen.get("items", seen.get("split"))
-    if seen.get("items_sha256") == items.sha256:
-        return True
-    return part is not None and (part in (REPORT, ALL, items.part) or items.part == ALL)
-
-
-def _calibrations(pruning: Json) -> list[Json]:
-    return [pruning.get("calibration") or {}, pruning.get("reconstruction") or {}]
-
-
-def _found(pruning: Json) -> Json:
-    return (pruning.get("strategy") or {}).get("found", {})

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sparsitysolver.pruning.transfer import Point, transferred_counts
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.records import Json, content_key, identity
-from sparsitysolver.strategy import SEEN, make_strategy
+from sparsitysolver.seen import seen_by
+from sparsitysolver.strategy import make_strategy
 
 
 def points_of(strategy: Json) -> list[Point]:
@@ -26,13 +27,12 @@ def transferred(strategy: Json, units: Sequence[Unit], model: Json, sparsity: fl
     """
     target = strategy["target_sparsity"] if sparsity is None else sparsity
     kept = transferred_counts(points_of(strategy), units, target)
-    origin = strategy["found"]
     found = {
         "algorithm": "transfer",
         "strategy_key": content_key(identity(strategy)),
         "strategy_model": strategy["model"],
-        "strategy_algorithm": origin["algorithm"],
+        "strategy_algorithm": strategy["found"]["algorithm"],
         "strategy_sparsity": strategy["target_sparsity"],
-        **{name: origin[name] for name in SEEN if name in origin},
     }
-    return make_strategy(units, kept, target, model, found, strategy.get("seed"), granularity=strategy["granularity"])
+    granularity, seen = strategy["granularity"], seen_by(strategy)
+    return make_strategy(units, kept, target, model, found, strategy.get("seed"), granularity=granularity, seen=seen)

@@ -15,6 +15,8 @@ from sparsitysolver.reporting.rows import numbers, write_rows
 from sparsitysolver.reporting.samples import Samples, read_samples, samples_path, write_samples
 
 LEAKAGE = ("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task")
+UNKNOWN = "unknown"  # a flag of what was made from something that does not say what it has seen
+_FLAGS = {True: "yes", False: "no", None: UNKNOWN}
 AXES = ("model", "family", "method", "label", "sparsity", "seed", "task", "split", "status", "reason")
 METRIC = ("metric", "value", "stderr", "n")
 SIZE = ("achieved_sparsity", "parameters", "nonzeros", "bytes", "extra_parameters")
@@ -111,7 +113,7 @@ def _shared_fields(cell: Json) -> Json:
         "search_algorithm": search.get("algorithm"),
         "search_evaluations": search.get("evaluations"),
         "search_tokens": search.get("tokens"),
-        **{flag: "yes" if value else "no" for flag, value in (cell.get("leakage") or {}).items() if flag in LEAKAGE},
+        **{flag: _FLAGS[value] for flag, value in (cell.get("leakage") or {}).items() if flag in LEAKAGE},
         **_select(fingerprint, PROTOCOL),
         "fingerprint": content_key(fingerprint) if fingerprint else None,
         "commit": provenance["commit"],

@@ -15,7 +15,7 @@ from sparsitysolver.records import Json, read_json, write_text
 from sparsitysolver.reporting import settings_table
 from sparsitysolver.reporting.audit import audit_section
 from sparsitysolver.reporting.claims_page import claims_section
-from sparsitysolver.reporting.collect import LEAKAGE, read_collected
+from sparsitysolver.reporting.collect import LEAKAGE, UNKNOWN, read_collected
 from sparsitysolver.reporting.definition import DASH, METHOD, TASKS, descriptive_columns, published_table
 from sparsitysolver.reporting.entries import printed
 from sparsitysolver.reporting.markdown import markdown
@@ -226,8 +226,11 @@ def _fingerprints(used: pd.DataFrame, table: MeasuredTable) -> str:
 
 
 def _leakage(used: pd.DataFrame) -> str:
-    flagged = {flag: _distinct(used.loc[used[flag] == "yes", "method"]) for flag in LEAKAGE}
-    parts = [f"{flag.replace('_', ' ')}: {', '.join(methods) or 'none'}" for flag, methods in flagged.items()]
+    parts = []
+    for flag in LEAKAGE:
+        leaky, unknown = (_distinct(used.loc[used[flag] == value, "method"]) for value in ("yes", UNKNOWN))
+        doubt = f" (not known of {', '.join(unknown)})" if unknown else ""
+        parts.append(f"{flag.replace('_', ' ')}: {', '.join(leaky) or 'none'}{doubt}")
     return f"Leakage flags: {'; '.join(parts)}.\n"
 
 

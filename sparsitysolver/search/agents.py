@@ -13,6 +13,7 @@ from torch import nn
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.records import Json, atomic_path, canonical_json, file_sha256
+from sparsitysolver.seen import Seen, seen_by
 
 FORMAT = 1
 _KEY = "sparsitysolver_agent"  # one metadata entry: the order of several is not fixed, and so the file's bytes
@@ -20,7 +21,7 @@ _KEY = "sparsitysolver_agent"  # one metadata entry: the order of several is not
 
 @dataclass(frozen=True)
 class Agent:
-    """A saved agent: its networks' tensors, and where they come from."""
+    """A saved agent: its networks' tensors, where they come from, and what their training has seen."""
 
     path: str
     algorithm: str
@@ -29,6 +30,7 @@ class Agent:
     model: str
     sparsity: float
     episodes: int
+    seen: Seen
     parameters: dict[str, torch.Tensor]
     sha256: str
 
@@ -99,4 +101,5 @@ def load_agent(path: str | Path) -> Agent:
         raise SparsitySolverError(f"{path} is not an agent: {error}.") from error
     if about is None or about.pop("format") != FORMAT:
         raise SparsitySolverError(f"{path} is not an agent of format {FORMAT}, which 'sparsitysolver search' writes.")
+    about = about | {"seen": seen_by(about)}
     return Agent(str(path), **about, parameters=parameters, sha256=file_sha256(Path(path)))

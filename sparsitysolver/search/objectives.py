@@ -13,6 +13,7 @@ from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.records import Json
 from sparsitysolver.search.engines import Engine
+from sparsitysolver.seen import REWARD, seen
 
 REWARD_SCALE = 10.0  # the paper's coefficient (section 3.1, reward function)
 ACCURACY = "accuracy"
@@ -93,6 +94,9 @@ class Reward(Protocol):
     def record(self, objective: Objective) -> Json:
         """What a strategy keeps of its reward."""
 
+    def seen(self) -> Json:
+        """The data, as what is searched on them has seen them (:mod:`sparsitysolver.seen`)."""
+
 
 @dataclass(frozen=True)
 class TextReward:
@@ -129,6 +133,11 @@ class TextReward:
             "reward_windows": len(objective.windows),
             "dense_ppl": objective.dense_ppl,
         }
+
+    def seen(self) -> Json:
+        """The text, whole: windows of it are spread over all of it."""
+        text = self.windows.text
+        return seen(REWARD, text.source, text.split, text.sha256)
 
 
 def evenly(total: int, count: int) -> np.ndarray:

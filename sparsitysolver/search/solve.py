@@ -22,8 +22,12 @@ from sparsitysolver.search.objectives import ACCURACY, Objective, Reward
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.searched import Searched
 from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.seen import CALIBRATION, Seen, seen_of_sample, union
 from sparsitysolver.statistics.collect import Statistics
-from sparsitysolver.strategy import SEEN, make_strategy
+from sparsitysolver.strategy import make_strategy
+
+# What effects keep of their search: the text or task that changes are of, and how they were measured.
+_MEASURED_ON = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")
 
 
 def solve(
@@ -54,17 +58,21 @@ def solve(
     origin = start.record() if start else None
     deciding = [asdict(settings), loaded.model_sha256, calibration["sha256"], reward.identity(), loaded.dtype, origin]
     identity = content_key([*deciding, *([driver.identity()] if driver else [])], 64)
-    module = algorithm(settings.algorithm)
+    module, seen = algorithm(settings.algorithm), _seen(calibration, reward, start)
     journal = Journal(out.with_suffix(".curve.csv"), out.with_suffix(".checkpoint"), identity, log=log)
     extra = {name: given for name, given in (("start", start), ("driver", driver)) if given is not None}
+    if driver is not None:
+        driver.begin(seen)
     searched = module.run(problem, journal, settings.episodes, settings.seed, **extra)
+    if driver is not None:
+        seen = union(seen, driver.seen)
     spent = journal.seconds - sum(episode.seconds for episode in journal.episodes)
     rescore = make_objective(loaded, engine, reward, settings, settings.rescore_windows, settings.rescore_items)
     candidates = _rescore(problem, journal, searched, rescore, settings)
     chosen = _best(candidates, settings.sparsity)
     found = _found(problem, journal, candidates, chosen, reward, rescore, settings)
     found |= {"agent": module.record(), "notes": searched.notes} | ({"driver": driver.record()} if driver else {})
-    _save_learned(out, loaded, problem, searched, settings, found)
+    _save_learned(out, loaded, problem, searched, settings, found, seen)
     return make_strategy(
         problem.units,
         chosen["kept"],
@@ -78,11 +86,19 @@ def solve(
             "seconds_per_proposal": round(spent / max(1, len(journal.episodes)), 6),
         },
         settings.granularity,
+        seen=seen,
     )
 
 
+def _seen(calibration: Json, reward: Reward, start: Agent | None) -> Seen:
+    """What a search sees: windows that rank items, what it is rewarded on, and all that its agent has seen before."""
+    return union([seen_of_sample(CALIBRATION, calibration), reward.seen()], start.seen if start else [])
+
+
 def _best(candidates: list[dict[str, Any]], sparsity: float) -> dict[str, Any]:
-    """The candidate of the highest reward when scored again; an error where none earns one."""
+    """The candidate of the highest reward when scored again; an error where there is none, or none earns one."""
+    if not candidates:
+        raise SparsitySolverError("the search evaluated no candidate within its budget: give it more --episodes.")
     chosen = max(candidates, key=lambda candidate: candidate["rescored_reward"])
     if chosen["rescored_reward"] <= 0:
         raise SparsitySolverError(
@@ -93,13 +109,21 @@ def _best(candidates: list[dict[str, Any]], sparsity: float) -> dict[str, Any]:
 
 
 def _save_learned(
-    out: Path, loaded: LoadedModel, problem: Problem, searched: Searched, settings: SearchSettings, found: Json
+    out: Path,
+    loaded: LoadedModel,
+    problem: Problem,
+    searched: Searched,
+    settings: SearchSettings,
+    found: Json,
+    seen: Seen,
 ) -> None:
-    """What a search learned besides its strategy: an agent, or measured effects."""
+    """What a search learned besides its strategy: an agent, or measured effects; both have seen what it has."""
     if searched.parameters is not None:
-        save_agent(out.with_suffix(".agent"), _about(loaded, problem.units, settings), searched.parameters)
+        about = _about(loaded, problem.units, settings) | {"seen": seen}
+        save_agent(out.with_suffix(".agent"), about, searched.parameters)
     if searched.effects is not None:
-        write_record(out.with_suffix(".effects.json"), _table(loaded, problem, searched, settings, found), "effects")
+        table = _table(loaded, problem, searched, settings, found) | {"seen": seen}
+        write_record(out.with_suffix(".effects.json"), table, "effects")
 
 
 def _table(loaded: LoadedModel, problem: Problem, searched: Searched, settings: SearchSettings, found: Json) -> Json:
@@ -109,7 +133,7 @@ def _table(loaded: LoadedModel, problem: Problem, searched: Searched, settings: 
         "granularity": settings.granularity,
         "sparsity": settings.sparsity,
         "criterion": settings.chosen_criterion,
-        "measured_on": {name: found[name] for name in SEEN if name in found},
+        "measured_on": {name: found[name] for name in _MEASURED_ON if name in found},
     }
     (kept,) = searched.candidates.values()
     return make_table(problem.units, kept, searched.effects, about)
@@ -214,6 +238,7 @@ def _found(
         "budget": settings.chosen_budget,
         "a_min": problem.bounds.lower,
         "a_max": problem.bounds.upper,
+        "start": problem.bounds.start,
         **reward.record(objective),
         "uniform": uniform,
         "evaluations": len(journal.episodes) + problem.setup_evaluations + on_reward + on_rescore,

@@ -11,6 +11,7 @@ from sparsitysolver.records import Json
 from sparsitysolver.registry import tasks_table
 from sparsitysolver.search.engines import Engine
 from sparsitysolver.search.objectives import evenly
+from sparsitysolver.seen import REWARD, seen
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,7 @@ class TaskReward:
     def record(self, objective: AccuracyObjective) -> Json:
         """What a strategy keeps of its reward."""
         return self.identity() | {"metric": objective.metric, "reward_items": len(objective.requests.gold)}
+
+    def seen(self) -> Json:
+        """The items."""
+        return seen(REWARD, self.items.task, self.items.part, self.items.sha256)

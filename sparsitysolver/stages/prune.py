@@ -23,6 +23,7 @@ from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.search.objectives import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
 from sparsitysolver.search.solve import solve
+from sparsitysolver.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_by, seen_of_sample, union
 from sparsitysolver.stages.common import (
     PRUNING_RECORD,
     assets_of,
@@ -131,13 +132,13 @@ class _Work:
         self.args, self.row, self.loaded = args, row, loaded
         self._samples: dict[str, Sample] = {}
         self._warnings: list[str] = []
-        self._found: Json | None = None
+        self._searched: Json | None = None
         self.job = Job(
             adapter=loaded.adapter,
             sparsity=args.sparsity,
-            calibrate=lambda: statistics_of(loaded, self._sample("calibration"), args.stats, row.granularity),
-            ids=lambda: self._sample("calibration").ids,
-            reconstruction_ids=lambda: self._sample("reconstruction").ids,
+            calibrate=lambda: statistics_of(loaded, self._sample(CALIBRATION), args.stats, row.granularity),
+            ids=lambda: self._sample(CALIBRATION).ids,
+            reconstruction_ids=lambda: self._sample(RECONSTRUCTION).ids,
             granularity=row.granularity if row.granularity in GRANULARITIES else STRUCTURED,
             criterion=args.criterion or DEFAULT_CRITERIA.get(row.granularity, "l2"),
             whole=getattr(baseline(row.pruner), "WHOLE", True),
@@ -150,7 +151,7 @@ class _Work:
     def _sample(self, name: str) -> Sample:
         if name not in self._samples:
             wanted = calibration_of(self.args, self.row, self.loaded)
-            if name == "reconstruction":
+            if name == RECONSTRUCTION:
                 wanted = reconstruction_calibration(self.args, self.row, wanted, self.loaded.source)
             self._samples[name] = draw(wanted, self.loaded, assets_of(self.args))
             self._warn_of_few_tokens(name)
@@ -177,20 +178,25 @@ class _Work:
         if self.args.strategy:
             return read_strategy(self.args.strategy, units, weights, self.args.sparsity, self.job.granularity)
         kept = baseline(self.row.allocator).allocate(self.job)
-        found = self._found or {"algorithm": self.row.allocator}
-        model, granularity = model_record(self.loaded), self.job.granularity
-        return make_strategy(units, kept, self.args.sparsity, model, found, self.args.seed, granularity=granularity)
+        found = self._searched["found"] if self._searched else {"algorithm": self.row.allocator}
+        seen = self._seen(seen_by(self._searched) if self._searched else [])
+        model, granularity, seed = model_record(self.loaded), self.job.granularity, self.args.seed
+        return make_strategy(units, kept, self.args.sparsity, model, found, seed, granularity=granularity, seen=seen)
+
+    def _seen(self, strategy: Seen) -> Seen:
+        """What a strategy has seen, and the windows drawn so far."""
+        return union(strategy, [seen_of_sample(role, drawn.record()) for role, drawn in self._samples.items()])
 
     def _search(self, job: Job) -> list[int]:
         """Search with the command line's options, on a copy of the model that the episode engine may reorder."""
         loaded = open_model(self.args)
         settings = SearchSettings.from_options(_search_options(self.args, self.row))
         reward = reward_of(self.args, settings, loaded)
-        calibration = self._sample("calibration").record()
+        calibration = self._sample(CALIBRATION).record()
         out = Path(f"{self.args.out}.strategy.json")
         strategy = solve(loaded, job.statistics, calibration, reward, settings, out)
         out.with_suffix(".checkpoint").unlink(missing_ok=True)
-        self._found = strategy["found"]
+        self._searched = strategy
         return kept_counts(strategy)
 
     def record(self, strategy: Json | None, outcome: Outcome | None) -> Json:
@@ -206,9 +212,10 @@ class _Work:
             "seeds": {"job": self.args.seed},
             "criterion": self.job.criterion if strategy else None,
             **({"pattern": str(self.job.pattern)} if self.job.pattern else {}),
-            "calibration": samples.get("calibration") or (strategy or {}).get("found", {}).get("calibration"),
-            "reconstruction": samples.get("reconstruction"),
+            "calibration": samples.get(CALIBRATION) or (strategy or {}).get("found", {}).get("calibration"),
+            "reconstruction": samples.get(RECONSTRUCTION),
             "strategy": identity(strategy) if strategy else None,
+            "seen": self._seen(seen_by(strategy) if strategy else []),
             "facts": outcome.facts if outcome else {},
             **({"warnings": self._warnings} if self._warnings else {}),
         }

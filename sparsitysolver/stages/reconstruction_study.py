@@ -105,7 +105,7 @@ class _Study:
         if args.strategy:
             return read_strategy(args.strategy, units, self.loaded.weights_sha256, args.sparsity)
         kept, found = uniform.allocate(self.job), {"algorithm": "uniform"}
-        return make_strategy(units, kept, args.sparsity, model_record(self.loaded), found, args.seed)
+        return make_strategy(units, kept, args.sparsity, model_record(self.loaded), found, args.seed, seen=[])
 
     def perplexity(self) -> Json:
         """Perplexity of the model as it is now."""

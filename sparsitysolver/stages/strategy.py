@@ -12,6 +12,7 @@ from sparsitysolver.models.skeleton import load_skeleton, module_names
 from sparsitysolver.pruning.units import check_sparsity, units_of
 from sparsitysolver.records import Json, file_sha256, read_record, write_record
 from sparsitysolver.registry import Assets
+from sparsitysolver.seen import unknown
 from sparsitysolver.strategy import make_strategy
 
 
@@ -43,7 +44,8 @@ def import_strategy(args: argparse.Namespace) -> None:
         **densities.facts,
     }
     model, granularity = skeleton.record(), args.granularity
-    _write(args, make_strategy(units, kept, args.sparsity, model, found, None, granularity=granularity))
+    seen = [unknown()]  # a file of ratios does not say what they were found on
+    _write(args, make_strategy(units, kept, args.sparsity, model, found, None, granularity=granularity, seen=seen))
 
 
 def transfer_strategy(args: argparse.Namespace) -> None:

@@ -39,6 +39,7 @@ def test_a_line_is_an_exchange(log):
         "finish": None,
         "attempts": 1,
         "seconds": lines[1]["seconds"],
+        "seen": None,  # no search said what it had seen
     }
     assert len({line["seed"] for line in lines}) == 4  # the same question twice is not the same draw
 

@@ -69,11 +69,10 @@ def test_zero_shot_of_a_dense_and_a_pruned_model(place, capsys):
         "seqlen": 32,
         "dtype": "float32",
     }
-    assert cell["leakage"] == {
-        "calibrated_on_eval_domain": False,
-        "searched_on_reported_split": False,
-        "saw_task": False,
-    }
+    # The ids come from no recorded text, and may be the task's own.
+    assert cell["leakage"] == dict.fromkeys(
+        ("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task"), None
+    )
 
 
 def test_zero_shot_items_of_an_assets_folder(place, capsys):

@@ -15,9 +15,8 @@ from zero_shot_items import BUNDLED_MODELS, MINI, WORDS, mini, piqa
 
 from baselines import slicegpt
 from sparsitysolver.data.harness import harness_task
-from sparsitysolver.data.items import Items
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.evaluation.cells import zero_shot_fields, zero_shot_leakage
+from sparsitysolver.evaluation.cells import zero_shot_fields
 from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.loading import load_model
@@ -160,42 +159,6 @@ def test_a_rotated_model_is_evaluated_as_it_is(load):
 
 
 # --- cells ----------------------------------------------------------------------------------------------------------
-
-ITEMS = piqa(("w3", "w4", "w5", 0))
-NOTHING = {"calibrated_on_eval_domain": False, "searched_on_reported_split": False, "saw_task": False}
-SAW = NOTHING | {"saw_task": True}
-SEARCHED = SAW | {"searched_on_reported_split": True}
-LEAKS = {
-    "dense": ({}, NOTHING),
-    "nulls": ({"calibration": None, "reconstruction": None, "strategy": None}, NOTHING),
-    "other text": ({"calibration": {"source": "c4"}, "strategy": {"found": {"text": "wikitext2"}}}, NOTHING),
-    "other task": ({"strategy": {"found": {"task": "boolq", "items": "report"}}}, NOTHING),
-    "other part": ({"strategy": {"found": {"task": "piqa", "items": "search"}}}, SAW),
-    "no part": ({"strategy": {"found": {"task": "piqa"}}}, SAW),
-    "reported part": ({"strategy": {"found": {"task": "piqa", "items": "report"}}}, SEARCHED),
-    "all": ({"strategy": {"found": {"task": "piqa", "split": "all"}}}, SEARCHED),
-    "same items": ({"strategy": {"found": {"task": "piqa", "items_sha256": ITEMS.sha256}}}, SEARCHED),
-    "calibrated": (
-        {"calibration": {"source": "piqa", "split": "search"}},
-        SAW | {"calibrated_on_eval_domain": True},
-    ),
-    "reconstructed": (
-        {"reconstruction": {"source": "piqa", "split": "report"}},
-        SEARCHED | {"calibrated_on_eval_domain": True},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", LEAKS)
-def test_leakage(name):
-    pruning, expected = LEAKS[name]
-    assert zero_shot_leakage(ITEMS, pruning) == expected
-
-
-def test_a_part_that_holds_the_searched_one_leaks():
-    whole = Items("piqa", "piqa", ITEMS.records * 2, "piqa", "r", "all", "here")
-    pruning = {"strategy": {"found": {"task": "piqa", "items": "search"}}}
-    assert zero_shot_leakage(whole, pruning)["searched_on_reported_split"]
 
 
 def test_scores_that_are_not_finite_are_an_error(load):

@@ -29,12 +29,14 @@ def test_long_form_has_one_row_per_metric_with_its_provenance(collected):
     metrics = {"acc": {"value": 0.5, "stderr": None, "n": 10}, "acc_norm": {"value": 0.6, "n": 10}}
     search = {"algorithm": "ppo", "evaluations": 300, "tokens": 99}
     cell = make_cell(metrics=metrics, search=search, task="wikitext2")
+    cell["leakage"]["searched_on_reported_split"] = None
     frame = read_cells_csv(collected([cell]))
     assert list(frame) == list(COLUMNS)
     assert frame[["metric", "value", "n"]].values.tolist() == [["acc", 0.5, 10], ["acc_norm", 0.6, 10]]
     row = frame.iloc[0]
     assert (row["search_algorithm"], row["search_evaluations"], row["calibration_tokens"]) == ("ppo", "300", "131072")
-    assert (row["calibrated_on_eval_domain"], row["saw_task"]) == ("yes", "no")
+    flags = ("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task")
+    assert tuple(row[flag] for flag in flags) == ("yes", "unknown", "no")
     assert row["fingerprint"] == content_key(cell["fingerprint"])
     assert row["versions"] == "numpy 2.3; torch 2.8"
     assert row["join"] == "\n\n"

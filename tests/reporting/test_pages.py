@@ -96,6 +96,13 @@ def test_provenance_names_commit_versions_protocol_and_leaks(page):
     assert rows(text[text.index("Protocol of") :], "opt-125m")[0][2:6] == ["2048", "140", "287645", "2"]
 
 
+def test_what_is_not_known_is_said_of_leaks(page):
+    imported = {"calibrated_on_eval_domain": True, "searched_on_reported_split": None, "saw_task": False}
+    ours = make_cell(method="sparsitysolver", value=31.44, leakage=imported)
+    text = page(replace_cell(make_grid(), ours))
+    assert "searched on reported split: none (not known of sparsitysolver); saw task: none" in text
+
+
 def test_skips_and_other_protocols_become_footnotes(page):
     cells = replace_cell(make_grid(fingerprint={"seqlen": 1024}), make_cell(method="uniform_recon", value=None))
     text = page(cells)

@@ -32,6 +32,7 @@ ABOUT = {
     "model": "m",
     "sparsity": 0.2,
     "episodes": 30,
+    "seen": [],
 }
 
 
