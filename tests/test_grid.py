@@ -172,6 +172,8 @@ def test_draws_are_named_by_what_they_draw(local):
     assert grid.draw("flap", "0") == "wikitext2-gptq-1024x128-0"
     assert grid.draw("slicegpt", "1") == "wikitext2-slicegpt-128x2048-43"
     assert grid.reconstruction_draw(cell("sparsitysolver_recon")) == "wikitext2-gptq-32x2048-0"
+    assert grid.draw("svd_llm_update", "1") == "wikitext2-svd_llm-256x2048-4"
+    assert grid.reconstruction_draw(cell("svd_llm_update", "m", "0.2", "1")) == "wikitext2-svd_llm_update-16x2048-1"
     options = grid.sample_options("wikitext2-svd_llm-256x2048-3")
     assert options == "--calibration wikitext2 --sampler svd_llm --nsamples 256 --seqlen 2048 --seed 3"
 
