@@ -36,7 +36,7 @@ def default_bounds(sparsity: float, upper: float = 1.0) -> Bounds:
     """The bounds that put the initial policy (action 0) on the budget: a_min = 2(1-P) - a_max - 0.1, at least 0.
 
     The paper gives none; this makes them (0.5, 1) at P = 0.2 and (0.3, 1) at P = 0.3 (deviation 2). Where a_min would
-    have to be negative, above P = 0.45 with a_max = 1, actions are shifted so that 0 is on the budget (deviation 111).
+    have to be negative, above P = 0.45 with a_max = 1, actions are shifted so that 0 is on the budget (deviation 96).
     """
     lower = round(2 * (1 - sparsity) - upper - STRETCH, 10)
     return Bounds(lower, upper) if lower >= 0 else Bounds(0.0, upper, round(1 - sparsity, 10))
