@@ -9,6 +9,7 @@ from chat_cases import FAST
 from search_cases import COSTS, curve, interrupt, journal, problem
 from search_cases import search as search_model
 
+from sparsitysolver.chat.address import Address
 from sparsitysolver.chat.conversation import Conversation, Replay, read_conversation
 from sparsitysolver.chat.driver import Reply
 from sparsitysolver.chat.endpoint import KEY_VARIABLE, Endpoint
@@ -30,8 +31,9 @@ def key(monkeypatch):
     monkeypatch.setenv(KEY_VARIABLE, KEY)
 
 
-def talk(server, folder, name="x"):
-    return Conversation(Endpoint(server.url, "rules", FAST, str), folder / f"{name}.chat.jsonl", 3, str)
+def talk(server, folder, name="x", model="rules"):
+    endpoint = Endpoint(Address.parse(server.url, "the test"), model, FAST, str)
+    return Conversation(endpoint, folder / f"{name}.chat.jsonl", 3, str)
 
 
 def run(server, folder, episodes=60, name="x", **changes):
@@ -306,7 +308,7 @@ def test_an_endpoint_that_dies_leaves_a_search_that_goes_on(whole, serve, tmp_pa
 
 def test_another_model_is_another_search(whole, serve, tmp_path):
     server = serve()
-    driver = Conversation(Endpoint(server.url, "others", FAST, str), tmp_path / "x.chat.jsonl", 3, str)
+    driver = talk(server, tmp_path, model="others")
     again = find(None, tmp_path, driver=driver)
     assert again["run"]["resumed_at"] == 0 and again["found"]["notes"]["answered_by"] == ["others-0"]
     assert {exchange.driver["model"] for exchange in read_conversation(tmp_path / "x.chat.jsonl")} == {"others"}
