@@ -16,7 +16,7 @@ from sparsitysolver.plans.machine import on_cluster
 from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.plans.needs import STUDIED
 from sparsitysolver.registry import methods_table
-from sparsitysolver.sources import project_file, prune_code, search_code, source_files, stage_code, stamp
+from sparsitysolver.sources import make_stamps, project_file, prune_code, search_code, source_files, stage_code, stamp
 
 min_version("9.27.1")
 
@@ -41,6 +41,9 @@ try:
     grid.assets.to_environment()
     artefacts = Artefacts(grid)
     arena = arena_plan.Arena(artefacts, config)
+    modules = [f"figures.{name}" for name in needs.figures()]
+    modules += [f"sparsitysolver.reporting.{kind}" for kind in needs.KINDS if kind != needs.CELLS]
+    make_stamps((grid.task, *grid.tasks), modules)
 except SparsitySolverError as error:
     sys.exit(report_error("snakemake", error))
 

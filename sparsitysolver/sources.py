@@ -4,12 +4,13 @@ import ast
 import functools
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from sparsitysolver import ROOT
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import is_zero_shot, method
-from sparsitysolver.search.algorithms import DRIVEN, module_of
+from sparsitysolver.registry import is_zero_shot, method, methods_table
+from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
 _NEUTRAL_NAMES = "cli preload errors provenance devices sources grid file_hashes model_files chat.address"
@@ -92,6 +93,22 @@ def stamp(files: tuple[str, ...]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return str(path)
+
+
+def make_stamps(tasks: Iterable[str], others: Iterable[str]) -> None:
+    """Make the stamps of everything that jobs may declare by their wildcards, before jobs are planned.
+
+    Snakemake lists a folder once and then takes what was not in it for missing.
+
+    Args:
+        tasks: of the grid; one of each kind is enough, since stages differ by kind only.
+        others: dotted names of modules that rules declare by a wildcard.
+    """
+    kinds = {is_zero_shot(task): task for task in tasks}.values()
+    of_stages = (stage_code(stage, task) for stage in ("sample", "evaluate") for task in kinds)
+    of_searches = (search_code(algorithm, task) for algorithm in ALGORITHMS for task in kinds)
+    for files in (*of_stages, *of_searches, *map(prune_code, methods_table()), *map(source_files, others)):
+        stamp(files)
 
 
 def project_file(name: str) -> str:

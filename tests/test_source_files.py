@@ -114,3 +114,22 @@ def test_a_stamp_stands_for_content(tmp_path, monkeypatch):
     assert second != first and (tmp_path / second).is_file()
     (tmp_path / "a.py").write_text("a.py")
     assert stamp("a.py") == first and (tmp_path / first).stat().st_mtime_ns == made
+
+
+def test_stamps_are_there_before_jobs_are_planned(tmp_path, monkeypatch):
+    """Whatever a wildcard asks for later: Snakemake does not look into their folder again."""
+    monkeypatch.chdir(tmp_path)
+    sources.stamp.cache_clear()
+    sources.make_stamps(("wikitext2", "piqa"), ["figures.figure3"])
+    made = set(map(str, sources.STAMPS.iterdir()))
+    sources.stamp.cache_clear()
+    asked = [
+        sources.stage_code(stage, task) for stage in ("sample", "evaluate") for task in ("c4", "wikitext2", "boolq")
+    ]
+    asked += [
+        sources.search_code(name, target) for name in ("ppo", "self_pruner", "cma") for target in ("any", "boolq")
+    ]
+    asked += [sources.prune_code(name) for name in ("wanda", "slicegpt", "sparsitysolver_recon")]
+    asked.append(sources.source_files("figures.figure3"))
+    assert {sources.stamp(files) for files in asked} <= made
+    sources.stamp.cache_clear()
