@@ -14,13 +14,12 @@ from sparsitysolver.reporting.claims_equals import equal_rows
 from sparsitysolver.reporting.claims_pairs import Blocked, Compared, Comparison
 from sparsitysolver.reporting.claims_results import Results
 from sparsitysolver.reporting.claims_rules import ClaimVerdict, Finding
-from sparsitysolver.reporting.claims_seeds import seed_strata
 from sparsitysolver.reporting.comparability import unequal
 from sparsitysolver.reporting.definition import TASKS, Column, Row
 from sparsitysolver.reporting.entries import Entry
 from sparsitysolver.reporting.intervals import difference_interval
 from sparsitysolver.reporting.metrics import lower_is_better
-from sparsitysolver.reporting.paired import in_unit
+from sparsitysolver.reporting.paired import in_unit, paired_strata
 from sparsitysolver.reporting.tables import DENSE, MeasuredTable
 
 Place = tuple[MeasuredTable, Column]  # a column of one model's measured table
@@ -99,7 +98,7 @@ def _compare(results: Results, place: Place, better: str, worse: str) -> Compari
     table, column = place
     smaller = lower_is_better(column.metric)
     first, second = (Row(key, key) for key in ((worse, better) if smaller else (better, worse)))
-    strata = seed_strata(table, column, first, second, results.samples, results.seeds)
+    strata = paired_strata(table, column, first, second, results.samples)
     if strata is None:
         one, other = (table.entries[row.name, column.name].value for row in (first, second))
         effect = 100 * (one / other - 1) if smaller else one - other

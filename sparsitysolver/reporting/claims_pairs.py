@@ -14,10 +14,9 @@ from sparsitysolver.reporting.claims_rules import (
     not_run,
     over_columns,
 )
-from sparsitysolver.reporting.claims_seeds import interval_over
 from sparsitysolver.reporting.intervals import difference_interval
 from sparsitysolver.reporting.metrics import PERPLEXITY_METRIC
-from sparsitysolver.reporting.paired import in_unit
+from sparsitysolver.reporting.paired import in_unit, interval_over
 
 
 @dataclass(frozen=True)

@@ -81,11 +81,6 @@ class Results:
     inference: pd.DataFrame | None = None
     reconstruction: pd.DataFrame | None = None
 
-    @property
-    def seeds(self) -> dict[str, int]:
-        """Seed index of every cell, by content key."""
-        return {} if self.cells is None else dict(zip(self.cells["cell"], self.cells["seed"].astype(int), strict=True))
-
     def stand_in(self, name: str) -> str:
         """Why a method is not on this grid what it is called; empty where it is.
 

@@ -35,7 +35,7 @@ class Entry:
         tuning: the texts that the method was tuned on.
         method: its key.
         reason: why a combination was skipped, for the footnote; empty otherwise.
-        cells: the content keys of the cells behind the number.
+        cells: the content keys of the cells behind the number, in the order of their seeds.
         decimals: as the table prints it.
     """
 
@@ -137,7 +137,7 @@ def measured_entry(chosen: pd.DataFrame, where: str, metric: str) -> Entry:
         tuning=tuning_of(measured),
         method=measured["method"].iloc[0],
         reason=f"{len(skipped)} of {len(skipped) + len(values)} seeds skipped: {reason}" if reason else "",
-        cells=tuple(sorted(measured["cell"])),
+        cells=tuple(measured["cell"]),
     )
 
 

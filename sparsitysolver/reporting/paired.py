@@ -8,25 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.comparability import UNEQUAL, unequal
 from sparsitysolver.reporting.definition import DASH, Column, Definition, Row
 from sparsitysolver.reporting.entries import Entry, other_tuning, printed
+from sparsitysolver.reporting.intervals import difference_interval, seeds_of
 from sparsitysolver.reporting.metrics import AVERAGE, PERPLEXITY_METRIC, lower_is_better
 from sparsitysolver.reporting.samples import Samples, sample_key
 from sparsitysolver.reporting.tables import MeasuredTable
-from sparsitysolver.seeds import derive_seed
 
-CONFIDENCE = 0.95
-RESAMPLES = 4999
 COLUMNS = (
     *("column", "first row", "second row", "first value", "second value"),
-    *("difference", "unit", "low", "high", "n", "verdict", "calibration"),
+    *("difference", "unit", "low", "high", "n", "verdict", "calibration", "interval"),
 )
 _DECIMALS = 3  # of differences: smaller ones than the values' own digits show
-_NUMBERS_AT_ONCE = 4_000_000  # resampled numbers held in memory at once
 
 
 class PairVerdict(StrEnum):
@@ -44,9 +40,9 @@ class Pair:
     """Two rows of one column. The difference is the first less the second, None where it cannot be taken.
 
     Perplexity: by how many percent the first is above the second, ``100 (exp(mean(d)) - 1)`` for differences ``d`` of
-    the windows' mean losses. Accuracy: in points. Over several seeds the losses and correctness are averaged first.
-    ``unequal`` says why the two may not be compared (their difference says little about the methods), ``texts`` that
-    they were tuned on different ones; both are empty where there is nothing to say.
+    the windows' mean losses. Accuracy: in points. ``interval`` says what the interval takes in: windows or items, and
+    seeds where there are several. ``unequal`` says why the two may not be compared (their difference says little about
+    the methods), ``texts`` that they were tuned on different ones; both are empty where there is nothing to say.
     """
 
     column: Column
@@ -58,6 +54,7 @@ class Pair:
     high: float | None = None
     unequal: str = ""
     texts: str = ""
+    interval: str = ""
 
     @property
     def verdict(self) -> PairVerdict:
@@ -109,45 +106,61 @@ def compare_pair(table: MeasuredTable, column: Column, first: Row, second: Row, 
     """Two rows of a table in one column; both must have an entry there."""
     one, other = (table.entries[row.name, column.name] for row in (first, second))
     reasons = {"unequal": unequal(one.removed, other.removed), "texts": other_tuning(one, other)}
-    strata = paired_strata(table, column, first, second, samples)
-    if strata is None:
+    by_task = paired_strata(table, column, first, second, samples)
+    if by_task is None:
         return Pair(column, first, second, **reasons)
-    seed = derive_seed("paired bootstrap", column.model, column.name, column.sparsity, first.method, second.method)
-    low, high = bootstrap_interval(strata, seed)
-    numbers = (float(np.mean([stratum.mean() for stratum in strata])), low, high)
-    n = sum(map(len, strata))
-    return Pair(column, first, second, n, *(in_unit(value, column.metric) for value in numbers), **reasons)
+    strata = list(by_task.values())
+    numbers = (float(np.mean([stratum.mean() for stratum in strata])), *difference_interval(strata))
+    n = sum(stratum.shape[1] for stratum in strata)
+    ends = (in_unit(value, column.metric) for value in numbers)
+    return Pair(column, first, second, n, *ends, **reasons, interval=interval_over(strata, column.metric))
 
 
 def paired_strata(
     table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples
-) -> list[np.ndarray] | None:
-    """Differences of losses or correctness, first less second, an array of shape (windows or items,) per stratum.
+) -> dict[str, np.ndarray] | None:
+    """Differences of losses or correctness, first less second, by task: arrays of shape (seeds, windows or items).
 
     The average is compared over all tasks, each a stratum; any other column is its own only stratum. None where a row
     lacks numbers or samples, or where one observation alone has no spread.
+
+    Raises:
+        SparsitySolverError: two rows, or two seeds, were measured on different numbers of windows or items.
     """
     parts = [column] if column.task != AVERAGE else [c for c in table.columns if c.task != AVERAGE]
-    strata = [_differences(table, part, first, second, samples) for part in parts]
-    known = [stratum for stratum in strata if stratum is not None and len(stratum) > 1]
-    return known if len(known) == len(strata) else None
+    strata = {part.task: _differences(table, part, first, second, samples) for part in parts}
+    known = all(stratum is not None and stratum.shape[1] > 1 for stratum in strata.values())
+    return strata if known else None
+
+
+def interval_over(strata: Sequence[np.ndarray], metric: str) -> str:
+    """What an interval of these differences takes in, in words."""
+    observations, seeds = "windows" if metric == PERPLEXITY_METRIC else "items", seeds_of(strata)
+    return f"{observations} and {seeds} seeds" if seeds > 1 else f"{observations}, not seeds"
 
 
 def _differences(table: MeasuredTable, column: Column, first: Row, second: Row, samples: Samples) -> np.ndarray | None:
-    """First less second of every window or item, shape (n,); None where a row has no number or no samples."""
-    one, other = (_sample(table.entries[row.name, column.name], column.metric, samples) for row in (first, second))
+    """First less second of every seed and window or item, shape (seeds, n); None where a row lacks number or samples.
+
+    Seeds of one index share calibration windows, and so are paired. Rows measured with different seeds are averaged
+    over theirs first, which leaves one row of differences.
+    """
+    one, other = (_by_seed(table.entries[row.name, column.name], column.metric, samples) for row in (first, second))
     if one is None or other is None:
         return None
-    if one.shape != other.shape:
+    lengths = [len(next(iter(of.values()))) for of in (one, other)]
+    if lengths[0] != lengths[1]:
         raise SparsitySolverError(
-            f"{column.name}: {first.name} was measured on {len(one)} windows or items and {second.name} on "
-            f"{len(other)}; rows of one column need the same. Evaluate them alike, then collect again."
+            f"{column.name}: {first.name} was measured on {lengths[0]} windows or items and {second.name} on "
+            f"{lengths[1]}; rows of one column need the same. Evaluate them alike, then collect again."
         )
-    return one - other
+    if one.keys() == other.keys():
+        return np.array([one[seed] - other[seed] for seed in sorted(one)])
+    return np.mean(list(one.values()), axis=0, keepdims=True) - np.mean(list(other.values()), axis=0, keepdims=True)
 
 
-def _sample(entry: Entry, metric: str, samples: Samples) -> np.ndarray | None:
-    """Mean over seeds of every window's loss or item's correctness, shape (n,)."""
+def _by_seed(entry: Entry, metric: str, samples: Samples) -> dict[int, np.ndarray] | None:
+    """Every window's loss or item's correctness, shape (n,), by seed; None where any of them is not known."""
     of_seeds = [samples.get(sample_key(cell, metric)) for cell in entry.cells]
     if entry.value is None or not of_seeds or any(sample is None for sample in of_seeds):
         return None
@@ -157,41 +170,12 @@ def _sample(entry: Entry, metric: str, samples: Samples) -> np.ndarray | None:
             f"cells {', '.join(entry.cells)} stand in one entry and were measured on {lengths} windows or items; "
             "seeds of one entry need the same. Evaluate them alike, then collect again."
         )
-    return np.mean([sample.astype(np.float64) for sample in of_seeds], axis=0)
+    return {seed: sample.astype(np.float64) for seed, sample in zip(entry.by_seed, of_seeds, strict=True)}
 
 
 def in_unit(difference: float, metric: str) -> float:
     """A difference of losses as percent of perplexity, one of fractions correct as points; both keep the order."""
     return float(100 * np.expm1(difference)) if metric == PERPLEXITY_METRIC else 100 * difference
-
-
-def _mean_of_means(*strata: np.ndarray, axis: int) -> np.ndarray:
-    return np.mean([stratum.mean(axis=axis) for stratum in strata], axis=0)
-
-
-def bootstrap_interval(strata: Sequence[np.ndarray], seed: int) -> tuple[float, float]:
-    """Percentile bootstrap interval of the unweighted mean over strata of each stratum's mean.
-
-    Observations are drawn anew within each stratum, so that every task keeps its number of items. Differences that
-    are all equal give an interval of no width. Percentiles rather than BCa: the statistic is a mean, and the jackknife
-    of ten thousand items costs their square in memory.
-
-    Args:
-        strata: paired differences, each of shape (observations,), two observations or more.
-        seed: of the resampling.
-    """
-    result = stats.bootstrap(
-        tuple(strata),
-        _mean_of_means,
-        vectorized=True,
-        axis=-1,
-        n_resamples=RESAMPLES,
-        batch=max(1, _NUMBERS_AT_ONCE // max(map(len, strata))),
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
 def pairs_frame(table: MeasuredTable, pairs: Sequence[Pair]) -> pd.DataFrame:
@@ -207,7 +191,18 @@ def _line(table: MeasuredTable, pair: Pair) -> tuple[str, ...]:
     rows = (pair.column.name, pair.first.name, pair.second.name)
     verdict = pair.unequal or str(pair.verdict)
     texts = pair.texts or " and ".join(sorted(table.entries[pair.second.name, pair.column.name].tuning.sources)) or DASH
-    return (*rows, *values, difference, unit, low, high, str(pair.n) if pair.n else DASH, verdict, texts)
+    return (
+        *rows,
+        *values,
+        difference,
+        unit,
+        low,
+        high,
+        str(pair.n) if pair.n else DASH,
+        verdict,
+        texts,
+        pair.interval or DASH,
+    )
 
 
 PairVerdicts = Mapping[tuple[str, str, str], PairVerdict]

@@ -18,9 +18,10 @@ from sparsitysolver.reporting.claims_page import claims_section
 from sparsitysolver.reporting.collect import LEAKAGE, UNKNOWN, read_collected
 from sparsitysolver.reporting.definition import DASH, METHOD, TASKS, descriptive_columns, published_table
 from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.intervals import CONFIDENCE
 from sparsitysolver.reporting.markdown import markdown
 from sparsitysolver.reporting.metrics import PERPLEXITY_METRIC
-from sparsitysolver.reporting.paired import CONFIDENCE, PairVerdict, PairVerdicts, read_pair_verdicts
+from sparsitysolver.reporting.paired import PairVerdict, PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.removed_table import CAPTION, removed_frame
 from sparsitysolver.reporting.table_files import curves_of, footnote_text, versions_note
 from sparsitysolver.reporting.tables import MeasuredTable, build_table
@@ -37,7 +38,8 @@ Generated from collected cells; do not edit. Grid: **{grid}**.
 - **not comparable**: the published model or task is not on this grid, or was measured under another protocol, on
   another text, or after a shorter search.
 - **not run**: no measurement on this grid.
-- **inside the noise**: the {confidence:.0%} interval of a difference, bootstrapped over windows or items, holds zero.
+- **inside the noise**: the {confidence:.0%} interval of a difference holds zero: over windows or items, and over seeds
+  where there are several; with one seed it says nothing of how far another search or calibration would move it.
 - **unequal sparsity**: the rows removed too different shares of the prunable weights, or too different numbers of
   parameters, for their difference to say something about the methods; both figures stand beside it. Where a row has a
   twin at the sparsity asked for, such as `BESA (exact)`, orders are judged on that one too.
@@ -171,9 +173,11 @@ def _noise(name: str, table: MeasuredTable, pairs: PairVerdicts) -> str:
         return f"Pairwise gaps: none compared, the cells hold no samples.{left_out}\n"
     inside = sum(verdict is PairVerdict.NOISE for verdict in compared)
     over = "windows" if table.columns[0].metric == PERPLEXITY_METRIC else "items"
+    seeds = max(entry.seeds for entry in table.entries.values())
+    also = f"and up to {seeds} seeds" if seeds > 1 else "of one seed: seeds are not in them"
     return (
-        f"Pairwise gaps inside the noise: {inside} of {len(compared)} ({CONFIDENCE:.0%} intervals, bootstrapped over "
-        f"paired {over}; every pair in `{name}.pairs.csv`).{left_out}\n"
+        f"Pairwise gaps inside the noise: {inside} of {len(compared)} ({CONFIDENCE:.0%} intervals over paired {over} "
+        f"{also}; every pair in `{name}.pairs.csv`).{left_out}\n"
     )
 
 

@@ -16,12 +16,11 @@ from sparsitysolver.reporting.comparability import Removed, unequal_to_any
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.entries import printed, printed_count
 from sparsitysolver.reporting.inference import rows_of
+from sparsitysolver.reporting.intervals import difference_interval
 from sparsitysolver.reporting.long_tables import Contract, read_long
 from sparsitysolver.reporting.markdown import markdown
-from sparsitysolver.reporting.paired import bootstrap_interval
 from sparsitysolver.reporting.rows import read_finite, write_rows
 from sparsitysolver.reporting.samples import Samples, read_samples, sample_key
-from sparsitysolver.seeds import derive_seed
 
 DENSE, NOT_RUN, RAN = "dense", "not run", "ran"
 COLUMNS = (
@@ -41,8 +40,8 @@ _CELLS = Contract(
 def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
     """``report self-pruner``: from collected cells and a record of ``bench inference`` to CSV and Markdown.
 
-    Accuracy is the mean over tasks by each task's own metric; the interval of its fall is a paired bootstrap over the
-    items of every task. Speed is that of generation, token by token.
+    Accuracy is the mean over tasks by each task's own metric; the interval of its fall is over the items of every
+    task, of one seed. Speed is that of generation, token by token.
 
     Raises:
         SparsitySolverError: a missing file, or rows of different tasks.
@@ -105,7 +104,7 @@ def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: 
         )
     pairs = [_items(one.set_index("task").loc[task], samples) for task in tasks for one in (chosen, dense)]
     strata = [after - before for after, before in zip(pairs[::2], pairs[1::2], strict=True)]
-    low, high = bootstrap_interval(strata, derive_seed("self-pruner bootstrap", key))
+    low, high = difference_interval([stratum[np.newaxis] for stratum in strata])  # of one seed
     accuracy, before = (100 * float(one["value"].mean()) for one in (chosen, dense))
     return {
         "tasks": len(tasks),

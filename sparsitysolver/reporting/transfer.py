@@ -11,10 +11,9 @@ from sparsitysolver.records import Json, write_text
 from sparsitysolver.reporting.comparability import Removed, unequal
 from sparsitysolver.reporting.definition import DASH
 from sparsitysolver.reporting.entries import printed
+from sparsitysolver.reporting.intervals import difference_interval
 from sparsitysolver.reporting.markdown import markdown
-from sparsitysolver.reporting.paired import bootstrap_interval
 from sparsitysolver.reporting.rows import read_finite, refuse_duplicates, write_rows
-from sparsitysolver.seeds import derive_seed
 
 RATIO = ("ratio_to_own", "ratio_low", "ratio_high")
 COLUMNS = (
@@ -78,8 +77,7 @@ def _ratio(record: Json, score: Json, own: Json) -> tuple[float | None, float | 
     differences = np.array(score["windows"]) - np.array(own["windows"])
     if len(differences) < 2:
         return ratio, None, None
-    seed = derive_seed("transfer bootstrap", record["model"]["name"], score["strategy"])
-    low, high = bootstrap_interval([differences], seed)
+    low, high = difference_interval([differences[np.newaxis]])  # of one seed
     return ratio, float(np.exp(low)), float(np.exp(high))
 
 

@@ -13,11 +13,11 @@ from cell_factory import (
     replace_cell,
     text_cell,
 )
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collect import read_cells_csv
-from sparsitysolver.reporting.paired import COLUMNS, PairVerdict, bootstrap_interval, compare_rows, read_pair_verdicts
+from sparsitysolver.reporting.paired import COLUMNS, PairVerdict, compare_rows, read_pair_verdicts
 from sparsitysolver.reporting.samples import read_samples, samples_path
 from sparsitysolver.reporting.table_files import table_command
 from sparsitysolver.reporting.tables import build_table
@@ -34,36 +34,6 @@ def pairs(collected):
         return {(pair.column.name, pair.first.name, pair.second.name): pair for pair in found}
 
     return compare
-
-
-def test_interval_agrees_with_the_normal_one_on_a_large_sample():
-    sample = np.random.default_rng(0).normal(0.3, 2.0, 10_000)
-    low, high = bootstrap_interval([sample], seed=1)
-    half = norm.ppf(0.975) * sample.std(ddof=1) / 100  # standard error: divided by the root of n
-    assert low == pytest.approx(sample.mean() - half, abs=0.06 * half)
-    assert high == pytest.approx(sample.mean() + half, abs=0.06 * half)
-
-
-def test_strata_are_resampled_apart_and_weigh_the_same():
-    """Variance of the mean of two stratum means: a quarter of the sum of theirs, whatever their sizes."""
-    rng = np.random.default_rng(0)
-    large, small = rng.normal(1.0, 1.0, 8000), rng.normal(-1.0, 3.0, 2000)
-    low, high = bootstrap_interval([large, small], seed=1)
-    half = norm.ppf(0.975) * 0.5 * np.sqrt(large.var(ddof=1) / 8000 + small.var(ddof=1) / 2000)
-    center = (large.mean() + small.mean()) / 2  # near 0; the mean over all observations is near 0.6
-    assert (low, high) == (pytest.approx(center - half, abs=0.06 * half), pytest.approx(center + half, abs=0.06 * half))
-
-
-def test_interval_is_drawn_from_its_seed():
-    sample = np.random.default_rng(0).normal(size=50)
-    assert bootstrap_interval([sample], seed=1) == bootstrap_interval([sample], seed=1)
-    assert bootstrap_interval([sample], seed=1) != bootstrap_interval([sample], seed=2)
-
-
-@pytest.mark.filterwarnings("error")
-def test_equal_differences_have_an_interval_of_no_width():
-    assert bootstrap_interval([np.zeros(40)], seed=1) == (0.0, 0.0)
-    assert bootstrap_interval([np.full(40, 0.25), np.full(7, 0.75)], seed=1) == (0.5, 0.5)
 
 
 def test_pairs_are_those_of_the_papers_rows_their_equal_twins_and_the_extended_against_the_last(pairs):
@@ -99,13 +69,25 @@ def test_clear_gap_noise_and_identical_rows_of_perplexity(pairs):
     assert found["opt-tiny", "SliceGPT", "Ours (Recon)"].verdict is PairVerdict.NONE  # which has no windows
 
 
-def test_losses_are_averaged_over_seeds_first(pairs):
+def test_rows_of_different_seeds_are_averaged_over_theirs_first(pairs):
     cells = replace_cell(make_grid(("opt-tiny",)), text_cell("slicegpt", losses()))
     cells = replace_cell(cells, text_cell("flap", losses(0.3)))
     cells.append(text_cell("flap", losses(0.1), seed=1))
     found = pairs(cells)["opt-tiny", "SliceGPT", "FLAP"]
     assert found.difference == pytest.approx(100 * (np.exp(-0.2) - 1))
-    assert found.n == WINDOWS
+    assert (found.n, found.interval) == (WINDOWS, "windows, not seeds")
+
+
+def test_seeds_that_disagree_widen_the_interval(pairs):
+    """Student's over two seeds, whose differences are 0.3 and 0.1: their mean is within 12.7 standard errors of 0.1."""
+    cells = replace_cell(make_grid(("opt-tiny",)), text_cell("slicegpt", losses()))
+    cells = replace_cell(cells, text_cell("flap", losses(0.3)))
+    cells += [text_cell("slicegpt", losses(), seed=1), text_cell("flap", losses(0.1), seed=1)]
+    found = pairs(cells)["opt-tiny", "SliceGPT", "FLAP"]
+    assert found.difference == pytest.approx(100 * np.expm1(-0.2))
+    half = student.ppf(0.975, 1) * 0.1  # windows do not vary here
+    assert (found.low, found.high) == pytest.approx((100 * np.expm1(-0.2 - half), 100 * np.expm1(-0.2 + half)))
+    assert (found.verdict, found.interval) == (PairVerdict.NOISE, "windows and 2 seeds")
 
 
 def test_rows_and_seeds_of_other_lengths_are_refused(pairs):
@@ -161,7 +143,7 @@ def test_written_pairs_say_values_difference_interval_and_verdict(collected, tmp
     assert 0 < float(line["low"]) < 25 < float(line["high"]) < 50
     assert (line["n"], line["verdict"], line["calibration"]) == ("20", "A better", "wikitext2")
     skipped = rows.loc[("average", "Wanda", "BESA")]
-    assert list(skipped) == ["62.50", "-", "-", "points", "-", "-", "-", "-", "-"]
+    assert list(skipped) == ["62.50", "-", "-", "points", "-", "-", "-", "-", "-", "-"]
     first = written.read_bytes()
     table_command("table4", path, ["llama-tiny"], path.parent)
     assert written.read_bytes() == first
