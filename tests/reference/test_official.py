@@ -34,7 +34,8 @@ def job_of(reference):
 
 def on_every_eighth(job, reference):
     loaded = load_model(str(reference / "models" / "llama-mini"), device="cpu")
-    ids = cut_windows(load_text("wikitext2", "test", Assets(reference)), loaded.tokenizer, SEQLEN).ids[::EIGHTH]
+    text = load_text("wikitext2", "test", Assets(reference))
+    ids = cut_windows(text, loaded.tokenizer, SEQLEN, vocabulary=VOCABULARY).ids[::EIGHTH]
     return perplexity(window_losses(job.adapter, torch.from_numpy(ids.astype(np.int64))))
 
 
