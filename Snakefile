@@ -42,7 +42,7 @@ try:
     artefacts = Artefacts(grid)
     arena = arena_plan.Arena(artefacts, config)
     modules = [f"figures.{name}" for name in needs.figures()]
-    modules += [f"sparsitysolver.reporting.{kind}" for kind in needs.KINDS if kind != needs.CELLS]
+    modules += [f"sparsitysolver.reporting.collected.{kind}" for kind in needs.KINDS if kind != needs.CELLS]
     make_stamps((grid.task, *grid.tasks), modules)
 except SparsitySolverError as error:
     sys.exit(report_error("snakemake", error))

@@ -61,7 +61,7 @@ rule arena_table:
     input:
         scores=lambda w: arena.scores(),
         definition=project_file("config/arena.yaml"),
-        code=stamp(source_files("sparsitysolver.reporting.arena")),
+        code=stamp(source_files("sparsitysolver.reporting.studies.arena")),
     output:
         csv=f"{RESULTS}/arena.csv",
         curves=f"{RESULTS}/anytime_arena.csv",

@@ -6,7 +6,7 @@ rule audit:
         tables=expand(project_file("config/paper/table{number}.csv"), number=range(1, 7)),
         claims=expand(project_file("config/paper/{name}"), name=["quantities.csv", "costs.yaml", "labels.csv"]),
         registries=expand(project_file("config/{name}.tsv"), name=["models", "tasks"]),
-        code=stamp(source_files("sparsitysolver.reporting.audit")),
+        code=stamp(source_files("sparsitysolver.reporting.audit.table")),
     output:
         f"{RESULTS}/audit.csv",
     log:

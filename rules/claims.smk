@@ -14,7 +14,7 @@ rule claims:
         grids=[project_file(f"config/grids/{name}.yaml") for name in dict.fromkeys((grid.name, "paper"))],
         definitions=expand(project_file("config/tables/{table}.yaml"), table=grid.tables()),
         published=expand(project_file("config/paper/{table}.csv"), table=grid.tables()),
-        code=stamp(source_files("sparsitysolver.reporting.claims")),
+        code=stamp(source_files("sparsitysolver.reporting.claims.table")),
     output:
         f"{RESULTS}/claims.csv",
     log:

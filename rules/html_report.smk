@@ -14,7 +14,7 @@ CATEGORIES = {"claims": "Claims and audit", "audit": "Claims and audit", "cells"
 rule page:
     input:
         source=lambda w: PAGES[w.page],
-        code=stamp(source_files("sparsitysolver.reporting.html")),
+        code=stamp(source_files("sparsitysolver.reporting.pages.html")),
     output:
         report(
             f"{RESULTS}/pages/{{page}}.html",

@@ -9,7 +9,7 @@ localrules:
 use rule collect as collect_regression with:
     input:
         cells=lambda w: [artefacts.cell_path(cell) for cell in checks.regression_cells(grid)],
-        code=stamp(source_files("sparsitysolver.reporting.collect")),
+        code=stamp(source_files("sparsitysolver.reporting.collected.collect")),
     output:
         cells=f"{RESULTS}/cells_regression.csv",
         samples=f"{RESULTS}/cells_regression.samples.npz",
@@ -28,7 +28,7 @@ rule regression:
         tolerances=expand(project_file("config/{of}/tolerances.csv"), of=["regression", "paper"]),
         definition=project_file("config/regression/cells.yaml"),
         published=expand(project_file("config/paper/{table}.csv"), table=grid.tables()),
-        code=stamp(source_files("sparsitysolver.reporting.regression_files")),
+        code=stamp(source_files("sparsitysolver.reporting.regression.files")),
     output:
         f"{RESULTS}/regression.csv",
     log:

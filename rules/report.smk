@@ -4,7 +4,7 @@
 rule collect:
     input:
         cells=lambda w: collected.records(artefacts, w.cells),
-        code=stamp(source_files("sparsitysolver.reporting.collect")),
+        code=stamp(source_files("sparsitysolver.reporting.collected.collect")),
     output:
         cells=f"{RESULTS}/{{cells}}.csv",
         samples=f"{RESULTS}/{{cells}}.samples.npz",
@@ -25,7 +25,7 @@ rule collect:
 rule gather:
     input:
         files=lambda w: collected.records(artefacts, f"{w.kind}{w.of}"),
-        code=lambda w: stamp(source_files(f"sparsitysolver.reporting.{w.kind}")),
+        code=lambda w: stamp(source_files(f"sparsitysolver.reporting.collected.{w.kind}")),
     output:
         f"{RESULTS}/{{kind}}{{of}}.csv",
     log:
@@ -49,7 +49,7 @@ rule table:
         curves=lambda w: collected.table_curves(artefacts, w.table),
         definition=project_file("config/tables/{table}.yaml"),
         published=project_file("config/paper/{table}.csv"),
-        code=stamp(source_files("sparsitysolver.reporting.table_files")),
+        code=stamp(source_files("sparsitysolver.reporting.tables.files")),
     output:
         report(
             f"{RESULTS}/{{table}}.csv",
@@ -87,7 +87,7 @@ rule settings_table:
     input:
         strategies=lambda w: collected.settings_strategies(artefacts),
         published=project_file("config/paper/table7.csv"),
-        code=stamp(source_files("sparsitysolver.reporting.settings_table")),
+        code=stamp(source_files("sparsitysolver.reporting.tables.settings")),
     output:
         f"{RESULTS}/table7.csv",
         f"{RESULTS}/table7_extended.csv",
@@ -118,7 +118,7 @@ rule paper_tables:
         pairs=expand(f"{RESULTS}/{{table}}.pairs.csv", table=grid.tables()),
         cells=f"{RESULTS}/cells.csv",
         tolerances=project_file("config/paper/tolerances.csv"),
-        code=stamp(source_files("sparsitysolver.reporting.paper_tables")),
+        code=stamp(source_files("sparsitysolver.reporting.pages.paper_tables")),
     output:
         "paper_tables.md",
     log:

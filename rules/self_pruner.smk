@@ -30,7 +30,7 @@ rule self_pruner_inference:
 rule self_pruner_cells:
     input:
         cells=lambda w: self_pruner_plan.cells(artefacts),
-        code=stamp(source_files("sparsitysolver.reporting.collect")),
+        code=stamp(source_files("sparsitysolver.reporting.collected.collect")),
     output:
         cells=f"{RESULTS}/cells_self_pruner.csv",
         samples=f"{RESULTS}/cells_self_pruner.samples.npz",
@@ -54,7 +54,7 @@ rule self_pruner_table:
         samples=f"{RESULTS}/cells_self_pruner.samples.npz",
         inference=lambda w: self_pruner_plan.inference_path(artefacts),
         definition=project_file("config/self_pruner.yaml"),
-        code=stamp(source_files("sparsitysolver.reporting.self_pruner")),
+        code=stamp(source_files("sparsitysolver.reporting.studies.self_pruner")),
     output:
         csv=f"{RESULTS}/self_pruner.csv",
         md=f"{RESULTS}/self_pruner.md",

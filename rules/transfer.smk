@@ -32,7 +32,7 @@ rule transfer:
 rule transfer_matrix:
     input:
         records=lambda w: transfer_plan.records(artefacts),
-        code=stamp(source_files("sparsitysolver.reporting.transfer")),
+        code=stamp(source_files("sparsitysolver.reporting.studies.transfer")),
     output:
         csv=f"{RESULTS}/transfer.csv",
         md=f"{RESULTS}/transfer.md",

@@ -12,7 +12,7 @@ from tiny import tiny_folder, tiny_ids
 
 from sparsitysolver.cli import main
 from sparsitysolver.records import read_record, write_json
-from sparsitysolver.reporting.inference import COLUMNS
+from sparsitysolver.reporting.collected.inference import COLUMNS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MODEL = str(tiny_folder("llama"))

@@ -11,7 +11,7 @@ from tiny import tiny_folder, tiny_texts
 from sparsitysolver.chat.conversation import read_conversation
 from sparsitysolver.cli import main
 from sparsitysolver.records import read_json, read_record, write_json
-from sparsitysolver.reporting.collect import LEAKAGE
+from sparsitysolver.reporting.collected.collect import LEAKAGE
 from sparsitysolver.search.agents import load_agent, save_agent
 from sparsitysolver.seen import CALIBRATION, REWARD, unknown
 

@@ -20,7 +20,7 @@ from sparsitysolver.plans import transfer as transfer_plan
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.pruning.units import structured_units, uniform_counts
 from sparsitysolver.records import identity, read_record, write_json
-from sparsitysolver.reporting.transfer import COLUMNS
+from sparsitysolver.reporting.studies.transfer import COLUMNS
 from sparsitysolver.strategy import make_strategy
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -29,6 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write ``--out``; flagged numbers are findings, not errors: the exit status is 0 with or without them."""
-    from sparsitysolver.reporting.audit import audit_command
+    from sparsitysolver.reporting.audit.table import audit_command
 
     audit_command(args.path, args.out, args.items, args.json)

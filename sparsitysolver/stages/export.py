@@ -12,6 +12,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the bundle."""
-    from sparsitysolver.reporting.export import export_command
+    from sparsitysolver.reporting.bundle.export import export_command
 
     export_command(args.bundle, args.results)

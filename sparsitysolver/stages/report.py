@@ -83,58 +83,58 @@ def _regression_arguments(what: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int | None:
     """Write the document asked for; a check returns its exit status."""
     if args.what == "collect":
-        from sparsitysolver.reporting.collect import collect_command
+        from sparsitysolver.reporting.collected.collect import collect_command
 
         collect_command(args.cells, args.out)
     elif args.what in _LONG_TABLES:
-        module = importlib.import_module(f"sparsitysolver.reporting.{args.what}")
+        module = importlib.import_module(f"sparsitysolver.reporting.collected.{args.what}")
         getattr(module, f"{args.what}_command")(args.files, args.out)
     elif args.what == "table":
-        from sparsitysolver.reporting.table_files import table_command
+        from sparsitysolver.reporting.tables.files import table_command
 
         table_command(args.name, args.cells, args.models, args.out, args.tasks, args.grid)
     elif args.what == "settings":
-        from sparsitysolver.reporting.settings_table import settings_command
+        from sparsitysolver.reporting.tables.settings import settings_command
 
         settings_command(args.strategies, args.out)
     elif args.what == "html":
-        from sparsitysolver.reporting.html import html_command
+        from sparsitysolver.reporting.pages.html import html_command
 
         html_command(args.source, args.out)
     elif args.what == "redraw":
-        from sparsitysolver.reporting.redraw import redraw_command
+        from sparsitysolver.reporting.bundle.redraw import redraw_command
 
         redraw_command(args.results, args.out, args.grid)
     elif args.what == "paper-tables":
-        from sparsitysolver.reporting.paper_tables import paper_tables_command
+        from sparsitysolver.reporting.pages.paper_tables import paper_tables_command
 
         paper_tables_command(args.results, args.out, args.grid)
     elif args.what == "claims":
-        from sparsitysolver.reporting.claims import claims_command
+        from sparsitysolver.reporting.claims.table import claims_command
 
         claims_command(args.results, args.out, args.grid)
     elif args.what == "regression":
-        from sparsitysolver.reporting.regression_files import regression_command
+        from sparsitysolver.reporting.regression.files import regression_command
 
         return regression_command(args.cells, args.accepted, args.grid, args.out, args.models, args.seeds)
     elif args.what == "accept":
-        from sparsitysolver.reporting.accepted import accept_command
+        from sparsitysolver.reporting.regression.accepted import accept_command
 
         accept_command(args.cells, args.grid, args.out or RESULTS / "accepted" / f"{args.grid}.csv")
     elif args.what == "self-pruner":
-        from sparsitysolver.reporting.self_pruner import self_pruner_command
+        from sparsitysolver.reporting.studies.self_pruner import self_pruner_command
 
         self_pruner_command(args.cells, args.inference, args.out)
     elif args.what == "choice":
-        from sparsitysolver.reporting.choice import choice_command
+        from sparsitysolver.reporting.studies.auto import choice_command
 
         choice_command(args.files, args.out)
     elif args.what == "noise":
-        from sparsitysolver.reporting.noise import noise_command
+        from sparsitysolver.reporting.regression.noise import noise_command
 
         noise_command(args.cells)
     else:
-        from sparsitysolver.reporting.readme import readme_command
+        from sparsitysolver.reporting.pages.readme import readme_command
 
         readme_command(args.out, args.results, args.grid)
     return None

@@ -9,9 +9,9 @@ import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.records import content_key, write_json
-from sparsitysolver.reporting.audit import Line, audit
-from sparsitysolver.reporting.claims_definition import Claim, load_claims
-from sparsitysolver.reporting.collect import collect
+from sparsitysolver.reporting.audit.table import Line, audit
+from sparsitysolver.reporting.claims.definition import Claim, load_claims
+from sparsitysolver.reporting.collected.collect import collect
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sparsitysolver.reporting.claims_results import Results, read_results
+from sparsitysolver.reporting.claims.results import Results, read_results
 
 _SEARCH = ("model", "family", "method", "label", "granularity", "algorithm", "sparsity", "seed", "task")
 _SPEED = [f"{phase}_{name}" for phase in ("prefill", "decode") for name in ("seconds", "tokens_per_second")]

@@ -7,11 +7,11 @@ from search_factory import FOUND, make_strategy_record, write_search
 
 from sparsitysolver import CONFIG
 from sparsitysolver.records import content_key, write_json, write_text
-from sparsitysolver.reporting.audit import audit_command
-from sparsitysolver.reporting.collect import collect
-from sparsitysolver.reporting.paper_tables import paper_tables_command
-from sparsitysolver.reporting.settings_table import settings_command
-from sparsitysolver.reporting.table_files import table_command
+from sparsitysolver.reporting.audit.table import audit_command
+from sparsitysolver.reporting.collected.collect import collect
+from sparsitysolver.reporting.pages.paper_tables import paper_tables_command
+from sparsitysolver.reporting.tables.files import table_command
+from sparsitysolver.reporting.tables.settings import settings_command
 
 MODEL = "opt-125m"
 TABLE = [f"table2{ending}" for ending in (".csv", ".tex", ".md", ".pairs.csv", ".footnotes.json")]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.registry import models_table
-from sparsitysolver.reporting.long_tables import Contract, finite_numbers, read_long, row_name
+from sparsitysolver.reporting.collected.long_tables import Contract, finite_numbers, read_long, row_name
 
 CELLS, CURVES, STRATEGIES = "cells", "curves", "strategies"
 INFERENCE, RECONSTRUCTION, ANYTIME = "inference", "reconstruction", "anytime"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.long_tables import row_name
+from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import CURVES, STRATEGIES, models_of
 from sparsitysolver.reporting.plots.definition import FigureDefinition

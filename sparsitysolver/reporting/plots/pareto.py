@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.long_tables import row_name
+from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import CELLS, INFERENCE, check_once, labels, models_of, select
 from sparsitysolver.reporting.plots.definition import FigureDefinition

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.reporting.long_tables import row_name
+from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.bands import band, draw_band
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import RECONSTRUCTION, models_of

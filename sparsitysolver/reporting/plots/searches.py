@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.long_tables import row_name
+from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.contracts import check_one_run_a_seed, labels
 from sparsitysolver.reporting.plots.style import Style, in_order, method_styles
 

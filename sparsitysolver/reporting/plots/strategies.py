@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.long_tables import row_name
+from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.bands import Band, band, draw_band
 from sparsitysolver.reporting.plots.contracts import check_once, check_one_run_a_seed, labels
 from sparsitysolver.reporting.plots.panels import Panel, by_points, whole_numbers

@@ -1,0 +1,1 @@
+"""Published tables in, audit.csv out: what their own arithmetic says of them, without any measurement."""

@@ -1,0 +1,213 @@
+"""Printed tables read strictly: every number exactly as it is printed, or one error that names the place."""
+
+import csv
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pandas as pd
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import Json, read_json
+from sparsitysolver.reporting.compare.metrics import is_zero_shot
+from sparsitysolver.reporting.tables.definition import DASH, METHOD, descriptive_columns
+
+QUANTITIES = "quantities.csv"  # rows that hold another quantity than their table's metric, by name
+SETTINGS = "Parameters"  # first column of tables that hold settings, not measurements
+TWINS = ("_extended",)  # what this project writes beside a table, under the table's name
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A printed number: its text, its exact value, and one unit of its last printed digit (0.01 for 34.10)."""
+
+    text: str
+    value: Fraction
+    unit: Fraction
+
+    @classmethod
+    def parse(cls, text: str) -> "Number | None":
+        """A decimal number such as 34.10 or 1.2e4; None for anything else, NaN and infinity included."""
+        if not _NUMBER.fullmatch(text):
+            return None
+        mantissa, _, exponent = text.lower().partition("e")
+        decimals = len(mantissa.partition(".")[2])
+        return cls(text, Fraction(text), Fraction(10) ** (int(exponent or 0) - decimals))
+
+    def prints(self, value: Fraction) -> bool:
+        """Whether ``value`` rounds or truncates to this number; of a value half way both neighbours will do."""
+        return abs(value - self.value) <= self.unit / 2 or 0 <= value - self.value < self.unit
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """A table in the form of ``config/paper``.
+
+    Attributes:
+        name: the file's stem.
+        path: the file.
+        rows: names of all rows, in order; those that hold another quantity than the metric are not in ``methods``.
+        methods: rows that hold the table's metric.
+        columns: number columns, in order.
+        numbers: printed numbers by (row, column); a dash has none.
+        answers: of a table of this project: how many answers, over items and seeds, an accuracy rests on, by row and
+            column; None where the table does not come with such counts.
+    """
+
+    name: str
+    path: Path
+    rows: tuple[str, ...]
+    methods: tuple[str, ...]
+    columns: tuple[str, ...]
+    numbers: dict[tuple[str, str], Number]
+    answers: dict[str, dict[str, int]] | None
+
+    @property
+    def tasks(self) -> list[str]:
+        """The zero-shot tasks among the columns."""
+        return [column for column in self.columns if is_zero_shot(column)]
+
+
+def find_tables(path: Path) -> list[Path]:
+    """The table files of a folder, or the one file.
+
+    In a folder these are ``table*.csv`` and every other CSV file with a column ``Method``, without tables of settings
+    (``Parameters``) and what this project writes beside a table (``tableN_extended.csv``, ``tableN.pairs.csv``).
+
+    Raises:
+        SparsitySolverError: nothing there, or a folder without tables.
+    """
+    if not path.exists():
+        raise SparsitySolverError(
+            f"{path} does not exist; name a folder of tables, such as config/paper, or a CSV file."
+        )
+    if not path.is_dir():
+        return [path]
+    files = [
+        file for file in path.glob("*.csv") if file.is_file() and "." not in file.stem and not file.stem.endswith(TWINS)
+    ]
+    files = [file for file in files if SETTINGS not in _first_line(file)]
+    tables = [file for file in files if file.stem.startswith("table") or METHOD in _first_line(file)]
+    if not tables:
+        found = ", ".join(sorted(file.name for file in path.glob("*.csv"))) or "no CSV file"
+        raise SparsitySolverError(
+            f"no tables in {path}: looked for table*.csv and CSV files with a column '{METHOD}'; found {found}."
+        )
+    return sorted(tables, key=lambda file: [int(part) if part.isdecimal() else part for part in _parts(file.stem)])
+
+
+def read_printed(path: Path) -> PrintedTable:
+    """Read and check one table.
+
+    Raises:
+        SparsitySolverError: see :func:`read_rows`; no row, no number column, or a cell of one that is neither a number
+            nor a dash.
+    """
+    header, rows = read_rows(path, METHOD)
+    if not rows:
+        raise SparsitySolverError(f"{path}: no rows beneath the header; at least one is needed.")
+    file = path.with_suffix(".footnotes.json")
+    sidecar = read_json(file, "table's footnotes") if file.is_file() else None
+    columns = _number_columns(header, sidecar, path)
+    numbers = {}
+    for name, (line, cells) in rows.items():
+        for column in columns:
+            number = Number.parse(cells[column])
+            if number is not None:
+                numbers[name, column] = number
+            elif cells[column] != DASH:
+                raise SparsitySolverError(
+                    f"{path}, line {line}, row '{name}', column '{column}': '{cells[column]}' is no number; a decimal "
+                    f"number is needed, or '{DASH}' for none."
+                )
+    others = {name for folder in (CONFIG / "paper", path.parent) for name in _quantities(folder / QUANTITIES)}
+    methods = tuple(name for name in rows if name not in others)
+    answers = None if sidecar is None else sidecar.get("answers", {})
+    return PrintedTable(path.stem, path, tuple(rows), methods, tuple(columns), numbers, answers)
+
+
+def read_rows(path: Path, key: str) -> tuple[list[str], dict[str, tuple[int, dict[str, str]]]]:
+    """A CSV file as header and rows by their ``key`` column: (line, cells by column).
+
+    Raises:
+        SparsitySolverError: see :func:`read_lines`; a row without a name in ``key``, or two of one name.
+    """
+    header, lines = read_lines(path, key)
+    rows: dict[str, tuple[int, dict[str, str]]] = {}
+    for line, cells in lines:
+        name = cells[key]
+        if not name or name in rows:
+            fault = f"stands in line {rows[name][0]} too" if name else "has no name"
+            raise SparsitySolverError(
+                f"{path}, line {line}, row '{name}', column '{key}': the row {fault}; every row needs its own name."
+            )
+        rows[name] = (line, cells)
+    return header, rows
+
+
+def read_lines(path: Path, key: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """A CSV file as header and (line number, cells by column).
+
+    Raises:
+        SparsitySolverError: no such file, no text, no column ``key``, a column without a name or named twice, or a row
+            that is longer or shorter than the header; rows are named by their ``key``.
+    """
+    (_, header), *lines = _lines(path) or [(1, [])]
+    for column in header:
+        if not column or header.count(column) > 1:
+            fault = "stands twice" if column else "has no name"
+            raise SparsitySolverError(f"{path}, line 1: column '{column}' {fault}.")
+    if key not in header:
+        found = ", ".join(header) or "an empty file"
+        raise SparsitySolverError(f"{path}, line 1: column '{key}' is missing; found {found}.")
+    place = header.index(key)
+    for line, cells in lines:
+        if len(cells) != len(header):
+            name = cells[place] if place < len(cells) else ""
+            short = len(cells) < len(header)
+            fault = f"column '{header[len(cells)]}' is missing" if short else "no column for the rest"
+            raise SparsitySolverError(
+                f"{path}, line {line}, row '{name}': {len(cells)} fields, the header has {len(header)}; {fault}."
+            )
+    return header, [(line, dict(zip(header, cells, strict=True))) for line, cells in lines]
+
+
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.reader(handle, strict=True)
+            return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no table at {path}.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise SparsitySolverError(f"{path} is no CSV file in UTF-8: {error}.") from error
+
+
+def _number_columns(header: list[str], sidecar: Json | None, path: Path) -> list[str]:
+    """Columns named like registered models (``model@sparsity`` too) or tasks, or like those a written table lists."""
+    own = {*sidecar.get("models", []), *sidecar.get("tasks", [])} if sidecar else set()
+    described = descriptive_columns(pd.DataFrame(columns=header))
+    columns = [name for name in header if name not in described or name.split("@")[0] in own]
+    if not columns:
+        raise SparsitySolverError(
+            f"{path}, line 1: no number column; these are named by keys of config/models.tsv (or model@sparsity), "
+            f"keys of config/tasks.tsv, or 'average'. Found {', '.join(header)}."
+        )
+    return columns
+
+
+def _quantities(path: Path) -> list[str]:
+    return list(read_rows(path, "row")[1]) if path.is_file() else []
+
+
+def _first_line(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace") as handle:
+        return [cell.strip().strip('"') for cell in handle.readline().split(",")]
+
+
+def _parts(stem: str) -> list[str]:
+    """Text and digits of a name in turn, so that table10 follows table9."""
+    return re.split(r"(\d+)", stem)

@@ -1,0 +1,192 @@
+"""The collected results that claims are judged on: each file whole and checked, or None where it does not exist."""
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.registry import method, models_table
+from sparsitysolver.reporting.collected.collect import read_cells_csv
+from sparsitysolver.reporting.collected.long_tables import Contract, read_long
+from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
+
+EVALUATED = "wikitext2"  # the paper's text of perplexity, and of all that is tuned on it
+_SEARCH = ("model", "family", "method", "sparsity", "seed", "task")
+
+
+FILES = {
+    "curves": Contract(
+        what="search curves",
+        texts=("model", "family", "method", "task", "kept"),
+        numbers=("sparsity", "seed", "episode", "reward", "seconds"),
+        optional=("ppl", "dense_ppl", "gpus"),  # a candidate may break the model; other rewards have no perplexity
+        row=(*_SEARCH, "episode"),
+    ),
+    "strategies": Contract(
+        what="strategies",
+        texts=("model", "family", "method", "task", "name"),
+        numbers=("sparsity", "seed", "unit", "layer", "ratio"),
+        row=(*_SEARCH, "name"),
+    ),
+    "inference": Contract(
+        what="measured times",
+        texts=("model", "method", "device", "dtype"),
+        numbers=(
+            *("sparsity", "seed", "batch", "prompt_tokens", "new_tokens", "threads"),
+            *("prefill_speedup", "decode_speedup"),
+        ),
+        optional=(
+            "parameters",
+            *(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
+        ),
+        row=("model", "method", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens"),
+    ),
+    "reconstruction": Contract(
+        what="rows of the reconstruction study",
+        texts=("model", "modules"),
+        numbers=("sparsity", "samples", "ppl", "seconds_per_module", "seed"),
+        optional=("gpus",),
+        row=("model", "sparsity", "modules", "samples", "seed"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a grid. A file that does not exist is None.
+
+    Attributes:
+        grid: its name.
+        models: the models of the grid and of its results.
+        families: family by model, where known.
+        texts: the text that the grid has in place of another, by that one's name.
+    """
+
+    grid: str
+    models: tuple[str, ...]
+    families: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    cells: pd.DataFrame | None = None
+    samples: Samples = field(default_factory=dict)
+    curves: pd.DataFrame | None = None
+    strategies: pd.DataFrame | None = None
+    inference: pd.DataFrame | None = None
+    reconstruction: pd.DataFrame | None = None
+
+    def stand_in(self, name: str) -> str:
+        """Why a method is not on this grid what it is called; empty where it is.
+
+        A row that is told from others by the text it reconstructs on says nothing where the grid has another text in
+        its place. The text that perplexity is measured on is the grid's own everywhere.
+        """
+        source = method(name).reconstruction
+        if source == EVALUATED or source not in self.texts:
+            return ""
+        return f"{name}: on grid {self.grid} text '{self.texts[source]}' stands for '{source}'"
+
+    def of_models(self, models: Sequence[str]) -> "Results":
+        """These models alone."""
+        frames = {name: getattr(self, name) for name in ("cells", *FILES)}
+        kept = {name: f[f["model"].isin(models)] for name, f in frames.items() if f is not None}
+        return replace(self, models=tuple(model for model in self.models if model in models), **kept)
+
+
+def read_results(folder: Path, grid: str) -> Results:
+    """Read what there is of ``cells.csv`` (with its samples), ``curves.csv``, ``strategies.csv`` and the others.
+
+    Raises:
+        SparsitySolverError: no such grid, models that it lacks, or a broken file: a column is missing, a number is not
+            finite, or the cells of a column have different fingerprints; the message names the cell or row.
+    """
+    settings = grid_settings(grid)
+    of_grid = _grid_models(settings)
+    frames = {name: _read(folder / f"{name}.csv", contract) for name, contract in FILES.items()}
+    frames["cells"] = _read_cells(folder / "cells.csv")
+    samples = samples_path(folder / "cells.csv")
+    found = {name: frame for name, frame in frames.items() if frame is not None}
+    models = list(dict.fromkeys(model for frame in found.values() for model in frame["model"]))
+    foreign = [model for model in models if of_grid and model not in of_grid]
+    if foreign:
+        raise SparsitySolverError(
+            f"{folder} is not of grid '{grid}': found {', '.join(foreign)}; the grid has {', '.join(of_grid)}. "
+            "Make the results anew, or name their grid."
+        )
+    return Results(
+        grid=grid,
+        models=tuple(dict.fromkeys([*of_grid, *models])),
+        families=_families(found),
+        texts=settings.get("texts", {}),
+        samples=_read_samples(samples) if samples.is_file() else {},
+        **frames,
+    )
+
+
+def _read(path: Path, contract: Contract) -> pd.DataFrame | None:
+    return read_long(path, contract) if path.is_file() else None
+
+
+@functools.cache
+def grid_settings(grid: str) -> dict[str, Any]:
+    """What ``config/grids/NAME.yaml`` says of a grid."""
+    files = {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
+    if grid not in files:
+        raise unknown_name("grid", grid, files)
+    return yaml.safe_load(files[grid].read_text()) or {}
+
+
+def _grid_models(settings: Mapping[str, Any]) -> list[str]:
+    """The models that a grid names, those of single tables included; none where an assets folder decides."""
+    of_tables = [model for models in settings.get("own_models", {}).values() for model in models]
+    return list(dict.fromkeys([*settings["models"], *of_tables])) if settings.get("models") else []
+
+
+def _families(frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    families = {key: row.family for key, row in models_table().items()}
+    for frame in frames.values():
+        if "family" in frame:
+            families |= dict(zip(frame["model"], frame["family"], strict=True))
+    return families
+
+
+def _read_cells(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    cells = read_cells_csv(path)
+    measured = cells[cells["status"] == "ok"]
+    for row in measured[~np.isfinite(measured["value"])].itertuples():
+        raise SparsitySolverError(f"{path}: {_cell(row)} holds {row.metric} {row.value}; collect finite numbers only.")
+    for _, column in measured.groupby(["model", "task", "split"]):
+        first = column.iloc[0]
+        for row in column[column["fingerprint"] != first["fingerprint"]].itertuples():
+            raise SparsitySolverError(
+                f"{path}: {_cell(first)} and {_cell(row)} stand in one column and have different protocol "
+                f"fingerprints ({first['fingerprint']}, {row.fingerprint}); collect again."
+            )
+    return cells
+
+
+def _cell(row: pd.Series) -> str:
+    return f"cell {row.cell} ({row.model}, {row.method}, {row.sparsity:g}, seed {row.seed:g}, {row.task} {row.split})"
+
+
+def _read_samples(path: Path) -> dict[str, np.ndarray]:
+    samples = read_samples(path)
+    for key, sample in samples.items():
+        if not np.isfinite(sample).all():
+            raise SparsitySolverError(f"{path}: the samples of cell {key} are not all finite; evaluate it again.")
+    return samples
+
+
+def of_sparsity(frame: pd.DataFrame, sparsity: float | None) -> pd.DataFrame:
+    """The rows at a target sparsity; all where none is asked for."""
+    if sparsity is None:
+        return frame
+    return frame[[math.isclose(value, sparsity, abs_tol=1e-9) for value in frame["sparsity"]]]

@@ -1,0 +1,1 @@
+"""Tables, verdicts and claims in, what people read out: Markdown, LaTeX and HTML."""

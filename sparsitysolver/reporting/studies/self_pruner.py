@@ -1,0 +1,167 @@
+"""``self_pruner.csv``: accuracy lost and speed gained at Self-Pruner's two published compressions (no torch)."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import Json, write_text
+from sparsitysolver.registry import method, tasks_table
+from sparsitysolver.reporting.collected.inference import rows_of
+from sparsitysolver.reporting.collected.long_tables import Contract, read_long
+from sparsitysolver.reporting.collected.rows import read_finite, write_rows
+from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
+from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
+from sparsitysolver.reporting.compare.intervals import difference_interval
+from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.tables.definition import DASH
+from sparsitysolver.reporting.tables.entries import printed, printed_count
+
+DENSE, NOT_RUN, RAN = "dense", "not run", "ran"
+COLUMNS = (
+    *("method", "label", "model", "sparsity", "achieved_sparsity", "parameters", "comparison"),
+    *("status", "driver", "tasks", "accuracy", "dense_accuracy"),
+    *("drop_points", "low", "high", "drop_percent", "speedup", "speedup_low", "speedup_high"),
+    *("published_model", "published_left", "published_drop", "published_speedup", "verdict"),
+)
+_CELLS = Contract(
+    what="collected cells",
+    texts=("model", "method", "task", "metric", "cell"),
+    numbers=("sparsity",),
+    optional=("value", "achieved_sparsity", "parameters"),  # empty where a cell was skipped
+)
+
+
+def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
+    """``report self-pruner``: from collected cells and a record of ``bench inference`` to CSV and Markdown.
+
+    Accuracy is the mean over tasks by each task's own metric; the interval of its fall is over the items of every
+    task, of one seed. Speed is that of generation, token by token.
+
+    Raises:
+        SparsitySolverError: a missing file, or rows of different tasks.
+    """
+    definition = yaml.safe_load((CONFIG / "self_pruner.yaml").read_text())
+    frame = _own_metrics(read_long(cells, _CELLS))
+    samples = read_samples(cells.with_suffix(".samples.npz"))
+    times = {(row["method"], float(row["sparsity"])): row for row in rows_of(read_finite(inference, "inference"))}
+    rows = [
+        _row(key, published, frame, samples, times)
+        for key in definition["methods"]
+        for published in definition["published"]
+    ]
+    rows = [row | {"comparison": _comparison(row, rows)} for row in rows]
+    write_rows(out, COLUMNS, rows)
+    write_text(out.with_suffix(".md"), _page(rows))
+
+
+def _comparison(row: Json, rows: list[Json]) -> str:
+    """Why a row may not be compared with the others of its sparsity; empty where it may with all."""
+    others = [other for other in rows if other is not row and other["sparsity"] == row["sparsity"]]
+    return unequal_to_any(_removed(row), map(_removed, others))
+
+
+def _removed(row: Json) -> Removed:
+    return Removed(row.get("achieved_sparsity"), row.get("parameters"), row["method"])
+
+
+def _own_metrics(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each task's own metric."""
+    own = {key: row.metric for key, row in tasks_table().items()}
+    return frame[frame["metric"] == frame["task"].map(own)]
+
+
+def _row(
+    key: str, published: Mapping[str, Any], frame: pd.DataFrame, samples: Samples, times: Mapping[tuple, Json]
+) -> Json:
+    row: Json = {"method": key, "label": method(key).label, "sparsity": published["sparsity"]}
+    row |= {f"published_{name}": published[source] for name, source in _PUBLISHED.items()}
+    sparsity = float(published["sparsity"])
+    chosen = frame[(frame["method"] == key) & (frame["sparsity"] == sparsity)]
+    if chosen.empty:
+        return row | {"status": NOT_RUN, "verdict": NOT_RUN}
+    row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": "not comparable"}  # of another model
+    row |= {name: float(chosen[name].mean()) for name in ("achieved_sparsity", "parameters")}
+    dense = frame[frame["method"] == DENSE]
+    return row | _accuracy(chosen, dense, samples, key) | _speed(times.get((key, sparsity)), key, sparsity)
+
+
+_PUBLISHED = {"model": "of", "left": "left", "drop": "drop", "speedup": "speedup"}
+
+
+def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: str) -> Json:
+    """Mean accuracy of both in percent, and the fall in points and in percent of the dense accuracy."""
+    tasks = list(dense["task"])
+    if sorted(tasks) != sorted(chosen["task"]):
+        raise SparsitySolverError(
+            f"'{key}' was evaluated on {', '.join(chosen['task'])}, the dense model on "
+            f"{', '.join(tasks)}; both need the same tasks."
+        )
+    pairs = [_items(one.set_index("task").loc[task], samples) for task in tasks for one in (chosen, dense)]
+    strata = [after - before for after, before in zip(pairs[::2], pairs[1::2], strict=True)]
+    low, high = difference_interval([stratum[np.newaxis] for stratum in strata])  # of one seed
+    accuracy, before = (100 * float(one["value"].mean()) for one in (chosen, dense))
+    return {
+        "tasks": len(tasks),
+        "accuracy": accuracy,
+        "dense_accuracy": before,
+        "drop_points": before - accuracy,
+        "low": -100 * high,
+        "high": -100 * low,
+        "drop_percent": 100 * (before - accuracy) / before,
+    }
+
+
+def _items(row: pd.Series, samples: Samples) -> np.ndarray:
+    found = samples.get(sample_key(row["cell"], row["metric"]))
+    if found is None:
+        raise SparsitySolverError(f"cell {row['cell']} ({row['method']}) has no samples; evaluate and collect again.")
+    return found.astype(float)
+
+
+def _speed(row: Json | None, key: str, sparsity: float) -> Json:
+    if row is None:
+        raise SparsitySolverError(f"no times of '{key}' at sparsity {sparsity}; measure it with bench inference.")
+    return {f"speedup{end}": row[f"decode_speedup{end}"] for end in ("", "_low", "_high")}
+
+
+def _page(rows: list[Json]) -> str:
+    """The rows as Markdown."""
+    columns = [
+        "Method",
+        "Sparsity",
+        "Removed",
+        "Fall of accuracy (points)",
+        "In percent",
+        "Published (percent)",
+        "Speed-up",
+        "Published",
+        "Verdict",
+    ]
+    table = pd.DataFrame([list(_line(row)) for row in rows], columns=columns)
+    model = next((row["model"] for row in rows if "model" in row), DASH)
+    dense = next((row["dense_accuracy"] for row in rows if "dense_accuracy" in row), None)
+    of = f"{rows[0]['published_model']}, {', '.join(row['published_left'] for row in rows[:2])} left"
+    about = f"Model: {model} (dense: {printed(dense)}% on average). Published: {of}, on an A100."
+    notes = [f"- {row['label']} at {row['sparsity']}: {row['comparison']}.\n" for row in rows if row["comparison"]]
+    return f"{markdown(table)}\n\n{about}\n" + "".join(["\n", *notes] if notes else [])
+
+
+def _line(row: Json) -> Iterator[str]:
+    yield row["label"]
+    yield row["sparsity"]
+    if row["status"] == NOT_RUN:
+        yield from (DASH, DASH, DASH, printed(row["published_drop"]), DASH, printed(row["published_speedup"]), NOT_RUN)
+        return
+    yield f"{row['achieved_sparsity']:.1%}, {printed_count(row['parameters'])}"
+    yield f"{printed(row['drop_points'])} [{printed(row['low'])}, {printed(row['high'])}]"
+    yield printed(row["drop_percent"])
+    yield printed(row["published_drop"])
+    yield f"{printed(row['speedup'])} [{printed(row['speedup_low'])}, {printed(row['speedup_high'])}]"
+    yield printed(row["published_speedup"])
+    yield row["verdict"]

@@ -1,0 +1,247 @@
+"""What a table is made of: ``config/tables/NAME.yaml`` and the published table it is read beside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.records import Json
+from sparsitysolver.registry import method, models_table, tasks_table
+from sparsitysolver.reporting.compare.comparability import DENSE
+from sparsitysolver.reporting.compare.metrics import AVERAGE, is_zero_shot, metric_of
+
+ASTERISK = "Reproduced"
+METHOD = "Method"
+DASH = "-"
+PERPLEXITY = "perplexity"
+ZERO_SHOT = "zero_shot"
+TASKS = "tasks"  # one model; a column per zero-shot task, and their average
+LAYOUTS = ("models", "models@sparsity", TASKS)
+_KEYS = ("title", "published", "columns", "task", "split", "sparsity", "rows")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: its printed name, the method behind it, and descriptive columns where the paper has no row.
+
+    A row with a ``quantity`` shows that of the method's search (at a ``sparsity`` of its own, if given) and no metric.
+    A row that is ``equal_of`` another method is that one brought to the sparsity or size asked for.
+    """
+
+    name: str
+    method: str
+    marks: dict[str, str] = field(default_factory=dict)
+    quantity: str = ""
+    sparsity: float | None = None
+    equal_of: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number column: its printed name, the axes of the cells in it, and the metric it shows.
+
+    The average over tasks has ``AVERAGE`` for its task and metric: no cell holds it.
+    """
+
+    name: str
+    model: str
+    sparsity: float
+    task: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A table as defined in ``config/tables``.
+
+    Attributes:
+        name: the file's stem.
+        title: caption.
+        published: the published table as printed, all text.
+        protocol: axes (task, split, seqlen, items) under which the published numbers were measured; where columns are
+            tasks, ``published_model`` is the one model they were measured on.
+        layout: one of ``LAYOUTS``.
+        task: a task key; ``perplexity`` or ``zero_shot`` for the grid's own.
+        split: the split reported.
+        sparsities: target sparsities; more than one only where columns carry them.
+        rows: the paper's rows.
+        extended: rows the paper lacks.
+    """
+
+    name: str
+    title: str
+    published: pd.DataFrame
+    protocol: Json
+    layout: str
+    task: str
+    split: str
+    sparsities: tuple[float, ...]
+    rows: tuple[Row, ...]
+    extended: tuple[Row, ...]
+
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        """The paper's rows and those it lacks."""
+        return (*self.rows, *self.extended)
+
+    @property
+    def measured_rows(self) -> tuple[Row, ...]:
+        """The paper's rows that show the table's metric."""
+        return tuple(row for row in self.rows if not row.quantity)
+
+    @property
+    def compared_rows(self) -> tuple[Row, ...]:
+        """The paper's rows that are compared with one another: a comparison with the dense model says nothing."""
+        return tuple(row for row in self.measured_rows if row.method != DENSE)
+
+    @property
+    def dense_row(self) -> Row | None:
+        """The paper's row of the dense model."""
+        return next((row for row in self.measured_rows if row.method == DENSE), None)
+
+    def twin(self, name: str) -> Row | None:
+        """The row that stands for a row of the paper at the sparsity asked for; None where it has none."""
+        methods = {row.name: row.method for row in self.compared_rows}
+        return next((row for row in self.extended if row.equal_of and row.equal_of == methods.get(name)), None)
+
+    def better_than_dense(self, row: Row) -> tuple[str, ...]:
+        """The columns in which the paper prints a better value for a row than for its dense model."""
+        if self.dense_row is None:
+            return ()
+        own, dense = (self.published.loc[name, self.published_columns] for name in (row.name, self.dense_row.name))
+        both = own.index[(own != DASH) & (dense != DASH)]
+        return tuple(column for column in both if self.is_better(float(own[column]), float(dense[column])))
+
+    def is_better(self, a: float, b: float) -> bool:
+        """Whether a number of this table is better than another."""
+        return a > b if self.layout == TASKS else a < b
+
+    @property
+    def marks(self) -> list[str]:
+        """The paper's descriptive columns."""
+        return descriptive_columns(self.published)
+
+    @property
+    def published_columns(self) -> list[str]:
+        """The paper's number columns."""
+        return [name for name in self.published if name not in self.marks]
+
+    @property
+    def published_tasks(self) -> list[str]:
+        """The paper's task columns, without their average; none where columns are models."""
+        return [name for name in self.published_columns if name != AVERAGE] if self.layout == TASKS else []
+
+    def columns(self, models: Sequence[str], tasks: Sequence[str]) -> list[Column]:
+        """The number columns for the models and tasks of a grid, in grid order.
+
+        Models as columns: one perplexity task, sparsity by sparsity as the paper has it. Tasks as columns: one model,
+        its zero-shot tasks, then their average.
+
+        Raises:
+            SparsitySolverError: several models where columns are tasks, or tasks that this layout cannot show.
+        """
+        self._check_axes(models, tasks)
+        if self.layout == TASKS:
+            (model,), (sparsity,) = models, self.sparsities
+            of_tasks = [Column(task, model, sparsity, task, metric_of(task)) for task in tasks]
+            return [*of_tasks, Column(AVERAGE, model, sparsity, AVERAGE, AVERAGE)]
+        (task,) = tasks
+        named = self.layout == "models@sparsity"
+        return [
+            Column(f"{model}@{sparsity:g}" if named else model, model, sparsity, task, metric_of(task))
+            for sparsity in self.sparsities
+            for model in models
+        ]
+
+    def _check_axes(self, models: Sequence[str], tasks: Sequence[str]) -> None:
+        found = ", ".join(tasks) or "none"
+        if self.layout != TASKS:
+            if len(tasks) != 1 or is_zero_shot(tasks[0]):
+                raise SparsitySolverError(
+                    f"{self.name} shows one perplexity task; found {found}. Name it with --tasks."
+                )
+            return
+        if len(models) != 1:
+            raise SparsitySolverError(
+                f"{self.name} has tasks as columns and shows exactly one model; found {len(models)}: "
+                f"{', '.join(models)}. Name one with --models."
+            )
+        if not tasks or not all(map(is_zero_shot, tasks)) or len(set(tasks)) < len(tasks):
+            known = ", ".join(task for task in tasks_table() if is_zero_shot(task))
+            raise SparsitySolverError(
+                f"{self.name} shows zero-shot tasks, each once; found {found}. Name them with --tasks; known: {known}."
+            )
+
+
+def published_table(path: Path) -> pd.DataFrame:
+    """A published table as printed: all text (34.10 stays 34.10), indexed by method.
+
+    The paper's asterisk (it ran that method itself) describes the paper, not the method, and is left out.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False).set_index(METHOD)
+        return table.drop(columns=ASTERISK, errors="ignore")
+    except FileNotFoundError as error:
+        raise SparsitySolverError(f"no published table at {path}.") from error
+
+
+def descriptive_columns(published: pd.DataFrame) -> list[str]:
+    """Columns of a published table that describe a method; all others are models, model@sparsity or tasks."""
+    numbers = models_table().keys() | tasks_table().keys() | {AVERAGE}
+    return [name for name in published if name.split("@")[0] not in numbers]
+
+
+def load_definition(name: str, config: Path = CONFIG) -> Definition:
+    """Read and check ``config/tables/NAME.yaml``.
+
+    Raises:
+        SparsitySolverError: no such table, a missing key, a layout, method or published row that does not exist.
+    """
+    path = config / "tables" / f"{name}.yaml"
+    if not path.is_file():
+        raise unknown_name("table", name, (file.stem for file in (config / "tables").glob("*.yaml")))
+    fields = yaml.safe_load(path.read_text())
+    missing = [key for key in _KEYS if key not in fields]
+    if missing:
+        raise SparsitySolverError(f"{path}: '{missing[0]}' is missing; a table needs {', '.join(_KEYS)}.")
+    if fields["columns"] not in LAYOUTS:
+        raise unknown_name(f"columns (in {path})", str(fields["columns"]), LAYOUTS)
+    sparsity = fields["sparsity"]
+    definition = Definition(
+        name=name,
+        title=fields["title"],
+        published=published_table(config / fields["published"]),
+        protocol=fields.get("published_protocol", {}),
+        layout=fields["columns"],
+        task=fields["task"],
+        split=fields["split"],
+        sparsities=tuple(float(value) for value in (sparsity if isinstance(sparsity, list) else [sparsity])),
+        rows=_rows(fields["rows"]),
+        extended=_rows(fields.get("extended") or []),
+    )
+    _check(definition, path)
+    return definition
+
+
+def _rows(fields: list[dict[str, Any]]) -> tuple[Row, ...]:
+    return tuple(Row(**row) for row in fields)
+
+
+def _check(definition: Definition, path: Path) -> None:
+    for row in definition.all_rows:
+        method(row.method)
+        if row.equal_of:
+            method(row.equal_of)
+    for row in definition.rows:
+        if row.name not in definition.published.index:
+            raise unknown_name(f"row of the published table (in {path})", row.name, definition.published.index)
+    if definition.layout != "models@sparsity" and len(definition.sparsities) > 1:
+        raise SparsitySolverError(
+            f"{path}: columns '{definition.layout}' take one sparsity, found {len(definition.sparsities)}; "
+            "use 'models@sparsity'."
+        )

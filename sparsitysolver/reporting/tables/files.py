@@ -1,0 +1,157 @@
+"""A measured table as files: CSV in the paper's layout, its extended twin, LaTeX, Markdown, footnotes, pairs."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import atomic_path, read_json, write_json, write_text
+from sparsitysolver.reporting.collected.checks import check_samples
+from sparsitysolver.reporting.collected.collect import read_cells_csv
+from sparsitysolver.reporting.collected.curves import read_curves
+from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
+from sparsitysolver.reporting.compare.metrics import AVERAGE
+from sparsitysolver.reporting.compare.paired import compare_rows, pairs_frame
+from sparsitysolver.reporting.pages.latex import fitted, tabular, tex_escape, tex_table
+from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.tables.definition import DASH, METHOD, Row, load_definition
+from sparsitysolver.reporting.tables.entries import Entry, printed
+from sparsitysolver.reporting.tables.removed import CAPTION, removed_frame
+from sparsitysolver.reporting.tables.tables import Footnote, MeasuredTable, build_table
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame of texts whole or not at all."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def footnote_text(footnote: Footnote) -> str:
+    """A footnote as it is printed under a table."""
+    places = ", ".join(f"{row} × {column}" for row, column in footnote.places)
+    return f"({footnote.number}) {places}: {footnote.reason}"
+
+
+def _tex(table: MeasuredTable, blocks: dict[str, pd.DataFrame], rows: Sequence[Row], label: str) -> str:
+    """A table of one or more stacked tabulars; footnote marks stand in the first."""
+    notes = table.footnotes(rows)
+    positions = {row.name: position for position, row in enumerate(rows)}
+    marks = {(positions[row], column): note.number for note in notes for row, column in note.places}
+    body = ""
+    for number, (heading, frame) in enumerate(blocks.items()):
+        left = len(frame.columns) - len(table.columns)
+        title = f"\\par\\medskip {tex_escape(heading)}\\par\\smallskip\n" if heading else ""
+        body += title + fitted(tabular(frame, left, marks if number == 0 else None))
+    return tex_table(table.caption, f"tab:{label}", body, map(footnote_text, notes))
+
+
+def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
+    """What the extended table says, one block per quantity, so that nine models fit a page."""
+    rows = table.definition.all_rows
+
+    def block(text: Callable[[Entry], str]) -> pd.DataFrame:
+        records = [
+            {METHOD: r.name} | {c.name: text(table.entries[r.name, c.name]) for c in table.columns} for r in rows
+        ]
+        return pd.DataFrame(records)
+
+    def value(entry: Entry) -> str:
+        spread = "" if entry.sd is None else f" ± {printed(entry.sd)} ({entry.seeds})"
+        return entry.text + spread
+
+    return {
+        f"{table.metric}: mean ± sample standard deviation (seeds), where there are several": block(value),
+        "achieved sparsity: fraction of prunable weights removed": block(lambda e: e.quantities["achieved sparsity"]),
+        "parameters": block(lambda e: DASH if e.parameters is None else f"{e.parameters:,.0f}"),
+        "calibration: the texts that each row was tuned on": block(lambda e: e.tuning.text),
+    }
+
+
+def _answers(table: MeasuredTable) -> dict[str, dict[str, int]]:
+    answers: dict[str, dict[str, int]] = {}
+    for (row, column), entry in table.entries.items():
+        if column != AVERAGE and entry.value is not None and entry.items:
+            answers.setdefault(row, {})[column] = entry.items * entry.seeds
+    return answers
+
+
+def versions_note(table: MeasuredTable) -> str:
+    """A sentence on a table whose cells were made with different versions of what computes them."""
+    return f"Cells of this table were made with different versions: {table.other_versions}."
+
+
+def _md(table: MeasuredTable) -> str:
+    """The caption, the paper's rows, those it lacks, what all of them removed, and their footnotes."""
+    definition = table.definition
+    parts = [f"**{table.caption}**", markdown(table.frame())]
+    if definition.extended:
+        numbers = [METHOD, *(column.name for column in table.columns)]
+        parts += ["Rows the paper lacks:", markdown(table.frame(definition.extended)[numbers])]
+    parts += [CAPTION, markdown(removed_frame(table))]
+    parts += [versions_note(table)] if table.other_versions else []
+    notes = table.footnotes(definition.all_rows)
+    parts += ["\n".join(f"- {footnote_text(note)}" for note in notes)] if notes else []
+    return "\n\n".join(parts) + "\n"
+
+
+def write_table(table: MeasuredTable, samples: Samples, out_dir: Path, grid: str = "") -> None:
+    """Write ``NAME.csv``, ``NAME.tex``, their ``NAME_extended`` twins, ``NAME.md``, its footnotes and its pairs.
+
+    ``NAME.footnotes.json`` also names the table's models and tasks, which columns alone do not say, and the grid where
+    it is known: with these the table can be made again from its cells. ``answers`` in it says how many answers an
+    accuracy rests on, items times seeds, by row and column.
+    """
+    definition, name = table.definition, table.definition.name
+    rows = definition.all_rows
+    write_csv(table.frame(), out_dir / f"{name}.csv")
+    write_csv(table.extended_frame(), out_dir / f"{name}_extended.csv")
+    write_text(out_dir / f"{name}.tex", _tex(table, {"": table.frame()}, definition.rows, name))
+    write_text(out_dir / f"{name}_extended.tex", _tex(table, _extended_blocks(table), rows, f"{name}-extended"))
+    write_text(out_dir / f"{name}.md", _md(table))
+    notes = [
+        {"number": note.number, "reason": note.reason, "places": [list(place) for place in note.places]}
+        for note in table.footnotes(rows)
+    ]
+    axes = {"models": table.models, "tasks": table.tasks, "answers": _answers(table)}
+    axes |= {"grid": grid} if grid else {}
+    write_json(out_dir / f"{name}.footnotes.json", axes | {"footnotes": notes})
+    write_csv(pairs_frame(table, compare_rows(table, samples)), out_dir / f"{name}.pairs.csv")
+
+
+def curves_of(name: str, results: Path) -> pd.DataFrame | None:
+    """The curves that a table with rows from searches is made of; None for others."""
+    if not any(row.quantity for row in load_definition(name).all_rows):
+        return None
+    return read_curves(results / f"curves_{name}.csv")
+
+
+def grid_of(results: Path) -> str:
+    """The grid that the tables of a results folder name; empty where none does.
+
+    Raises:
+        SparsitySolverError: tables of several grids.
+    """
+    paths = sorted(results.glob("table*.footnotes.json"))
+    named = {path.name.split(".")[0]: read_json(path, "table's footnotes").get("grid", "") for path in paths}
+    grids = sorted(set(named.values()) - {""})
+    if len(grids) > 1:
+        found = ", ".join(f"{table}: {grid}" for table, grid in named.items() if grid)
+        raise SparsitySolverError(f"{results} holds tables of several grids ({found}); make them anew on one.")
+    return grids[0] if grids else ""
+
+
+def table_command(
+    name: str, cells_csv: Path, models: list[str], out_dir: Path, tasks: Sequence[str] = (), grid: str = ""
+) -> None:
+    """``report table``: one table of the paper from ``cells.csv`` and the samples beside it, as files.
+
+    Raises:
+        SparsitySolverError: cells are missing or broken, or the samples are not those of the cells.
+    """
+    cells = read_cells_csv(cells_csv)
+    # Before the samples are looked at: a missing cell has its place in the table.
+    table = build_table(name, cells, models, tasks, curves_of(name, cells_csv.parent))
+    samples = read_samples(samples_path(cells_csv))
+    check_samples(cells, samples, cells_csv)
+    write_table(table, samples, out_dir, grid)

@@ -1,0 +1,129 @@
+"""Table 7: the settings of the PPO agent, read from the strategies that it found, beside those the paper prints."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import Json, read_json, read_record, write_json, write_text
+from sparsitysolver.reporting.pages.latex import tabular, tex_table
+from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.tables.definition import DASH
+from sparsitysolver.reporting.tables.files import write_csv
+
+NAME = "table7"
+TITLE = "Settings of the PPO agent"
+PARAMETERS, VALUE = "Parameters", "Value"
+# The paper's rows, and where a strategy keeps them.
+PLACES: dict[str, Callable[[Json], Any]] = {
+    "Actor learning rate": lambda found: found["agent"]["learning_rate"],
+    "Critic learning rate": lambda found: found["agent"]["learning_rate"],
+    "Actor hidden size": lambda found: found["agent"]["actor_hidden"],
+    "Critic hidden size": lambda found: found["agent"]["critic_hidden"],
+    "Optimizer": lambda found: found["agent"]["optimizer"],
+    "Number of samples per update": lambda found: found["agent"]["episodes_per_update"],
+    "Number of learning epochs": lambda found: found["agent"]["epochs"],
+    "Number of episodes": lambda found: found["episodes"],
+}
+# Settings that the paper leaves open, in the extended table.
+_OF_AGENT = ("clip_range", "initial_log_std", "entropy_coefficient", "value_coefficient", "max_gradient_norm")
+_OF_SEARCH = ("reward", "reward_split", "reward_windows", "rescore_windows", "rescore_top", "budget", "criterion")
+_OF_BOUNDS = ("a_min", "a_max")
+
+
+def published_settings() -> pd.DataFrame:
+    """The paper's table as printed."""
+    return pd.read_csv(CONFIG / "paper" / f"{NAME}.csv", dtype=str, keep_default_na=False)
+
+
+def settings_table(found: Json) -> pd.DataFrame:
+    """The paper's rows with the values of one search, as texts.
+
+    Raises:
+        SparsitySolverError: the search was no PPO search.
+    """
+    if found["algorithm"] != "ppo":
+        raise SparsitySolverError(f"{NAME} shows the PPO agent; the strategy was found by '{found['algorithm']}'.")
+    rows = published_settings()[PARAMETERS]
+    return pd.DataFrame({PARAMETERS: rows, VALUE: [_text(PLACES[name](found)) for name in rows]})
+
+
+def extended_settings(found: Json) -> pd.DataFrame:
+    """The same, and what the paper leaves open."""
+    table = settings_table(found)
+    own = {name: found["agent"][name] for name in _OF_AGENT}
+    own |= {name: found[name] for name in (*_OF_BOUNDS, *_OF_SEARCH)}
+    more = pd.DataFrame({PARAMETERS: list(own), VALUE: [_text(value) for value in own.values()]})
+    return pd.concat([table, more.replace({"_": " "}, regex=True)], ignore_index=True)
+
+
+def _text(value: Any) -> str:
+    """As the paper writes: 5e-4; one size for hidden layers of equal size."""
+    if isinstance(value, list):
+        return str(value[0]) if len(set(value)) == 1 else "-".join(map(str, value))
+    if isinstance(value, float) and 0 < abs(value) < 1e-3:
+        mantissa, exponent = f"{value:e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return DASH if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings_command(strategies: Sequence[Path], out: Path) -> None:
+    """``report settings``: ``table7.csv``, its extended twin, LaTeX and Markdown, from strategies that must agree.
+
+    ``table7.strategies.json`` names their files: with them the table can be made again.
+
+    Raises:
+        SparsitySolverError: two strategies of one table were searched with different settings.
+    """
+    tables = {path: _extended_of(path) for path in strategies}
+    (first, table), *others = tables.items()
+    for path, other in others:
+        differs = table[VALUE] != other[VALUE]
+        if differs.any():
+            name = table[PARAMETERS][differs.idxmax()]
+            raise SparsitySolverError(f"{NAME}: {first} and {path} differ in '{name}'; one table has one agent.")
+    shown = settings_table(read_record(first, "strategy")["found"])
+    write_csv(shown, out / f"{NAME}.csv")
+    write_csv(table, out / f"{NAME}_extended.csv")
+    write_text(out / f"{NAME}.tex", tex_table(TITLE, f"tab:{NAME}", tabular(shown, 1), []))
+    left_open = table.iloc[len(shown) :]
+    parts = [f"**{TITLE}**", markdown(shown), "Settings that the paper leaves open:", markdown(left_open)]
+    write_text(out / f"{NAME}.md", "\n\n".join(parts) + "\n")
+    write_json(out / f"{NAME}.strategies.json", {"strategies": sorted(path.name for path in tables)})
+
+
+def strategies_shown(results: Path) -> list[Path]:
+    """The strategies that Table 7 of a results folder was made of; none where it was not made.
+
+    Raises:
+        SparsitySolverError: one of them is gone.
+    """
+    sidecar = results / f"{NAME}.strategies.json"
+    names = read_json(sidecar, "list of strategies")["strategies"] if sidecar.is_file() else []
+    paths = [path for name in names for path in sorted((results / "strategies").glob(f"**/{name}"))]
+    gone = sorted(set(names) - {path.name for path in paths})
+    if gone:
+        raise SparsitySolverError(f"{NAME} of {results} was made of strategy {gone[0]}, which is gone; make it anew.")
+    return paths
+
+
+def _extended_of(path: Path) -> pd.DataFrame:
+    try:
+        return extended_settings(read_record(path, "strategy")["found"])
+    except KeyError as error:
+        raise SparsitySolverError(
+            f"{path} does not say its {error.args[0]}, which {NAME} shows; search again."
+        ) from error
+
+
+def settings_verdicts(measured: pd.DataFrame) -> pd.DataFrame:
+    """Published beside used: settings are equal or they are not."""
+    published = published_settings()
+    used = measured.set_index(PARAMETERS)[VALUE].reindex(published[PARAMETERS]).fillna(DASH)
+    verdicts = ["as published" if a == b else "differs" for a, b in zip(published[VALUE], used, strict=True)]
+    return pd.DataFrame(
+        {PARAMETERS: published[PARAMETERS], "published": published[VALUE], "used": list(used), "verdict": verdicts}
+    )

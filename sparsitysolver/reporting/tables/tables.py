@@ -1,0 +1,235 @@
+"""Tables in the paper's layout, from ``cells.csv`` and a definition in ``config/tables``."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.registry import tasks_table
+from sparsitysolver.reporting.collected.versions import differing_versions
+from sparsitysolver.reporting.compare.comparability import DENSE
+from sparsitysolver.reporting.compare.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
+from sparsitysolver.reporting.tables.definition import (
+    DASH,
+    METHOD,
+    PERPLEXITY,
+    TASKS,
+    ZERO_SHOT,
+    Column,
+    Definition,
+    Row,
+    load_definition,
+)
+from sparsitysolver.reporting.tables.entries import Entry, average_entry, measured_entry
+from sparsitysolver.reporting.tables.quantities import quantity_entry
+
+# What the extended table says of every number, beside the number itself.
+QUANTITIES = ("sd", "seeds", "achieved sparsity", "parameters", "calibration")
+_SPARSITY_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Footnote:
+    """Why combinations have no number."""
+
+    number: int
+    reason: str
+    places: tuple[tuple[str, str], ...]  # (row name, column name)
+
+
+@dataclass(frozen=True)
+class MeasuredTable:
+    """A measured table: its definition, its columns, and an entry for every row (the paper's, extended) and column.
+
+    ``other_versions`` says in which libraries its cells differ; empty where they do not.
+    """
+
+    definition: Definition
+    columns: tuple[Column, ...]
+    entries: dict[tuple[str, str], Entry]
+    other_versions: str = ""
+
+    @property
+    def metric(self) -> str:
+        """What the table shows, in words: its one metric, or accuracy in percent where tasks differ in theirs."""
+        return "accuracy in %" if self.definition.layout == TASKS else self.columns[0].metric
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of the columns, each once, the average apart."""
+        return list(dict.fromkeys(column.task for column in self.columns if column.task != AVERAGE))
+
+    @property
+    def models(self) -> list[str]:
+        """The models of the columns, each once."""
+        return list(dict.fromkeys(column.model for column in self.columns))
+
+    @property
+    def caption(self) -> str:
+        """The title; with the model where columns do not name it."""
+        title = self.definition.title
+        return f"{title} ({self.models[0]})" if self.definition.layout == TASKS else title
+
+    @property
+    def columns_of_paper(self) -> list[str]:
+        """Columns that mean the same in the paper: its models; or its tasks on its model, and the average of all."""
+        published = self.definition.published_columns
+        if self.definition.layout == TASKS:
+            if self.models != [self.definition.protocol.get("published_model", self.models[0])]:
+                return []
+            if set(self.tasks) != set(self.definition.published_tasks):
+                published = self.definition.published_tasks
+        return [column.name for column in self.columns if column.name in published]
+
+    def frame(self, rows: Sequence[Row] | None = None) -> pd.DataFrame:
+        """The paper's layout, all text: Method, the paper's descriptive columns, one number column per column."""
+        rows = self.definition.rows if rows is None else rows
+        records = [
+            {METHOD: row.name, **self._marks(row)}
+            | {column.name: self.entries[row.name, column.name].text for column in self.columns}
+            for row in rows
+        ]
+        return pd.DataFrame(records, columns=[METHOD, *self.definition.marks, *(c.name for c in self.columns)])
+
+    def extended_frame(self) -> pd.DataFrame:
+        """The paper's rows and those it lacks; right of the paper's layout what each number rests on, by column.
+
+        ``sd`` is the sample standard deviation over ``seeds`` seeds.
+        """
+        rows = self.definition.all_rows
+        details = [
+            {
+                f"{column.name} {quantity}": self.entries[row.name, column.name].quantities[quantity]
+                for column in self.columns
+                for quantity in QUANTITIES
+            }
+            for row in rows
+        ]
+        return pd.concat([self.frame(rows), pd.DataFrame(details)], axis=1)
+
+    def footnotes(self, rows: Sequence[Row] | None = None) -> list[Footnote]:
+        """One footnote per reason, numbered in reading order."""
+        places: dict[str, list[tuple[str, str]]] = {}
+        for row in self.definition.rows if rows is None else rows:
+            for column in self.columns:
+                reason = self.entries[row.name, column.name].reason
+                if reason:
+                    places.setdefault(reason, []).append((row.name, column.name))
+        return [Footnote(n, reason, tuple(where)) for n, (reason, where) in enumerate(places.items(), start=1)]
+
+    def _marks(self, row: Row) -> dict[str, str]:
+        if row.name in self.definition.published.index:
+            return {mark: self.definition.published.loc[row.name, mark] for mark in self.definition.marks}
+        return {mark: row.marks.get(mark, DASH) for mark in self.definition.marks}
+
+
+def build_table(
+    name: str,
+    cells: pd.DataFrame,
+    models: Sequence[str],
+    tasks: Sequence[str] = (),
+    curves: pd.DataFrame | None = None,
+) -> MeasuredTable:
+    """Build a table from collected cells.
+
+    Args:
+        name: a file of ``config/tables``.
+        cells: from :func:`read_cells_csv`.
+        models: the models of the grid, in the order of the columns; exactly one where columns are tasks.
+        tasks: the zero-shot tasks in the order of the columns, or the one perplexity task; those the cells hold where
+            none are named.
+        curves: from :func:`read_curves`, for tables with rows that are read from searches.
+
+    Raises:
+        SparsitySolverError: cells are missing (all are named), stand twice, or hold no finite number; models or tasks
+            that the table cannot show.
+    """
+    if not models:
+        raise SparsitySolverError(f"{name}: no models; name the models of the grid, in the order of the columns.")
+    definition = load_definition(name)
+    columns = tuple(definition.columns(models, tasks or tasks_of(definition, cells, models)))
+    of_curves = [row for row in definition.all_rows if row.quantity]
+    entries, missing = measured_entries(cells, definition.all_rows, columns, definition.split)
+    if missing:
+        raise _missing(definition, columns, missing)
+    for row, column in itertools.product(of_curves, columns):
+        entries[row.name, column.name] = _quantity(name, row, column, curves)
+    keys = {key for entry in entries.values() for key in entry.cells}
+    used = cells[cells["cell"].isin(keys)].drop_duplicates("cell")
+    return MeasuredTable(definition, columns, entries, differing_versions(used["versions"]))
+
+
+def measured_entries(
+    cells: pd.DataFrame, rows: Sequence[Row], columns: Sequence[Column], split: str
+) -> tuple[dict[tuple[str, str], Entry], list[str]]:
+    """The entries that cells are there for, by row and column name, and what the others are called in messages.
+
+    A row has an average where it has entries for all tasks. Rows that are read from curves are left out.
+
+    Raises:
+        SparsitySolverError: two cells stand for one entry, or a number is not finite.
+    """
+    of_cells = [column for column in columns if column.task != AVERAGE]
+    rows = [row for row in rows if not row.quantity]
+    entries: dict[tuple[str, str], Entry] = {}
+    missing = []
+    for row, column in itertools.product(rows, of_cells):
+        chosen = _choose(cells, row, column, split)
+        if chosen.empty:
+            missing.append(_where(row, column))
+        else:
+            entries[row.name, column.name] = measured_entry(chosen, _where(row, column), column.metric)
+    if len(of_cells) < len(columns):
+        for row in rows:
+            parts = {c.name: entries[row.name, c.name] for c in of_cells if (row.name, c.name) in entries}
+            if len(parts) == len(of_cells):
+                entries[row.name, AVERAGE] = average_entry(parts)
+    return entries, list(dict.fromkeys(missing))
+
+
+def _quantity(name: str, row: Row, column: Column, curves: pd.DataFrame | None) -> Entry:
+    if curves is None:
+        raise SparsitySolverError(f"{name}: row '{row.name}' is read from the curves of searches: name their file.")
+    return quantity_entry(row, column, curves, _where(row, column))
+
+
+def tasks_of(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:
+    """The tasks that the cells of these models hold; the perplexity task must be the only one."""
+    if definition.task not in (PERPLEXITY, ZERO_SHOT):
+        return [definition.task]
+    of_grid = cells[cells["model"].isin(models) & (cells["split"] == definition.split)]
+    if definition.task == ZERO_SHOT:
+        held = set(of_grid["task"])
+        return [task for task in tasks_table() if task in held and is_zero_shot(task)]
+    tasks = sorted(set(of_grid.loc[of_grid["metric"] == PERPLEXITY_METRIC, "task"]))
+    if len(tasks) != 1:
+        found = f"several perplexity tasks ({', '.join(tasks)}); name one" if tasks else "no perplexity cells"
+        raise SparsitySolverError(f"{definition.name}: {found} for {', '.join(models)}, {definition.split} split.")
+    return tasks
+
+
+def _where(row: Row, column: Column) -> str:
+    """What an entry is called in messages; the dense model is the same at every sparsity."""
+    return f"{column.model if row.method == DENSE and '@' in column.name else column.name} × {row.method}"
+
+
+def _missing(definition: Definition, columns: Sequence[Column], missing: Sequence[str]) -> SparsitySolverError:
+    axes = columns[0].model if definition.layout == TASKS else columns[0].task
+    where = f"{axes} {definition.split}, target sparsity {', '.join(map(str, definition.sparsities))}"
+    return SparsitySolverError(
+        f"{definition.name} lacks {len(missing)} cell(s) ({where}): {'; '.join(missing)}. "
+        "Evaluate them, then collect again."
+    )
+
+
+def _choose(cells: pd.DataFrame, row: Row, column: Column, split: str) -> pd.DataFrame:
+    sparsity = 0.0 if row.method == DENSE else column.sparsity
+    return cells[
+        (cells["model"] == column.model)
+        & (cells["method"] == row.method)
+        & (cells["task"] == column.task)
+        & (cells["split"] == split)
+        & ((cells["sparsity"] - sparsity).abs() < _SPARSITY_TOLERANCE)
+    ]

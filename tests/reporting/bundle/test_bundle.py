@@ -1,0 +1,196 @@
+"""Bundles: what is packed and what is refused, the same bytes each time, and that damage is noticed."""
+
+import os
+import shutil
+import zipfile
+
+import pytest
+from run_factory import KEY, SEARCHES, TABLE, make_results
+
+from sparsitysolver import CONFIG
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records import write_json, write_text
+from sparsitysolver.reporting.bundle.archive import MANIFEST, unpack_bundle
+from sparsitysolver.reporting.bundle.export import export_command
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A results folder, made once."""
+    return make_results(tmp_path_factory.mktemp("made") / "results")
+
+
+@pytest.fixture
+def results(made, tmp_path):
+    """That folder, to be changed."""
+    return shutil.copytree(made, tmp_path / "results")
+
+
+@pytest.fixture
+def bundle(results, tmp_path):
+    """Its bundle, to be changed."""
+    export_command(tmp_path / "bundle.zip", results)
+    return tmp_path / "bundle.zip"
+
+
+def test_round_trip_and_what_is_left_behind(bundle, results, tmp_path):
+    manifest = unpack_bundle(bundle, tmp_path / "out")
+    unpacked = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert unpacked == set(manifest["files"])
+    originals = {"results": results, "config": CONFIG}
+    for name in unpacked:
+        top, _, rest = name.partition("/")
+        assert (tmp_path / "out" / name).read_bytes() == (originals[top] / rest).read_bytes()
+    cells = {f"results/{path.relative_to(results)}" for path in results.glob("cells/**/*.json")}
+    collected = {f"results/{name}{end}" for name in ("cells", "cells_table2") for end in (".csv", ".samples.npz")}
+    tables = {f"results/{name}" for name in TABLE if name.endswith((".csv", ".json"))}
+    strategies = {f"results/{SEARCHES}/{KEY}{ending}" for ending in (".json", ".curve.csv")}
+    expected = cells | collected | tables | strategies | {"results/audit.csv"}
+    assert {name for name in unpacked if name.startswith("results")} == expected
+    assert len(cells) == 10
+    assert {"config/tables/table2.yaml", "config/methods.tsv", "config/paper/table2.csv"} <= unpacked
+
+
+def test_records_named_in_any_collected_table_are_packed_and_all_measurements(results, tmp_path):
+    write_text(results / "curves_figure3.csv", "key,episode\nbb,0\nbb,1\n")
+    write_text(results / "inference_figure3.csv", "model\nx\n")
+    export_command(tmp_path / "b.zip", results)
+    names = unpack_bundle(tmp_path / "b.zip", tmp_path / "out")["files"]
+    assert {f"results/{SEARCHES}/bb.json", f"results/{SEARCHES}/bb.curve.csv"} <= set(names)
+    assert "results/inference/x/other.json" in names
+
+
+def test_manifest_says_which_run_it_is_of(bundle, tmp_path):
+    manifest = unpack_bundle(bundle, tmp_path / "out")
+    assert (manifest["format"], manifest["grid"]) == (1, "opt125m")
+    assert manifest["run"] == {"commits": ["abc1234"], "versions": ["numpy 2.3; torch 2.8"], "devices": ["cpu"]}
+
+
+def test_same_files_give_the_same_bytes(bundle, results, tmp_path):
+    for path in results.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+        path.chmod(0o700)
+    export_command(tmp_path / "again.zip", results)
+    assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
+
+
+# --- what is not exported -------------------------------------------------------------------------------------------
+
+
+def refused(results, tmp_path):
+    """The error of an export, after which there is no bundle and nothing half-written."""
+    out = tmp_path / "out" / "b.zip"
+    with pytest.raises(SparsitySolverError) as error:
+        export_command(out, results)
+    assert not out.parent.exists()
+    return str(error.value)
+
+
+def test_nothing_collected(tmp_path):
+    (tmp_path / "results").mkdir()
+    assert "holds no collected cells" in refused(tmp_path / "results", tmp_path)
+
+
+def test_cell_whose_record_is_gone_is_named(results, tmp_path):
+    (path,) = results.glob("cells/*/flap/*.json")
+    path.unlink()
+    assert f"opt-125m, flap, 0.2, seed 0, wikitext2 test (cell {path.stem})" in refused(results, tmp_path)
+
+
+def test_number_that_its_cell_does_not_say_is_named(results, tmp_path):
+    path = results / "cells_table2.csv"
+    path.write_text(path.read_text().replace("34.45", "20.01"))
+    error = refused(results, tmp_path)
+    assert "cells_table2.csv: opt-125m, flap" in error
+    assert "'value' is '20.01', and the cell says '34.45'" in error
+
+
+def test_strategy_of_table_7_that_is_gone(results, tmp_path):
+    (results / SEARCHES / f"{KEY}.json").unlink()
+    assert f"was made of strategy {KEY}.json, which is gone" in refused(results, tmp_path)
+
+
+def test_tables_of_several_grids(results, tmp_path):
+    write_json(results / "table1.footnotes.json", {"grid": "tiny"})
+    assert "several grids (table1: tiny, table2: opt125m)" in refused(results, tmp_path)
+
+
+# --- damage ---------------------------------------------------------------------------------------------------------
+
+
+def rewritten(bundle, change):
+    """The bundle with its members (name to bytes) changed."""
+    with zipfile.ZipFile(bundle) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for name, data in change(members):
+            archive.writestr(name, data)
+    return bundle
+
+
+def edited(name, old, new):
+    return lambda members: [(n, d.replace(old, new) if n == name else d) for n, d in members]
+
+
+def renamed_everywhere(new):
+    """A member under another name that the manifest lists as well."""
+    old = "results/table2.csv"
+    return lambda members: [(new if n == old else n, d.replace(old.encode(), new.encode())) for n, d in members]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (edited("results/table2.csv", b"34.45", b"20.01"), r"results/table2\.csv is not what the manifest says"),
+        (edited("results/table2.csv", b"34.45", b"20.014"), r"results/table2\.csv is not what the manifest says"),
+        (lambda members: [m for m in members if m[0] != "results/cells.csv"], r"results/cells\.csv is listed and.* 0 "),
+        (lambda members: [*members, ("results/more.csv", b"")], r"more\.csv is not listed in its manifest"),
+        (lambda members: [*members, ("/etc/more", b"")], "member '/etc/more' does not lie under"),
+        (lambda members: [m for m in members if m[0] != MANIFEST], "is no bundle of SparsitySolver"),
+        (edited(MANIFEST, b'"format": 1', b'"format": 2'), "not a valid bundle: format"),
+        (edited(MANIFEST, b'"files"', b'"members"'), "not a valid bundle"),
+        (edited(MANIFEST, b"{", b"["), r"manifest\.json is broken"),
+        (lambda _: [("word/document.xml", b"<w/>")], "is no bundle of SparsitySolver"),
+        *(
+            (renamed_everywhere(name), "does not lie under results or config/; refused")
+            for name in ("/results/t.csv", "results/../../t.csv", "../t.csv", "results//t.csv", "C:/results/t.csv")
+        ),
+        (renamed_everywhere("sparsitysolver/cli.py"), "does not lie under results or config/; refused"),
+    ],
+)
+def test_changed_bundle_is_one_error(bundle, tmp_path, change, words):
+    rewritten(bundle, change)
+    with pytest.raises(SparsitySolverError, match=words):
+        unpack_bundle(bundle, tmp_path / "a" / "out")
+    assert not list(tmp_path.rglob("t.csv"))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_member_that_stands_twice(bundle, tmp_path):
+    rewritten(bundle, lambda members: [*members, ("results/table2.csv", b"")])
+    with pytest.raises(SparsitySolverError, match=r"table2\.csv is listed and stands 2 times"):
+        unpack_bundle(bundle, tmp_path / "out")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.5, 0.999])
+def test_cut_off_bundle_is_one_error(bundle, tmp_path, kept):
+    data = bundle.read_bytes()
+    bundle.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(SparsitySolverError, match="is no zip file, or it was damaged"):
+        unpack_bundle(bundle, tmp_path / "out")
+
+
+def test_any_changed_byte_of_a_member_is_noticed(bundle, tmp_path):
+    data = bytearray(bundle.read_bytes())
+    with zipfile.ZipFile(bundle) as archive:
+        info = archive.getinfo("results/cells.csv")
+    place = info.header_offset + 30 + len(info.filename) + info.compress_size // 2
+    data[place] ^= 0xFF
+    bundle.write_bytes(data)
+    with pytest.raises(SparsitySolverError, match="damaged or changed"):
+        unpack_bundle(bundle, tmp_path / "out")
+
+
+def test_no_bundle_there(tmp_path):
+    with pytest.raises(SparsitySolverError, match=r"no bundle at .*none\.zip; make one with 'sparsitysolver export"):
+        unpack_bundle(tmp_path / "none.zip", tmp_path / "out")

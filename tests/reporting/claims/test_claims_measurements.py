@@ -1,0 +1,195 @@
+"""Predicates over strategies, inference and the reconstruction study; files that are missing or broken."""
+
+import numpy as np
+import pytest
+from result_factory import curve, results_of, speed, strategy, study
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.claims.curves import converges
+from sparsitysolver.reporting.claims.measurements import faster_inference, monotone, reconstruction_in_range
+from sparsitysolver.reporting.claims.rules import ClaimVerdict
+from sparsitysolver.reporting.claims.strategies import more_in_middle, more_varied
+
+HOLDS, FAILS, NOISE = ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE
+NOT_RUN, UNEQUAL, NOT_COMPARABLE = ClaimVerdict.NOT_RUN, ClaimVerdict.UNEQUAL, ClaimVerdict.NOT_COMPARABLE
+
+
+@pytest.fixture
+def results(tmp_path):
+    return lambda **frames: results_of(tmp_path / "results", **frames)
+
+
+HUMP = [[0.6, 0.8], [0.9, 0.9], [0.9, 1.0], [0.7, 0.7]]
+
+
+def test_middle_layers_against_outer_ones(results):
+    """Layers keep 0.7, 0.9, 0.95 and 0.7."""
+    built = results(strategies=[strategy("ours", HUMP), strategy("valley", [HUMP[1], HUMP[0], HUMP[3], HUMP[2]])])
+    found = more_in_middle(built, method="ours", sparsity=0.2)
+    assert (found.verdict, found.effect) == (HOLDS, pytest.approx(22.5))
+    assert more_in_middle(built, method="valley", sparsity=0.2).verdict is FAILS
+    assert more_in_middle(built, method="ours", sparsity=0.3).verdict is NOT_RUN
+
+
+def test_ends_are_told_apart_and_seeds_must_agree(results):
+    ramp = [[0.2], [0.4], [0.6], [0.8]]
+    built = results(strategies=[strategy("ramp", ramp), strategy("two", [[0.5], [0.6]])])
+    assert more_in_middle(built, method="ramp", sparsity=0.2, outer="front").effect == pytest.approx(30)
+    assert more_in_middle(built, method="ramp", sparsity=0.2, outer="back").effect == pytest.approx(-30)
+    assert more_in_middle(built, method="two", sparsity=0.2).verdict is NOT_RUN  # no middle
+    seeds = [strategy("ours", HUMP, seed=0), strategy("ours", [*HUMP[1:], HUMP[0]], seed=1)]
+    assert more_in_middle(results(strategies=seeds), method="ours", sparsity=0.2).verdict is NOISE
+
+
+def test_ratios_vary_within_layers(results):
+    even = [[0.8, 0.8], [0.2, 0.2]]
+    built = results(strategies=[strategy("ours", HUMP), strategy("owl", even)])
+    found = more_varied(built, method="ours", than="owl", sparsity=0.2)
+    assert (found.verdict, found.effect) == (HOLDS, pytest.approx(100 * (0.1 + 0 + 0.05 + 0) / 4))
+    assert more_varied(built, method="owl", than="ours", sparsity=0.2).verdict is FAILS
+    with pytest.raises(SparsitySolverError, match="several strategies of ours on opt-tiny, sparsity 0.2, seed 0"):
+        more_varied(results(strategies=[strategy("ours", HUMP)] * 2), method="ours", than="owl", sparsity=0.2)
+
+
+@pytest.mark.parametrize(("low", "high", "verdict"), [(1.1, 1.3, HOLDS), (0.9, 1.5, NOISE), ("", "", HOLDS)])
+def test_pruned_against_dense_inference(results, low, high, verdict):
+    built = results(inference=[speed("dense", 1, 1, 1), speed("ours", 1.2, low, high)])
+    found = faster_inference(built, method="ours", phase="decode", sparsity=0.2)
+    assert (found.verdict, found.effect) == (verdict, pytest.approx(20))
+    assert found.low is None if low == "" else found.low == pytest.approx(100 * (low - 1))
+    assert faster_inference(built, method="flap", phase="decode", sparsity=0.2).verdict is NOT_RUN
+
+
+def test_pruned_against_pruned_inference_takes_the_far_ends(results):
+    built = results(
+        inference=[speed("ours", 1.2, 1.1, 1.3), speed("close", 1.1, 1.0, 1.2), speed("slow", 0.8, 0.7, 0.9)]
+    )
+    close = faster_inference(built, method="ours", phase="prefill", sparsity=0.2, than="close")
+    assert close.verdict is NOISE and close.low == pytest.approx(100 * (1.1 / 1.2 - 1))
+    slow = faster_inference(built, method="ours", phase="prefill", sparsity=0.2, than="slow")
+    assert slow.verdict is HOLDS and slow.high == pytest.approx(100 * (1.3 / 0.7 - 1))
+    assert faster_inference(built, method="slow", phase="prefill", sparsity=0.2, than="ours").verdict is FAILS
+
+
+def test_models_of_unequal_size_are_not_timed_against_each_other(results):
+    """SliceGPT that keeps more is slower for it; the row of equal parameters is judged in its place."""
+    ours, slice_gpt = speed("ours", 1.3, 1.2, 1.4), speed("slicegpt", 1.0, 0.9, 1.1)
+    parts = [ours.assign(parameters=800), slice_gpt.assign(parameters=920)]
+    asked = {"method": "ours", "phase": "decode", "sparsity": 0.2, "than": "slicegpt"}
+    found = faster_inference(results(inference=parts), **asked)
+    assert found.verdict is UNEQUAL and found.effect is None and found.models == ("opt-tiny",)
+    assert found.note == "not compared: opt-tiny: slicegpt and ours: unequal sparsity: 920 and 800 parameters"
+    assert faster_inference(results(inference=[parts[0], parts[1].assign(parameters=810)]), **asked).verdict is HOLDS
+    parts.append(speed("slicegpt_matched", 1.5, 1.45, 1.55).assign(parameters=801))
+    found = faster_inference(results(inference=parts), **asked)
+    assert found.verdict is FAILS and found.note.startswith("judged on slicegpt_matched too; not compared: ")
+
+
+def test_every_setting_of_inference_must_be_faster(results):
+    parts = [speed("ours", 1.2, 1.1, 1.3), speed("ours", 0.8, 0.7, 0.9, batch=8)]
+    found = faster_inference(results(inference=parts), method="ours", phase="decode", sparsity=0.2)
+    assert (found.verdict, found.effect, found.low, found.n) == (FAILS, pytest.approx(0), None, 2)
+
+
+@pytest.mark.parametrize(
+    ("ppl", "verdict"),
+    [
+        ({1: 30.0, 4: 28.0, 16: 27.0}, HOLDS),
+        ({1: 30.0, 4: 26.0, 16: 27.0}, NOISE),  # better than the first, but not step by step
+        ({1: 30.0, 4: 28.0, 16: 30.0}, FAILS),
+        ({1: 30.0}, NOT_RUN),
+    ],
+)
+def test_perplexity_falls_with_samples(results, ppl, verdict):
+    shuffled = study(ppl).iloc[::-1]
+    built = results(reconstruction=[shuffled, study({1: 1.0, 4: 2.0}, modules="ffn")])
+    found = monotone(built, x="samples", y="ppl", falls=True, modules="mha")
+    assert found.verdict is verdict
+    if verdict is HOLDS:
+        assert found.effect == pytest.approx(10)
+        assert monotone(built, x="samples", y="ppl", falls=False, modules="mha").verdict is FAILS
+
+
+def test_rows_without_reconstruction_are_no_part_of_a_series(results):
+    """One sample may be worse than none, and reconstructing nothing takes no time at any sparsity."""
+    none = [study({0: 29.0}, sparsity=p, seconds_per_module=0.0) for p in (0.2, 0.3)]
+    built = results(
+        reconstruction=[study({1: 30.0, 4: 28.0}), study({4: 29.0}, sparsity=0.2, seconds_per_module=0.1), *none]
+    )
+    assert monotone(built, x="samples", y="ppl", falls=True).verdict is HOLDS
+    assert monotone(built, x="sparsity", y="seconds_per_module", falls=False).verdict is HOLDS
+    assert monotone(results(reconstruction=none), x="sparsity", y="seconds_per_module", falls=False).verdict is NOT_RUN
+
+
+def test_every_series_must_fall_and_one_value_stands_once(results):
+    good, bad = study({1: 30.0, 4: 28.0}), study({1: 30.0, 4: 31.0}, model="llama-tiny")
+    both = monotone(results(reconstruction=[good, bad]), x="samples", y="ppl", falls=True)
+    assert both.verdict is FAILS and both.models == ("opt-tiny", "llama-tiny")
+    with pytest.raises(SparsitySolverError, match=r"holds one value of samples twice for opt-tiny, mha, 0.3, 0"):
+        monotone(results(reconstruction=[good, good]), x="samples", y="ppl", falls=True)
+
+
+def test_seconds_rise_with_sparsity(results):
+    series = [study({32: 20.0}, sparsity=p, seconds_per_module=s) for p, s in ((0.1, 10.0), (0.2, 20.0), (0.3, 40.0))]
+    built = results(reconstruction=series)
+    assert monotone(built, x="sparsity", y="seconds_per_module", falls=False).verdict is HOLDS
+
+
+@pytest.mark.parametrize(("quantity", "high"), [("seconds", 20), ("gpu_hours", 2 * 20 / 3600)])
+def test_time_of_reconstruction_is_that_of_all_gpus(results, quantity, high):
+    series = [study({32: 20.0}, sparsity=p, seconds_per_module=s, gpus=2) for p, s in ((0.2, 20.0), (0.3, 40.0))]
+    built = results(reconstruction=series)
+    asked = {"quantity": quantity, "modules": "mha", "samples": 32, "high": high}
+    held = reconstruction_in_range(built, sparsity=0.2, **asked)
+    assert (held.verdict, held.effect) == (HOLDS, pytest.approx(high))
+    assert reconstruction_in_range(built, sparsity=0.3, **asked).verdict is FAILS
+    assert reconstruction_in_range(built, sparsity=0.4, **asked).verdict is NOT_RUN
+
+
+@pytest.mark.parametrize("gpus", [0, ""])
+def test_time_of_reconstruction_without_a_gpu_says_nothing(results, gpus):
+    built = results(reconstruction=[study({32: 20.0}, sparsity=0.2, gpus=gpus)])
+    asked = {"quantity": "seconds", "modules": "mha", "samples": 32, "sparsity": 0.2, "high": 120}
+    found = reconstruction_in_range(built, **asked)
+    assert found.verdict is NOT_COMPARABLE and "without a GPU" in found.note
+
+
+def test_predicates_on_missing_files_are_not_run(results):
+    empty = results()
+    judged = [
+        converges(empty, method="ppo", share=0.5, within=0.05),
+        more_in_middle(empty, method="ours", sparsity=0.2),
+        faster_inference(empty, method="ours", phase="decode", sparsity=0.2),
+        monotone(empty, x="samples", y="ppl", falls=True),
+        reconstruction_in_range(empty, quantity="seconds", modules="mha", samples=32, sparsity=0.2),
+    ]
+    assert {judgement.verdict for judgement in judged} == {NOT_RUN}
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "words"),
+    [
+        ("curves", "reward", r"curves.csv, line 2 \(opt-tiny × opt × ppo × 0.2 × 0 × 0\): reward is 'nan'"),
+        ("strategies", "ratio", r"strategies.csv, line 2 \(.*layers.0.0\): ratio is 'nan'"),
+        ("inference", "decode_speedup", r"inference.csv, line 2 .*: decode_speedup is 'nan'"),
+        ("reconstruction", "ppl", r"reconstruction.csv, line 2 \(opt-tiny × 0.3 × mha × 1 × 0\): ppl is 'nan'"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_named(tmp_path, kind, column, words):
+    frames = {
+        "curves": curve("ppo", [1.0, 2.0]),
+        "strategies": strategy("ours", HUMP),
+        "inference": speed("ours", 1.2, 1.1, 1.3),
+        "reconstruction": study({1: 2.0, 4: 1.0}),
+    }
+    broken = frames[kind].astype({column: object})
+    broken.loc[broken.index[0], column] = "nan"
+    with pytest.raises(SparsitySolverError, match=words):
+        results_of(tmp_path, **{kind: [broken]})
+    with pytest.raises(SparsitySolverError, match=f"{kind}.csv: column '{column}' is missing"):
+        results_of(tmp_path, **{kind: [frames[kind].drop(columns=column)]})
+
+
+def test_a_broken_candidate_is_no_broken_file(results):
+    built = results(curves=[curve("ppo", [0.0, 1.0])])
+    assert not np.isfinite(built.curves["ppl"]).all()
