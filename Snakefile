@@ -8,14 +8,14 @@ from snakemake.utils import min_version
 
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver import preload, run_lock
-from sparsitysolver.arena_definition import definition
+from sparsitysolver.config.arena import definition
 from sparsitysolver.plans import arena as arena_plan, checks, collected, measurements, needs, resources
 from sparsitysolver.plans import self_pruner as self_pruner_plan, transfer as transfer_plan
 from sparsitysolver.plans.artefacts import SHARED, Artefacts, deciding
 from sparsitysolver.plans.machine import on_cluster
-from sparsitysolver.grid import RESULTS, Cell, Grid, own_commands
+from sparsitysolver.config.grid import RESULTS, Cell, Grid, own_commands
 from sparsitysolver.plans.needs import STUDIED
-from sparsitysolver.registry import methods_table
+from sparsitysolver.config.registry import methods_table
 from sparsitysolver.sources import make_stamps, project_file, prune_code, search_code, source_files, stage_code, stamp
 
 min_version("9.27.1")

@@ -16,7 +16,7 @@ import torch
 
 from sparsitysolver.pruning.budget import default_bounds, greedy
 from sparsitysolver.pruning.units import FFN, MHA, Unit
-from sparsitysolver.records import Json, write_json
+from sparsitysolver.records.files import Json, write_json
 from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN
 from sparsitysolver.search.algorithms import algorithm as module_named
 from sparsitysolver.search.journal import Journal

@@ -2,9 +2,9 @@
 
 import sys
 
+from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.reporting.plots.command import Data, Picture, main
 from sparsitysolver.reporting.plots.contracts import models_of, select
-from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import page
 from sparsitysolver.reporting.plots.strategies import matrices_panel, method_entries, uniform_entry
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sparsitysolver.records import file_sha256
+from sparsitysolver.records.files import file_sha256
 
 _SMALL = 1 << 20  # bytes: reading such a file costs no more than looking its hash up
 _CHUNK = 1 << 24

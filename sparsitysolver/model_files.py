@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.file_hashes import cached_sha256
-from sparsitysolver.records import content_key
+from sparsitysolver.records.files import content_key
 
 # As transformers looks for weights: the first of these that is there is read, an index with the shards it names.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")

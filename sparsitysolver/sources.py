@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sparsitysolver import ROOT
+from sparsitysolver.config.registry import is_zero_shot, method, methods_table
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import is_zero_shot, method, methods_table
 from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself.

@@ -7,10 +7,10 @@ import numpy as np
 from tiny import tiny_ids
 from transformers import PreTrainedModel
 
+from sparsitysolver.config.registry import MethodRow
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
-from sparsitysolver.registry import MethodRow
 from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect
 
 

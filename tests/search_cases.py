@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from tiny import tiny_folder, tiny_ids, tiny_text
 
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.budget import default_bounds, greedy
 from sparsitysolver.pruning.units import Unit
-from sparsitysolver.registry import Assets
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.objectives import PerplexityObjective, TextReward, inverse_ppl
 from sparsitysolver.search.problem import Problem

@@ -10,7 +10,7 @@ from tiny import tiny_folder, tiny_ids, tiny_text
 
 from sparsitysolver import ROOT
 from sparsitysolver.cli import main
-from sparsitysolver.records import read_record
+from sparsitysolver.records.files import read_record
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MODEL = str(tiny_folder("opt"))

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from tiny import tiny_folder
 
+from sparsitysolver.config.registry import Assets, method
 from sparsitysolver.data.sampling import Calibration
 from sparsitysolver.models.loading import load_model
-from sparsitysolver.registry import Assets, method
 from sparsitysolver.stages.common import calibration_of, reconstruction_calibration
 
 CONTEXT = 64  # of the tiny models

@@ -2,9 +2,10 @@
 
 import pytest
 
-from sparsitysolver import anchors, sources
+from sparsitysolver import sources
+from sparsitysolver.config import anchors
+from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import Grid
 from sparsitysolver.plans import checks
 from sparsitysolver.plans.artefacts import Artefacts
 

@@ -12,7 +12,7 @@ import pytest
 from test_snakefile import checkout, planned, snakemake  # noqa: F401 - a fixture
 from tiny import tiny_assets
 
-from sparsitysolver.grid import Cell, Grid
+from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.checks import dense_path, preflight_path
 

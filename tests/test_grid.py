@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 from planned import make_assets
 
-from sparsitysolver import grid as grid_module
+from sparsitysolver.config import grid as grid_module
+from sparsitysolver.config.grid import Cell, Grid
+from sparsitysolver.config.registry import method, methods_table
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.plans import artefacts as module
 from sparsitysolver.plans import resources
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.registry import method, methods_table
 from sparsitysolver.sources import prune_code
 
 

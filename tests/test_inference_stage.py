@@ -11,7 +11,7 @@ from commands import failure
 from tiny import tiny_folder, tiny_ids
 
 from sparsitysolver.cli import main
-from sparsitysolver.records import read_record, write_json
+from sparsitysolver.records.files import read_record, write_json
 from sparsitysolver.reporting.collected.inference import COLUMNS
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 from planned import make_assets
 
-from sparsitysolver import registry
+from sparsitysolver.config import registry
+from sparsitysolver.config.grid import Cell, Grid
+from sparsitysolver.config.registry import Assets, asset_model, tasks_table
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.model_files import deciding_files, model_sha256, weight_files, weights_sha256
 from sparsitysolver.models.loading import resolve_model
 from sparsitysolver.plans import identities
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.registry import Assets, asset_model, tasks_table
 
 LARGE = 3 << 20  # bytes; such a file's hash is kept, smaller ones are read each time
 

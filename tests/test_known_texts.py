@@ -2,7 +2,7 @@
 
 import pytest
 
-from sparsitysolver.known_texts import known_texts, not_the_text
+from sparsitysolver.config.texts import known_texts, not_the_text
 
 RAW = "696cca6b65a171b0a358a4be6732cdfdf2dd6164a32e20fd70e3c13fc4dfae83"
 WORD_LEVEL = "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0"

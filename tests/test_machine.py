@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from planned import make_assets
 
+from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.plans import machine, resources
 from sparsitysolver.plans.artefacts import Artefacts
 

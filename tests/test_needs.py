@@ -2,8 +2,8 @@
 
 import pytest
 
+from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import Cell, Grid
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.plans.collected import records

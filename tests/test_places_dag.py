@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from tiny import tiny_folder, tiny_texts
 
+from sparsitysolver.config.grid import DEFAULT_TASKS, Cell, Grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import DEFAULT_TASKS, Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.records import read_record
+from sparsitysolver.records.files import read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = (

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from tiny import tiny_assets
 
-from sparsitysolver import anchors, known_texts
 from sparsitysolver.cli import main
-from sparsitysolver.known_texts import KnownText
+from sparsitysolver.config import anchors
+from sparsitysolver.config import texts as known_texts
+from sparsitysolver.config.texts import KnownText
 from sparsitysolver.stages import preflight
 
 ROW = {"model": "opt-125m", "dataset": "wikitext2", "split": "test", "seqlen": "64", "tolerance": "0.01", "source": "S"}

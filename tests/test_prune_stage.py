@@ -15,7 +15,7 @@ from sparsitysolver.evaluation.achieved import Achieved
 from sparsitysolver.evaluation.size import Size, measure_size
 from sparsitysolver.models.checking import release
 from sparsitysolver.models.loading import load_model
-from sparsitysolver.records import read_record
+from sparsitysolver.records.files import read_record
 from sparsitysolver.stages import prune as stage
 
 pytestmark = pytest.mark.filterwarnings("ignore")

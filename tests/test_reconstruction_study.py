@@ -11,7 +11,7 @@ from tiny import tiny_folder, tiny_ids, tiny_texts
 
 from sparsitysolver.cli import main
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import identity, read_record, write_json
+from sparsitysolver.records.files import identity, read_record, write_json
 from sparsitysolver.reporting.collected.reconstruction import COLUMNS
 from sparsitysolver.stages.reconstruction_study import sample_numbers
 

@@ -6,7 +6,7 @@ import pytest
 from safetensors import SafetensorError
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import (
+from sparsitysolver.records.files import (
     atomic_folder,
     atomic_path,
     canonical_json,

@@ -3,8 +3,8 @@
 import pytest
 
 from sparsitysolver.chat.address import URL_VARIABLE
+from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import Grid
 from sparsitysolver.plans.arena import Arena
 from sparsitysolver.plans.artefacts import Artefacts
 

@@ -14,14 +14,14 @@ from test_snakefile import checkout, planned, snakemake  # noqa: F401 - a fixtur
 from tiny import tiny_folder, tiny_ids, tiny_texts
 
 from sparsitysolver.cli import main
-from sparsitysolver.grid import Grid
+from sparsitysolver.config.grid import Grid
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.plans import transfer as transfer_plan
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.pruning.units import structured_units, uniform_counts
-from sparsitysolver.records import identity, read_record, write_json
+from sparsitysolver.records.files import identity, read_record, write_json
+from sparsitysolver.records.strategy import make_strategy
 from sparsitysolver.reporting.studies.transfer import COLUMNS
-from sparsitysolver.strategy import make_strategy
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TINY = ("opt-tiny", "llama-tiny")

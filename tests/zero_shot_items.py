@@ -1,7 +1,7 @@
 """Zero-shot items for tests: of the bundled mini language, and of words that the tiny tokenizer knows."""
 
+from sparsitysolver.config.registry import Assets, tasks_table
 from sparsitysolver.data.items import Items, load_items
-from sparsitysolver.registry import Assets, tasks_table
 
 MINI = [key for key, row in tasks_table().items() if row.dataset == "mini" and row.kind == "zero_shot"]
 BUNDLED_MODELS = ("opt-tiny", "llama-tiny", "mistral-tiny")

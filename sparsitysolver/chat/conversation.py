@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from sparsitysolver.chat.driver import Driver, Messages, Reply
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, file_sha256, write_text
+from sparsitysolver.records.files import Json, file_sha256, write_text
+from sparsitysolver.records.seen import Seen, is_seen, union, unknown
 from sparsitysolver.seeds import derive_seed
-from sparsitysolver.seen import Seen, is_seen, union, unknown
 
 
 class Chat(Protocol):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sparsitysolver.chat.settings import ChatSettings
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 
 Messages = Sequence[dict[str, str]]  # of "role" and "content", as chat models take them
 

@@ -20,7 +20,7 @@ from sparsitysolver.chat.address import URL_VARIABLE, Address
 from sparsitysolver.chat.driver import Messages, Reply
 from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 
 KEY_VARIABLE = "SPARSITYSOLVER_CHAT_KEY"
 _HIDDEN = "***"

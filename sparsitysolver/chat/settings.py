@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from transformers import PreTrainedModel
 
 from sparsitysolver.chat.driver import Messages, Reply
 from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import chat_model_sha256
 from sparsitysolver.models.loading import load_chat_model, load_tokenizer, resolve_model, weights_identity
-from sparsitysolver.records import Json
-from sparsitysolver.registry import Assets
+from sparsitysolver.records.files import Json
 
 
 class TransformersModel:

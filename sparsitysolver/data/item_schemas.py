@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsitysolver.data.files import shown, text_value
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 
 Check = Callable[[Any], Any]  # the value in the hub's type; raises ValueError with what is allowed
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sparsitysolver.config.registry import Assets, TaskRow, datasets_table, zero_shot_task
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import read_lines
 from sparsitysolver.data.item_schemas import SCHEMAS, item_record
 from sparsitysolver.data.sources import Text
 from sparsitysolver.data.windows import spread
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records import Json, canonical_json
-from sparsitysolver.registry import Assets, TaskRow, datasets_table, zero_shot_task
+from sparsitysolver.records.files import Json, canonical_json
 
 REPORT, SEARCH, ALL = PARTS = ("report", "search", "all")
 # Of a main file without a train file beside it, one item in so many is for searching.

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from sparsitysolver.config.registry import Assets, is_zero_shot
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
 from sparsitysolver.data.tokens import check_ids, encode, ids_sha256
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records import Json, read_json
-from sparsitysolver.registry import Assets, is_zero_shot
+from sparsitysolver.records.files import Json, read_json
 
 _TRIES = 10_000  # random draws without success before a text is declared too short for its windows
 _SVD_LLM_CHARACTERS = 10  # characters drawn per wanted token

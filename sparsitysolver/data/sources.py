@@ -5,10 +5,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparsitysolver.config.registry import Assets, DatasetRow, datasets_table
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import COMPRESSED, DOCUMENTS, holds_documents, read_documents, read_text
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.registry import Assets, DatasetRow, datasets_table
 
 SPLITS = ("train", "validation", "test")
 PARAGRAPH = "\n\n"  # what evaluation joins the rows of WikiText-2 with (design: protocol decision 1)

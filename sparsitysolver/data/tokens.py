@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import content_key
+from sparsitysolver.records.files import content_key
 
 _PROBES = 100  # words of a tokenizer's vocabulary that are tried
 

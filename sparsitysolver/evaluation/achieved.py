@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sparsitysolver.evaluation.size import Size, measure_size
 from sparsitysolver.models.adapter import Adapter
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 
 OFF_BY = 0.01  # of the sparsity asked for: more is worth a word
 

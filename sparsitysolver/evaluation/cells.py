@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparsitysolver.config.registry import ZERO_SHOT
 from sparsitysolver.data.items import Items
 from sparsitysolver.data.windows import Windows
 from sparsitysolver.errors import SparsitySolverError
@@ -14,9 +15,8 @@ from sparsitysolver.evaluation.leakage import perplexity_leakage, zero_shot_leak
 from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.records import Json
-from sparsitysolver.registry import ZERO_SHOT
-from sparsitysolver.seen import Seen, seen_by
+from sparsitysolver.records.files import Json
+from sparsitysolver.records.seen import Seen, seen_by
 
 if TYPE_CHECKING:  # lm-eval takes seconds to import, and perplexity does without it
     from sparsitysolver.evaluation.zero_shot import ZeroShotResult

@@ -13,7 +13,7 @@ from sparsitysolver.evaluation.memory import peak_bytes
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.evaluation.speedup import speedup
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.seeds import derive_seed
 from sparsitysolver.timing import no_collector, timed
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from sparsitysolver.data.items import ALL, REPORT, Items
 from sparsitysolver.data.sources import Text
-from sparsitysolver.records import Json
-from sparsitysolver.seen import ANY, REWARD, Seen
+from sparsitysolver.records.files import Json
+from sparsitysolver.records.seen import ANY, REWARD, Seen
 
 Flags = dict[str, bool | None]
 

@@ -10,12 +10,12 @@ import lm_eval
 import numpy as np
 from lm_eval.models.huggingface import HFLM
 
+from sparsitysolver.config.registry import ZERO_SHOT_BATCH
 from sparsitysolver.data.harness import harness_task, quiet
 from sparsitysolver.data.items import Items
 from sparsitysolver.data.tokens import added_tokens, check_ids, ids_sha256
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.registry import ZERO_SHOT_BATCH
 
 HARNESS = f"lm_eval {metadata.version('lm_eval')}"
 ACCURACIES = ("acc", "acc_norm")

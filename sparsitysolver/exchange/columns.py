@@ -8,7 +8,7 @@ from pathlib import Path
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.exchange.entries import Entry, number
 from sparsitysolver.exchange.formats import KEPT, REMOVED
-from sparsitysolver.records import Json, write_text
+from sparsitysolver.records.files import Json, write_text
 
 NAMES = ("name", "unit", "module", "layer")  # the first that a table has names its units
 VALUES = {"ratio": None, "density": KEPT, "sparsity": REMOVED}  # what a column's numbers are, where its name says so

@@ -15,13 +15,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from sparsitysolver import model_files
+from sparsitysolver.config.registry import BUNDLED, Assets, ModelRow, models_table, named_asset_model
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, unknown_name
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.inspection import CUT_SHORT, check_folder, check_tokenizer, check_weights
 from sparsitysolver.models.own_code import refuse_own_code
 from sparsitysolver.models.soundness import check_finite, check_known, check_whole, refuse_quantised
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
-from sparsitysolver.registry import BUNDLED, Assets, ModelRow, models_table, named_asset_model
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 # What readers of JSON, safetensors and pickles raise for half a file; some say so in their text only.

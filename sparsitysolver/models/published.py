@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from sparsitysolver.config.registry import ModelRow, models_table
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.shape import Shape
-from sparsitysolver.registry import ModelRow, models_table
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure
-from sparsitysolver.records import atomic_folder
+from sparsitysolver.records.files import atomic_folder
 
 SHARD_SIZE = "5GB"
 

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.loading import ModelSource, load_config, resolve_model, weights_identity
 from sparsitysolver.models.structure import CONFIG_FIELD
-from sparsitysolver.registry import Assets
 
 
 @dataclass(frozen=True)

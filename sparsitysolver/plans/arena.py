@@ -3,13 +3,13 @@
 import shlex
 from collections.abc import Mapping
 
-from sparsitysolver import run_settings
-from sparsitysolver.arena_definition import definition
-from sparsitysolver.grid import RESULTS, Cell
+from sparsitysolver.config import run_settings
+from sparsitysolver.config.arena import definition
+from sparsitysolver.config.grid import RESULTS, Cell
+from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.pruning.units import UNSTRUCTURED
-from sparsitysolver.records import content_key
-from sparsitysolver.registry import SEARCHING, method
+from sparsitysolver.records.files import content_key
 from sparsitysolver.search.algorithms import module_of
 from sparsitysolver.seeds import derive_seed
 

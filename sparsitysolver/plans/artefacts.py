@@ -10,11 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.grid import RESULTS, Cell, Grid
-from sparsitysolver.plans import needs
-from sparsitysolver.plans.identities import Identities
-from sparsitysolver.records import content_key
-from sparsitysolver.registry import (
+from sparsitysolver.config.grid import RESULTS, Cell, Grid
+from sparsitysolver.config.registry import (
     PERPLEXITY,
     SEARCHING,
     ZERO_SHOT,
@@ -24,7 +21,10 @@ from sparsitysolver.registry import (
     methods_table,
     tasks_table,
 )
-from sparsitysolver.run_settings import TASK_SEARCH
+from sparsitysolver.config.run_settings import TASK_SEARCH
+from sparsitysolver.plans import needs
+from sparsitysolver.plans.identities import Identities
+from sparsitysolver.records.files import content_key
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.seeds import derive_seed
 

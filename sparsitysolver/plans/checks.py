@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 
 from sparsitysolver import CONFIG
-from sparsitysolver.anchors import published_anchors, standard_anchor
+from sparsitysolver.config.anchors import published_anchors, standard_anchor
+from sparsitysolver.config.grid import RESULTS, Cell, Grid
+from sparsitysolver.config.registry import method
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import RESULTS, Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.registry import method
 from sparsitysolver.sources import project_file
 
 ACCEPTED = f"{RESULTS}/accepted"  # the one tracked folder of results: last accepted values, a file per grid

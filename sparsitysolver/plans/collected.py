@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from sparsitysolver.config.grid import RESULTS, Cell
+from sparsitysolver.config.registry import SEARCHING
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import RESULTS, Cell
 from sparsitysolver.plans import measurements, needs
 from sparsitysolver.plans.artefacts import Artefacts, searches
-from sparsitysolver.registry import SEARCHING
 
 
 def records(artefacts: Artefacts, collection: str) -> list[str]:

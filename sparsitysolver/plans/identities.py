@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver import ROOT
-from sparsitysolver.data import items, sources
-from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.file_hashes import cached_sha256
-from sparsitysolver.grid import Grid
-from sparsitysolver.model_files import chat_model_sha256, folder_sha256
-from sparsitysolver.plans.machine import CPU, GPU, Machine
-from sparsitysolver.records import content_key
-from sparsitysolver.registry import (
+from sparsitysolver.config.grid import Grid
+from sparsitysolver.config.registry import (
     BUNDLED,
     TaskRow,
     asset_model,
@@ -26,6 +20,12 @@ from sparsitysolver.registry import (
     models_table,
     tasks_table,
 )
+from sparsitysolver.data import items, sources
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.file_hashes import cached_sha256
+from sparsitysolver.model_files import chat_model_sha256, folder_sha256
+from sparsitysolver.plans.machine import CPU, GPU, Machine
+from sparsitysolver.records.files import content_key
 
 MINI = "mini"
 

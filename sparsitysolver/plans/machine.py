@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sparsitysolver.config.grid import Grid
+from sparsitysolver.config.registry import models_table
 from sparsitysolver.devices import gpus_here
-from sparsitysolver.grid import Grid
 from sparsitysolver.plans.sizes import Size, size_of
-from sparsitysolver.registry import models_table
 
 CPU, GPU = "cpu", "cuda"
 

@@ -1,9 +1,9 @@
 """Measurements of a grid: inference times and reconstruction studies, where they lie and what they read (no torch)."""
 
-from sparsitysolver.grid import RESULTS, Cell
+from sparsitysolver.config.grid import RESULTS, Cell
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
-from sparsitysolver.records import content_key
+from sparsitysolver.records.files import content_key
 
 
 def inference_path(artefacts: Artefacts, model: str) -> str:

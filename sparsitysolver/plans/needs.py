@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.grid import Cell, Grid
+from sparsitysolver.config.registry import method, methods_table
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.grid import Cell, Grid
-from sparsitysolver.registry import method, methods_table
 
 CELLS, STRATEGIES, CURVES, INFERENCE, RECONSTRUCTION = KINDS = (
     "cells",

@@ -1,8 +1,8 @@
 """How long jobs take, by the tokens that go through the model: estimates for plans (no torch)."""
 
-from sparsitysolver.grid import Cell
+from sparsitysolver.config.grid import Cell
+from sparsitysolver.config.registry import ZERO_SHOT, tasks_table
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.registry import ZERO_SHOT, tasks_table
 
 _TEXT = 170 * 2048  # tokens of a text that is evaluated whole
 _ITEM_TOKENS = 400  # tokens of one zero-shot item, all its choices together

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from sparsitysolver import CONFIG
-from sparsitysolver.grid import RESULTS, Cell
+from sparsitysolver.config.grid import RESULTS, Cell
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.plans.measurements import inference_key
 from sparsitysolver.search.algorithms import DRIVEN

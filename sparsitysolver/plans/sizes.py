@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparsitysolver.config.registry import models_table
 from sparsitysolver.model_files import configuration, weight_files
-from sparsitysolver.registry import models_table
 
 WINDOW = 2048  # tokens of a window, where the model takes as many
 _HEADER_LENGTH = 8  # bytes at the start of a safetensors file, before the header that they count

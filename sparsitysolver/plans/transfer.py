@@ -2,11 +2,11 @@
 
 import shlex
 
-from sparsitysolver.grid import RESULTS, Cell
+from sparsitysolver.config.grid import RESULTS, Cell
+from sparsitysolver.config.registry import SEARCHING
 from sparsitysolver.plans import resources
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.records import content_key
-from sparsitysolver.registry import SEARCHING
+from sparsitysolver.records.files import content_key
 
 SPARSITY = "0.2"
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import Unit
-from sparsitysolver.records import Json, atomic_path, canonical_json, file_sha256
-from sparsitysolver.seen import Seen, seen_by
+from sparsitysolver.records.files import Json, atomic_path, canonical_json, file_sha256
+from sparsitysolver.records.seen import Seen, seen_by
 
 FORMAT = 1
 _KEY = "sparsitysolver_agent"  # one metadata entry: the order of several is not fixed, and so the file's bytes

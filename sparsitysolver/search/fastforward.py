@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.search import ppo
 from sparsitysolver.search.journal import Episode, Journal, advance, catch_up, progress_bar
 from sparsitysolver.search.objectives import Objective, PerplexityObjective, dense_ratio

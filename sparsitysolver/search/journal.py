@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import atomic_path
+from sparsitysolver.records.files import atomic_path
 from sparsitysolver.search.objectives import Objective
 from sparsitysolver.search.problem import Problem
 

@@ -11,9 +11,9 @@ from sparsitysolver.data.windows import Windows, spread
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
+from sparsitysolver.records.seen import REWARD, seen
 from sparsitysolver.search.engines import Engine
-from sparsitysolver.seen import REWARD, seen
 
 REWARD_SCALE = 10.0  # the paper's coefficient (section 3.1, reward function)
 ACCURACY = "accuracy"
@@ -95,7 +95,7 @@ class Reward(Protocol):
         """What a strategy keeps of its reward."""
 
     def seen(self) -> Json:
-        """The data, as what is searched on them has seen them (:mod:`sparsitysolver.seen`)."""
+        """The data, as what is searched on them has seen them (:mod:`sparsitysolver.records.seen`)."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.searched import Searched

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from sparsitysolver.pruning.effects import Effect
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sparsitysolver.chat.conversation import Chat
 from sparsitysolver.chat.driver import Reply
 from sparsitysolver.chat.proposals import Counts, Form, read_reply
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.search.evolution import SETTINGS as SIZES
 from sparsitysolver.search.evolution import Individual, evolve
 from sparsitysolver.search.journal import Journal

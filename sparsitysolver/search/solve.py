@@ -13,7 +13,9 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.pruning.budget import budget_rule
 from sparsitysolver.pruning.units import Unit, achieved_sparsity, uniform_kept, units_of
-from sparsitysolver.records import Json, content_key, write_record
+from sparsitysolver.records.files import Json, content_key, write_record
+from sparsitysolver.records.seen import CALIBRATION, Seen, seen_of_sample, union
+from sparsitysolver.records.strategy import make_strategy
 from sparsitysolver.search.agents import Agent, save_agent
 from sparsitysolver.search.algorithms import AUTO, algorithm
 from sparsitysolver.search.engines import Engine, build_engine
@@ -22,9 +24,7 @@ from sparsitysolver.search.objectives import ACCURACY, Objective, Reward
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.searched import Searched
 from sparsitysolver.search.settings import SearchSettings
-from sparsitysolver.seen import CALIBRATION, Seen, seen_of_sample, union
 from sparsitysolver.statistics.collect import Statistics
-from sparsitysolver.strategy import make_strategy
 
 # What effects keep of their search: the text or task that changes are of, and how they were measured.
 _MEASURED_ON = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import budget
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.searched import Searched

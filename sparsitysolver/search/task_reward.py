@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data.items import Items
 from sparsitysolver.evaluation.choices import ChoiceRequests, accuracy, choice_requests
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.records import Json
-from sparsitysolver.registry import tasks_table
+from sparsitysolver.records.files import Json
+from sparsitysolver.records.seen import REWARD, seen
 from sparsitysolver.search.engines import Engine
 from sparsitysolver.search.objectives import evenly
-from sparsitysolver.seen import REWARD, seen
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import optuna
 
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.searched import Searched

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sparsitysolver.arena_definition import definition, entrant_of
+from sparsitysolver.config.arena import definition, entrant_of
+from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import Windows, cut_windows, spread
 from sparsitysolver.effect_table import predicted, reach, read_table, solve
@@ -31,14 +32,13 @@ from sparsitysolver.pruning.units import (
     uniform_kept,
     units_of,
 )
-from sparsitysolver.records import Json, content_key, identity, write_record
-from sparsitysolver.registry import SEARCHING, method
+from sparsitysolver.records.files import Json, content_key, identity, write_record
+from sparsitysolver.records.strategy import kept_counts, read_strategy
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.incumbents import incumbents, read_curve
 from sparsitysolver.search.settings import DEFAULT_CRITERIA
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, home_text, model_record, open_model
 from sparsitysolver.statistics.collect import ALL_TAPS, Statistics, collect, load_statistics
-from sparsitysolver.strategy import kept_counts, read_strategy
 
 UNIFORM, SURROGATE = "uniform", "surrogate"
 

@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from sparsitysolver.config.grid import Grid
+from sparsitysolver.config.registry import Assets, models_table
 from sparsitysolver.data.items import ALL, SEARCH, load_items
 from sparsitysolver.data.sources import SPLITS, load_text
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.grid import Grid
-from sparsitysolver.records import Json, atomic_folder, write_text
-from sparsitysolver.registry import Assets, models_table
+from sparsitysolver.records.files import Json, atomic_folder, write_text
 
 _FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.bin"]

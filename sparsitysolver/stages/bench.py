@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter, adapt
@@ -20,7 +21,6 @@ from sparsitysolver.pruning.matrix_scores import matrix_criterion
 from sparsitysolver.pruning.selection import Selection, score_units
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
 from sparsitysolver.pruning.units import UNSTRUCTURED
-from sparsitysolver.registry import SEARCHING, method
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.objectives import ACCURACY

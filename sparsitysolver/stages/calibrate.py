@@ -2,7 +2,7 @@
 
 import argparse
 
-from sparsitysolver.registry import method
+from sparsitysolver.config.registry import method
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, taps_of
 from sparsitysolver.statistics.collect import collect, save_statistics
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
+from sparsitysolver.config.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, Assets, MethodRow
 from sparsitysolver.data.sampling import Calibration, Sample, sample
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.file_hashes import user_cache
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model, resolve_model
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
-from sparsitysolver.records import Json, content_key, read_json
-from sparsitysolver.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, Assets, MethodRow
+from sparsitysolver.records.files import Json, content_key, read_json
 from sparsitysolver.statistics.collect import (
     ALL_TAPS,
     OUTPUT_TAPS,

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import torch
 
+from sparsitysolver.config.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATCH, tasks_table
 from sparsitysolver.data.items import REPORT, Items, load_items
 from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
 from sparsitysolver.data.windows import cut_windows
@@ -14,8 +15,7 @@ from sparsitysolver.evaluation.cells import perplexity_fields, zero_shot_fields
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
-from sparsitysolver.records import Json, content_key, write_record
-from sparsitysolver.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATCH, tasks_table
+from sparsitysolver.records.files import Json, content_key, write_record
 from sparsitysolver.stages.common import assets_of, model_record, open_model, pruning_of
 
 # Options that only one kind of task has, with what stands for them where they are not given.

@@ -6,13 +6,13 @@ import json
 
 import torch
 
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.inference import Contestant, Seconds, Workload, interleave, speed, speedups
 from sparsitysolver.evaluation.memory import MEASURE
 from sparsitysolver.models.loading import LoadedModel, load_model
 from sparsitysolver.provenance import Clock, provenance
-from sparsitysolver.records import Json, content_key, write_record
-from sparsitysolver.registry import Assets
+from sparsitysolver.records.files import Json, content_key, write_record
 from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, model_record, open_model, pruning_of
 
 DENSE = {"method": "dense", "label": "Dense", "sparsity": 0.0, "seed": 0}

@@ -7,16 +7,16 @@ import math
 import numpy as np
 import torch
 
-from sparsitysolver.anchors import STANDARD_SPLIT, Anchor, anchors, standard_anchor
+from sparsitysolver.config.anchors import STANDARD_SPLIT, Anchor, anchors, standard_anchor
+from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.texts import not_the_text
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import perplexity, window_losses
-from sparsitysolver.known_texts import not_the_text
 from sparsitysolver.models.loading import LoadedModel, ModelSource, resolve_model
 from sparsitysolver.provenance import Clock
-from sparsitysolver.records import Json, read_record, write_json
-from sparsitysolver.registry import Assets
+from sparsitysolver.records.files import Json, read_record, write_json
 from sparsitysolver.stages.common import assets_of, home_text, open_model
 
 # A model whose perplexity is this share of its vocabulary has not learned anything: its weights are random.

@@ -5,6 +5,7 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
+from sparsitysolver.config.registry import SEARCHING, MethodRow, method
 from sparsitysolver.data.sampling import Sample
 from sparsitysolver.errors import SparsitySolverError, report_warning
 from sparsitysolver.evaluation.achieved import Achieved
@@ -17,13 +18,13 @@ from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import Pattern
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
-from sparsitysolver.records import Json, atomic_folder, identity, read_record, write_json
-from sparsitysolver.registry import SEARCHING, MethodRow, method
+from sparsitysolver.records.files import Json, atomic_folder, identity, read_record, write_json
+from sparsitysolver.records.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_by, seen_of_sample, union
+from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.search.objectives import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
 from sparsitysolver.search.solve import solve
-from sparsitysolver.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_by, seen_of_sample, union
 from sparsitysolver.stages.common import (
     PRUNING_RECORD,
     assets_of,
@@ -35,7 +36,6 @@ from sparsitysolver.stages.common import (
     statistics_of,
 )
 from sparsitysolver.stages.reward import reward_of
-from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
 
 UNIFORM = "uniform"  # the allocator whose matrices an N:M pattern may take over
 DEFAULT_SPARSITY = 0.2

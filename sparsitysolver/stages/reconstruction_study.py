@@ -10,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from baselines import reconstruction, slicing, uniform
+from sparsitysolver.config.registry import is_zero_shot, method
 from sparsitysolver.data.sampling import Calibration, Sample
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
@@ -21,8 +22,8 @@ from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.slicing import dense_again
 from sparsitysolver.pruning.units import FFN, MHA, check_sparsity
-from sparsitysolver.records import Json, identity, write_record
-from sparsitysolver.registry import is_zero_shot, method
+from sparsitysolver.records.files import Json, identity, write_record
+from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.stages.common import (
     assets_of,
     calibration_of,
@@ -32,7 +33,6 @@ from sparsitysolver.stages.common import (
     open_model,
     statistics_of,
 )
-from sparsitysolver.strategy import kept_counts, make_strategy, read_strategy
 
 METHOD = "uniform_recon"  # whose default calibration is taken
 

@@ -5,11 +5,11 @@ import io
 
 import numpy as np
 
+from sparsitysolver.config.registry import HUB_TEXT
 from sparsitysolver.data.sampling import Calibration, record_path, sample
 from sparsitysolver.models.adapter import adapter_class
 from sparsitysolver.models.loading import load_config, load_tokenizer, resolve_model
-from sparsitysolver.records import atomic_path, write_json
-from sparsitysolver.registry import HUB_TEXT
+from sparsitysolver.records.files import atomic_path, write_json
 from sparsitysolver.stages.common import assets_of, text_for
 
 

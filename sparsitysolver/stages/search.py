@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.provenance import Clock, provenance
-from sparsitysolver.records import write_record
-from sparsitysolver.registry import SEARCHING, method
+from sparsitysolver.records.files import write_record
 from sparsitysolver.search.agents import load_agent
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import solve

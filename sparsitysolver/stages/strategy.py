@@ -2,6 +2,7 @@
 
 import argparse
 
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.effect_table import read_table, strategy_of
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.exchange.columns import write_table
@@ -10,10 +11,9 @@ from sparsitysolver.exchange.importing import TOLERANCE, read_densities, settle
 from sparsitysolver.exchange.transferring import transferred
 from sparsitysolver.models.skeleton import load_skeleton, module_names
 from sparsitysolver.pruning.units import check_sparsity, units_of
-from sparsitysolver.records import Json, file_sha256, read_record, write_record
-from sparsitysolver.registry import Assets
-from sparsitysolver.seen import unknown
-from sparsitysolver.strategy import make_strategy
+from sparsitysolver.records.files import Json, file_sha256, read_record, write_record
+from sparsitysolver.records.seen import unknown
+from sparsitysolver.records.strategy import make_strategy
 
 
 def run(args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sparsitysolver.config.registry import SEARCHING, is_zero_shot, method
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import Windows, cut_windows
 from sparsitysolver.errors import SparsitySolverError
@@ -15,8 +16,8 @@ from sparsitysolver.exchange.transferring import transferred
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.pruning.units import STRUCTURED, achieved_sparsity, check_sparsity, uniform_counts, units_of
-from sparsitysolver.records import Json, content_key, identity, read_record, write_record
-from sparsitysolver.registry import SEARCHING, is_zero_shot, method
+from sparsitysolver.records.files import Json, content_key, identity, read_record, write_record
+from sparsitysolver.records.strategy import kept_counts, read_strategy
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.stages.common import (
     assets_of,
@@ -27,7 +28,6 @@ from sparsitysolver.stages.common import (
     open_model,
     statistics_of,
 )
-from sparsitysolver.strategy import kept_counts, read_strategy
 
 DENSE, UNIFORM, OWN, TRANSFERRED = "dense", "uniform", "own", "transferred"
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter
-from sparsitysolver.records import atomic_path, content_key
+from sparsitysolver.records.files import atomic_path, content_key
 from sparsitysolver.statistics.moments import Moments
 
 BATCH_TOKENS = 4096

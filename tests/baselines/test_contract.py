@@ -8,11 +8,11 @@ import torch
 from jobs import job_for, run_row
 from tiny import FAMILIES, logits, tiny_ids, tiny_model, tiny_tokenizer
 
+from sparsitysolver.config.registry import method, methods_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.models.saving import save_pruned
-from sparsitysolver.registry import method, methods_table
 
 SPARSITY = 0.25
 # Tiny layers are coarse: a group is 5% of the prunable weights, and ranks round down by up to 6%.

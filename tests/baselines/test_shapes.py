@@ -7,10 +7,10 @@ from tiny import assert_generates_alike, left_padded, logits, tiny_ids, tiny_mod
 from transformers import AutoModelForCausalLM
 
 from baselines import slicegpt
+from sparsitysolver.config.registry import methods_table
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.models.saving import save_pruned
-from sparsitysolver.registry import methods_table
 
 LLAMA3 = {
     "rope_type": "llama3",

@@ -8,7 +8,7 @@ from chat_cases import Parrot
 from sparsitysolver.chat.conversation import Conversation, Replay, read_conversation
 from sparsitysolver.chat.prompts import message
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import file_sha256
+from sparsitysolver.records.files import file_sha256
 
 QUESTIONS = [message("one"), message("two"), message("two"), message("three")]
 

@@ -11,12 +11,12 @@ from tiny import tiny_text
 
 from sparsitysolver import cli
 from sparsitysolver.cli import build_parser
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.data import minilang
 from sparsitysolver.data.items import load_items
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import load_model
-from sparsitysolver.records import read_record, write_json
-from sparsitysolver.registry import Assets
+from sparsitysolver.records.files import read_record, write_json
 from sparsitysolver.statistics.collect import load_statistics
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -7,7 +7,7 @@ import pytest
 from commands import EVALUATE, MODEL, PRUNE, SEARCH, ZERO_SHOT, failure
 from tiny import tiny_ids
 
-from sparsitysolver.records import write_json
+from sparsitysolver.records.files import write_json
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

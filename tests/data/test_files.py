@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow
 import pytest
 
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.data.files import read_documents, read_text
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import Assets
 
 DOCUMENTS = ("one\ntwo", "", "é a\u2028b", "x\r\ny")
 LINES = "".join(json.dumps({"text": text, "url": "x"}) + "\n" for text in DOCUMENTS).encode()

@@ -8,11 +8,11 @@ import datasets
 import pytest
 import tiny  # noqa: F401 - keeps the hub's client off the network
 
+from sparsitysolver.config.registry import Assets, datasets_table
 from sparsitysolver.data import minilang
 from sparsitysolver.data.item_schemas import SCHEMAS
 from sparsitysolver.data.items import PARTS, load_items, task_text
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import Assets, datasets_table
 
 NO_ASSETS = Assets(None)
 CHOICES = {"text": ["sun", "moon", "sea"], "label": ["A", "B", "C"]}

@@ -10,10 +10,10 @@ import pytest
 import torch
 from tiny import VOCABULARY, tiny_text, tiny_tokenizer
 
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.data.sampling import SAMPLERS, Calibration, Sample, read_ids, sample
 from sparsitysolver.data.sources import Text
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import Assets
 
 TOKENIZER = tiny_tokenizer()
 # Of 5 windows of 12 tokens from tiny_text(300) with seed 0.

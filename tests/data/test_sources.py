@@ -7,10 +7,10 @@ import json
 import pandas as pd
 import pytest
 
+from sparsitysolver.config.registry import Assets, datasets_table
 from sparsitysolver.data import sources
 from sparsitysolver.data.sources import is_file_source, load_text
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import Assets, datasets_table
 
 NO_ASSETS = Assets(None)
 

@@ -5,6 +5,7 @@ import pytest
 from tiny import tiny_folder
 from zero_shot_items import BUNDLED_MODELS, MINI, WORDS, mini
 
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data.items import Items
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation import choices as module
@@ -17,7 +18,6 @@ from sparsitysolver.evaluation.choices import (
 )
 from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot
 from sparsitysolver.models.loading import load_model
-from sparsitysolver.registry import tasks_table
 
 CHANCE = {"boolq": 0.5, "piqa": 0.5, "winogrande": 0.5}
 ABOVE = 0.15

@@ -5,7 +5,16 @@ import pytest
 from sparsitysolver.data.items import Items
 from sparsitysolver.data.sources import Text
 from sparsitysolver.evaluation.leakage import perplexity_leakage, zero_shot_leakage
-from sparsitysolver.seen import CALIBRATION, RECONSTRUCTION, REWARD, seen, seen_by, seen_of_sample, union, unknown
+from sparsitysolver.records.seen import (
+    CALIBRATION,
+    RECONSTRUCTION,
+    REWARD,
+    seen,
+    seen_by,
+    seen_of_sample,
+    union,
+    unknown,
+)
 
 TEXT = Text("wikitext2", "test", ("the reported text",), "r", "here")
 ITEMS = Items("piqa", "piqa", ({"question": "w3"},), "piqa", "r", "report", "here")

@@ -14,6 +14,7 @@ from tiny import tiny_folder, tiny_ids
 from zero_shot_items import BUNDLED_MODELS, MINI, WORDS, mini, piqa
 
 from baselines import slicegpt
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data.harness import harness_task
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import zero_shot_fields
@@ -22,7 +23,6 @@ from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.scores import channels_of
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
-from sparsitysolver.registry import tasks_table
 
 # "Question:", "\nAnswer:" and the like are one unknown token each
 TOKENS = [

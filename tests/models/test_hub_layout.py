@@ -18,7 +18,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 from transformers import OPTConfig, OPTForCausalLM
 
-from sparsitysolver.registry import datasets_table, models_table
+from sparsitysolver.config.registry import datasets_table, models_table
 
 WORDS = "the valley of the river was settled by farmers in the early years of the century and grew slowly"
 OPT_125M = {

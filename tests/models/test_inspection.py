@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import tiny_folder, tiny_tokenizer
 
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.inspection import weight_files
 from sparsitysolver.models.loading import load_chat_model, load_config, load_model, load_tokenizer, resolve_model
-from sparsitysolver.registry import Assets
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 LORA = json.dumps({"peft_type": "LORA", "base_model_name_or_path": "meta-llama/Llama-2-7b-hf"})

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from tiny import logits, tiny_config, tiny_folder, tiny_model
 from transformers import GPT2Config
 
+from sparsitysolver.config.registry import Assets, models_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import load_model, resolve_model, weights_identity
-from sparsitysolver.registry import Assets, models_table
 
 NO_ASSETS = Assets(None)
 

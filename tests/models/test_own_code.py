@@ -10,9 +10,9 @@ from tiny import logits, tiny_folder, tiny_model, tiny_text
 from transformers import LlamaForCausalLM
 
 from sparsitysolver.chat.transformers_model import TransformersModel
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import load_model
-from sparsitysolver.registry import Assets
 
 CODE = """
 from pathlib import Path

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from sparsitysolver.config.registry import models_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.published import published_model
-from sparsitysolver.registry import models_table
 
 HUB_MODELS = [key for key, row in models_table().items() if row.hub_id]
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from sparsitysolver.config.registry import BUNDLED
 from sparsitysolver.data import minilang
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models import train_tiny
 from sparsitysolver.models.train_tiny import ARCHITECTURES, FIRST_WINDOWS, WINDOW, Settings
-from sparsitysolver.registry import BUNDLED
 
 MAX_BYTES = 3_000_000
 N_ITEMS = 100  # of each task

@@ -6,6 +6,7 @@ import torch
 from jobs import job_for
 
 from baselines import besa, magnitude, owl, sparsegpt, svd_llm, uniform
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.data.sampling import Calibration, read_ids, sample
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
@@ -13,7 +14,6 @@ from sparsitysolver.evaluation.perplexity import perplexity, window_losses
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.units import UNSTRUCTURED
-from sparsitysolver.registry import Assets
 
 pytestmark = pytest.mark.reference
 SEQLEN, VOCABULARY = 256, 4096

@@ -6,6 +6,7 @@ import torch
 from jobs import job_for
 
 from baselines import reconstruction, slicing
+from sparsitysolver.config.registry import Assets, tasks_table
 from sparsitysolver.data.items import load_items
 from sparsitysolver.data.sampling import read_ids
 from sparsitysolver.data.sources import load_text
@@ -16,8 +17,7 @@ from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.units import uniform_counts
-from sparsitysolver.records import canonical_json
-from sparsitysolver.registry import Assets, tasks_table
+from sparsitysolver.records.files import canonical_json
 
 pytestmark = pytest.mark.reference
 SEQLEN = 256

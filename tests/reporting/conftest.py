@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sparsitysolver import CONFIG
-from sparsitysolver.records import content_key, write_json
+from sparsitysolver.records.files import content_key, write_json
 from sparsitysolver.reporting.audit.table import Line, audit
 from sparsitysolver.reporting.claims.definition import Claim, load_claims
 from sparsitysolver.reporting.collected.collect import collect

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from sparsitysolver import ROOT
+from sparsitysolver.config.figures import load_figure
 from sparsitysolver.reporting.plots import style
 from sparsitysolver.reporting.plots.command import Picture
 from sparsitysolver.reporting.plots.contracts import read_results
-from sparsitysolver.reporting.plots.definition import load_figure
 
 FIGURES = [f"figure{number}" for number in range(3, 15)]
 

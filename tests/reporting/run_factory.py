@@ -6,7 +6,7 @@ from cell_factory import make_cell, make_grid, replace_cell
 from search_factory import FOUND, make_strategy_record, write_search
 
 from sparsitysolver import CONFIG
-from sparsitysolver.records import content_key, write_json, write_text
+from sparsitysolver.records.files import content_key, write_json, write_text
 from sparsitysolver.reporting.audit.table import audit_command
 from sparsitysolver.reporting.collected.collect import collect
 from sparsitysolver.reporting.pages.paper_tables import paper_tables_command

@@ -4,7 +4,7 @@ import csv
 import json
 from pathlib import Path
 
-from sparsitysolver.records import write_record
+from sparsitysolver.records.files import write_record
 from sparsitysolver.search.journal import CURVE_FIELDS
 
 # What a search of the PPO agent with the paper's settings says of itself.

@@ -2,8 +2,8 @@
 
 from cell_factory import first_right, make_cell, make_task_cell
 
-from sparsitysolver.registry import tasks_table
-from sparsitysolver.reporting.tables.definition import load_definition
+from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.tables import load_definition
 
 TASKS = ["mini_boolq", "mini_piqa"]
 RIGHT = {"mini_boolq": [15, 5, 10, 11, 12], "mini_piqa": [14, 8, 6, 7, 8]}  # of 20 items, by row

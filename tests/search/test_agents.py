@@ -14,7 +14,7 @@ from tiny import tiny_model
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import uniform_counts, units_of
-from sparsitysolver.records import file_sha256, identity
+from sparsitysolver.records.files import file_sha256, identity
 from sparsitysolver.search import ppo
 from sparsitysolver.search.agents import load_agent, save_agent
 from sparsitysolver.search.algorithms import WALKING

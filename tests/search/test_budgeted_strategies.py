@@ -9,7 +9,7 @@ from tiny import tiny_model
 from sparsitysolver import effect_table
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import units_of
-from sparsitysolver.records import identity, validate
+from sparsitysolver.records.files import identity, validate
 from sparsitysolver.search import settings
 from sparsitysolver.search.algorithms import ALGORITHMS, algorithm
 from sparsitysolver.search.choice import choose

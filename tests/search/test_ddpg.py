@@ -15,7 +15,7 @@ from tiny import tiny_model
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, kept_weights, unstructured_units
-from sparsitysolver.records import file_sha256, identity, validate
+from sparsitysolver.records.files import file_sha256, identity, validate
 from sparsitysolver.search import agmc, amc, amc_broadcast
 from sparsitysolver.search.algorithms import ALGORITHMS, WALKING, algorithm
 from sparsitysolver.search.ddpg import DDPGSettings, WalkSearch

@@ -16,7 +16,7 @@ from sparsitysolver.chat.endpoint import KEY_VARIABLE, Endpoint
 from sparsitysolver.chat.proposals import Counts
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import kept_weights
-from sparsitysolver.records import canonical_json
+from sparsitysolver.records.files import canonical_json
 from sparsitysolver.search import self_pruner
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.trials import TRIALS_PER_CHECKPOINT

@@ -10,7 +10,7 @@ from sparsitysolver.chat.address import URL_VARIABLE
 from sparsitysolver.chat.endpoint import KEY_VARIABLE
 from sparsitysolver.cli import main
 from sparsitysolver.provenance import Clock
-from sparsitysolver.records import read_record
+from sparsitysolver.records.files import read_record
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 KEY = "sk-quite-secret-0123"

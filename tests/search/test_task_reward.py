@@ -2,12 +2,12 @@
 
 import pytest
 
+from sparsitysolver.config.registry import Assets
 from sparsitysolver.data.items import load_items
 from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.units import unstructured_units
-from sparsitysolver.records import identity, validate
-from sparsitysolver.registry import Assets
+from sparsitysolver.records.files import identity, validate
 from sparsitysolver.search.engines import build_engine
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import solve

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from sparsitysolver.config.registry import BUNDLED
 from sparsitysolver.data.sampling import Sample
 from sparsitysolver.models.loading import load_model
-from sparsitysolver.registry import BUNDLED
 from sparsitysolver.stages import common
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
+from sparsitysolver.config.registry import models_table
+from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.published import PublishedModel, published_model
 from sparsitysolver.pruning.widths import removed_fraction, sliced_width, stored_parameters
-from sparsitysolver.records import Json
-from sparsitysolver.registry import models_table
+from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.audit.checks import Finding
 from sparsitysolver.reporting.audit.read_published import Number, PrintedTable, read_lines
-from sparsitysolver.reporting.tables.definition import DASH
 
 PROSE = "text"  # the table of a claim that rests on no table
 ALL_MODELS = "*"

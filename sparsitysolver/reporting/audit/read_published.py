@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.tables import DASH, METHOD, descriptive_columns
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, read_json
+from sparsitysolver.records.files import Json, read_json
 from sparsitysolver.reporting.compare.metrics import is_zero_shot
-from sparsitysolver.reporting.tables.definition import DASH, METHOD, descriptive_columns
 
 QUANTITIES = "quantities.csv"  # rows that hold another quantity than their table's metric, by name
 SETTINGS = "Parameters"  # first column of tables that hold settings, not measurements

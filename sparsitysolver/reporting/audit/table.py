@@ -8,9 +8,9 @@ from dataclasses import astuple, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
+from sparsitysolver.config.registry import tasks_table, zero_shot_task
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, atomic_path
-from sparsitysolver.registry import tasks_table, zero_shot_task
+from sparsitysolver.records.files import Json, atomic_path
 from sparsitysolver.reporting.audit.checks import (
     FLAG,
     NOT_CHECKED,

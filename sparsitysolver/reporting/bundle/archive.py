@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, atomic_path, validate
+from sparsitysolver.records.files import Json, atomic_path, validate
 
 MANIFEST = "manifest.json"
 FORMAT = 1

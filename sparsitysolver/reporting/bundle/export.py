@@ -15,7 +15,7 @@ import pandas as pd
 from sparsitysolver import CONFIG, __version__
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.provenance import commit
-from sparsitysolver.records import Json, content_key, identity, read_json, read_record
+from sparsitysolver.records.files import Json, content_key, identity, read_json, read_record
 from sparsitysolver.reporting.bundle.archive import write_bundle
 from sparsitysolver.reporting.collected.collect import collect, read_collected
 from sparsitysolver.reporting.collected.samples import read_samples, samples_path

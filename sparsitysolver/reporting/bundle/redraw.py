@@ -20,7 +20,7 @@ import yaml
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
 from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
 from sparsitysolver.provenance import commit
-from sparsitysolver.records import atomic_path, read_json
+from sparsitysolver.records.files import atomic_path, read_json
 from sparsitysolver.reporting.bundle.archive import unpack_bundle
 from sparsitysolver.reporting.tables import settings as settings_table
 from sparsitysolver.reporting.tables.files import grid_of

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from sparsitysolver.registry import tasks_table
+from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.tables import TASKS, ZERO_SHOT, Column, Row, load_definition
 from sparsitysolver.reporting.claims.columns import Place, compare_column, entry_of, name_of
 from sparsitysolver.reporting.claims.equals import with_equals
 from sparsitysolver.reporting.claims.pairs import judge, models_of, summary
@@ -21,7 +22,6 @@ from sparsitysolver.reporting.claims.rules import (
     over_columns,
 )
 from sparsitysolver.reporting.compare.metrics import AVERAGE, is_zero_shot
-from sparsitysolver.reporting.tables.definition import TASKS, ZERO_SHOT, Column, Row, load_definition
 from sparsitysolver.reporting.tables.tables import DENSE, MeasuredTable, measured_entries, tasks_of
 
 EACH_TASK = "tasks"  # every task column of a table over tasks, without the average

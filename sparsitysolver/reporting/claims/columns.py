@@ -10,6 +10,7 @@ from itertools import product
 
 import numpy as np
 
+from sparsitysolver.config.tables import TASKS, Column, Row
 from sparsitysolver.reporting.claims.equals import equal_rows
 from sparsitysolver.reporting.claims.pairs import Blocked, Compared, Comparison
 from sparsitysolver.reporting.claims.results import Results
@@ -18,7 +19,6 @@ from sparsitysolver.reporting.compare.comparability import unequal
 from sparsitysolver.reporting.compare.intervals import difference_interval
 from sparsitysolver.reporting.compare.metrics import lower_is_better
 from sparsitysolver.reporting.compare.paired import in_unit, paired_strata
-from sparsitysolver.reporting.tables.definition import TASKS, Column, Row
 from sparsitysolver.reporting.tables.entries import Entry
 from sparsitysolver.reporting.tables.tables import DENSE, MeasuredTable
 

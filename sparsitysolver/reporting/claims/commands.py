@@ -1,8 +1,8 @@
 """The command that measures anew what a claim is about, on a grid that can."""
 
-from sparsitysolver import run_settings
+from sparsitysolver.config import run_settings
+from sparsitysolver.config.registry import method
 from sparsitysolver.plans.needs import kinds, studies
-from sparsitysolver.registry import method
 from sparsitysolver.reporting.claims.cells import best_of, better, rivals_of
 from sparsitysolver.reporting.claims.curves import episodes_to, rises
 from sparsitysolver.reporting.claims.definition import Claim

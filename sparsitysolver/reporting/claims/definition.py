@@ -11,9 +11,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.registry import methods_table, models_table, tasks_table
+from sparsitysolver.config.tables import DASH, TASKS, Definition, Row, load_definition
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.plans.needs import figures, studies
-from sparsitysolver.registry import methods_table, models_table, tasks_table
 from sparsitysolver.reporting.claims.cells import EACH_TASK, best_of, better, cells_in_range, fewer_parameters
 from sparsitysolver.reporting.claims.curves import (
     converges,
@@ -30,7 +31,6 @@ from sparsitysolver.reporting.claims.reuse import gpu_hours_to_best_of, reaches_
 from sparsitysolver.reporting.claims.rules import Judgement
 from sparsitysolver.reporting.claims.strategies import more_in_middle, more_varied
 from sparsitysolver.reporting.compare.metrics import AVERAGE, lower_is_better
-from sparsitysolver.reporting.tables.definition import DASH, TASKS, Definition, Row, load_definition
 from sparsitysolver.reporting.tables.tables import DENSE
 
 CLAIMS = CONFIG / "paper" / "claims.yaml"

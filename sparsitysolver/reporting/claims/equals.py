@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable
 
 from sparsitysolver import CONFIG
-from sparsitysolver.reporting.tables.definition import load_definition
+from sparsitysolver.config.tables import load_definition
 
 
 def equal_rows(method: str) -> tuple[str, ...]:

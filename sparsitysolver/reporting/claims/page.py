@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.definition import BOLD
 from sparsitysolver.reporting.claims.rules import ClaimVerdict
 from sparsitysolver.reporting.claims.table import COLUMNS
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
 from sparsitysolver.reporting.pages.markdown import markdown
-from sparsitysolver.reporting.tables.definition import DASH
 
 _JUDGED = (ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE)
 _INTRODUCTION = """\

@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.registry import method, models_table
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.registry import method, models_table
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.long_tables import Contract, read_long
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.fingerprints import check_fingerprints
 from sparsitysolver.reporting.collected.samples import Samples, sample_key
 from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC

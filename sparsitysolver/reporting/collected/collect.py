@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, content_key, read_record
+from sparsitysolver.records.files import Json, content_key, read_record
 from sparsitysolver.reporting.collected.checks import Columns, check_rows, check_samples
 from sparsitysolver.reporting.collected.fingerprints import cell_name, check_fingerprints
 from sparsitysolver.reporting.collected.rows import numbers, write_rows

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from sparsitysolver.config.registry import method
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, read_record
-from sparsitysolver.registry import method
+from sparsitysolver.records.files import Json, read_record
 from sparsitysolver.reporting.collected.long_tables import Contract, read_long
 from sparsitysolver.reporting.collected.places import place_of
 from sparsitysolver.reporting.collected.rows import write_rows

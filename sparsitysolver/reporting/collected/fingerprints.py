@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 
 # Equal across a table (all models of one task and split), by the kind that a fingerprint states. Whether there is a
 # BOS, the length of a window, its tokens and their number follow from the model's tokenizer and maximum: they are equal

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
 
 AXES = ("model", "method", "label", "sparsity", "seed")

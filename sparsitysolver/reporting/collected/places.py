@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparsitysolver.config.registry import is_zero_shot
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import is_zero_shot
 
 
 @dataclass(frozen=True)

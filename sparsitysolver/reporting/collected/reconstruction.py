@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
 
 COLUMNS = ("model", "sparsity", "modules", "samples", "tokens", "ppl", "seconds_per_module", "seed", "gpus")

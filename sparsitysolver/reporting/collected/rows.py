@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, atomic_path, read_record
+from sparsitysolver.records.files import Json, atomic_path, read_record
 
 
 def numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:

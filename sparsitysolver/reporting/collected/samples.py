@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, atomic_path
+from sparsitysolver.records.files import Json, atomic_path
 from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
 
 Samples = Mapping[str, np.ndarray]

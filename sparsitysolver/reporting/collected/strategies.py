@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sparsitysolver.records import Json, content_key, read_json, read_record
-from sparsitysolver.registry import is_zero_shot, method
+from sparsitysolver.config.registry import is_zero_shot, method
+from sparsitysolver.records.files import Json, content_key, read_json, read_record
 from sparsitysolver.reporting.collected.places import place_of
 from sparsitysolver.reporting.collected.rows import write_rows
 

@@ -1,6 +1,6 @@
 """What a metric is: in which unit tables print it, and in which direction it is better."""
 
-from sparsitysolver.registry import tasks_table
+from sparsitysolver.config.registry import tasks_table
 
 PERPLEXITY_METRIC = "ppl"
 AVERAGE = "average"  # unweighted mean of a row's accuracies over all tasks

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparsitysolver import CONFIG
-from sparsitysolver.known_texts import not_the_text
-from sparsitysolver.records import Json
-from sparsitysolver.registry import tasks_table
+from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.texts import not_the_text
+from sparsitysolver.records.files import Json
 
 SEARCHES = CONFIG / "paper" / "searches.csv"
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from sparsitysolver.config.tables import DASH
+from sparsitysolver.config.tolerances import tolerance
 from sparsitysolver.reporting.compare.comparability import UNEQUAL, unequal
 from sparsitysolver.reporting.compare.metrics import AVERAGE
 from sparsitysolver.reporting.compare.paired import PairVerdict, PairVerdicts
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
-from sparsitysolver.reporting.compare.tolerances import tolerance
-from sparsitysolver.reporting.tables.definition import DASH
 from sparsitysolver.reporting.tables.entries import other_tuning, printed
 from sparsitysolver.reporting.tables.tables import MeasuredTable
 

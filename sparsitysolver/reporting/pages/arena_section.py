@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sparsitysolver.config.tables import DASH
 from sparsitysolver.reporting.collected.long_tables import Contract, read_long
 from sparsitysolver.reporting.compare.seed_tests import LEVEL
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.studies.arena import LINE
 from sparsitysolver.reporting.studies.arena_ranks import AXES, RANK_COLUMNS
-from sparsitysolver.reporting.tables.definition import DASH
 from sparsitysolver.reporting.tables.entries import printed
 
 _LEAST = 0.001  # a smaller p is printed as such

@@ -7,7 +7,7 @@ import pandas as pd
 from markdown_it import MarkdownIt
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import write_text
+from sparsitysolver.records.files import write_text
 
 _PAGE = """\
 <!DOCTYPE html>

@@ -10,8 +10,9 @@ import pandas as pd
 import yaml
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.tables import DASH, METHOD, TASKS, descriptive_columns, published_table
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, read_json, write_text
+from sparsitysolver.records.files import Json, read_json, write_text
 from sparsitysolver.reporting.audit.table import audit_section
 from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.collected.collect import LEAKAGE, UNKNOWN, read_collected
@@ -28,7 +29,6 @@ from sparsitysolver.reporting.compare.verdicts import (
 )
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables import settings as settings_table
-from sparsitysolver.reporting.tables.definition import DASH, METHOD, TASKS, descriptive_columns, published_table
 from sparsitysolver.reporting.tables.entries import printed
 from sparsitysolver.reporting.tables.files import curves_of, footnote_text, versions_note
 from sparsitysolver.reporting.tables.removed import CAPTION, removed_frame

@@ -8,10 +8,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.reporting.plots.bands import band, draw_band
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import ANYTIME, check_once, models_of
-from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import Panel, page
 from sparsitysolver.reporting.plots.style import REFERENCE, in_order, method_styles
 

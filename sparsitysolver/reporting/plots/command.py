@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sparsitysolver.config.figures import FigureDefinition, load_figure
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver.records import atomic_path, write_text
+from sparsitysolver.records.files import atomic_path, write_text
 from sparsitysolver.reporting.plots.contracts import models_of, read_results
-from sparsitysolver.reporting.plots.definition import FigureDefinition, load_figure
 from sparsitysolver.reporting.plots.style import style_sheet
 
 Data = Mapping[str, pd.DataFrame]

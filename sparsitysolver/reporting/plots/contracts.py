@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from sparsitysolver.config.registry import models_table
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import models_table
 from sparsitysolver.reporting.collected.long_tables import Contract, finite_numbers, read_long, row_name
 
 CELLS, CURVES, STRATEGIES = "cells", "curves", "strategies"

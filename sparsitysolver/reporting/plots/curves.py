@@ -10,10 +10,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.reporting.plots.bands import band, draw_band
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import CURVES, models_of, select
-from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page, whole_numbers
 from sparsitysolver.reporting.plots.searches import (
     PPL,

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 
+from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import CURVES, STRATEGIES, models_of
-from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import page
 from sparsitysolver.reporting.plots.strategies import search_keys, stages_panel
 from sparsitysolver.reporting.plots.style import KIND_LABELS, STAGES, Style

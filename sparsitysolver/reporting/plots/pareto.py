@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import CELLS, INFERENCE, check_once, labels, models_of, select
-from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.inference import DENSE, check_times
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import in_order, method_styles

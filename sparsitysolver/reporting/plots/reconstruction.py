@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.bands import band, draw_band
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import RECONSTRUCTION, models_of
-from sparsitysolver.reporting.plots.definition import FigureDefinition
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.style import KIND_LABELS, KINDS, REFERENCE
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, atomic_path
+from sparsitysolver.records.files import Json, atomic_path
 from sparsitysolver.reporting.collected.collect import PROTOCOL, read_cells_csv
 from sparsitysolver.reporting.compare.metrics import printed_scale
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from sparsitysolver.arena_definition import definition
+from sparsitysolver.config.arena import definition
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records import Json, write_text
+from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.studies.arena_ranks import RANK_COLUMNS, ranks

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sparsitysolver.records import Json
+from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
 from sparsitysolver.reporting.compare.seed_tests import holm, paired_t
 

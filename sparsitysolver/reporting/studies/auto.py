@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sparsitysolver.arena_definition import definition
+from sparsitysolver.config.arena import definition
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import atomic_path
+from sparsitysolver.records.files import atomic_path
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
 from sparsitysolver.reporting.studies.arena import RAN
 from sparsitysolver.search.choice import COLUMNS

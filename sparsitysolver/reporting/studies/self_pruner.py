@@ -9,9 +9,10 @@ import pandas as pd
 import yaml
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.registry import method, tasks_table
+from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, write_text
-from sparsitysolver.registry import method, tasks_table
+from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.inference import rows_of
 from sparsitysolver.reporting.collected.long_tables import Contract, read_long
 from sparsitysolver.reporting.collected.rows import read_finite, write_rows
@@ -19,7 +20,6 @@ from sparsitysolver.reporting.collected.samples import Samples, read_samples, sa
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
 from sparsitysolver.reporting.compare.intervals import difference_interval
 from sparsitysolver.reporting.pages.markdown import markdown
-from sparsitysolver.reporting.tables.definition import DASH
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
 DENSE, NOT_RUN, RAN = "dense", "not run", "ran"

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, write_text
+from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
 from sparsitysolver.reporting.compare.intervals import difference_interval
 from sparsitysolver.reporting.pages.markdown import markdown
-from sparsitysolver.reporting.tables.definition import DASH
 from sparsitysolver.reporting.tables.entries import printed
 
 RATIO = ("ratio_to_own", "ratio_low", "ratio_high")

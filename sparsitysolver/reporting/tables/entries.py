@@ -7,10 +7,10 @@ from statistics import fmean, stdev
 
 import pandas as pd
 
+from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.compare.comparability import DENSE, Removed, other_texts
 from sparsitysolver.reporting.compare.metrics import printed_scale
-from sparsitysolver.reporting.tables.definition import DASH
 from sparsitysolver.reporting.tables.tuning import Tuning, tuning_of
 
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))

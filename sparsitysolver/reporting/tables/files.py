@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from sparsitysolver.config.tables import DASH, METHOD, Row, load_definition
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import atomic_path, read_json, write_json, write_text
+from sparsitysolver.records.files import atomic_path, read_json, write_json, write_text
 from sparsitysolver.reporting.collected.checks import check_samples
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.curves import read_curves
@@ -15,7 +16,6 @@ from sparsitysolver.reporting.compare.metrics import AVERAGE
 from sparsitysolver.reporting.compare.paired import compare_rows, pairs_frame
 from sparsitysolver.reporting.pages.latex import fitted, tabular, tex_escape, tex_table
 from sparsitysolver.reporting.pages.markdown import markdown
-from sparsitysolver.reporting.tables.definition import DASH, METHOD, Row, load_definition
 from sparsitysolver.reporting.tables.entries import Entry, printed
 from sparsitysolver.reporting.tables.removed import CAPTION, removed_frame
 from sparsitysolver.reporting.tables.tables import Footnote, MeasuredTable, build_table

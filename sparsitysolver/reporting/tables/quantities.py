@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from sparsitysolver.config.tables import Column, Row
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.episodes import episode_seconds, episodes_to
-from sparsitysolver.reporting.tables.definition import Column, Row
 from sparsitysolver.reporting.tables.entries import DECIMALS, Entry
 
 # Name -> (what a curve gives, decimals printed).

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import Json, read_json, read_record, write_json, write_text
+from sparsitysolver.records.files import Json, read_json, read_record, write_json, write_text
 from sparsitysolver.reporting.pages.latex import tabular, tex_table
 from sparsitysolver.reporting.pages.markdown import markdown
-from sparsitysolver.reporting.tables.definition import DASH
 from sparsitysolver.reporting.tables.files import write_csv
 
 NAME = "table7"

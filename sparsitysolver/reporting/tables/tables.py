@@ -6,12 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.registry import tasks_table
-from sparsitysolver.reporting.collected.versions import differing_versions
-from sparsitysolver.reporting.compare.comparability import DENSE
-from sparsitysolver.reporting.compare.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
-from sparsitysolver.reporting.tables.definition import (
+from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.tables import (
     DASH,
     METHOD,
     PERPLEXITY,
@@ -22,6 +18,10 @@ from sparsitysolver.reporting.tables.definition import (
     Row,
     load_definition,
 )
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.collected.versions import differing_versions
+from sparsitysolver.reporting.compare.comparability import DENSE
+from sparsitysolver.reporting.compare.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
 from sparsitysolver.reporting.tables.entries import Entry, average_entry, measured_entry
 from sparsitysolver.reporting.tables.quantities import quantity_entry
 

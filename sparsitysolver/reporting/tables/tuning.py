@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sparsitysolver.reporting.tables.definition import DASH
+from sparsitysolver.config.tables import DASH
 
 
 @dataclass(frozen=True)

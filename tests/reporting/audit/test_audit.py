@@ -9,7 +9,7 @@ import pytest
 from cell_factory import first_right, make_task_cell, make_task_grid
 
 from sparsitysolver import CONFIG
-from sparsitysolver.registry import tasks_table
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.reporting.audit.checks import FLAG, OK, check_against_dense, check_average, check_reachable
 from sparsitysolver.reporting.audit.read_published import Number, read_printed
 from sparsitysolver.reporting.audit.table import audit, summary

@@ -9,7 +9,7 @@ from run_factory import KEY, SEARCHES, TABLE, make_results
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import write_json, write_text
+from sparsitysolver.records.files import write_json, write_text
 from sparsitysolver.reporting.bundle.archive import MANIFEST, unpack_bundle
 from sparsitysolver.reporting.bundle.export import export_command
 

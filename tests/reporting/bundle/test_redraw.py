@@ -16,7 +16,7 @@ from run_factory import TABLE, make_results
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
 from sparsitysolver.cli import main
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import write_json, write_text
+from sparsitysolver.records.files import write_json, write_text
 from sparsitysolver.reporting.bundle import export, redraw
 from sparsitysolver.reporting.bundle.export import export_command
 from sparsitysolver.reporting.bundle.redraw import redraw_command

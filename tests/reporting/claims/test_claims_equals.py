@@ -5,12 +5,12 @@ import pytest
 from cell_factory import losses, make_cell, make_task_grid, text_cell
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.cells import best_of, better, fewer_parameters
 from sparsitysolver.reporting.claims.equals import equal_rows
 from sparsitysolver.reporting.claims.results import read_results
 from sparsitysolver.reporting.claims.rules import ClaimVerdict
-from sparsitysolver.reporting.tables.definition import load_definition
 
 HOLDS, FAILS, NOISE = ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE
 UNEQUAL, NOT_RUN, NOT_COMPARABLE = ClaimVerdict.UNEQUAL, ClaimVerdict.NOT_RUN, ClaimVerdict.NOT_COMPARABLE

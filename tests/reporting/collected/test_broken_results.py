@@ -7,7 +7,7 @@ import pytest
 from cell_factory import edit_rows, make_cell, make_grid, make_task_grid
 
 from sparsitysolver.cli import main
-from sparsitysolver.records import content_key, write_json
+from sparsitysolver.records.files import content_key, write_json
 from sparsitysolver.reporting.collected.collect import collect
 from sparsitysolver.reporting.collected.samples import read_samples
 

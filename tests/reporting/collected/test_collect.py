@@ -10,7 +10,7 @@ import pytest
 from cell_factory import first_right, make_cell, make_grid, make_task_cell
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import content_key, write_text
+from sparsitysolver.records.files import content_key, write_text
 from sparsitysolver.reporting.collected.collect import COLUMNS, check_fingerprints, collect, read_cells, read_cells_csv
 from sparsitysolver.reporting.collected.samples import read_samples
 

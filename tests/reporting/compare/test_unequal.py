@@ -6,13 +6,13 @@ from cell_factory import losses, make_cell, make_grid, replace_cell, text_cell
 from task_cells import perplexity_cells
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.samples import read_samples, samples_path
 from sparsitysolver.reporting.compare.paired import PairVerdict, compare_rows, read_pair_verdicts
 from sparsitysolver.reporting.compare.verdicts import OrderClaim, OrderVerdict, judge_order, order_claims
 from sparsitysolver.reporting.pages.paper_tables import paper_tables
-from sparsitysolver.reporting.tables.definition import load_definition
 from sparsitysolver.reporting.tables.entries import printed_count
 from sparsitysolver.reporting.tables.files import table_command
 from sparsitysolver.reporting.tables.tables import build_table

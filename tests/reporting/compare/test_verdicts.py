@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 from cell_factory import PUBLISHED_125M, make_cell, make_grid, replace_cell
 
+from sparsitysolver.config.tolerances import Tolerance, tolerance
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.compare.paired import PairVerdict
-from sparsitysolver.reporting.compare.tolerances import Tolerance, tolerance
 from sparsitysolver.reporting.compare.verdicts import (
     OrderClaim,
     OrderVerdict,

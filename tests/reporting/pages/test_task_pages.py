@@ -8,10 +8,10 @@ from cell_factory import make_task_grid
 from task_cells import RIGHT, paper_cells, perplexity_cells
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import read_json, write_json
+from sparsitysolver.records.files import read_json, write_json
 from sparsitysolver.reporting.pages.paper_tables import paper_tables
-from sparsitysolver.reporting.tables.definition import load_definition
 from sparsitysolver.reporting.tables.files import table_command
 
 

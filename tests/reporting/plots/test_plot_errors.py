@@ -9,8 +9,8 @@ import pytest
 from drawn_figures import FIGURES, script
 
 from sparsitysolver import ROOT
+from sparsitysolver.config.figures import load_figure
 from sparsitysolver.reporting.plots.command import main
-from sparsitysolver.reporting.plots.definition import load_figure
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import plot_factory as factory
 import pytest
 from drawn_figures import FIGURES, check_readable, drawn, script
 
+from sparsitysolver.config.figures import load_figure
 from sparsitysolver.reporting.plots import style
 from sparsitysolver.reporting.plots.command import main
 from sparsitysolver.reporting.plots.contracts import read_results
-from sparsitysolver.reporting.plots.definition import load_figure
 
 LONG = tuple(f"a-rather-long-model-name-{number}b-hf" for number in range(9))
 SEARCHES = ("ppo", "amc", "amc_broadcast", "agmc")

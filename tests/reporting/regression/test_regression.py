@@ -9,7 +9,7 @@ import pytest
 from cell_factory import make_cell, make_task_cell
 
 from sparsitysolver.cli import main
-from sparsitysolver.reporting.compare.tolerances import Tolerance
+from sparsitysolver.config.tolerances import Tolerance
 from sparsitysolver.reporting.regression import check as regression
 from sparsitysolver.reporting.regression.accepted import COLUMNS, read_accepted, write_accepted
 from sparsitysolver.reporting.regression.check import RegressionVerdict, regression_tolerances

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import write_record
+from sparsitysolver.records.files import write_record
 from sparsitysolver.reporting.pages.arena_section import pareto_section, ranks_section
 from sparsitysolver.reporting.pages.readme import readme_command
 from sparsitysolver.reporting.studies.arena import arena_command

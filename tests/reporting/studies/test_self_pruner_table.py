@@ -8,7 +8,7 @@ from cell_factory import first_right, make_task_cell
 from run_factory import put_cells
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records import write_record
+from sparsitysolver.records.files import write_record
 from sparsitysolver.reporting.studies.self_pruner import self_pruner_command
 
 TASKS = ("mini_boolq", "mini_hellaswag")  # scored by acc and by acc_norm

@@ -7,6 +7,7 @@ from cell_factory import first_right, make_task_cell, make_task_grid, replace_ce
 from task_cells import PAPER_TASKS, RIGHT, TASKS, paper_cells, perplexity_cells
 
 from sparsitysolver.cli import main
+from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.compare.verdicts import (
@@ -18,7 +19,6 @@ from sparsitysolver.reporting.compare.verdicts import (
     verdict_of,
 )
 from sparsitysolver.reporting.pages.readme import table_section
-from sparsitysolver.reporting.tables.definition import load_definition
 from sparsitysolver.reporting.tables.files import table_command
 from sparsitysolver.reporting.tables.tables import build_table
 

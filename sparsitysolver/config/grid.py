@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from sparsitysolver import CONFIG, run_settings
+from sparsitysolver import CONFIG
+from sparsitysolver.config import run_settings
+from sparsitysolver.config.registry import ZERO_SHOT, Assets, MethodRow, method, models_table, tasks_table
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.registry import ZERO_SHOT, Assets, MethodRow, method, models_table, tasks_table
 
 RESULTS = "results"
 TASK_COLUMNS = "tasks"  # layout of tables whose columns are the zero-shot tasks of one model

@@ -9,7 +9,7 @@ import functools
 from dataclasses import dataclass
 
 from sparsitysolver import CONFIG
-from sparsitysolver.registry import models_table
+from sparsitysolver.config.registry import models_table
 
 KNOWN = CONFIG / "paper" / "texts.csv"
 FAMILIES = ("opt", "llama", "mistral")  # columns of token counts, BOS included

@@ -8,7 +8,7 @@ what is made from several of them carries the union. Nothing is ever taken out.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sparsitysolver.records import Json, canonical_json
+from sparsitysolver.records.files import Json, canonical_json
 
 CALIBRATION, RECONSTRUCTION, REWARD = "calibration", "reconstruction", "reward"
 ANY = "any"  # of an artefact whose making is not known: it may have been anything

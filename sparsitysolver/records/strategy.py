@@ -6,8 +6,8 @@ from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import STRUCTURED, Unit, achieved_sparsity
-from sparsitysolver.records import Json, read_record
-from sparsitysolver.seen import Seen
+from sparsitysolver.records.files import Json, read_record
+from sparsitysolver.records.seen import Seen
 
 FORMAT = 1
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 
-BUNDLED = Path(__file__).parent / "models" / "tiny"
+BUNDLED = Path(__file__).parents[1] / "models" / "tiny"
 HUB_TEXT = "wikitext2"  # the text that models are evaluated, searched and mostly calibrated on
 HUB_TEXTS = (HUB_TEXT, "c4")  # the methods' own calibration texts; grids and bundled models put theirs in their place
 RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)

@@ -9,9 +9,9 @@ import pandas as pd
 import yaml
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.registry import method, models_table, tasks_table
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records import Json
-from sparsitysolver.registry import method, models_table, tasks_table
+from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.comparability import DENSE
 from sparsitysolver.reporting.compare.metrics import AVERAGE, is_zero_shot, metric_of
 

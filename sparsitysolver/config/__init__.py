@@ -1,0 +1,1 @@
+"""What stands under ``config/`` and in ``--config``: files in, checked objects out, one reader each (no torch)."""
