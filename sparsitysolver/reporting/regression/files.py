@@ -10,7 +10,7 @@ import pandas as pd
 
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.records.files import atomic_path, write_text
-from sparsitysolver.reporting.pages.paper_tables import markdown
+from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.regression.accepted import AXES, Values, read_accepted
 from sparsitysolver.reporting.regression.check import Comparison, Judged, RegressionVerdict, compare
 from sparsitysolver.reporting.tables.entries import printed
