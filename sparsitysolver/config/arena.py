@@ -2,17 +2,83 @@
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
+from pydantic import ConfigDict
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.contract import Contract, read_yaml
+
+Number = int | float  # as written: keys of records are over the file's content
+
+
+class Setting(Contract):
+    """A problem; ``pareto``: other sparsities, from the effects that the surrogate search measured."""
+
+    granularity: Literal["structured", "unstructured"]
+    sparsity: str
+    pareto: tuple[Number, ...] = ()
+
+
+class Entrant(Contract):
+    """A search: its label, its algorithm where that is not its name, and any other option of ``search``.
+
+    One with ``chat`` runs where a chat model is given.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    label: str
+    algorithm: str | None = None
+    chat: bool = False
+
+    @classmethod
+    def also_takes(cls, name: str) -> bool:
+        """Whatever the command takes, which judges it."""
+        return True
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of ``sparsitysolver search`` that are its own."""
+        return self.model_dump(exclude={"label", "chat"}, exclude_unset=True)
+
+
+class Line(Contract):
+    """An allocation without a search: that of a baseline, with its ``options``."""
+
+    label: str
+    options: dict[str, Number | str] = {}
+
+
+class ArenaDefinition(Contract):
+    """The whole file.
+
+    Attributes:
+        seeds: how many seeds every problem has.
+        reference: the entrant that others are compared with, pair by pair.
+        validation_windows: of anytime curves: what a search holds for best after so much of its budget.
+        test_windows: of final strategies.
+        shares: of the budget, where anytime curves are measured.
+    """
+
+    seeds: int
+    settings: tuple[Setting, ...]
+    reference: str
+    validation_windows: int
+    test_windows: int
+    shares: tuple[Number, ...]
+    entrants: dict[str, Entrant]
+    lines: dict[str, Line]
+
+    def as_written(self) -> dict[str, Any]:
+        """The file's content, for keys."""
+        return self.model_dump(exclude_unset=True)
 
 
 @functools.cache
-def definition() -> dict[str, Any]:
-    """The whole file."""
-    return yaml.safe_load((CONFIG / "arena.yaml").read_text())
+def definition() -> ArenaDefinition:
+    """The file as it stands."""
+    return read_yaml(CONFIG / "arena.yaml", ArenaDefinition)
 
 
 def entrant_of(strategy: str | Path) -> str:

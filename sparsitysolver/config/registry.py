@@ -13,6 +13,8 @@ HUB_TEXT = "wikitext2"  # the text that models are evaluated, searched and mostl
 HUB_TEXTS = (HUB_TEXT, "c4")  # the methods' own calibration texts; grids and bundled models put theirs in their place
 RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
 PERPLEXITY, ZERO_SHOT = "perplexity", "zero_shot"  # kinds of tasks
+PERPLEXITY_METRIC = "ppl"
+AVERAGE = "average"  # unweighted mean of a row's accuracies over all tasks
 ZERO_SHOT_BATCH = 8  # requests per forward pass
 SEARCHING = "sparsitysolver"  # the allocator that searches, and the key of its structured row
 
@@ -157,6 +159,11 @@ def zero_shot_task(key: str) -> TaskRow:
 def is_zero_shot(name: str) -> bool:
     """Whether a name is that of a zero-shot task."""
     return name in tasks_table() and tasks_table()[name].kind == ZERO_SHOT
+
+
+def metric_of(name: str) -> str:
+    """The metric that tables show of a task; texts of one's own are perplexity tasks."""
+    return tasks_table()[name].metric if name in tasks_table() else PERPLEXITY_METRIC
 
 
 def method(key: str, granularity: str | None = None) -> MethodRow:

@@ -1,0 +1,108 @@
+"""``config/grids/NAME.yaml``: which models and tasks a grid has, and how it searches (no torch)."""
+
+import functools
+from pathlib import Path
+
+from pydantic import ConfigDict, NonNegativeInt, PositiveInt
+
+from sparsitysolver import CONFIG
+from sparsitysolver.config.contract import Contract, read_yaml
+from sparsitysolver.config.registry import TaskKey
+from sparsitysolver.errors import unknown_name
+
+DEFAULT_TASKS = ["boolq", "piqa", "hellaswag", "winogrande", "arc_easy", "arc_challenge", "openbookqa"]
+STUDY_SAMPLES = [1, 2, 4, 8, 16, 32, 64, 128]  # of reconstruction (figure 5)
+_ENDING = "_search"  # of the settings of one kind of search
+
+
+class SearchOptions(Contract):
+    """Options of ``sparsitysolver search`` that a grid sets for one kind of search; see that command."""
+
+    episodes: PositiveInt
+    reward_windows: NonNegativeInt | None = None
+    rescore_windows: NonNegativeInt | None = None
+    reward_items: NonNegativeInt | None = None
+    rescore_items: NonNegativeInt | None = None
+    rescore_top: NonNegativeInt | None = None
+    reward: str | None = None
+    reward_split: str | None = None
+    budget: str | None = None
+    criterion: str | None = None
+    a_min: float | None = None
+    a_max: float | None = None
+
+
+class InferenceOptions(Contract):
+    """Options of ``bench inference`` that a grid sets."""
+
+    rounds: PositiveInt | None = None
+    batch: PositiveInt | None = None
+    prompt_tokens: PositiveInt | None = None
+    new_tokens: PositiveInt | None = None
+
+
+class GridSettings(Contract):
+    """A grid as its file has it.
+
+    Attributes:
+        models: keys of ``config/models.tsv``, or folders of an assets folder; empty for all of that folder.
+        task: the perplexity task, and the text of search and calibration.
+        torch_threads: for all models; by the model's size where it is not set.
+        dtype: precision of all models.
+        max_nsamples: the most calibration windows.
+        texts: what stands for the methods' own texts, by their names.
+        tasks: the zero-shot tasks.
+        limit: of items of a zero-shot task.
+        study_samples: numbers of samples of reconstruction studies.
+        own_models: models of single tables, figures and studies, by name.
+        search: options of the usual searches.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    models: list[str] = []
+    task: TaskKey
+    torch_threads: PositiveInt | None = None
+    dtype: str = "auto"
+    max_nsamples: PositiveInt | None = None
+    texts: dict[str, str] = {}
+    tasks: list[str] = DEFAULT_TASKS
+    limit: PositiveInt | None = None
+    study_samples: list[PositiveInt] = STUDY_SAMPLES
+    inference: InferenceOptions = InferenceOptions()
+    own_models: dict[str, list[str]] = {}
+    search: SearchOptions
+    __pydantic_extra__: dict[str, SearchOptions]
+
+    @classmethod
+    def also_takes(cls, name: str) -> bool:
+        """Options of searches of another kind: ``NAME_search``."""
+        return name.endswith(_ENDING)
+
+    @property
+    def kinds(self) -> dict[str, SearchOptions]:
+        """Options of searches of another kind than the usual ones, by its name."""
+        return {name.removesuffix(_ENDING): options for name, options in self.__pydantic_extra__.items()}
+
+    @property
+    def all_models(self) -> list[str]:
+        """The models of the grid and of single targets, each once; none where an assets folder decides."""
+        own = [model for models in self.own_models.values() for model in models]
+        return list(dict.fromkeys([*self.models, *own])) if self.models else []
+
+
+def grids() -> dict[str, Path]:
+    """The files of all grids by name."""
+    return {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
+
+
+@functools.cache
+def load_grid(name: str) -> GridSettings:
+    """Read and check ``config/grids/NAME.yaml``.
+
+    Raises:
+        SparsitySolverError: no such grid, or a mistake in its file.
+    """
+    if name not in grids():
+        raise unknown_name("grid", name, grids())
+    return read_yaml(grids()[name], GridSettings)
