@@ -21,16 +21,13 @@ class Setting(Contract):
 
 
 class Entrant(Contract):
-    """A search: its label, its algorithm where that is not its name, and any other option of ``search``.
-
-    One with ``chat`` runs where a chat model is given.
-    """
+    """A search: its label, its algorithm where that is not its name, and any option of ``search``."""
 
     model_config = ConfigDict(extra="allow")
 
     label: str
     algorithm: str | None = None
-    chat: bool = False
+    chat: bool = False  # needs a chat model, and runs where one is given
 
     @classmethod
     def also_takes(cls, name: str) -> bool:
@@ -51,15 +48,7 @@ class Line(Contract):
 
 
 class ArenaDefinition(Contract):
-    """The whole file.
-
-    Attributes:
-        seeds: how many seeds every problem has.
-        reference: the entrant that others are compared with, pair by pair.
-        validation_windows: of anytime curves: what a search holds for best after so much of its budget.
-        test_windows: of final strategies.
-        shares: of the budget, where anytime curves are measured.
-    """
+    """The whole file, whose comments say what is what."""
 
     seeds: int
     settings: tuple[Setting, ...]

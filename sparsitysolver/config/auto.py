@@ -1,9 +1,8 @@
-"""``config/auto.tsv``: which search was best at which budget, as ``report choice`` found (no torch)."""
-
-from pathlib import Path
+"""``config/auto.tsv``: which algorithm ``auto`` stands for: what the arena found best at the budget (no torch)."""
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, read_rows
+from sparsitysolver.errors import SparsitySolverError
 
 TABLE = CONFIG / "auto.tsv"
 
@@ -19,6 +18,15 @@ class Choice(Contract):
     problems: int
 
 
-def choices(path: Path = TABLE) -> list[Choice]:
-    """The rows of the table."""
-    return read_rows(path, Choice)
+def choose(granularity: str, episodes: int, units: int) -> str:
+    """The algorithm of the largest budget measured that is not above this one; below all, that of the smallest.
+
+    Budgets are compared in evaluations per unit, so that models of other depth can be chosen for.
+    """
+    known = sorted(
+        (c for c in read_rows(TABLE, Choice) if c.granularity == granularity), key=lambda one: one.evaluations_per_unit
+    )
+    if not known:
+        raise SparsitySolverError(f"{TABLE} has no row for granularity '{granularity}'; name an --algorithm.")
+    within = [choice for choice in known if choice.evaluations_per_unit <= episodes / units]
+    return (within or known[:1])[-1].algorithm

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known, unknown_name
 
 _UNKNOWN, _MISSING = "unknown_field", "missing_field"
 _EMPTY = ("", "-")  # of fields of a table: the contract's default holds
@@ -84,8 +84,8 @@ def _mistake(found: ErrorDetails, where: str) -> SparsitySolverError:
     return SparsitySolverError(f"{here}: {said}; found {reprlib.repr(found['input'])}.")
 
 
-def read_yaml(path: Path, kind: type[T], **known: Any) -> T:
-    """A YAML file as an object of a type; ``known`` are fields that do not stand in the file, such as its name.
+def read_yaml(path: Path, kind: type[T], **fields: Any) -> T:
+    """A YAML file as an object of a type; ``fields`` are those that do not stand in the file, such as its name.
 
     Raises:
         SparsitySolverError: no YAML, or see :func:`checked`.
@@ -94,7 +94,7 @@ def read_yaml(path: Path, kind: type[T], **known: Any) -> T:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SparsitySolverError(f"{path} is no YAML file: {' '.join(str(error).split())}.") from error
-    return checked(kind, content | known if isinstance(content, dict) else content, path)
+    return checked(kind, content | fields if isinstance(content, dict) else content, path)
 
 
 def read_rows(path: Path, kind: type[C]) -> list[C]:
@@ -115,8 +115,7 @@ def read_numbered(path: Path, kind: type[C]) -> list[tuple[str, C]]:
         if column not in header:
             raise SparsitySolverError(f"{path}, line 1: column '{column}' is missing; found {', '.join(header)}.")
     for column in header:
-        if column not in kind.model_fields:
-            raise unknown_name(f"column (in {path}, line 1)", column, kind.model_fields)
+        known(f"column (in {path}, line 1)", column, kind.model_fields)
     places = [(f"{path}, line {line}", cells) for line, cells in lines]
     given = [(where, {name: text for name, text in cells.items() if text not in _EMPTY}) for where, cells in places]
     return [(where, checked(kind, fields, where)) for where, fields in given]

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, read_yaml
 from sparsitysolver.config.registry import MethodKey
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 
 _ANYTIME = "anytime"  # curves of the arena, which has its own plan
 
@@ -20,19 +20,10 @@ def listed(value: Any) -> Any:
 
 
 class Need(Contract):
-    """Results that a figure or study is made of.
-
-    Attributes:
-        kind: of results, ``from`` in the file: the stem of the file that they are collected into.
-        methods: whose results; none for reconstruction studies, which are the uniform strategy's.
-        sparsities: ``sparsity`` in the file.
-        seeds: how many, where these are not the run's own.
-        models: how many of the figure's models, where not all.
-        samples: numbers of samples of a reconstruction study, where these are not the grid's own.
-    """
+    """Results that a figure or study is made of; numbers of seeds, models and samples where not all are needed."""
 
     kind: Literal["cells", "strategies", "curves", "inference", "reconstruction", "anytime"] = Field(alias="from")
-    methods: tuple[MethodKey, ...] = ()
+    methods: tuple[MethodKey, ...] = ()  # none for reconstruction studies, which are the uniform strategy's
     sparsities: Annotated[tuple[float, ...], BeforeValidator(listed)] = Field((), alias="sparsity")
     seeds: int | None = None
     models: int | None = None
@@ -46,20 +37,12 @@ class Need(Contract):
 
 
 class Study(Contract):
-    """Measurements that are made for a figure, or for claims alone.
-
-    Attributes:
-        name: the file's stem.
-        title: a line that says what is shown.
-        needs: what it is made of.
-        first_model: the place of its first model among the grid's, from 0.
-        models: how many models it has, where not all and where the grid names none for it.
-    """
+    """Measurements that are made for a figure, or for claims alone; ``name`` is the file's stem."""
 
     name: str
     title: str
     needs: Annotated[tuple[Need, ...], Field(min_length=1)]
-    first_model: int = 0
+    first_model: int = 0  # among those of the grid, which may name models for it instead
     models: int | None = None
 
     @property
@@ -84,11 +67,7 @@ class Within(Contract):
 
 
 class FigureDefinition(Study):
-    """A figure; what stands beneath the caption are settings that its script may ask for.
-
-    Attributes:
-        caption: what is shown and how to read it; words in braces are filled in from the data.
-    """
+    """A figure: words in braces of its caption are filled in from the data, its script asks for the other settings."""
 
     caption: str
     panels: tuple[str, ...] = ()
@@ -112,12 +91,9 @@ class FigureDefinition(Study):
             )
         return getattr(self, key)
 
-    def shown(self, known: tuple[str, ...]) -> list[str]:
+    def shown(self, panels: tuple[str, ...]) -> list[str]:
         """The panels to draw, in order: those of ``panels``, else all that there are."""
-        for panel in self.panels:
-            if panel not in known:
-                raise unknown_name(f"panel of {self.name}", panel, known)
-        return list(self.panels or known)
+        return [known(f"panel of {self.name}", panel, panels) for panel in self.panels] or list(panels)
 
     def filled_caption(self, facts: Mapping[str, str]) -> str:
         """The caption with what the data say."""
@@ -150,10 +126,8 @@ def load_figure(name: str, config: Path = CONFIG) -> FigureDefinition:
     Raises:
         SparsitySolverError: no such figure, or a mistake in its file.
     """
-    path = config / "figures" / f"{name}.yaml"
-    if not path.is_file():
-        raise unknown_name("figure", name, (file.stem for file in path.parent.glob("*.yaml")))
-    return read_yaml(path, FigureDefinition, name=name)
+    files = {path.stem: path for path in (config / "figures").glob("*.yaml")}
+    return read_yaml(files[known("figure", name, files)], FigureDefinition, name=name)
 
 
 def load_study(name: str, config: Path = CONFIG) -> Study:

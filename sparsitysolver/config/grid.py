@@ -13,7 +13,7 @@ from sparsitysolver.config.grid_settings import load_grid
 from sparsitysolver.config.registry import MethodRow, method, models_table, zero_shot_task
 from sparsitysolver.config.run_settings import read_run
 from sparsitysolver.config.tables import DENSE, TASKS, Definition, load_definition, tables
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 
 RESULTS = "results"
 PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
@@ -43,7 +43,7 @@ class Grid:
         self.name = str(config.get("grid") or "tiny")
         settings = load_grid(self.name)
         self.run = run = read_run(config, settings.kinds)
-        self.assets = Assets.from_environment(run.assets) if self._uses_assets() else Assets(None)
+        self.assets = Assets(None) if self.name == "tiny" else Assets.from_environment(run.assets)
         self.task = settings.task
         self.device = run.device
         self.threads = run.threads or settings.torch_threads
@@ -63,16 +63,10 @@ class Grid:
         # Models asked for by name are those of every table and figure; else one may have fewer or others than the grid.
         self._own_models = {} if run.models else settings.own_models
 
-    def _uses_assets(self) -> bool:
-        return self.name != "tiny"
-
     def _models(self, names: list[str]) -> list[str]:
         if self.name == "local":
             return self._local_models(names)
-        for name in names:
-            if name not in models_table():
-                raise unknown_name("model", name, models_table())
-        return names
+        return [known("model", name, models_table()) for name in names]
 
     def _local_models(self, names: list[str]) -> list[str]:
         if self.assets.folder is None:
@@ -81,17 +75,15 @@ class Grid:
         found = sorted(path.name for path in folder.iterdir() if (path / "config.json").is_file())
         if not found:
             raise SparsitySolverError(f"no model folder (with a config.json) in {folder}.")
-        for name in names:
-            if name not in found:
-                raise unknown_name("model", name, found)
-        for name in names or found:
+        chosen = [known("model", name, found) for name in names] or found
+        for name in chosen:
             if set("{}") & set(name) or name.startswith("-") or name != name.strip() or not name.isprintable():
                 raise SparsitySolverError(
                     f"model folder {name!r} in {folder}: no braces, unprintable characters, '-' in front or blanks at "
                     "the ends can stand in a name, which is part of paths and commands; rename it, or leave it out "
                     "with --config models=a,b."
                 )
-        return names or found
+        return chosen
 
     def table(self, name: str) -> Definition:
         """A table's definition."""

@@ -1,14 +1,16 @@
 """``config/grids/NAME.yaml``: which models and tasks a grid has, and how it searches (no torch)."""
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ConfigDict, NonNegativeInt, PositiveInt
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, read_yaml
 from sparsitysolver.config.registry import TaskKey
-from sparsitysolver.errors import unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 
 DEFAULT_TASKS = ["boolq", "piqa", "hellaswag", "winogrande", "arc_easy", "arc_challenge", "openbookqa"]
 STUDY_SAMPLES = [1, 2, 4, 8, 16, 32, 64, 128]  # of reconstruction (figure 5)
@@ -32,46 +34,23 @@ class SearchOptions(Contract):
     a_max: float | None = None
 
 
-class InferenceOptions(Contract):
-    """Options of ``bench inference`` that a grid sets."""
-
-    rounds: PositiveInt | None = None
-    batch: PositiveInt | None = None
-    prompt_tokens: PositiveInt | None = None
-    new_tokens: PositiveInt | None = None
-
-
 class GridSettings(Contract):
-    """A grid as its file has it.
-
-    Attributes:
-        models: keys of ``config/models.tsv``, or folders of an assets folder; empty for all of that folder.
-        task: the perplexity task, and the text of search and calibration.
-        torch_threads: for all models; by the model's size where it is not set.
-        dtype: precision of all models.
-        max_nsamples: the most calibration windows.
-        texts: what stands for the methods' own texts, by their names.
-        tasks: the zero-shot tasks.
-        limit: of items of a zero-shot task.
-        study_samples: numbers of samples of reconstruction studies.
-        own_models: models of single tables, figures and studies, by name.
-        search: options of the usual searches.
-    """
+    """A grid as its file has it."""
 
     model_config = ConfigDict(extra="allow")
 
-    models: list[str] = []
-    task: TaskKey
-    torch_threads: PositiveInt | None = None
+    models: list[str] = []  # keys of config/models.tsv, or folders of an assets folder: all where none is named
+    task: TaskKey  # of perplexity, and the text of search and calibration
+    torch_threads: PositiveInt | None = None  # by the model's size where not set
     dtype: str = "auto"
-    max_nsamples: PositiveInt | None = None
-    texts: dict[str, str] = {}
+    max_nsamples: PositiveInt | None = None  # the most calibration windows
+    texts: dict[str, str] = {}  # what stands for the methods' own texts, by their names
     tasks: list[str] = DEFAULT_TASKS
-    limit: PositiveInt | None = None
+    limit: PositiveInt | None = None  # of items of a zero-shot task
     study_samples: list[PositiveInt] = STUDY_SAMPLES
-    inference: InferenceOptions = InferenceOptions()
-    own_models: dict[str, list[str]] = {}
-    search: SearchOptions
+    inference: dict[Literal["rounds", "batch", "prompt_tokens", "new_tokens"], PositiveInt] = {}
+    own_models: dict[str, list[str]] = {}  # of single tables, figures and studies
+    search: SearchOptions  # of the usual searches
     __pydantic_extra__: dict[str, SearchOptions]
 
     @classmethod
@@ -91,6 +70,17 @@ class GridSettings(Contract):
         return list(dict.fromkeys([*self.models, *own])) if self.models else []
 
 
+def check_models(grid: str, models: Iterable[str], where: Path) -> None:
+    """Refuse results of models that a grid does not have; nothing is known of grids without a file."""
+    of_grid = load_grid(grid).all_models if grid in grids() else []
+    foreign = [model for model in models if of_grid and model not in of_grid]
+    if foreign:
+        raise SparsitySolverError(
+            f"{where} is not of grid '{grid}': found {', '.join(foreign)}; the grid has {', '.join(of_grid)}. "
+            "Make it anew, or name its grid."
+        )
+
+
 def grids() -> dict[str, Path]:
     """The files of all grids by name."""
     return {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
@@ -103,6 +93,4 @@ def load_grid(name: str) -> GridSettings:
     Raises:
         SparsitySolverError: no such grid, or a mistake in its file.
     """
-    if name not in grids():
-        raise unknown_name("grid", name, grids())
-    return read_yaml(grids()[name], GridSettings)
+    return read_yaml(grids()[known("grid", name, grids())], GridSettings)

@@ -36,21 +36,16 @@ class Quantity(Contract):
 class Label(Contract):
     """A row of ``labels.csv``: a sparsity label of a table, and the parameters stated for it.
 
-    Attributes:
-        model: ``*`` for every model column in which the method has a number.
-        measure: what the label is of: ``width``, SliceGPT's slicing of the residual stream, or ``weights``, a share of
-            the prunable weights.
-        tolerance: of the label, in points.
-        stated: the number of parameters stated, such as 6.1B; may be empty.
+    A ``width`` is that of SliceGPT's residual stream, ``weights`` are a share of the prunable ones.
     """
 
     table: str
     method: str
-    model: str
+    model: str  # ``*`` for every model column in which the method has a number
     measure: Literal["width", "weights"]
     label: str
-    tolerance: str
-    stated: str = ""
+    tolerance: str  # of the label, in points
+    stated: str = ""  # such as 6.1B
     source: str
 
 
@@ -69,15 +64,7 @@ class CostInput(Contract):
 
 
 class Cost(Contract):
-    """An entry of ``costs.yaml``: a cost that the paper states, or that follows from what it prints.
-
-    Attributes:
-        columns: the columns of the table it is stated for.
-        inputs: what it is made of, by the names of ``formula``.
-        stated: the cost as printed; without one the cost is computed and never flagged.
-        relation: of the computed cost to the stated one.
-        tolerance: half a unit of the last printed digit by default.
-    """
+    """An entry of ``costs.yaml``: a cost that the paper states, or that follows from what it prints."""
 
     table: str
     method: str
@@ -86,9 +73,9 @@ class Cost(Contract):
     inputs: Annotated[dict[str, CostInput], Field(min_length=1)]
     formula: str
     source: str
-    stated: str = ""
+    stated: str = ""  # as printed; without it the cost is computed and never flagged
     relation: Literal["equals", "at most", "at least"] = "equals"
-    tolerance: str = ""
+    tolerance: str = ""  # half a unit of the last printed digit
 
 
 def titles() -> dict[str, str]:

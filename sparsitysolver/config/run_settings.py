@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ValidationInfo
 from sparsitysolver.chat.address import URL_VARIABLE, address_of
 from sparsitysolver.config.contract import Contract, checked
 from sparsitysolver.config.grid_settings import GridSettings
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 
 TASK_SEARCH = "task"  # kind of the settings of searches rewarded on a task
 _EPISODES = "_episodes"  # ends the setting of a kind of search
@@ -48,12 +48,7 @@ Names = Annotated[list[str], BeforeValidator(_parts), BeforeValidator(_no_mappin
 
 
 class Run(Contract):
-    """What a run gives, over its grid's settings; nothing where it says nothing.
-
-    Attributes:
-        kinds: numbers of episodes of kinds of searches, ``NAME_episodes``; ``episodes`` is that of the usual ones.
-        search_items: ``report`` searches on the items that are reported, the paper's practice, which is flagged.
-    """
+    """What a run gives, over its grid's settings."""
 
     grid: str = "tiny"
     assets: Annotated[str | None, BeforeValidator(_no_mapping)] = None
@@ -64,7 +59,7 @@ class Run(Contract):
     tasks: Names = []
     limit: Count | None = None
     items: str = "report"
-    search_items: str = "search"
+    search_items: str = "search"  # report: the paper's practice, which is flagged
     arena_seeds: Count | None = None
     episodes: Count | None = None
     reward_windows: Count | None = None
@@ -80,7 +75,7 @@ class Run(Contract):
     chat_url: str | None = None
     chat_model: str | None = None
     replay: str | None = None
-    kinds: dict[str, int] = {}
+    kinds: dict[str, int] = {}  # episodes of kinds of searches: NAME_episodes
 
     @property
     def chat(self) -> dict[str, str]:
@@ -89,7 +84,7 @@ class Run(Contract):
         The endpoint of ``chat_model`` may come from the environment; what stands here, and so in keys and logs, is
         its public part alone.
         """
-        given = self.model_dump(include=set(_CHAT), exclude_none=True)
+        given = self._given(set(_CHAT))
         if "://" in given.get("chat_model", ""):
             raise SparsitySolverError(
                 f"chat_model is the model's name: give the endpoint's address by chat_url, or by {URL_VARIABLE}."
@@ -101,9 +96,9 @@ class Run(Contract):
 
     def inference(self, grid: GridSettings) -> dict[str, int]:
         """How inference is measured, where grid or run say: options of ``bench inference``."""
-        given = self.model_dump(exclude_none=True)
-        own = {name: given.get(f"inference_{name}") for name in type(grid.inference).model_fields}
-        return grid.inference.model_dump(exclude_none=True) | {n: v for n, v in own.items() if v is not None}
+        start = "inference_"
+        given = self._given({name for name in type(self).model_fields if name.startswith(start)})
+        return grid.inference | {name.removeprefix(start): value for name, value in given.items()}
 
     def searches(self, grid: GridSettings) -> dict[str, dict[str, Any]]:
         """Options of searches by kind: the usual ones by granularity, and the grid's kinds.
@@ -136,10 +131,8 @@ def read_run(config: Mapping[str, Any], kinds: Iterable[str]) -> Run:
             word), or one that is not what it must be.
     """
     episodes = {f"{kind}{_EPISODES}": kind for kind in kinds}
-    known = [*(name for name in Run.model_fields if name != "kinds"), *episodes]
-    for name in config:
-        if name not in known:
-            raise unknown_name("setting of a run (--config)", name, known)
-    given = {name: value for name, value in config.items() if value is not None and value != ""}
+    settings = [*(name for name in Run.model_fields if name != "kinds"), *episodes]
+    named = {known("setting of a run (--config)", name, settings): value for name, value in config.items()}
+    given = {name: value for name, value in named.items() if value is not None and value != ""}
     of_kinds = {kind: _count(given.pop(name), name) for name, kind in episodes.items() if name in given}
     return checked(Run, given | {"kinds": of_kinds})

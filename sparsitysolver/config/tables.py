@@ -12,7 +12,7 @@ from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, read_lines, read_yaml
 from sparsitysolver.config.figures import listed
 from sparsitysolver.config.registry import AVERAGE, MethodKey, is_zero_shot, metric_of, models_table, tasks_table
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,42 +58,35 @@ class Column:
 class Definition(Contract):
     """A table as defined in ``config/tables``.
 
-    Attributes:
-        name: the file's stem.
-        title: caption.
-        published_file: the published table, ``published`` in the file: a path in the folder of configuration.
-        protocol: axes under which the published numbers were measured, ``published_protocol`` in the file; where
-            columns are tasks, ``published_model`` is the one model they were measured on.
-        layout: what the columns are, ``columns`` in the file.
-        task: a task key; ``perplexity`` or ``zero_shot`` for the grid's own.
-        split: the split reported.
-        sparsities: target sparsities, ``sparsity`` in the file; more than one only where columns carry them.
-        rows: the paper's rows.
-        extended: rows the paper lacks.
-        folder: the folder of configuration.
+    ``protocol`` holds the axes under which the published numbers were measured; where columns are tasks,
+    ``published_model`` is the one model they were measured on. ``extended`` are the rows that the paper lacks.
     """
 
-    name: str
+    folder: Path  # of the configuration
+    name: str  # the file's stem
     title: str
     published_file: Path = Field(alias="published")
     protocol: dict[Literal["task", "split", "seqlen", "items", "published_model"], int | str] = Field(
         {}, alias="published_protocol"
     )
     layout: Literal["models", "models@sparsity", "tasks"] = Field(alias="columns")
-    task: str
+    task: str  # a task key; ``perplexity`` or ``zero_shot`` for the grid's own
     split: str
     sparsities: Annotated[tuple[float, ...], BeforeValidator(listed)] = Field(alias="sparsity")
     rows: tuple[Row, ...]
     extended: tuple[Row, ...] = ()
-    folder: Path
 
     @functools.cached_property
     def published(self) -> "pd.DataFrame":
         """The published table as printed: all text (34.10 stays 34.10), indexed by method."""
         import pandas as pd
 
-        _, rows = read_lines(self.folder / self.published_file, METHOD)
-        return pd.DataFrame([cells for _, cells in rows]).set_index(METHOD).drop(columns=ASTERISK, errors="ignore")
+        return pd.DataFrame(self.printed).set_index(METHOD).drop(columns=ASTERISK, errors="ignore")
+
+    @functools.cached_property
+    def printed(self) -> list[dict[str, str]]:
+        """The lines of the published table."""
+        return [cells for _, cells in read_lines(self.folder / self.published_file, METHOD)[1]]
 
     @property
     def all_rows(self) -> tuple[Row, ...]:
@@ -206,15 +199,10 @@ def load_definition(name: str, config: Path = CONFIG) -> Definition:
     Raises:
         SparsitySolverError: no such table, or a mistake in its file; a row that the published table does not have.
     """
-    if name not in tables(config):
-        raise unknown_name("table", name, tables(config))
-    path = config / "tables" / f"{name}.yaml"
+    path = config / "tables" / f"{known('table', name, tables(config))}.yaml"
     definition = read_yaml(path, Definition, name=name, folder=config)
-    _, printed = read_lines(config / definition.published_file, METHOD)
-    known = [cells[METHOD] for _, cells in printed]
     for row in definition.rows:
-        if row.name not in known:
-            raise unknown_name(f"row of the published table (in {path})", row.name, known)
+        known(f"row of the published table (in {path})", row.name, [cells[METHOD] for cells in definition.printed])
     if definition.layout != "models@sparsity" and len(definition.sparsities) > 1:
         raise SparsitySolverError(
             f"{path}: columns '{definition.layout}' take one sparsity, found {len(definition.sparsities)}; "

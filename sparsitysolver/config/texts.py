@@ -12,24 +12,14 @@ from sparsitysolver.config.registry import models_table
 
 
 class KnownText(Contract):
-    """A text by its hash.
-
-    Attributes:
-        task: the perplexity task it is scored in.
-        split: the split it stands for.
-        sha256: hash of the joined text.
-        published: whether published perplexities of the task and split are those of this text.
-        text: what it is called.
-        opt, llama, mistral: how many tokens, BOS included, the tokenizer of a published model of that family makes.
-        source: what it was made from.
-    """
+    """A text of a perplexity task and split, by its hash."""
 
     task: str
     split: str
-    sha256: str
-    published: bool
-    text: str
-    opt: int | None = None
+    sha256: str  # of the joined text
+    published: bool  # published perplexities of the task and split are those of this text
+    text: str  # what it is called
+    opt: int | None = None  # tokens by the tokenizer of a published model of the family, BOS included
     llama: int | None = None
     mistral: int | None = None
     source: str

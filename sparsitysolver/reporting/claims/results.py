@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sparsitysolver.config.grid_settings import load_grid
+from sparsitysolver.config.grid_settings import check_models, load_grid
 from sparsitysolver.config.registry import method, models_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
@@ -104,21 +104,15 @@ def read_results(folder: Path, grid: str) -> Results:
             finite, or the cells of a column have different fingerprints; the message names the cell or row.
     """
     settings = load_grid(grid)
-    of_grid = settings.all_models
     frames = {name: _read(folder / f"{name}.csv", contract) for name, contract in FILES.items()}
     frames["cells"] = _read_cells(folder / "cells.csv")
     samples = samples_path(folder / "cells.csv")
     found = {name: frame for name, frame in frames.items() if frame is not None}
     models = list(dict.fromkeys(model for frame in found.values() for model in frame["model"]))
-    foreign = [model for model in models if of_grid and model not in of_grid]
-    if foreign:
-        raise SparsitySolverError(
-            f"{folder} is not of grid '{grid}': found {', '.join(foreign)}; the grid has {', '.join(of_grid)}. "
-            "Make the results anew, or name their grid."
-        )
+    check_models(grid, models, folder)
     return Results(
         grid=grid,
-        models=tuple(dict.fromkeys([*of_grid, *models])),
+        models=tuple(dict.fromkeys([*settings.all_models, *models])),
         families=_families(found),
         texts=settings.texts,
         samples=_read_samples(samples) if samples.is_file() else {},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sparsitysolver.config.grid_settings import grids, load_grid
+from sparsitysolver.config.grid_settings import check_models
 from sparsitysolver.config.paper import titles
 from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.config.tables import DASH, METHOD, TASKS, descriptive_columns, load_definition
@@ -98,12 +98,7 @@ def _axes(sidecar: Path, path: Path, grid: str) -> Json:
     axes = read_json(sidecar, "table's footnotes")
     if not {"models", "tasks"} <= axes.keys():
         raise SparsitySolverError(f"{sidecar} does not name the models and tasks of {path.name}; make the table anew.")
-    of_grid = load_grid(grid).models if grid in grids() else []
-    if of_grid and not set(axes["models"]) <= set(of_grid):
-        raise SparsitySolverError(
-            f"{path} is not of grid '{grid}': found {', '.join(axes['models'])}; the grid has {', '.join(of_grid)}. "
-            "Make the table anew, or name its grid."
-        )
+    check_models(grid, axes["models"], path)
     return axes
 
 
