@@ -8,17 +8,14 @@ compared too. Dense rows are compared with any: a claim that names them is about
 from collections.abc import Sequence
 from itertools import product
 
-import numpy as np
-
-from sparsitysolver.config.tables import TASKS, Column, Row
+from sparsitysolver.config.tables import TASKS, Column
 from sparsitysolver.reporting.claims.equals import equal_rows
 from sparsitysolver.reporting.claims.pairs import Blocked, Compared, Comparison
 from sparsitysolver.reporting.claims.results import Results
 from sparsitysolver.reporting.claims.rules import ClaimVerdict, Finding
 from sparsitysolver.reporting.compare.comparability import unequal
-from sparsitysolver.reporting.compare.intervals import difference_interval
 from sparsitysolver.reporting.compare.metrics import lower_is_better
-from sparsitysolver.reporting.compare.paired import in_unit, paired_strata
+from sparsitysolver.reporting.compare.paired import compare_entries
 from sparsitysolver.reporting.tables.entries import Entry
 from sparsitysolver.reporting.tables.tables import DENSE, MeasuredTable
 
@@ -97,17 +94,14 @@ def _compare(results: Results, place: Place, better: str, worse: str) -> Compari
     """The finding that one row is better than another; both have a number."""
     table, column = place
     smaller = lower_is_better(column.metric)
-    first, second = (Row(key, key) for key in ((worse, better) if smaller else (better, worse)))
-    strata = paired_strata(table, column, first, second, results.samples)
-    if strata is None:
-        one, other = (table.entries[row.name, column.name].value for row in (first, second))
+    first, second = (worse, better) if smaller else (better, worse)
+    found = compare_entries(table, column, first, second, results.samples)
+    if found.effect is None:
+        one, other = (table.entries[row, column.name].value for row in (first, second))
         effect = 100 * (one / other - 1) if smaller else one - other
         return Comparison(Finding(name_of(place), column.model, effect), column.metric, None)
-    arrays = list(strata.values())
-    mean = float(np.mean([array.mean() for array in arrays]))
-    ends = (in_unit(value, column.metric) for value in (mean, *difference_interval(arrays)))
-    n = sum(array.shape[1] for array in arrays)
-    return Comparison(Finding(name_of(place), column.model, *ends, n), column.metric, strata)
+    finding = Finding(name_of(place), column.model, found.effect, found.low, found.high, found.n)
+    return Comparison(finding, column.metric, found.strata)
 
 
 def name_of(place: Place) -> str:

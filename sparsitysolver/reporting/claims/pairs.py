@@ -14,9 +14,8 @@ from sparsitysolver.reporting.claims.rules import (
     not_run,
     over_columns,
 )
-from sparsitysolver.reporting.compare.intervals import difference_interval
+from sparsitysolver.reporting.compare.comparison import compare, in_unit
 from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
-from sparsitysolver.reporting.compare.paired import in_unit, interval_over
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _best_column(comparisons: Sequence[Comparison]) -> tuple[Finding, str]:
     columns = dict.fromkeys(comparison.finding.column for comparison in comparisons)
     closest = [min((c for c in comparisons if c.finding.column == column), key=least) for column in columns]
     best = max(closest, key=least)
-    return best.finding, interval_over(list(best.strata.values()), best.metric) if best.strata else ""
+    return best.finding, compare(best.strata, best.metric).over if best.strata else ""
 
 
 def _where(findings: Sequence[Finding]) -> str:
@@ -154,19 +153,17 @@ def _pooled(comparisons: Sequence[Comparison]) -> tuple[Finding, str]:
         of_logarithms = metric == PERPLEXITY_METRIC
         mean = in_unit(float(np.log1p(effects / 100).mean()), metric) if of_logarithms else float(effects.mean())
         return Finding("", "", mean, n=len(findings)), ""
-    strata = _pooled_strata(comparisons)
-    mean = float(np.mean([stratum.mean() for stratum in strata]))
-    ends = (in_unit(value, metric) for value in (mean, *difference_interval(strata)))
-    return Finding("", "", *ends, n=sum(stratum.shape[1] for stratum in strata)), interval_over(strata, metric)
+    pooled = compare(_pooled_strata(comparisons), metric)
+    return Finding("", "", pooled.effect, pooled.low, pooled.high, pooled.n), pooled.over
 
 
-def _pooled_strata(comparisons: Sequence[Comparison]) -> list[np.ndarray]:
+def _pooled_strata(comparisons: Sequence[Comparison]) -> dict[tuple[str, str], np.ndarray]:
     """One stratum per model and task: rivals and sparsities share windows or items, so these are averaged first."""
     shared: dict[tuple[str, str], list[np.ndarray]] = {}
     for comparison in comparisons:
         for task, differences in comparison.strata.items():
             shared.setdefault((comparison.finding.model, task), []).append(differences)
-    return [_mean_over_rivals(differences) for differences in shared.values()]
+    return {place: _mean_over_rivals(differences) for place, differences in shared.items()}
 
 
 def _mean_over_rivals(differences: Sequence[np.ndarray]) -> np.ndarray:

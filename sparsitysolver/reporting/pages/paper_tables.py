@@ -18,15 +18,10 @@ from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.collected.collect import LEAKAGE, UNKNOWN, read_collected
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
 from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
-from sparsitysolver.reporting.compare.paired import PairVerdict, PairVerdicts, read_pair_verdicts
-from sparsitysolver.reporting.compare.verdicts import (
-    OrderClaim,
-    Verdict,
-    judge_order,
-    not_comparable,
-    order_claims,
-    verdict_of,
-)
+from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, order_claims
+from sparsitysolver.reporting.compare.paired import PairVerdicts, read_pair_verdicts
+from sparsitysolver.reporting.compare.published import not_comparable, verdict_of
+from sparsitysolver.reporting.compare.verdicts import PUBLISHED_WORDS, Verdict
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables import settings as settings_table
 from sparsitysolver.reporting.tables.entries import printed
@@ -125,8 +120,8 @@ def _beside(published: pd.DataFrame, table: MeasuredTable) -> str:
         count.update(verdicts.values())
         lines.append({METHOD: row, "": "published"} | dict(printed_values))
         lines.append({METHOD: "", "": "measured"} | {c: _measured(table, row, c) for c in numbers})
-        lines.append({METHOD: "", "": "verdict"} | {c: str(verdicts.get(c, DASH)) for c in numbers})
-    summary = ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict)
+        lines.append({METHOD: "", "": "verdict"} | {c: PUBLISHED_WORDS.get(verdicts.get(c), DASH) for c in numbers})
+    summary = ", ".join(f"{count[verdict]} {word}" for verdict, word in PUBLISHED_WORDS.items())
     return f"{markdown(pd.DataFrame(lines))}\n\nPublished values: {summary}.\n"
 
 
@@ -173,12 +168,12 @@ def _extended(table: MeasuredTable) -> str:
 
 def _noise(name: str, table: MeasuredTable, pairs: PairVerdicts) -> str:
     """How many of the gaps between rows mean nothing."""
-    unequal = sum(verdict is PairVerdict.UNEQUAL for verdict in pairs.values())
+    unequal = sum(verdict is Verdict.UNEQUAL for verdict in pairs.values())
     left_out = f" Not compared for unequal sparsity: {unequal}." if unequal else ""
-    compared = [verdict for verdict in pairs.values() if verdict not in (PairVerdict.NONE, PairVerdict.UNEQUAL)]
+    compared = [verdict for verdict in pairs.values() if verdict not in (Verdict.NOT_RUN, Verdict.UNEQUAL)]
     if not compared:
         return f"Pairwise gaps: none compared, the cells hold no samples.{left_out}\n"
-    inside = sum(verdict is PairVerdict.NOISE for verdict in compared)
+    inside = sum(verdict is Verdict.NOISE for verdict in compared)
     over = "windows" if table.columns[0].metric == PERPLEXITY_METRIC else "items"
     seeds = max(entry.seeds for entry in table.entries.values())
     also = f"and up to {seeds} seeds" if seeds > 1 else "of one seed: seeds are not in them"

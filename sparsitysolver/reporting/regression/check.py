@@ -14,7 +14,8 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.collect import PROTOCOL
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
-from sparsitysolver.reporting.compare.verdicts import Verdict, judge
+from sparsitysolver.reporting.compare.published import judge
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
 from sparsitysolver.reporting.tables.published import published_values
 
@@ -135,7 +136,7 @@ def _against_published(row: Json, value: float) -> Judged:
     if difference:
         return Judged(RegressionVerdict.NOT_COMPARABLE, published.printed, "", f"{published.table}: {difference}")
     allowed = tolerance(row["metric"], row["method"])
-    same = judge(published.printed, value, row["metric"], row["method"]) is Verdict.REPRODUCED
+    same = judge(published.printed, value, row["metric"], row["method"]) is Verdict.HOLDS
     verdict = RegressionVerdict.OK if same else RegressionVerdict.OUT
     return Judged(verdict, published.printed, _bound(allowed, Decimal(published.printed)), published.table)
 
