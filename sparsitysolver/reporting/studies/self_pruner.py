@@ -18,7 +18,7 @@ from sparsitysolver.reporting.collected.long_tables import Contract, read_long
 from sparsitysolver.reporting.collected.rows import read_finite, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
-from sparsitysolver.reporting.compare.intervals import difference_interval
+from sparsitysolver.reporting.compare.comparison import compare, paired
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
@@ -102,26 +102,26 @@ def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: 
             f"'{key}' was evaluated on {', '.join(chosen['task'])}, the dense model on "
             f"{', '.join(tasks)}; both need the same tasks."
         )
-    pairs = [_items(one.set_index("task").loc[task], samples) for task in tasks for one in (chosen, dense)]
-    strata = [after - before for after, before in zip(pairs[::2], pairs[1::2], strict=True)]
-    low, high = difference_interval([stratum[np.newaxis] for stratum in strata])  # of one seed
-    accuracy, before = (100 * float(one["value"].mean()) for one in (chosen, dense))
+    after, before = ([_items(one.set_index("task").loc[task], samples) for task in tasks] for one in (chosen, dense))
+    rise = compare(dict(zip(tasks, map(paired, after, before), strict=True)), "acc")
+    accuracy, of_dense = (100 * float(one["value"].mean()) for one in (chosen, dense))
     return {
         "tasks": len(tasks),
         "accuracy": accuracy,
-        "dense_accuracy": before,
-        "drop_points": before - accuracy,
-        "low": -100 * high,
-        "high": -100 * low,
-        "drop_percent": 100 * (before - accuracy) / before,
+        "dense_accuracy": of_dense,
+        "drop_points": of_dense - accuracy,
+        "low": -rise.high,
+        "high": -rise.low,
+        "drop_percent": 100 * (of_dense - accuracy) / of_dense,
     }
 
 
-def _items(row: pd.Series, samples: Samples) -> np.ndarray:
+def _items(row: pd.Series, samples: Samples) -> dict[int, np.ndarray]:
+    """Correctness of every item, by seed: one."""
     found = samples.get(sample_key(row["cell"], row["metric"]))
     if found is None:
         raise SparsitySolverError(f"cell {row['cell']} ({row['method']}) has no samples; evaluate and collect again.")
-    return found.astype(float)
+    return {0: found.astype(float)}
 
 
 def _speed(row: Json | None, key: str, sparsity: float) -> Json:
