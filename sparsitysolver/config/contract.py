@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known, unknown_name
 
 _UNKNOWN, _MISSING = "unknown_field", "missing_field"
 _EMPTY = ("", "-")  # of fields of a table: the contract's default holds
@@ -26,6 +26,11 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
+    @classmethod
+    def also_takes(cls, name: str) -> bool:
+        """Whether a contract that allows other fields takes one of this name."""
+        return False
+
     @model_validator(mode="before")
     @classmethod
     def _check_names(cls, given: Any) -> Any:
@@ -33,11 +38,10 @@ class Contract(BaseModel):
         if not isinstance(given, Mapping):
             return given
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
-        if cls.model_config["extra"] == "forbid":
-            for name in given:
-                if name not in fields:
-                    context = {"name": str(name), "allowed": list(fields)}
-                    raise PydanticCustomError(_UNKNOWN, "unknown field '{name}'", context)
+        for name in given:
+            if name not in fields and not cls.also_takes(str(name)):
+                context = {"name": str(name), "allowed": list(fields)}
+                raise PydanticCustomError(_UNKNOWN, "unknown field '{name}'", context)
         needed = [name for name, field in fields.items() if field.is_required()]
         for name in needed:
             if given.get(name) is None:
@@ -45,18 +49,18 @@ class Contract(BaseModel):
         return given
 
 
-def checked(kind: type[T], given: Any, where: Path | str) -> T:
+def checked(kind: type[T], given: Any, where: Path | str = "") -> T:
     """What was read as an object of a type (a contract, a tuple of them).
 
     Raises:
-        SparsitySolverError: one sentence on the first mistake, which begins with ``where`` or names it.
+        SparsitySolverError: one sentence on the first mistake, with the place where it was read, if that is given.
     """
     try:
         return _adapter(kind).validate_python(given)
     except ValidationError as error:
         raise _mistake(error.errors(include_url=False)[0], str(where)) from error
     except SparsitySolverError as error:
-        raise SparsitySolverError(f"{where}: {error}") from error
+        raise SparsitySolverError(f"{where}: {error}" if where else str(error)) from error
 
 
 @functools.cache
@@ -66,23 +70,22 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 def _mistake(found: ErrorDetails, where: str) -> SparsitySolverError:
     parts = [f"entry {part + 1}" if isinstance(part, int) else str(part) for part in found["loc"]]
-    context = found.get("ctx", {})
+    place = [where, *parts] if where else parts
+    context, here = found.get("ctx", {}), ", ".join(place)
     if found["type"] == _UNKNOWN:
-        return unknown_name(f"field (in {', '.join([where, *parts])})", context["name"], context["allowed"])
+        return unknown_name(f"field (in {here})", context["name"], context["allowed"])
     if found["type"] == _MISSING:
-        place = ", ".join([where, *parts])
-        return SparsitySolverError(f"{place}: '{context['name']}' is missing; needed: {context['needed']}.")
-    *outer, name = parts or ["the file"]
-    place = ", ".join([where, *outer])
+        return SparsitySolverError(f"{here}: '{context['name']}' is missing; needed: {context['needed']}.")
     if found["type"] == "literal_error":
-        return unknown_name(f"{name} (in {place})", str(found["input"]), re.findall(r"'([^']*)'", context["expected"]))
-    said = found["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    said = re.sub(r" or instance of \w+", "", said)
-    return SparsitySolverError(f"{place}: '{name}' {said}; found {reprlib.repr(found['input'])}.")
+        allowed = re.findall(r"'([^']*)'", context["expected"])
+        outer = f" (in {', '.join(place[:-1])})" if place[:-1] else ""
+        return unknown_name(f"{place[-1]}{outer}", str(found["input"]), allowed)
+    said = re.sub(r"^Input |^Value error, | or instance of \w+", "", found["msg"]).replace("tuple", "list")
+    return SparsitySolverError(f"{here}: {said}; found {reprlib.repr(found['input'])}.")
 
 
-def read_yaml(path: Path, kind: type[T], **known: Any) -> T:
-    """A YAML file as an object of a type; ``known`` are fields that do not stand in the file, such as its name.
+def read_yaml(path: Path, kind: type[T], **fields: Any) -> T:
+    """A YAML file as an object of a type; ``fields`` are those that do not stand in the file, such as its name.
 
     Raises:
         SparsitySolverError: no YAML, or see :func:`checked`.
@@ -91,11 +94,16 @@ def read_yaml(path: Path, kind: type[T], **known: Any) -> T:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SparsitySolverError(f"{path} is no YAML file: {' '.join(str(error).split())}.") from error
-    return checked(kind, content | known if isinstance(content, dict) else content, path)
+    return checked(kind, content | fields if isinstance(content, dict) else content, path)
 
 
 def read_rows(path: Path, kind: type[C]) -> list[C]:
-    """The rows of a table (CSV, or TSV by its ending), whose columns are the fields of a contract.
+    """The rows of a table; see :func:`read_numbered`."""
+    return [row for _, row in read_numbered(path, kind)]
+
+
+def read_numbered(path: Path, kind: type[C]) -> list[tuple[str, C]]:
+    """The rows of a table (CSV, or TSV by its ending) whose columns are the fields of a contract, each with its place.
 
     An empty field or a dash takes the contract's default.
 
@@ -103,16 +111,14 @@ def read_rows(path: Path, kind: type[C]) -> list[C]:
         SparsitySolverError: see :func:`read_lines` and :func:`checked`; a column too many or too few.
     """
     header, lines = read_lines(path)
-    for column in header:
-        if column not in kind.model_fields:
-            raise unknown_name(f"column (in {path}, line 1)", column, kind.model_fields)
     for column in kind.model_fields:
         if column not in header:
             raise SparsitySolverError(f"{path}, line 1: column '{column}' is missing; found {', '.join(header)}.")
-    return [
-        checked(kind, {name: text for name, text in cells.items() if text not in _EMPTY}, f"{path}, line {line}")
-        for line, cells in lines
-    ]
+    for column in header:
+        known(f"column (in {path}, line 1)", column, kind.model_fields)
+    places = [(f"{path}, line {line}", cells) for line, cells in lines]
+    given = [(where, {name: text for name, text in cells.items() if text not in _EMPTY}) for where, cells in places]
+    return [(where, checked(kind, fields, where)) for where, fields in given]
 
 
 def read_lines(path: Path, key: str = "") -> tuple[list[str], list[tuple[int, dict[str, str]]]]:

@@ -7,12 +7,14 @@ from pydantic import AfterValidator
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, read_rows
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 
 HUB_TEXT = "wikitext2"  # the text that models are evaluated, searched and mostly calibrated on
 HUB_TEXTS = (HUB_TEXT, "c4")  # the methods' own calibration texts; grids and bundled models put theirs in their place
 RECONSTRUCTION_WINDOWS = 32  # the paper's number of reconstruction samples (section 4.4)
 PERPLEXITY, ZERO_SHOT = "perplexity", "zero_shot"  # kinds of tasks
+PERPLEXITY_METRIC = "ppl"
+AVERAGE = "average"  # unweighted mean of a row's accuracies over all tasks
 ZERO_SHOT_BATCH = 8  # requests per forward pass
 SEARCHING = "sparsitysolver"  # the allocator that searches, and the key of its structured row
 
@@ -140,23 +142,19 @@ def methods_table() -> dict[str, MethodRow]:
     return {row.key: row for row in read_rows(CONFIG / "methods.tsv", MethodRow)}
 
 
-def task(key: str) -> TaskRow:
-    """A task by key, or an error with near names."""
-    if key not in tasks_table():
-        raise unknown_name("task", key, tasks_table())
-    return tasks_table()[key]
-
-
 def zero_shot_task(key: str) -> TaskRow:
     """A zero-shot task by key, or an error with near names."""
-    if not is_zero_shot(key):
-        raise unknown_name("zero-shot task", key, filter(is_zero_shot, tasks_table()))
-    return tasks_table()[key]
+    return tasks_table()[known("zero-shot task", key, [*filter(is_zero_shot, tasks_table())])]
 
 
 def is_zero_shot(name: str) -> bool:
     """Whether a name is that of a zero-shot task."""
     return name in tasks_table() and tasks_table()[name].kind == ZERO_SHOT
+
+
+def metric_of(name: str) -> str:
+    """The metric that tables show of a task; texts of one's own are perplexity tasks."""
+    return tasks_table()[name].metric if name in tasks_table() else PERPLEXITY_METRIC
 
 
 def method(key: str, granularity: str | None = None) -> MethodRow:
@@ -166,9 +164,7 @@ def method(key: str, granularity: str | None = None) -> MethodRow:
     ``sparsitysolver_unstructured``.
     """
     table = methods_table()
-    if key not in table:
-        raise unknown_name("method", key, table)
-    row = table[key]
+    row = table[known("method", key, table)]
     if granularity in (None, row.granularity):
         return row
     other = f"{key}_{granularity}"
@@ -180,6 +176,5 @@ def method(key: str, granularity: str | None = None) -> MethodRow:
     return table[other]
 
 
-MethodKey = Annotated[str, AfterValidator(lambda key: method(key).key)]
-TaskKey = Annotated[str, AfterValidator(lambda key: task(key).key)]
-ZeroShotKey = Annotated[str, AfterValidator(lambda key: zero_shot_task(key).key)]
+MethodKey = Annotated[str, AfterValidator(lambda key: known("method", key, methods_table()))]
+TaskKey = Annotated[str, AfterValidator(lambda key: known("task", key, tasks_table()))]

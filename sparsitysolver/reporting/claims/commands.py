@@ -1,11 +1,12 @@
 """The command that measures anew what a claim is about, on a grid that can."""
 
-from sparsitysolver.config import run_settings
+from sparsitysolver.config.grid_settings import load_grid
 from sparsitysolver.config.registry import method
+from sparsitysolver.config.run_settings import Run
 from sparsitysolver.plans.needs import kinds, studies
 from sparsitysolver.reporting.claims.definition import Claim
 from sparsitysolver.reporting.claims.paired import Paired
-from sparsitysolver.reporting.claims.results import Results, grid_settings
+from sparsitysolver.reporting.claims.results import Results
 
 _ASSETS_GRID = "local"  # the grid that needs a folder named
 _PAPER_GRID = "paper"  # has every model and text that a claim names
@@ -48,7 +49,7 @@ def _searches(claim: Claim, grid: str) -> dict[str, int]:
     least, than = given.get("of") or given.get("by", 0), given.get("than")
     if isinstance(claim.test, Paired) or not (least or than):
         return {}
-    searches = run_settings.searches(grid_settings(grid), {})
+    searches = Run().searches(load_grid(grid))
     names = [name for name in (given["method"], than) if name and method(name).reward]
     found = {_kind(name): searches[_kind(name)] for name in names}
     if not found:

@@ -5,19 +5,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, checked, read_yaml
 from sparsitysolver.config.registry import models_table
-from sparsitysolver.config.tables import DASH, TASKS, Definition, Row, load_definition
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.config.tables import DASH, TASKS, Definition, Row, load_definition, tables
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.plans.needs import figures, studies
-from sparsitysolver.reporting.claims.equals import tables
 from sparsitysolver.reporting.claims.monotone import Monotone
 from sparsitysolver.reporting.claims.paired import OTHERS, Paired
 from sparsitysolver.reporting.claims.places import TableName
-from sparsitysolver.reporting.claims.rules import Kind, known
+from sparsitysolver.reporting.claims.rules import Kind
 from sparsitysolver.reporting.claims.runs import Runs
 from sparsitysolver.reporting.claims.within import Within
 
@@ -32,27 +31,28 @@ _TARGETS = {"table": tables, "figure": figures, "study": studies}
 def _test(given: Any) -> Kind:
     if not isinstance(given, Mapping):
         raise ValueError("a kind of test with its measure and parameters is needed")
-    kind = str(given.get("kind", ""))
-    if kind not in KINDS:
-        raise unknown_name("kind of test", kind, KINDS)
-    return checked(KINDS[kind], given, "test")
+    return checked(KINDS[known("kind of test", str(given.get("kind", "")), KINDS)], given, "test")
 
 
 def _target(given: str) -> str:
     if not _TARGET.fullmatch(given):
         raise ValueError("name the table, figure or study that measures it, such as table2, figure6 or study1")
     kind = given.rstrip("0123456789")
-    if given not in _TARGETS[kind]():
-        raise unknown_name(kind, given, _TARGETS[kind]())
-    return given
+    return known(kind, given, _TARGETS[kind]())
+
+
+def _families() -> set[str]:
+    return {row.family for row in models_table().values()}
 
 
 def _of_paper(given: Any) -> Any:
     return [key for key, row in models_table().items() if row.paper_name] if given == PAPER_MODELS else given
 
 
-ModelKey = Annotated[str, known("model", models_table)]
-Family = Annotated[str, known("family", lambda: {row.family for row in models_table().values()})]
+ModelKey = Annotated[str, AfterValidator(lambda key: known("model", key, models_table()))]
+Family = Annotated[
+    str, AfterValidator(lambda key: known("family", key, {row.family for row in models_table().values()}))
+]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -133,9 +133,7 @@ def load_claims(path: Path = CLAIMS) -> list[Claim]:
             raise SparsitySolverError(
                 f"{path}: two claims have the id '{claim.key}'; every claim needs one of its own."
             )
-        if claim.section not in file.sections:
-            raise unknown_name(f"section (in {where})", claim.section, file.sections)
-        title = f"{claim.section} {file.sections[claim.section]}"
+        title = f"{claim.section} {file.sections[known(f'section (in {where})', claim.section, file.sections)]}"
         claims[claim.key] = claim.model_copy(update={"section": title})
     return list(claims.values())
 

@@ -3,13 +3,7 @@
 import functools
 from collections.abc import Iterable
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import load_definition
-
-
-def tables() -> list[str]:
-    """Names of the tables defined."""
-    return sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
+from sparsitysolver.config.tables import load_definition, tables
 
 
 def equal_rows(method: str) -> tuple[str, ...]:

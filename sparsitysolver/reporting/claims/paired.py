@@ -15,14 +15,13 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import BeforeValidator
 
-from sparsitysolver.config.registry import MethodKey
+from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, MethodKey
 from sparsitysolver.reporting.claims.equals import equal_rows, rivals_of
 from sparsitysolver.reporting.claims.places import ColumnName, Place, TableName, parameters, quality, speed
 from sparsitysolver.reporting.claims.results import Results
 from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedError, Quantifier, each_once, over_columns
 from sparsitysolver.reporting.compare.comparability import unequal
 from sparsitysolver.reporting.compare.comparison import Comparison, compare, in_unit
-from sparsitysolver.reporting.compare.metrics import AVERAGE, PERPLEXITY_METRIC
 from sparsitysolver.reporting.compare.verdicts import Verdict, all_of
 
 OTHERS = "others"  # in place of rivals: the best of the table's other pruned rows

@@ -2,25 +2,28 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from sparsitysolver.config.registry import tasks_table
-from sparsitysolver.config.tables import TASKS, ZERO_SHOT, Column, Row, load_definition
-from sparsitysolver.reporting.claims.equals import tables, with_equals
+from pydantic import AfterValidator
+
+from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table
+from sparsitysolver.config.tables import TASKS, ZERO_SHOT, Column, Row, load_definition, tables
+from sparsitysolver.errors import known
+from sparsitysolver.reporting.claims.equals import with_equals
 from sparsitysolver.reporting.claims.results import Results, of_sparsity
-from sparsitysolver.reporting.claims.rules import NotJudgedError, known
+from sparsitysolver.reporting.claims.rules import NotJudgedError
 from sparsitysolver.reporting.compare.comparability import DENSE, Removed
 from sparsitysolver.reporting.compare.comparison import Comparison
-from sparsitysolver.reporting.compare.metrics import AVERAGE, is_zero_shot, lower_is_better
+from sparsitysolver.reporting.compare.metrics import lower_is_better
 from sparsitysolver.reporting.compare.paired import compare_entries
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.tables import MeasuredTable, measured_entries, tasks_of
 
 EACH_TASK = "tasks"  # every task column of a table over tasks, without the average
-TableName = Annotated[str, known("table", tables)]
-ColumnName = Annotated[str, known("column", lambda: (AVERAGE, EACH_TASK, *tasks_table()))]
+TableName = Annotated[str, AfterValidator(lambda name: known("table", name, tables()))]
+ColumnName = Annotated[str, AfterValidator(lambda name: known("column", name, (AVERAGE, EACH_TASK, *tasks_table())))]
 _SETTING = ("model", "seed", "batch", "prompt_tokens", "new_tokens", "threads", "device", "dtype")
 
 
@@ -176,16 +179,16 @@ def tables_of_models(
         return
     definition = load_definition(table)
     if sparsities is not None:
-        definition = replace(definition, sparsities=tuple(sparsities))
+        definition = definition.model_copy(update={"sparsities": tuple(sparsities)})
     if len(definition.sparsities) > 1:
-        definition = replace(definition, layout="models@sparsity")
+        definition = definition.model_copy(update={"layout": "models@sparsity"})
     cells = results.cells[results.cells["split"] == definition.split]
     zero_shot = cells["task"].isin([task for task in tasks_table() if is_zero_shot(task)])
     held = cells[(zero_shot == (definition.task == ZERO_SHOT)) & (cells["status"] == "ok")]
     measured = set(held["model"])
     for model in [model for model in results.models if model in measured]:
         columns = tuple(definition.columns([model], tasks_of(definition, held, [model])))
-        rows = [Row(key, key) for key in dict.fromkeys(methods)]
+        rows = [Row(name=key, method=key) for key in dict.fromkeys(methods)]
         entries, _ = measured_entries(cells, rows, columns, definition.split)
         if entries:
             yield MeasuredTable(definition, columns, entries)

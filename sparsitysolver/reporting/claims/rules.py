@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
 from sparsitysolver.config.contract import Contract
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.reporting.compare.comparison import Comparison
 from sparsitysolver.reporting.compare.intervals import mean_interval
 from sparsitysolver.reporting.compare.verdicts import Verdict, above_zero, all_of
@@ -78,17 +78,6 @@ class NotJudgedError(Exception):
         return Judgement(self.verdict, note=str(self))
 
 
-def known(what: str, names: Callable[[], Collection[str]]) -> AfterValidator:
-    """What a field of a claim may name."""
-
-    def check(name: str) -> str:
-        if name not in names():
-            raise unknown_name(what, name, names())
-        return name
-
-    return AfterValidator(check)
-
-
 class Kind(Contract):
     """How a claim is tested: a measure of the results, with its parameters, and what its values must be.
 
@@ -129,13 +118,12 @@ class Kind(Contract):
 
     @model_validator(mode="after")
     def _fits_its_measure(self) -> "Kind":
-        if self.measure not in self.measures:
-            raise unknown_name(f"measure of kind '{self.kind}'", self.measure, self.measures)
+        known(f"measure of kind '{self.kind}'", self.measure, self.measures)
         needed = {parameter.name: parameter.default is parameter.empty for parameter in self._parameters()}
         given = {name for name in self.model_fields_set if getattr(self, name) is not None}
         given -= {"kind", "measure", *self.own}
-        for name in sorted(given - needed.keys()):
-            raise unknown_name(f"parameter of {self.measure}", name, [*needed, *self.own])
+        for name in sorted(given):
+            known(f"parameter of {self.measure}", name, needed)
         for name in sorted(needed.keys() - given):
             if needed[name]:
                 raise SparsitySolverError(f"{self.measure} needs '{name}'.")

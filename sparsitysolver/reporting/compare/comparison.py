@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.reporting.compare.intervals import difference_interval, seeds_of
-from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.compare.verdicts import Verdict, above_zero
 
 Strata = Mapping[str, np.ndarray]  # paired differences (seeds, windows or items) by what they are averaged over

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
+from sparsitysolver.config.registry import AVERAGE
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.config.tolerances import tolerance
-from sparsitysolver.reporting.compare.metrics import AVERAGE
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.entries import printed
