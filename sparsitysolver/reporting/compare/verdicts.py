@@ -17,6 +17,8 @@ class Verdict(StrEnum):
     UNEQUAL = UNEQUAL  # too different amounts were removed
     NOT_COMPARABLE = "not comparable"
     NOT_RUN = "not run"
+    KNOWN = "known"  # fails, as the accepted value does
+    NEW = "new"  # there is no accepted value
 
     @property
     def opposite(self) -> "Verdict":
@@ -35,6 +37,15 @@ PUBLISHED_WORDS = {
     Verdict.FAILS: "deviates",
     Verdict.NOT_COMPARABLE: str(Verdict.NOT_COMPARABLE),
     Verdict.NOT_RUN: str(Verdict.NOT_RUN),
+}
+# "The measured value is the published, or the accepted one."
+REGRESSION_WORDS = {
+    Verdict.HOLDS: "ok",
+    Verdict.FAILS: "out",
+    Verdict.KNOWN: str(Verdict.KNOWN),
+    Verdict.NEW: str(Verdict.NEW),
+    Verdict.NOT_RUN: "missing",
+    Verdict.NOT_COMPARABLE: str(Verdict.NOT_COMPARABLE),
 }
 
 

@@ -17,10 +17,11 @@ from sparsitysolver.reporting.collected.rows import read_finite, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
 from sparsitysolver.reporting.compare.comparison import compare, paired
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
-DENSE, NOT_RUN, RAN = "dense", "not run", "ran"
+DENSE, NOT_RUN, RAN = "dense", str(Verdict.NOT_RUN), "ran"
 COLUMNS = (
     *("method", "label", "model", "sparsity", "achieved_sparsity", "parameters", "comparison"),
     *("status", "driver", "tasks", "accuracy", "dense_accuracy"),
@@ -81,7 +82,7 @@ def _row(key: str, published: Compression, frame: pd.DataFrame, samples: Samples
     chosen = frame[(frame["method"] == key) & (frame["sparsity"] == sparsity)]
     if chosen.empty:
         return row | {"status": NOT_RUN, "verdict": NOT_RUN}
-    row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": "not comparable"}  # of another model
+    row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": str(Verdict.NOT_COMPARABLE)}  # of another model
     row |= {name: float(chosen[name].mean()) for name in ("achieved_sparsity", "parameters")}
     dense = frame[frame["method"] == DENSE]
     return row | _accuracy(chosen, dense, samples, key) | _speed(times.get((key, sparsity)), key, sparsity)
