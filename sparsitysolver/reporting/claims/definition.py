@@ -41,17 +41,13 @@ def _target(given: str) -> str:
     return known(kind, given, _TARGETS[kind]())
 
 
-def _families() -> set[str]:
-    return {row.family for row in models_table().values()}
-
-
 def _of_paper(given: Any) -> Any:
     return [key for key, row in models_table().items() if row.paper_name] if given == PAPER_MODELS else given
 
 
 ModelKey = Annotated[str, AfterValidator(lambda key: known("model", key, models_table()))]
 Family = Annotated[
-    str, AfterValidator(lambda key: known("family", key, {row.family for row in models_table().values()}))
+    str, AfterValidator(lambda name: known("family", name, {row.family for row in models_table().values()}))
 ]
 Text = Annotated[str, Field(min_length=1)]
 

@@ -13,9 +13,10 @@ from itertools import product
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
 from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, MethodKey
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.equals import equal_rows, rivals_of
 from sparsitysolver.reporting.claims.places import ColumnName, Place, TableName, parameters, quality, speed
 from sparsitysolver.reporting.claims.results import Results
@@ -57,6 +58,12 @@ class Paired(Kind):
     sparsities: tuple[float, ...] | None = None
     column: ColumnName = AVERAGE
     sparsity: float | None = None
+
+    @model_validator(mode="after")
+    def _others_are_of_a_table(self) -> "Paired":
+        if not self.than and not self.table:
+            raise SparsitySolverError(f"than: {OTHERS} are the other rows of a table; name the table, or the methods.")
+        return self
 
     @property
     def rivals(self) -> list[str]:

@@ -16,19 +16,17 @@ Where there is no interval (no samples, a single run) the sign decides; the row 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import model_validator
 
 from sparsitysolver.config.contract import Contract
 from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.reporting.claims.results import Results
 from sparsitysolver.reporting.compare.comparison import Comparison
 from sparsitysolver.reporting.compare.intervals import mean_interval
 from sparsitysolver.reporting.compare.verdicts import Verdict, above_zero, all_of
-
-if TYPE_CHECKING:
-    from sparsitysolver.reporting.claims.results import Results
 
 Run = tuple[str, int]  # model, seed
 Quantifier = Literal["all", "some", "most"]
@@ -72,11 +70,6 @@ class NotJudgedError(Exception):
         super().__init__(note)
         self.verdict = verdict
 
-    @property
-    def judgement(self) -> Judgement:
-        """The verdict that it is."""
-        return Judgement(self.verdict, note=str(self))
-
 
 class Kind(Contract):
     """How a claim is tested: a measure of the results, with its parameters, and what its values must be.
@@ -91,14 +84,14 @@ class Kind(Contract):
     kind: str
     measure: str
 
-    def judge(self, results: "Results") -> Judgement:
+    def judge(self, results: Results) -> Judgement:
         """The verdict on the results of the models that the claim is about."""
         try:
             return self.verdict_on(results)
         except NotJudgedError as found:
-            return found.judgement
+            return Judgement(found.verdict, note=str(found))
 
-    def verdict_on(self, results: "Results") -> Judgement:
+    def verdict_on(self, results: Results) -> Judgement:
         """As :meth:`judge`.
 
         Raises:

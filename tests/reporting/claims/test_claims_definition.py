@@ -28,6 +28,7 @@ def test_bold_cells_are_the_best_published_rows(claims):
     assert claim.models == ("llama-7b",) and claim.test.sparsities == (0.6,)
 
 
+DECODE = {"kind": "paired", "measure": "decode", "method": "flap", "sparsity": 0.2}
 SOONER = {"kind": "runs", "measure": "sooner", "method": "ppo", "than": "amc"}
 
 
@@ -54,6 +55,10 @@ def changed(**fields):
         (changed(sparsities=["x"]), r"claim 'a'.*sparsities.*entry 1.* should be a valid number.* found 'x'"),
         (changed(than=None), r"claim 'a'.*: 'than' is missing; needed: .*method, than"),
         ({"needs": "table2"} | changed(table=None), r"claim 'a'.*: quality needs 'table'"),
+        (
+            {"needs": "table2"} | changed(measure="decode", table=None, sparsity=0.2, than="others"),
+            r"claim 'a'.* name the table, or",
+        ),
         ({"test": SOONER | {"than": None}}, r"claim 'a'.*: sooner needs 'than'"),
         ({"test": SOONER | {"by": 100}}, r"claim 'a'.*: unknown parameter of sooner 'by'"),
         ({"test": "better", "needs": "table2"}, r"claim 'a'.*a kind of test with its measure and parameters"),
