@@ -3,44 +3,37 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 
 from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tolerance
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.collect import PROTOCOL
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
-from sparsitysolver.reporting.compare.verdicts import Verdict, judge
+from sparsitysolver.reporting.compare.published import judge
+from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
 from sparsitysolver.reporting.tables.published import published_values
 
-
-class RegressionVerdict(StrEnum):
-    """What a measured value says about a published or an accepted one."""
-
-    OK = "ok"
-    OUT = "out"
-    KNOWN = "known"  # beyond the published value's tolerance, as the accepted value is
-    NEW = "new"
-    MISSING = "missing"
-    NOT_COMPARABLE = "not comparable"
-
-
-FAILING = (RegressionVerdict.OUT, RegressionVerdict.MISSING)
+FAILING = (Verdict.FAILS, Verdict.NOT_RUN)
 
 
 @dataclass(frozen=True)
 class Judged:
     """A verdict with what it rests on: the other value, how far the measured one may lie from it, and words."""
 
-    verdict: RegressionVerdict
+    verdict: Verdict
     value: str = ""
     tolerance: str = ""
     detail: str = ""
 
+    @property
+    def word(self) -> str:
+        """The verdict as files and pages print it."""
+        return REGRESSION_WORDS[self.verdict]
+
 
 @dataclass(frozen=True)
-class Comparison:
+class WatchedValue:
     """One value of one cell beside its published and its accepted one; nothing measured where the cell is missing."""
 
     key: Key
@@ -54,7 +47,7 @@ class Comparison:
         """Lines on what is out or missing; the reasons of exit status 1."""
         found = "not measured" if self.measured is None else f"measured {self.measured!r}"
         return [
-            f"{judged.verdict}: {name_of(self.key)}: {found}, {kind} {judged.value}"
+            f"{judged.word}: {name_of(self.key)}: {found}, {kind} {judged.value}"
             f"{f' ± {judged.tolerance}' if judged.tolerance else ''} ({judged.detail})"
             for kind, judged in (("published", self.published), ("accepted", self.accepted))
             if judged.verdict in FAILING
@@ -63,16 +56,15 @@ class Comparison:
     @property
     def record(self) -> dict[str, str]:
         """The row of ``regression.csv``."""
-        beside = {
-            kind if field == "value" else f"{kind}_{field}": str(getattr(judged, field))
-            for kind, judged in (("published", self.published), ("accepted", self.accepted))
-            for field in ("value", "tolerance", "verdict", "detail")
-        }
+        beside = {}
+        for kind, judged in (("published", self.published), ("accepted", self.accepted)):
+            beside |= {kind: judged.value, f"{kind}_tolerance": judged.tolerance}
+            beside |= {f"{kind}_verdict": judged.word, f"{kind}_detail": judged.detail}
         measured = "" if self.measured is None else repr(self.measured)
         return dict(zip(AXES, self.key, strict=True)) | {"measured": measured} | beside | {"cell": self.cell}
 
 
-def compare(cells: Path, accepted: Values) -> list[Comparison]:
+def compare(cells: Path, accepted: Values) -> list[WatchedValue]:
     """Compare collected cells with published and accepted values, in the order of their axes.
 
     Raises:
@@ -84,18 +76,18 @@ def compare(cells: Path, accepted: Values) -> list[Comparison]:
     return rows + [_skipped(key, reason) for key, reason in sorted(skipped.items()) if not _replaces(key, accepted)]
 
 
-def _compare(key: Key, row: Json | None, accepted: Json | None, skipped: dict[Key, str]) -> Comparison:
+def _compare(key: Key, row: Json | None, accepted: Json | None, skipped: dict[Key, str]) -> WatchedValue:
     if row is None:
         reason = skipped.get((*key[:-1], ""))
         detail = f"skipped: {reason}" if reason else "no such cell was collected"
-        lost = Judged(RegressionVerdict.MISSING, repr(accepted["value"]), "", detail)
-        return Comparison(key, None, Judged(RegressionVerdict.NOT_COMPARABLE, detail=detail), lost)
+        lost = Judged(Verdict.NOT_RUN, repr(accepted["value"]), "", detail)
+        return WatchedValue(key, None, Judged(Verdict.NOT_COMPARABLE, detail=detail), lost)
     published = _against_published(row, row["value"])
-    if published.verdict is RegressionVerdict.OUT and accepted is not None:
+    if published.verdict is Verdict.FAILS and accepted is not None:
         earlier = _against_published(accepted, accepted["value"])
-        if earlier.verdict is RegressionVerdict.OUT:
-            published = replace(published, verdict=RegressionVerdict.KNOWN)
-    return Comparison(key, row["value"], published, _against_accepted(row, accepted), row["cell"])
+        if earlier.verdict is Verdict.FAILS:
+            published = replace(published, verdict=Verdict.KNOWN)
+    return WatchedValue(key, row["value"], published, _against_accepted(row, accepted), row["cell"])
 
 
 def _replaces(skipped: Key, accepted: Values) -> bool:
@@ -103,22 +95,21 @@ def _replaces(skipped: Key, accepted: Values) -> bool:
     return any(key[:-1] == skipped[:-1] for key in accepted)
 
 
-def _skipped(key: Key, reason: str) -> Comparison:
-    nothing = Judged(RegressionVerdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
-    return Comparison(key, None, nothing, nothing)
+def _skipped(key: Key, reason: str) -> WatchedValue:
+    nothing = Judged(Verdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
+    return WatchedValue(key, None, nothing, nothing)
 
 
 def _against_published(row: Json, value: float) -> Judged:
     axes = (row["model"], row["method"], float(row["sparsity"]), row["task"], row["metric"])
     published = published_values().get(axes)
     if published is None:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, detail="not in the paper's tables")
+        return Judged(Verdict.NOT_COMPARABLE, detail="not in the paper's tables")
     difference = other_protocol(_measurement(row), published.protocol)
     if difference:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, published.printed, "", f"{published.table}: {difference}")
+        return Judged(Verdict.NOT_COMPARABLE, published.printed, "", f"{published.table}: {difference}")
     allowed = tolerance(row["metric"], row["method"])
-    same = judge(published.printed, value, row["metric"], row["method"]) is Verdict.REPRODUCED
-    verdict = RegressionVerdict.OK if same else RegressionVerdict.OUT
+    verdict = judge(published.printed, value, row["metric"], row["method"])
     return Judged(verdict, published.printed, _bound(allowed, Decimal(published.printed)), published.table)
 
 
@@ -139,18 +130,18 @@ def _measurement(row: Json) -> Measurement:
 def _against_accepted(row: Json, accepted: Json | None) -> Judged:
     """Other weights or another protocol are out as well: a value may not change its meaning unnoticed."""
     if accepted is None:
-        return Judged(RegressionVerdict.NEW, detail="no accepted value")
+        return Judged(Verdict.NEW, detail="no accepted value")
     value = repr(accepted["value"])
     protocol = _changes(row, accepted, ("weights_sha256", *PROTOCOL))
     if protocol:
-        return Judged(RegressionVerdict.OUT, value, "", f"another protocol: {protocol}")
+        return Judged(Verdict.FAILS, value, "", f"another protocol: {protocol}")
     search = _changes(row, accepted, SEARCH)
     if search:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, value, "", f"another search: {search}")
+        return Judged(Verdict.NOT_COMPARABLE, value, "", f"another search: {search}")
     kind, machine = kind_of(row), _machine(row, accepted)
     allowed = accepted_tolerance(row["metric"], kind, machine)
     exact = Decimal(value)
-    verdict = RegressionVerdict.OK if allowed.allows(exact, Decimal(repr(row["value"]))) else RegressionVerdict.OUT
+    verdict = Verdict.HOLDS if allowed.allows(exact, Decimal(repr(row["value"]))) else Verdict.FAILS
     detail = f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}"
     return Judged(verdict, value, _bound(allowed, exact), detail)
 

@@ -10,15 +10,16 @@ import pandas as pd
 
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.records.files import atomic_path, write_text
+from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.regression.accepted import AXES, Values, read_accepted
-from sparsitysolver.reporting.regression.check import Comparison, Judged, RegressionVerdict, compare
+from sparsitysolver.reporting.regression.check import Judged, WatchedValue, compare
 from sparsitysolver.reporting.tables.entries import printed
 
 EXIT_REGRESSION = 1
 _BESIDE = ("published", "accepted")
-_NOTHING = Judged(RegressionVerdict.NEW)
-_COLUMNS = tuple(Comparison(("",) * len(AXES), None, _NOTHING, _NOTHING).record)
+_NOTHING = Judged(Verdict.NEW)
+_COLUMNS = tuple(WatchedValue(("",) * len(AXES), None, _NOTHING, _NOTHING).record)
 
 
 def regression_command(
@@ -58,17 +59,17 @@ def _of_run(accepted: Values, models: Sequence[str], seeds: Sequence[str]) -> Va
     }
 
 
-def summary(rows: Sequence[Comparison], grid: str) -> str:
+def summary(rows: Sequence[WatchedValue], grid: str) -> str:
     """One line: how many values have which verdict."""
-    counts = {kind: Counter(getattr(row, kind).verdict for row in rows) for kind in _BESIDE}
-    parts = [
-        f"{kind}: {', '.join(f'{count[verdict]} {verdict}' for verdict in RegressionVerdict if count[verdict])}"
-        for kind, count in counts.items()
-    ]
+    parts = []
+    for kind in _BESIDE:
+        count = Counter(getattr(row, kind).verdict for row in rows)
+        words = [f"{count[verdict]} {word}" for verdict, word in REGRESSION_WORDS.items() if count[verdict]]
+        parts.append(f"{kind}: {', '.join(words)}")
     return f"regression on grid {grid}: {len(rows)} values; {'; '.join(parts)}"
 
 
-def page(rows: Sequence[Comparison], grid: str) -> str:
+def page(rows: Sequence[WatchedValue], grid: str) -> str:
     """The comparison as markdown: what is out, then every value."""
     lines = [line for row in rows for line in row.out]
     table = [
@@ -89,6 +90,6 @@ def page(rows: Sequence[Comparison], grid: str) -> str:
     return "\n".join([*parts, f"{markdown(pd.DataFrame(table))}\n"])
 
 
-def _verdict(row: Comparison, kind: str) -> str:
+def _verdict(row: WatchedValue, kind: str) -> str:
     judged = getattr(row, kind)
-    return f"{judged.verdict} ({judged.detail})" if judged.detail else str(judged.verdict)
+    return f"{judged.word} ({judged.detail})" if judged.detail else judged.word
