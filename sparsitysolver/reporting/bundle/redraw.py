@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
+from sparsitysolver.config.figures import load_figure
+from sparsitysolver.config.tables import tables
 from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
 from sparsitysolver.provenance import commit
 from sparsitysolver.records.files import atomic_path, read_json
@@ -97,7 +97,7 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
 def _documents(source: Source, work: Path, grid: str) -> Iterator[Redrawn]:
     """Everything there is to draw, in the order in which it is made: the page shows the tables, audit and claims."""
     results, config = source.results, source.config
-    for name in sorted(path.stem for path in (config / "tables").glob("*.yaml")):
+    for name in tables(config):
         lacking = _lacking(results, f"cells_{name}.csv", f"{name}.footnotes.json")
         options = () if lacking else ("--cells", work / f"cells_{name}.csv", *_axes_options(results, name))
         yield Redrawn(name, lacking, (*_REPORT, "table", name, *options, "--out", work), (f"{name}[._]*",))
@@ -109,8 +109,8 @@ def _documents(source: Source, work: Path, grid: str) -> Iterator[Redrawn]:
         lacking = _lacking(results, *needs) or ("" if grid else "no table names its grid; name it with --grid")
         command = (*_REPORT, what, "--results", work, "--grid", grid, "--out", work / name)
         yield Redrawn(name, lacking, command, (name,))
-    for definition in sorted((config / "figures").glob("*.yaml")):
-        yield _figure(definition, results, work)
+    for name in sorted(path.stem for path in (config / "figures").glob("*.yaml")):
+        yield _figure(name, results, config, work)
 
 
 def _lacking(folder: Path, *names: str) -> str:
@@ -127,10 +127,10 @@ def _axes_options(results: Path, table: str) -> list[str]:
     return ["--models", *axes["models"], "--tasks", *axes["tasks"], "--grid", axes.get("grid", "")]
 
 
-def _figure(definition: Path, results: Path, work: Path) -> Redrawn:
+def _figure(name: str, results: Path, config: Path, work: Path) -> Redrawn:
     """A figure is made by its script from the files that its definition lists under ``needs``."""
-    name, script = definition.stem, _SCRIPTS / f"{definition.stem}.py"
-    kinds = dict.fromkeys(need["from"] for need in yaml.safe_load(definition.read_text())["needs"])
+    script = _SCRIPTS / f"{name}.py"
+    kinds = load_figure(name, config).kinds
     lacking = _lacking(script.parent, script.name) or _lacking(results, *(f"{kind}_{name}.csv" for kind in kinds))
     files = tuple(f"{name}.{ending}" for ending in ("png", "pdf", "txt"))
     return Redrawn(name, lacking, (script, "--results", work, "--out", work / name), files, stands_alone=True)

@@ -1,23 +1,22 @@
 """``paper_tables.md``: every table of the paper, published beside measured, with verdicts and provenance."""
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import DASH, METHOD, TASKS, descriptive_columns, published_table
+from sparsitysolver.config.grid_settings import check_models
+from sparsitysolver.config.paper import titles
+from sparsitysolver.config.registry import PERPLEXITY_METRIC
+from sparsitysolver.config.tables import DASH, METHOD, TASKS, descriptive_columns, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, read_json, write_text
 from sparsitysolver.reporting.audit.table import audit_section
 from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.collected.collect import LEAKAGE, UNKNOWN, read_collected
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
-from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.compare.paired import PairVerdict, PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.compare.verdicts import (
     OrderClaim,
@@ -45,11 +44,9 @@ def paper_tables(results: Path, grid: str) -> str:
         results: folder with ``cells.csv`` and the files of any of ``table1`` to ``table7``.
         grid: the grid they were measured on, as the page names it.
     """
-    with (CONFIG / "paper" / "titles.csv").open(newline="") as handle:
-        titles = {row["table"]: row["title"] for row in csv.DictReader(handle)}
     tables = [
         {"name": name, "heading": f"{name.replace('table', 'Table ')}: {title}"} | _table(name, results, grid)
-        for name, title in titles.items()
+        for name, title in titles().items()
     ]
     sections = [section(results / file) for file, section in SECTIONS.items() if (results / file).is_file()]
     return render("paper_tables.md", grid=grid, confidence=f"{CONFIDENCE:.0%}", tables=tables, sections=sections)
@@ -62,7 +59,7 @@ def _table(name: str, results: Path, grid: str) -> Json:
         if not path.is_file():
             return {"not_run": settings_table.published_settings()}
         return {"settings": settings_table.settings_verdicts(pd.read_csv(path, dtype=str, keep_default_na=False))}
-    published = published_table(CONFIG / "paper" / f"{name}.csv")
+    published = load_definition(name).published
     numbers = published.drop(columns=descriptive_columns(published))
     return _measured_table(name, numbers, results, grid) if path.is_file() else {"not_run": numbers.reset_index()}
 
@@ -94,13 +91,7 @@ def _axes(sidecar: Path, path: Path, grid: str) -> Json:
     axes = read_json(sidecar, "table's footnotes")
     if not {"models", "tasks"} <= axes.keys():
         raise SparsitySolverError(f"{sidecar} does not name the models and tasks of {path.name}; make the table anew.")
-    file = CONFIG / "grids" / f"{grid}.yaml"
-    of_grid = (yaml.safe_load(file.read_text()) or {}).get("models") if file.is_file() else None
-    if of_grid and not set(axes["models"]) <= set(of_grid):
-        raise SparsitySolverError(
-            f"{path} is not of grid '{grid}': found {', '.join(axes['models'])}; the grid has {', '.join(of_grid)}. "
-            "Make the table anew, or name its grid."
-        )
+    check_models(grid, axes["models"], path)
     return axes
 
 

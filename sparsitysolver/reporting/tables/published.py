@@ -4,8 +4,7 @@ import functools
 import itertools
 from typing import NamedTuple
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import DASH, TASKS, Column, Definition, load_definition
+from sparsitysolver.config.tables import DASH, TASKS, Column, Definition, load_definition, tables
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.tables.measured import sparsity_of
 
@@ -24,8 +23,7 @@ class PublishedValue(NamedTuple):
 def published_values() -> dict[Axes, PublishedValue]:
     """Every number that the paper prints of a method the suite has; of several tables the first counts."""
     values: dict[Axes, PublishedValue] = {}
-    for path in sorted((CONFIG / "tables").glob("*.yaml")):
-        definition = load_definition(path.stem)
+    for definition in map(load_definition, tables()):
         protocol = {"split": definition.split, **definition.protocol}
         for row, column in itertools.product(definition.measured_rows, _columns(definition)):
             printed = definition.published.loc[row.name, column.name]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, is_zero_shot, tasks_table
 from sparsitysolver.config.tables import (
     DASH,
     METHOD,
@@ -22,7 +22,6 @@ from sparsitysolver.config.tables import (
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.versions import differing_versions
 from sparsitysolver.reporting.compare.comparability import DENSE as DENSE
-from sparsitysolver.reporting.compare.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
 from sparsitysolver.reporting.tables.entries import Entry
 from sparsitysolver.reporting.tables.measured import average_entry, measured_entry, quantity_entry, rows_of, where
 
