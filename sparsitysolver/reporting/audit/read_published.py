@@ -8,7 +8,7 @@ from pathlib import Path
 from sparsitysolver.config.contract import read_lines
 from sparsitysolver.config.paper import other_rows
 from sparsitysolver.config.registry import is_zero_shot
-from sparsitysolver.config.tables import DASH, METHOD, descriptive_columns
+from sparsitysolver.config.tables import DASH, DENSE, METHOD, descriptive_columns
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, read_json
 
@@ -61,6 +61,11 @@ class PrintedTable:
     columns: tuple[str, ...]
     numbers: dict[tuple[str, str], Number]
     answers: dict[str, dict[str, int]] | None
+
+    @property
+    def dense(self) -> str | None:
+        """The dense model's row, which has that name in any case."""
+        return next((name for name in self.methods if name.lower() == DENSE), None)
 
     @property
     def tasks(self) -> list[str]:
