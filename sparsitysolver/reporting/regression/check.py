@@ -1,17 +1,18 @@
 """The regression check: every watched cell against its published and its last accepted value (no torch)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tolerance
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.collect import PROTOCOL
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
-from sparsitysolver.reporting.compare.verdicts import Verdict, judge
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
+from sparsitysolver.reporting.tables.entries import printed
 from sparsitysolver.reporting.tables.published import published_values
 
 
@@ -26,11 +27,11 @@ class RegressionVerdict(StrEnum):
     NOT_COMPARABLE = "not comparable"
 
 
-FAILING = (RegressionVerdict.OUT, RegressionVerdict.MISSING)
+OK, OUT, KNOWN, NEW, MISSING, NOT_COMPARABLE = RegressionVerdict
+PUBLISHED, ACCEPTED = BESIDE = ("published", "accepted")
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """A verdict with what it rests on: the other value, how far the measured one may lie from it, and words."""
 
     verdict: RegressionVerdict
@@ -41,12 +42,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One value of one cell beside its published and its accepted one; nothing measured where the cell is missing."""
+    """One value of one cell, judged by its published and its accepted one; None where the cell is missing."""
 
     key: Key
-    measured: float | None
-    published: Judged
-    accepted: Judged
+    judged: dict[str, Judged]  # of BESIDE
+    measured: float | None = None
     cell: str = ""
 
     @property
@@ -54,22 +54,24 @@ class Comparison:
         """Lines on what is out or missing; the reasons of exit status 1."""
         found = "not measured" if self.measured is None else f"measured {self.measured!r}"
         return [
-            f"{judged.verdict}: {name_of(self.key)}: {found}, {kind} {judged.value}"
-            f"{f' ± {judged.tolerance}' if judged.tolerance else ''} ({judged.detail})"
-            for kind, judged in (("published", self.published), ("accepted", self.accepted))
-            if judged.verdict in FAILING
+            f"{verdict}: {name_of(self.key)}: {found}, {kind} {value}{f' ± {bound}' if bound else ''} ({detail})"
+            for kind, (verdict, value, bound, detail) in self.judged.items()
+            if verdict in (OUT, MISSING)
         ]
 
     @property
     def record(self) -> dict[str, str]:
-        """The row of ``regression.csv``."""
-        beside = {
-            kind if field == "value" else f"{kind}_{field}": str(getattr(judged, field))
-            for kind, judged in (("published", self.published), ("accepted", self.accepted))
-            for field in ("value", "tolerance", "verdict", "detail")
-        }
+        """The row of ``regression.csv``, of ``COLUMNS``."""
+        beside = [(value, bound, str(verdict), detail) for verdict, value, bound, detail in self.judged.values()]
         measured = "" if self.measured is None else repr(self.measured)
-        return dict(zip(AXES, self.key, strict=True)) | {"measured": measured} | beside | {"cell": self.cell}
+        return dict(zip(COLUMNS, (*self.key, measured, *beside[0], *beside[1], self.cell), strict=True))
+
+
+COLUMNS = (
+    *(*AXES, "measured"),
+    *(f"{kind}{field}" for kind in BESIDE for field in ("", "_tolerance", "_verdict", "_detail")),
+    "cell",
+)
 
 
 def compare(cells: Path, accepted: Values) -> list[Comparison]:
@@ -79,47 +81,43 @@ def compare(cells: Path, accepted: Values) -> list[Comparison]:
         SparsitySolverError: see :func:`measured_values`.
     """
     measured, skipped = measured_values(cells)
-    keys = sorted(measured.keys() | accepted.keys())
-    rows = [_compare(key, measured.get(key), accepted.get(key), skipped) for key in keys]
-    return rows + [_skipped(key, reason) for key, reason in sorted(skipped.items()) if not _replaces(key, accepted)]
+    rows = [
+        _compare(key, measured[key], accepted.get(key)) if key in measured else _missing(key, accepted[key], skipped)
+        for key in sorted(measured.keys() | accepted.keys())
+    ]
+    missing = {key[:-1] for key in accepted}  # a skipped cell that was accepted stands there already
+    for key, reason in sorted(skipped.items()):
+        if key[:-1] not in missing:
+            rows.append(Comparison(key, dict.fromkeys(BESIDE, Judged(NOT_COMPARABLE, detail=f"skipped: {reason}"))))
+    return rows
 
 
-def _compare(key: Key, row: Json | None, accepted: Json | None, skipped: dict[Key, str]) -> Comparison:
-    if row is None:
-        reason = skipped.get((*key[:-1], ""))
-        detail = f"skipped: {reason}" if reason else "no such cell was collected"
-        lost = Judged(RegressionVerdict.MISSING, repr(accepted["value"]), "", detail)
-        return Comparison(key, None, Judged(RegressionVerdict.NOT_COMPARABLE, detail=detail), lost)
-    published = _against_published(row, row["value"])
-    if published.verdict is RegressionVerdict.OUT and accepted is not None:
-        earlier = _against_published(accepted, accepted["value"])
-        if earlier.verdict is RegressionVerdict.OUT:
-            published = replace(published, verdict=RegressionVerdict.KNOWN)
-    return Comparison(key, row["value"], published, _against_accepted(row, accepted), row["cell"])
+def _missing(key: Key, accepted: Json, skipped: dict[Key, str]) -> Comparison:
+    reason = skipped.get((*key[:-1], ""))
+    detail = f"skipped: {reason}" if reason else "no such cell was collected"
+    lost = Judged(MISSING, repr(accepted["value"]), detail=detail)
+    return Comparison(key, {PUBLISHED: Judged(NOT_COMPARABLE, detail=detail), ACCEPTED: lost})
 
 
-def _replaces(skipped: Key, accepted: Values) -> bool:
-    """Whether a skipped cell stands in the comparison already, as an accepted one that is missing."""
-    return any(key[:-1] == skipped[:-1] for key in accepted)
+def _compare(key: Key, row: Json, accepted: Json | None) -> Comparison:
+    published = _against_published(row)
+    if published.verdict is OUT and accepted is not None and _against_published(accepted).verdict is OUT:
+        published = published._replace(verdict=KNOWN)
+    judged = {PUBLISHED: published, ACCEPTED: _against_accepted(row, accepted)}
+    return Comparison(key, judged, row["value"], row["cell"])
 
 
-def _skipped(key: Key, reason: str) -> Comparison:
-    nothing = Judged(RegressionVerdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
-    return Comparison(key, None, nothing, nothing)
-
-
-def _against_published(row: Json, value: float) -> Judged:
+def _against_published(row: Json) -> Judged:
     axes = (row["model"], row["method"], float(row["sparsity"]), row["task"], row["metric"])
     published = published_values().get(axes)
     if published is None:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, detail="not in the paper's tables")
+        return Judged(NOT_COMPARABLE, detail="not in the paper's tables")
     difference = other_protocol(_measurement(row), published.protocol)
     if difference:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, published.printed, "", f"{published.table}: {difference}")
-    allowed = tolerance(row["metric"], row["method"])
-    same = judge(published.printed, value, row["metric"], row["method"]) is Verdict.REPRODUCED
-    verdict = RegressionVerdict.OK if same else RegressionVerdict.OUT
-    return Judged(verdict, published.printed, _bound(allowed, Decimal(published.printed)), published.table)
+        return Judged(NOT_COMPARABLE, published.printed, detail=f"{published.table}: {difference}")
+    # As tables print it, so that a reader of these comes to the same verdict.
+    verdict, bound = _within(tolerance(row["metric"], row["method"]), published.printed, printed(row["value"]))
+    return Judged(verdict, published.printed, bound, published.table)
 
 
 def _measurement(row: Json) -> Measurement:
@@ -139,20 +137,16 @@ def _measurement(row: Json) -> Measurement:
 def _against_accepted(row: Json, accepted: Json | None) -> Judged:
     """Other weights or another protocol are out as well: a value may not change its meaning unnoticed."""
     if accepted is None:
-        return Judged(RegressionVerdict.NEW, detail="no accepted value")
+        return Judged(NEW, detail="no accepted value")
     value = repr(accepted["value"])
-    protocol = _changes(row, accepted, ("weights_sha256", *PROTOCOL))
-    if protocol:
-        return Judged(RegressionVerdict.OUT, value, "", f"another protocol: {protocol}")
-    search = _changes(row, accepted, SEARCH)
-    if search:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, value, "", f"another search: {search}")
-    kind, machine = kind_of(row), _machine(row, accepted)
-    allowed = accepted_tolerance(row["metric"], kind, machine)
-    exact = Decimal(value)
-    verdict = RegressionVerdict.OK if allowed.allows(exact, Decimal(repr(row["value"]))) else RegressionVerdict.OUT
-    detail = f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}"
-    return Judged(verdict, value, _bound(allowed, exact), detail)
+    if protocol := _changes(row, accepted, ("weights_sha256", *PROTOCOL)):
+        return Judged(OUT, value, detail=f"another protocol: {protocol}")
+    if search := _changes(row, accepted, SEARCH):
+        return Judged(NOT_COMPARABLE, value, detail=f"another search: {search}")
+    # Of the same machine as far as is known: nothing differs that may move the last digits.
+    kind, machine = kind_of(row), "other" if _changes(row, accepted, MACHINE) else "same"
+    verdict, bound = _within(accepted_tolerance(row["metric"], kind, machine), value, repr(row["value"]))
+    return Judged(verdict, value, bound, f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}")
 
 
 def _changes(row: Json, accepted: Json, fields: Sequence[str]) -> str:
@@ -168,11 +162,7 @@ def kind_of(row: Json) -> str:
     return "dense" if row["method"] == "dense" else "pruned"
 
 
-def _machine(row: Json, accepted: Json) -> str:
-    """Whether nothing is known to differ that may move the last digits: device, processor, threads, versions."""
-    return "same" if all(row[field] == accepted[field] for field in MACHINE) else "other"
-
-
-def _bound(allowed: Tolerance, value: Decimal) -> str:
-    """The allowed deviation as a number, to three digits."""
-    return f"{float(allowed.bound(value)):.3g}"
+def _within(allowed: Tolerance, other: str, measured: str) -> tuple[RegressionVerdict, str]:
+    """Whether a number is within tolerance of another, and the allowed deviation to three digits."""
+    verdict = OK if allowed.allows(Decimal(other), Decimal(measured)) else OUT
+    return verdict, f"{float(allowed.bound(Decimal(other))):.3g}"
