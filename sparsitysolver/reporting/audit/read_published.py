@@ -98,7 +98,9 @@ def find_tables(path: Path) -> list[Path]:
         raise SparsitySolverError(
             f"no tables in {path}: looked for table*.csv and CSV files with a column '{METHOD}'; found {found}."
         )
-    return sorted(tables, key=lambda file: [int(part) if part.isdecimal() else part for part in _parts(file.stem)])
+    # Text and digits of a name in turn, so that table10 follows table9.
+    parts = {file: re.split(r"(\d+)", file.stem) for file in tables}
+    return sorted(tables, key=lambda file: [int(part) if part.isdecimal() else part for part in parts[file]])
 
 
 def read_printed(path: Path) -> PrintedTable:
@@ -162,8 +164,3 @@ def _number_columns(header: list[str], sidecar: Json | None, path: Path) -> list
 def _first_line(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace") as handle:
         return [cell.strip().strip('"') for cell in handle.readline().split(",")]
-
-
-def _parts(stem: str) -> list[str]:
-    """Text and digits of a name in turn, so that table10 follows table9."""
-    return re.split(r"(\d+)", stem)

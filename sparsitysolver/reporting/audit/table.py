@@ -11,7 +11,6 @@ import pandas as pd
 
 from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table, zero_shot_task
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.audit.checks import (
     FLAG,
     OK,
@@ -176,19 +175,11 @@ def audit_command(path: Path, out: Path, items: Sequence[str] = (), as_json: boo
     """``sparsitysolver audit``: write ``audit.csv``, print the flags; with ``as_json`` the counts on the last line."""
     lines = audit(path, parse_items(items))
     write_audit(lines, out)
-    for line in lines:
-        if line.verdict == FLAG:
-            print(f"{line.check}: {flag_text(line)}")
-    print(f"{out}: {sum(line.verdict == FLAG for line in lines)} of {len(lines)} checks flagged")
+    flagged = [line for line in lines if line.verdict == FLAG]
+    for line in flagged:
+        print(f"{line.check}: {flag_text(line)}")
+    print(f"{out}: {len(flagged)} of {len(lines)} checks flagged")
     if as_json:
-        print(json.dumps(_result(lines, out)))
-
-
-def _result(lines: Sequence[Line], out: Path) -> Json:
-    return {
-        "out": str(out),
-        "tables": list(dict.fromkeys(line.table for line in lines)),
-        "counts": summary(lines),
-        "flagged": sum(line.verdict == FLAG for line in lines),
-        "not_checked": sum(not line.checked for line in lines),
-    }
+        result = {"out": str(out), "tables": list(dict.fromkeys(line.table for line in lines))}
+        result |= {"counts": summary(lines), "flagged": len(flagged)}
+        print(json.dumps(result | {"not_checked": sum(not line.checked for line in lines)}))

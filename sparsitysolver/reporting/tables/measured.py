@@ -43,12 +43,7 @@ def where(row: Row, column: Column) -> str:
 
 
 def measured_entry(chosen: pd.DataFrame, where: str, metric: str) -> Entry:
-    """Mean over the seeds of one entry; a footnote's reason where seeds were skipped.
-
-    Args:
-        chosen: the rows of ``cells.csv`` that belong to the entry, one or more.
-        where: what the entry is called in messages.
-        metric: the metric shown.
+    """Mean over the seeds of the cells chosen, one or more; a footnote's reason where seeds were skipped.
 
     Raises:
         SparsitySolverError: two cells of one seed, no such metric, or a number that is not finite.
@@ -104,13 +99,7 @@ def average_entry(parts: dict[str, Entry]) -> Entry:
 
 
 def quantity_entry(row: Row, column: Column, curves: pd.DataFrame | None, table: str) -> Entry:
-    """The mean over seeds of the quantity that a row shows of its method's searches.
-
-    Args:
-        row: the row.
-        column: the column.
-        curves: from ``read_curves``; None where their file is not known.
-        table: the table's name, for messages.
+    """The mean over seeds of the quantity that a row of a table shows of its method's searches.
 
     Raises:
         SparsitySolverError: no curves, or none of such a search.

@@ -117,11 +117,7 @@ class MeasuredTable:
 
 
 def build_table(
-    name: str,
-    cells: pd.DataFrame,
-    models: Sequence[str],
-    tasks: Sequence[str] = (),
-    curves: pd.DataFrame | None = None,
+    name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Sequence[str] = (), curves: pd.DataFrame | None = None
 ) -> MeasuredTable:
     """Build a table from collected cells.
 
