@@ -105,8 +105,9 @@ def read_results(folder: Path, grid: str) -> Results:
     """
     settings = load_grid(grid)
     frames = {name: _read(folder / f"{name}.csv", contract) for name, contract in FILES.items()}
-    frames["cells"] = _read_cells(folder / "cells.csv")
-    samples = samples_path(folder / "cells.csv")
+    cells = folder / "cells.csv"
+    frames["cells"] = read_cells_csv(cells) if cells.is_file() else None
+    samples = samples_path(cells)
     found = {name: frame for name, frame in frames.items() if frame is not None}
     models = list(dict.fromkeys(model for frame in found.values() for model in frame["model"]))
     check_models(grid, models, folder)
@@ -130,27 +131,6 @@ def _families(frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         if "family" in frame:
             families |= dict(zip(frame["model"], frame["family"], strict=True))
     return families
-
-
-def _read_cells(path: Path) -> pd.DataFrame | None:
-    if not path.is_file():
-        return None
-    cells = read_cells_csv(path)
-    measured = cells[cells["status"] == "ok"]
-    for row in measured[~np.isfinite(measured["value"])].itertuples():
-        raise SparsitySolverError(f"{path}: {_cell(row)} holds {row.metric} {row.value}; collect finite numbers only.")
-    for _, column in measured.groupby(["model", "task", "split"]):
-        first = column.iloc[0]
-        for row in column[column["fingerprint"] != first["fingerprint"]].itertuples():
-            raise SparsitySolverError(
-                f"{path}: {_cell(first)} and {_cell(row)} stand in one column and have different protocol "
-                f"fingerprints ({first['fingerprint']}, {row.fingerprint}); collect again."
-            )
-    return cells
-
-
-def _cell(row: pd.Series) -> str:
-    return f"cell {row.cell} ({row.model}, {row.method}, {row.sparsity:g}, seed {row.seed:g}, {row.task} {row.split})"
 
 
 def _read_samples(path: Path) -> dict[str, np.ndarray]:

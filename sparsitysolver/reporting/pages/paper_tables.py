@@ -17,15 +17,10 @@ from sparsitysolver.reporting.audit.table import audit_section
 from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.collected.collect import LEAKAGE, UNKNOWN, read_collected
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
-from sparsitysolver.reporting.compare.paired import PairVerdict, PairVerdicts, read_pair_verdicts
-from sparsitysolver.reporting.compare.verdicts import (
-    OrderClaim,
-    Verdict,
-    judge_order,
-    not_comparable,
-    order_claims,
-    verdict_of,
-)
+from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, order_claims
+from sparsitysolver.reporting.compare.paired import PairVerdicts, read_pair_verdicts
+from sparsitysolver.reporting.compare.published import not_comparable, verdict_of
+from sparsitysolver.reporting.compare.verdicts import PUBLISHED_WORDS, Verdict
 from sparsitysolver.reporting.pages.templates import render
 from sparsitysolver.reporting.tables import settings as settings_table
 from sparsitysolver.reporting.tables.entries import printed
@@ -109,10 +104,10 @@ def _beside(published: pd.DataFrame, table: MeasuredTable) -> Json:
         count.update(verdicts.values())
         lines.append({METHOD: row, "": "published"} | dict(values))
         lines.append({METHOD: "", "": "measured"} | {c: entry.text if entry else DASH for c, entry in measured.items()})
-        lines.append({METHOD: "", "": "verdict"} | {column: str(verdicts.get(column, DASH)) for column in shown})
+        lines.append({METHOD: "", "": "verdict"} | {c: PUBLISHED_WORDS.get(verdicts.get(c), DASH) for c in shown})
     return {
         "beside": pd.DataFrame(lines) if shown else None,
-        "counts": ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict),
+        "counts": ", ".join(f"{count[verdict]} {word}" for verdict, word in PUBLISHED_WORDS.items()),
         "elsewhere": elsewhere,
         "unmeasured": int((published[elsewhere] != DASH).sum().sum()),
     }
@@ -142,12 +137,12 @@ def _order_line(claim: OrderClaim, table: MeasuredTable, columns: Sequence[str],
 
 def _noise(name: str, table: MeasuredTable, pairs: PairVerdicts) -> str:
     """How many of the gaps between rows mean nothing."""
-    unequal = sum(verdict is PairVerdict.UNEQUAL for verdict in pairs.values())
+    unequal = sum(verdict is Verdict.UNEQUAL for verdict in pairs.values())
     left_out = f" Not compared for unequal sparsity: {unequal}." if unequal else ""
-    compared = [verdict for verdict in pairs.values() if verdict not in (PairVerdict.NONE, PairVerdict.UNEQUAL)]
+    compared = [verdict for verdict in pairs.values() if verdict not in (Verdict.NOT_RUN, Verdict.UNEQUAL)]
     if not compared:
         return f"Pairwise gaps: none compared, the cells hold no samples.{left_out}"
-    inside = sum(verdict is PairVerdict.NOISE for verdict in compared)
+    inside = sum(verdict is Verdict.NOISE for verdict in compared)
     over = "windows" if table.columns[0].metric == PERPLEXITY_METRIC else "items"
     seeds = max(entry.seeds for entry in table.entries.values())
     also = f"and up to {seeds} seeds" if seeds > 1 else "of one seed: seeds are not in them"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,37 +10,30 @@ from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tole
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.collect import PROTOCOL
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
+from sparsitysolver.reporting.compare.published import judge
+from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
-from sparsitysolver.reporting.tables.entries import printed
 from sparsitysolver.reporting.tables.published import published_values
 
-
-class RegressionVerdict(StrEnum):
-    """What a measured value says about a published or an accepted one."""
-
-    OK = "ok"
-    OUT = "out"
-    KNOWN = "known"  # beyond the published value's tolerance, as the accepted value is
-    NEW = "new"
-    MISSING = "missing"
-    NOT_COMPARABLE = "not comparable"
-
-
-OK, OUT, KNOWN, NEW, MISSING, NOT_COMPARABLE = RegressionVerdict
 PUBLISHED, ACCEPTED = BESIDE = ("published", "accepted")
 
 
 class Judged(NamedTuple):
     """A verdict with what it rests on: the other value, how far the measured one may lie from it, and words."""
 
-    verdict: RegressionVerdict
+    verdict: Verdict
     value: str = ""
     tolerance: str = ""
     detail: str = ""
 
+    @property
+    def word(self) -> str:
+        """The verdict as files and pages print it."""
+        return REGRESSION_WORDS[self.verdict]
+
 
 @dataclass(frozen=True)
-class Comparison:
+class WatchedValue:
     """One value of one cell, judged by its published and its accepted one; None where the cell is missing."""
 
     key: Key
@@ -54,15 +46,16 @@ class Comparison:
         """Lines on what is out or missing; the reasons of exit status 1."""
         found = "not measured" if self.measured is None else f"measured {self.measured!r}"
         return [
-            f"{verdict}: {name_of(self.key)}: {found}, {kind} {value}{f' ± {bound}' if bound else ''} ({detail})"
-            for kind, (verdict, value, bound, detail) in self.judged.items()
-            if verdict in (OUT, MISSING)
+            f"{judged.word}: {name_of(self.key)}: {found}, {kind} {judged.value}"
+            f"{f' ± {judged.tolerance}' if judged.tolerance else ''} ({judged.detail})"
+            for kind, judged in self.judged.items()
+            if judged.verdict in (Verdict.FAILS, Verdict.NOT_RUN)
         ]
 
     @property
     def record(self) -> dict[str, str]:
         """The row of ``regression.csv``, of ``COLUMNS``."""
-        beside = [(value, bound, str(verdict), detail) for verdict, value, bound, detail in self.judged.values()]
+        beside = [(judged.value, judged.tolerance, judged.word, judged.detail) for judged in self.judged.values()]
         measured = "" if self.measured is None else repr(self.measured)
         return dict(zip(COLUMNS, (*self.key, measured, *beside[0], *beside[1], self.cell), strict=True))
 
@@ -74,7 +67,7 @@ COLUMNS = (
 )
 
 
-def compare(cells: Path, accepted: Values) -> list[Comparison]:
+def compare(cells: Path, accepted: Values) -> list[WatchedValue]:
     """Compare collected cells with published and accepted values, in the order of their axes.
 
     Raises:
@@ -88,36 +81,37 @@ def compare(cells: Path, accepted: Values) -> list[Comparison]:
     missing = {key[:-1] for key in accepted}  # a skipped cell that was accepted stands there already
     for key, reason in sorted(skipped.items()):
         if key[:-1] not in missing:
-            rows.append(Comparison(key, dict.fromkeys(BESIDE, Judged(NOT_COMPARABLE, detail=f"skipped: {reason}"))))
+            nothing = Judged(Verdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
+            rows.append(WatchedValue(key, dict.fromkeys(BESIDE, nothing)))
     return rows
 
 
-def _missing(key: Key, accepted: Json, skipped: dict[Key, str]) -> Comparison:
+def _missing(key: Key, accepted: Json, skipped: dict[Key, str]) -> WatchedValue:
     reason = skipped.get((*key[:-1], ""))
     detail = f"skipped: {reason}" if reason else "no such cell was collected"
-    lost = Judged(MISSING, repr(accepted["value"]), detail=detail)
-    return Comparison(key, {PUBLISHED: Judged(NOT_COMPARABLE, detail=detail), ACCEPTED: lost})
+    lost = Judged(Verdict.NOT_RUN, repr(accepted["value"]), detail=detail)
+    return WatchedValue(key, {PUBLISHED: Judged(Verdict.NOT_COMPARABLE, detail=detail), ACCEPTED: lost})
 
 
-def _compare(key: Key, row: Json, accepted: Json | None) -> Comparison:
+def _compare(key: Key, row: Json, accepted: Json | None) -> WatchedValue:
     published = _against_published(row)
-    if published.verdict is OUT and accepted is not None and _against_published(accepted).verdict is OUT:
-        published = published._replace(verdict=KNOWN)
+    if accepted is not None and {published.verdict, _against_published(accepted).verdict} == {Verdict.FAILS}:
+        published = published._replace(verdict=Verdict.KNOWN)
     judged = {PUBLISHED: published, ACCEPTED: _against_accepted(row, accepted)}
-    return Comparison(key, judged, row["value"], row["cell"])
+    return WatchedValue(key, judged, row["value"], row["cell"])
 
 
 def _against_published(row: Json) -> Judged:
     axes = (row["model"], row["method"], float(row["sparsity"]), row["task"], row["metric"])
     published = published_values().get(axes)
     if published is None:
-        return Judged(NOT_COMPARABLE, detail="not in the paper's tables")
+        return Judged(Verdict.NOT_COMPARABLE, detail="not in the paper's tables")
     difference = other_protocol(_measurement(row), published.protocol)
     if difference:
-        return Judged(NOT_COMPARABLE, published.printed, detail=f"{published.table}: {difference}")
-    # As tables print it, so that a reader of these comes to the same verdict.
-    verdict, bound = _within(tolerance(row["metric"], row["method"]), published.printed, printed(row["value"]))
-    return Judged(verdict, published.printed, bound, published.table)
+        return Judged(Verdict.NOT_COMPARABLE, published.printed, detail=f"{published.table}: {difference}")
+    verdict = judge(published.printed, row["value"], row["metric"], row["method"])
+    allowed = tolerance(row["metric"], row["method"])
+    return Judged(verdict, published.printed, _bound(allowed, published.printed), published.table)
 
 
 def _measurement(row: Json) -> Measurement:
@@ -137,16 +131,18 @@ def _measurement(row: Json) -> Measurement:
 def _against_accepted(row: Json, accepted: Json | None) -> Judged:
     """Other weights or another protocol are out as well: a value may not change its meaning unnoticed."""
     if accepted is None:
-        return Judged(NEW, detail="no accepted value")
+        return Judged(Verdict.NEW, detail="no accepted value")
     value = repr(accepted["value"])
     if protocol := _changes(row, accepted, ("weights_sha256", *PROTOCOL)):
-        return Judged(OUT, value, detail=f"another protocol: {protocol}")
+        return Judged(Verdict.FAILS, value, detail=f"another protocol: {protocol}")
     if search := _changes(row, accepted, SEARCH):
-        return Judged(NOT_COMPARABLE, value, detail=f"another search: {search}")
+        return Judged(Verdict.NOT_COMPARABLE, value, detail=f"another search: {search}")
     # Of the same machine as far as is known: nothing differs that may move the last digits.
     kind, machine = kind_of(row), "other" if _changes(row, accepted, MACHINE) else "same"
-    verdict, bound = _within(accepted_tolerance(row["metric"], kind, machine), value, repr(row["value"]))
-    return Judged(verdict, value, bound, f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}")
+    allowed = accepted_tolerance(row["metric"], kind, machine)
+    verdict = Verdict.HOLDS if allowed.allows(Decimal(value), Decimal(repr(row["value"]))) else Verdict.FAILS
+    detail = f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}"
+    return Judged(verdict, value, _bound(allowed, value), detail)
 
 
 def _changes(row: Json, accepted: Json, fields: Sequence[str]) -> str:
@@ -162,7 +158,6 @@ def kind_of(row: Json) -> str:
     return "dense" if row["method"] == "dense" else "pruned"
 
 
-def _within(allowed: Tolerance, other: str, measured: str) -> tuple[RegressionVerdict, str]:
-    """Whether a number is within tolerance of another, and the allowed deviation to three digits."""
-    verdict = OK if allowed.allows(Decimal(other), Decimal(measured)) else OUT
-    return verdict, f"{float(allowed.bound(Decimal(other))):.3g}"
+def _bound(allowed: Tolerance, other: str) -> str:
+    """The allowed deviation from a number, to three digits."""
+    return f"{float(allowed.bound(Decimal(other))):.3g}"

@@ -10,9 +10,10 @@ import pandas as pd
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.records.files import write_text
 from sparsitysolver.reporting.collected.rows import write_rows
+from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.regression.accepted import Values, read_accepted
-from sparsitysolver.reporting.regression.check import BESIDE, COLUMNS, Comparison, RegressionVerdict, compare
+from sparsitysolver.reporting.regression.check import BESIDE, COLUMNS, WatchedValue, compare
 from sparsitysolver.reporting.tables.entries import printed
 
 EXIT_REGRESSION = 1
@@ -52,25 +53,26 @@ def _of_run(accepted: Values, models: Sequence[str], seeds: Sequence[str]) -> Va
     }
 
 
-def summary(rows: Sequence[Comparison], grid: str) -> str:
+def summary(rows: Sequence[WatchedValue], grid: str) -> str:
     """One line: how many values have which verdict."""
     parts = []
     for kind in BESIDE:
         count = Counter(row.judged[kind].verdict for row in rows)
-        found = ", ".join(f"{count[verdict]} {verdict}" for verdict in RegressionVerdict if count[verdict])
+        found = ", ".join(f"{count[verdict]} {word}" for verdict, word in REGRESSION_WORDS.items() if count[verdict])
         parts.append(f"{kind}: {found}")
     return f"regression on grid {grid}: {len(rows)} values; {'; '.join(parts)}"
 
 
-def page(rows: Sequence[Comparison], grid: str) -> str:
+def page(rows: Sequence[WatchedValue], grid: str) -> str:
     """The comparison as markdown: what is out, then every value."""
     out = "".join(f"- {line}\n" for row in rows for line in row.out)
     parts = [f"# Regression check, grid {grid}\n", f"{summary(rows, grid)}\n", *([out] if out else [])]
     return "\n".join([*parts, f"{markdown(pd.DataFrame(map(_line, rows)))}\n"])
 
 
-def _line(row: Comparison) -> dict[str, str]:
+def _line(row: WatchedValue) -> dict[str, str]:
     line = {"cell": ", ".join(row.key[:4]), "on": " ".join(row.key[4:]), "measured": printed(row.measured, 4)}
-    for kind, (verdict, value, _, detail) in row.judged.items():
-        line |= {kind: value or DASH, f"{kind} verdict": f"{verdict} ({detail})" if detail else str(verdict)}
+    for kind, judged in row.judged.items():
+        line[kind] = judged.value or DASH
+        line[f"{kind} verdict"] = f"{judged.word} ({judged.detail})" if judged.detail else judged.word
     return line

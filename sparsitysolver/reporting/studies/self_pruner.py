@@ -16,11 +16,12 @@ from sparsitysolver.reporting.collected.long_tables import Contract, read_long
 from sparsitysolver.reporting.collected.rows import read_finite, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
-from sparsitysolver.reporting.compare.intervals import difference_interval
+from sparsitysolver.reporting.compare.comparison import compare, paired
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
-DENSE, NOT_RUN, RAN = "dense", "not run", "ran"
+DENSE, NOT_RUN, RAN = "dense", str(Verdict.NOT_RUN), "ran"
 COLUMNS = (
     *("method", "label", "model", "sparsity", "achieved_sparsity", "parameters", "comparison"),
     *("status", "driver", "tasks", "accuracy", "dense_accuracy"),
@@ -81,7 +82,7 @@ def _row(key: str, published: Compression, frame: pd.DataFrame, samples: Samples
     chosen = frame[(frame["method"] == key) & (frame["sparsity"] == sparsity)]
     if chosen.empty:
         return row | {"status": NOT_RUN, "verdict": NOT_RUN}
-    row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": "not comparable"}  # of another model
+    row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": str(Verdict.NOT_COMPARABLE)}  # of another model
     row |= {name: float(chosen[name].mean()) for name in ("achieved_sparsity", "parameters")}
     dense = frame[frame["method"] == DENSE]
     return row | _accuracy(chosen, dense, samples, key) | _speed(times.get((key, sparsity)), key, sparsity)
@@ -95,26 +96,26 @@ def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: 
             f"'{key}' was evaluated on {', '.join(chosen['task'])}, the dense model on "
             f"{', '.join(tasks)}; both need the same tasks."
         )
-    pairs = [_items(one.set_index("task").loc[task], samples) for task in tasks for one in (chosen, dense)]
-    strata = [after - before for after, before in zip(pairs[::2], pairs[1::2], strict=True)]
-    low, high = difference_interval([stratum[np.newaxis] for stratum in strata])  # of one seed
-    accuracy, before = (100 * float(one["value"].mean()) for one in (chosen, dense))
+    after, before = ([_items(one.set_index("task").loc[task], samples) for task in tasks] for one in (chosen, dense))
+    rise = compare(dict(zip(tasks, map(paired, after, before), strict=True)), "acc")
+    accuracy, of_dense = (100 * float(one["value"].mean()) for one in (chosen, dense))
     return {
         "tasks": len(tasks),
         "accuracy": accuracy,
-        "dense_accuracy": before,
-        "drop_points": before - accuracy,
-        "low": -100 * high,
-        "high": -100 * low,
-        "drop_percent": 100 * (before - accuracy) / before,
+        "dense_accuracy": of_dense,
+        "drop_points": of_dense - accuracy,
+        "low": -rise.high,
+        "high": -rise.low,
+        "drop_percent": 100 * (of_dense - accuracy) / of_dense,
     }
 
 
-def _items(row: pd.Series, samples: Samples) -> np.ndarray:
+def _items(row: pd.Series, samples: Samples) -> dict[int, np.ndarray]:
+    """Correctness of every item, by seed: one."""
     found = samples.get(sample_key(row["cell"], row["metric"]))
     if found is None:
         raise SparsitySolverError(f"cell {row['cell']} ({row['method']}) has no samples; evaluate and collect again.")
-    return found.astype(float)
+    return {0: found.astype(float)}
 
 
 def _speed(row: Json | None, key: str, sparsity: float) -> Json:

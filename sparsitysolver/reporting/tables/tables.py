@@ -21,7 +21,6 @@ from sparsitysolver.config.tables import (
 )
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.versions import differing_versions
-from sparsitysolver.reporting.compare.comparability import DENSE as DENSE
 from sparsitysolver.reporting.tables.entries import Entry
 from sparsitysolver.reporting.tables.measured import average_entry, measured_entry, quantity_entry, rows_of, where
 

@@ -11,12 +11,11 @@ from sparsitysolver.cli import main
 from sparsitysolver.config import tolerances
 from sparsitysolver.config.tolerances import Tolerance
 from sparsitysolver.config.tolerances import accepted_tolerances as stored_tolerances
+from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS
 from sparsitysolver.reporting.regression.accepted import COLUMNS, read_accepted, write_accepted
-from sparsitysolver.reporting.regression.check import RegressionVerdict
 from sparsitysolver.reporting.tables.published import published_values
 
-OK, OUT, KNOWN = RegressionVerdict.OK, RegressionVerdict.OUT, RegressionVerdict.KNOWN
-NEW, MISSING, NOT_COMPARABLE = RegressionVerdict.NEW, RegressionVerdict.MISSING, RegressionVerdict.NOT_COMPARABLE
+OK, OUT, KNOWN, NEW, MISSING, NOT_COMPARABLE = REGRESSION_WORDS.values()
 SEARCH = {"algorithm": "ppo", "evaluations": 3012, "tokens": 1000, "episodes": 3000, "reward_split": "validation"}
 
 
