@@ -4,7 +4,6 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.published import PublishedModel, published_model
 from sparsitysolver.pruning.widths import removed_fraction, sliced_width, stored_parameters
-from sparsitysolver.reporting.audit.checks import Finding
+from sparsitysolver.reporting.audit.checks import Finding, Line
 from sparsitysolver.reporting.audit.read_published import Number, PrintedTable
 
+COSTS, LABELS = "costs.yaml", "labels.csv"  # beside the tables
 PROSE = "text"  # the table of a claim that rests on no table
 ALL_MODELS = "*"
 _OPERATORS: dict[type, Callable[[Fraction, Fraction], Fraction]] = {
@@ -37,34 +37,26 @@ _SCALES = {"M": 10**6, "B": 10**9}
 Tables = Mapping[str, PrintedTable]
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim and what the audit finds; ``value`` as printed, a dash where nothing is stated."""
-
-    table: str
-    method: str
-    column: str
-    value: str
-    finding: Finding
-
-
-def cost_claims(path: Path, tables: Tables, whole: bool) -> list[Claim]:
-    """Stated costs against the product of what they are made of; none where there is no such file.
+def claim_lines(folder: Path, tables: Tables, whole: bool) -> list[Line]:
+    """What is found on the costs and labels that a folder claims of its tables; nothing where it has no such files.
 
     Args:
-        path: the file of claims.
+        folder: the folder.
         tables: the tables audited, by name.
         whole: whether they are all tables of the folder; if not, claims on other tables are left out.
 
     Raises:
         SparsitySolverError: a broken file or entry, or a place that does not exist.
     """
-    claims = []
-    for position, cost in enumerate(costs(path), start=1):
-        where = f"{path}, entry {position}"
+    lines = []
+    for position, cost in enumerate(costs(folder / COSTS), start=1):
+        where = f"{folder / COSTS}, entry {position}"
         if _is_audited(cost.table, tables, whole, where):
-            claims += [_cost(cost, column, tables, where) for column in cost.columns]
-    return claims
+            lines += [_cost(cost, column, tables, where) for column in cost.columns]
+    for where, label in labels(folder / LABELS):
+        if _is_audited(label.table, tables, whole, where):
+            lines += [line for model in _models(label, tables, where) for line in _label(label, model, where)]
+    return lines
 
 
 def _is_audited(table: str, tables: Tables, whole: bool, where: str) -> bool:
@@ -75,24 +67,24 @@ def _is_audited(table: str, tables: Tables, whole: bool, where: str) -> bool:
     return whole
 
 
-def _cost(cost: Cost, column: str, tables: Tables, where: str) -> Claim:
+def _cost(cost: Cost, column: str, tables: Tables, where: str) -> Line:
     table = tables.get(cost.table)
     _check_place(table, cost.method, column, where)
-    place = (cost.table, cost.method, column, cost.stated or DASH)
+    place = (cost.table, cost.method, column, cost.stated or DASH, "cost")
     inputs = {name: _input(given, table, column, f"{where}, inputs, {name}") for name, given in cost.inputs.items()}
     empty = [name for name, number in inputs.items() if number is None]
     if empty:
-        return Claim(*place, Finding.unchecked(f"{cost.quantity}: the table has no {', '.join(empty)}"))
+        return Line(*place, *Finding.unchecked(f"{cost.quantity}: the table has no {', '.join(empty)}"))
     computed = evaluate(cost.formula, {name: number.value for name, number in inputs.items()}, where)
     terms = _NAME.sub(lambda name: inputs[name.group()].text, cost.formula)
     made = f"{cost.quantity}: {terms} = {float(computed):.2f}"
     if not cost.stated:
-        return Claim(*place, Finding.unchecked(f"{made}; never stated ({cost.source})"))
+        return Line(*place, *Finding.unchecked(f"{made}; never stated ({cost.source})"))
     stated = _number(cost.stated, f"{where}, stated")
     tolerance = _number(cost.tolerance, f"{where}, tolerance").value if cost.tolerance else stated.unit / 2
     flagged = not _RELATIONS[cost.relation](computed, stated.value, tolerance)
     allowed = f"stated: {cost.relation} {stated.text}, tolerance {float(tolerance):g} ({cost.source})"
-    return Claim(*place, Finding.of(flagged, f"{made}; {allowed}"))
+    return Line(*place, *Finding.of(flagged, f"{made}; {allowed}"))
 
 
 def _input(given: CostInput, table: PrintedTable | None, column: str, where: str) -> Number | None:
@@ -129,56 +121,36 @@ def evaluate(formula: str, values: Mapping[str, Fraction], where: str) -> Fracti
         raise SparsitySolverError(f"{where}: formula '{formula}' has no value: {error}.") from error
 
 
-def label_claims(path: Path, tables: Tables, whole: bool) -> list[Claim]:
-    """Sparsity labels and stated parameter counts against the model's shape; none where there is no such file.
-
-    Args:
-        path: the file of claims.
-        tables: the tables audited, by name.
-        whole: whether they are all tables of the folder; if not, claims on other tables are left out.
-
-    Raises:
-        SparsitySolverError: a broken file or line, or a place that does not exist.
-    """
-    claims = []
-    for where, label in labels(path):
-        if _is_audited(label.table, tables, whole, where):
-            for model in _models(label, tables, where):
-                claims += _label(label, _published(model, where), where)
-    return claims
-
-
-def _published(model: str, where: str) -> PublishedModel:
+def _models(label: Label, tables: Tables, where: str) -> list[PublishedModel]:
+    """The models that a label is of."""
+    table = tables.get(label.table)
+    _check_place(table, label.method, None, where)
+    models = [label.model]
+    if label.model == ALL_MODELS:
+        if table is None:
+            raise SparsitySolverError(f"{where}, column 'model': '{ALL_MODELS}' needs a table.")
+        columns = [column.split("@")[0] for column in table.columns if (label.method, column) in table.numbers]
+        models = [model for model in dict.fromkeys(columns) if model in models_table()]
     try:
-        return published_model(model)
+        return [published_model(model) for model in models]
     except SparsitySolverError as error:
         raise SparsitySolverError(f"{where}: {error}") from error
 
 
-def _models(label: Label, tables: Tables, where: str) -> list[str]:
-    table = tables.get(label.table)
-    _check_place(table, label.method, None, where)
-    if label.model != ALL_MODELS:
-        return [label.model]
-    if table is None:
-        raise SparsitySolverError(f"{where}, column 'model': '{ALL_MODELS}' needs a table.")
-    models = [column.split("@")[0] for column in table.columns if (label.method, column) in table.numbers]
-    return [model for model in dict.fromkeys(models) if model in models_table()]
-
-
-def _label(given: Label, model: PublishedModel, where: str) -> Iterator[Claim]:
+def _label(given: Label, model: PublishedModel, where: str) -> Iterator[Line]:
     """The label against what is really removed, and the stated number of parameters against the real one."""
     label = _percent(given.label, f"{where}, column 'label'")
     tolerance = _number(given.tolerance, f"{where}, column 'tolerance'").value / _PERCENT
     removed, parameters, how = _MEASURES[given.measure](model, label)
     real = f"{parameters:,} parameters, {parameters / model.parameters:.3f} of the dense model's {model.parameters:,}"
-    place = (given.table, given.method, model.key)
     share = f"{_PERCENT * removed:.2f}% of the prunable weights, tolerance {given.tolerance} points"
     detail = f"{how} removes {share}; {real} ({given.source})"
-    yield Claim(*place, given.label, Finding.of(abs(removed - float(label)) > tolerance, detail))
+    found = {given.label: Finding.of(abs(removed - float(label)) > tolerance, detail)}
     if given.stated:
         fits = _states(given.stated, parameters, f"{where}, column 'stated'")
-        yield Claim(*place, given.stated, Finding.of(not fits, f"{how} leaves {real} ({given.source})"))
+        found[given.stated] = Finding.of(not fits, f"{how} leaves {real} ({given.source})")
+    for text, finding in found.items():
+        yield Line(given.table, given.method, model.key, text, "label", *finding)
 
 
 def _states(text: str, parameters: int, where: str) -> bool:

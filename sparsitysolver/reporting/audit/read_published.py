@@ -8,7 +8,7 @@ from pathlib import Path
 from sparsitysolver.config.contract import read_lines
 from sparsitysolver.config.paper import other_rows
 from sparsitysolver.config.registry import is_zero_shot
-from sparsitysolver.config.tables import DASH, METHOD, descriptive_columns
+from sparsitysolver.config.tables import DASH, DENSE, METHOD, descriptive_columns
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, read_json
 
@@ -63,6 +63,11 @@ class PrintedTable:
     answers: dict[str, dict[str, int]] | None
 
     @property
+    def dense(self) -> str | None:
+        """The dense model's row, which has that name in any case."""
+        return next((name for name in self.methods if name.lower() == DENSE), None)
+
+    @property
     def tasks(self) -> list[str]:
         """The zero-shot tasks among the columns."""
         return [column for column in self.columns if is_zero_shot(column)]
@@ -93,7 +98,9 @@ def find_tables(path: Path) -> list[Path]:
         raise SparsitySolverError(
             f"no tables in {path}: looked for table*.csv and CSV files with a column '{METHOD}'; found {found}."
         )
-    return sorted(tables, key=lambda file: [int(part) if part.isdecimal() else part for part in _parts(file.stem)])
+    # Text and digits of a name in turn, so that table10 follows table9.
+    parts = {file: re.split(r"(\d+)", file.stem) for file in tables}
+    return sorted(tables, key=lambda file: [int(part) if part.isdecimal() else part for part in parts[file]])
 
 
 def read_printed(path: Path) -> PrintedTable:
@@ -157,8 +164,3 @@ def _number_columns(header: list[str], sidecar: Json | None, path: Path) -> list
 def _first_line(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace") as handle:
         return [cell.strip().strip('"') for cell in handle.readline().split(",")]
-
-
-def _parts(stem: str) -> list[str]:
-    """Text and digits of a name in turn, so that table10 follows table9."""
-    return re.split(r"(\d+)", stem)

@@ -1,9 +1,10 @@
 """The regression check: every watched cell against its published and its last accepted value (no torch)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tolerance
 from sparsitysolver.records.files import Json
@@ -14,11 +15,10 @@ from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
 from sparsitysolver.reporting.tables.published import published_values
 
-FAILING = (Verdict.FAILS, Verdict.NOT_RUN)
+PUBLISHED, ACCEPTED = BESIDE = ("published", "accepted")
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """A verdict with what it rests on: the other value, how far the measured one may lie from it, and words."""
 
     verdict: Verdict
@@ -34,12 +34,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class WatchedValue:
-    """One value of one cell beside its published and its accepted one; nothing measured where the cell is missing."""
+    """One value of one cell, judged by its published and its accepted one; None where the cell is missing."""
 
     key: Key
-    measured: float | None
-    published: Judged
-    accepted: Judged
+    judged: dict[str, Judged]  # of BESIDE
+    measured: float | None = None
     cell: str = ""
 
     @property
@@ -49,19 +48,23 @@ class WatchedValue:
         return [
             f"{judged.word}: {name_of(self.key)}: {found}, {kind} {judged.value}"
             f"{f' ± {judged.tolerance}' if judged.tolerance else ''} ({judged.detail})"
-            for kind, judged in (("published", self.published), ("accepted", self.accepted))
-            if judged.verdict in FAILING
+            for kind, judged in self.judged.items()
+            if judged.verdict in (Verdict.FAILS, Verdict.NOT_RUN)
         ]
 
     @property
     def record(self) -> dict[str, str]:
-        """The row of ``regression.csv``."""
-        beside = {}
-        for kind, judged in (("published", self.published), ("accepted", self.accepted)):
-            beside |= {kind: judged.value, f"{kind}_tolerance": judged.tolerance}
-            beside |= {f"{kind}_verdict": judged.word, f"{kind}_detail": judged.detail}
+        """The row of ``regression.csv``, of ``COLUMNS``."""
+        beside = [(judged.value, judged.tolerance, judged.word, judged.detail) for judged in self.judged.values()]
         measured = "" if self.measured is None else repr(self.measured)
-        return dict(zip(AXES, self.key, strict=True)) | {"measured": measured} | beside | {"cell": self.cell}
+        return dict(zip(COLUMNS, (*self.key, measured, *beside[0], *beside[1], self.cell), strict=True))
+
+
+COLUMNS = (
+    *(*AXES, "measured"),
+    *(f"{kind}{field}" for kind in BESIDE for field in ("", "_tolerance", "_verdict", "_detail")),
+    "cell",
+)
 
 
 def compare(cells: Path, accepted: Values) -> list[WatchedValue]:
@@ -71,46 +74,44 @@ def compare(cells: Path, accepted: Values) -> list[WatchedValue]:
         SparsitySolverError: see :func:`measured_values`.
     """
     measured, skipped = measured_values(cells)
-    keys = sorted(measured.keys() | accepted.keys())
-    rows = [_compare(key, measured.get(key), accepted.get(key), skipped) for key in keys]
-    return rows + [_skipped(key, reason) for key, reason in sorted(skipped.items()) if not _replaces(key, accepted)]
+    rows = [
+        _compare(key, measured[key], accepted.get(key)) if key in measured else _missing(key, accepted[key], skipped)
+        for key in sorted(measured.keys() | accepted.keys())
+    ]
+    missing = {key[:-1] for key in accepted}  # a skipped cell that was accepted stands there already
+    for key, reason in sorted(skipped.items()):
+        if key[:-1] not in missing:
+            nothing = Judged(Verdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
+            rows.append(WatchedValue(key, dict.fromkeys(BESIDE, nothing)))
+    return rows
 
 
-def _compare(key: Key, row: Json | None, accepted: Json | None, skipped: dict[Key, str]) -> WatchedValue:
-    if row is None:
-        reason = skipped.get((*key[:-1], ""))
-        detail = f"skipped: {reason}" if reason else "no such cell was collected"
-        lost = Judged(Verdict.NOT_RUN, repr(accepted["value"]), "", detail)
-        return WatchedValue(key, None, Judged(Verdict.NOT_COMPARABLE, detail=detail), lost)
-    published = _against_published(row, row["value"])
-    if published.verdict is Verdict.FAILS and accepted is not None:
-        earlier = _against_published(accepted, accepted["value"])
-        if earlier.verdict is Verdict.FAILS:
-            published = replace(published, verdict=Verdict.KNOWN)
-    return WatchedValue(key, row["value"], published, _against_accepted(row, accepted), row["cell"])
+def _missing(key: Key, accepted: Json, skipped: dict[Key, str]) -> WatchedValue:
+    reason = skipped.get((*key[:-1], ""))
+    detail = f"skipped: {reason}" if reason else "no such cell was collected"
+    lost = Judged(Verdict.NOT_RUN, repr(accepted["value"]), detail=detail)
+    return WatchedValue(key, {PUBLISHED: Judged(Verdict.NOT_COMPARABLE, detail=detail), ACCEPTED: lost})
 
 
-def _replaces(skipped: Key, accepted: Values) -> bool:
-    """Whether a skipped cell stands in the comparison already, as an accepted one that is missing."""
-    return any(key[:-1] == skipped[:-1] for key in accepted)
+def _compare(key: Key, row: Json, accepted: Json | None) -> WatchedValue:
+    published = _against_published(row)
+    if accepted is not None and {published.verdict, _against_published(accepted).verdict} == {Verdict.FAILS}:
+        published = published._replace(verdict=Verdict.KNOWN)
+    judged = {PUBLISHED: published, ACCEPTED: _against_accepted(row, accepted)}
+    return WatchedValue(key, judged, row["value"], row["cell"])
 
 
-def _skipped(key: Key, reason: str) -> WatchedValue:
-    nothing = Judged(Verdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
-    return WatchedValue(key, None, nothing, nothing)
-
-
-def _against_published(row: Json, value: float) -> Judged:
+def _against_published(row: Json) -> Judged:
     axes = (row["model"], row["method"], float(row["sparsity"]), row["task"], row["metric"])
     published = published_values().get(axes)
     if published is None:
         return Judged(Verdict.NOT_COMPARABLE, detail="not in the paper's tables")
     difference = other_protocol(_measurement(row), published.protocol)
     if difference:
-        return Judged(Verdict.NOT_COMPARABLE, published.printed, "", f"{published.table}: {difference}")
+        return Judged(Verdict.NOT_COMPARABLE, published.printed, detail=f"{published.table}: {difference}")
+    verdict = judge(published.printed, row["value"], row["metric"], row["method"])
     allowed = tolerance(row["metric"], row["method"])
-    verdict = judge(published.printed, value, row["metric"], row["method"])
-    return Judged(verdict, published.printed, _bound(allowed, Decimal(published.printed)), published.table)
+    return Judged(verdict, published.printed, _bound(allowed, published.printed), published.table)
 
 
 def _measurement(row: Json) -> Measurement:
@@ -132,18 +133,16 @@ def _against_accepted(row: Json, accepted: Json | None) -> Judged:
     if accepted is None:
         return Judged(Verdict.NEW, detail="no accepted value")
     value = repr(accepted["value"])
-    protocol = _changes(row, accepted, ("weights_sha256", *PROTOCOL))
-    if protocol:
-        return Judged(Verdict.FAILS, value, "", f"another protocol: {protocol}")
-    search = _changes(row, accepted, SEARCH)
-    if search:
-        return Judged(Verdict.NOT_COMPARABLE, value, "", f"another search: {search}")
-    kind, machine = kind_of(row), _machine(row, accepted)
+    if protocol := _changes(row, accepted, ("weights_sha256", *PROTOCOL)):
+        return Judged(Verdict.FAILS, value, detail=f"another protocol: {protocol}")
+    if search := _changes(row, accepted, SEARCH):
+        return Judged(Verdict.NOT_COMPARABLE, value, detail=f"another search: {search}")
+    # Of the same machine as far as is known: nothing differs that may move the last digits.
+    kind, machine = kind_of(row), "other" if _changes(row, accepted, MACHINE) else "same"
     allowed = accepted_tolerance(row["metric"], kind, machine)
-    exact = Decimal(value)
-    verdict = Verdict.HOLDS if allowed.allows(exact, Decimal(repr(row["value"]))) else Verdict.FAILS
+    verdict = Verdict.HOLDS if allowed.allows(Decimal(value), Decimal(repr(row["value"]))) else Verdict.FAILS
     detail = f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}"
-    return Judged(verdict, value, _bound(allowed, exact), detail)
+    return Judged(verdict, value, _bound(allowed, value), detail)
 
 
 def _changes(row: Json, accepted: Json, fields: Sequence[str]) -> str:
@@ -159,11 +158,6 @@ def kind_of(row: Json) -> str:
     return "dense" if row["method"] == "dense" else "pruned"
 
 
-def _machine(row: Json, accepted: Json) -> str:
-    """Whether nothing is known to differ that may move the last digits: device, processor, threads, versions."""
-    return "same" if all(row[field] == accepted[field] for field in MACHINE) else "other"
-
-
-def _bound(allowed: Tolerance, value: Decimal) -> str:
-    """The allowed deviation as a number, to three digits."""
-    return f"{float(allowed.bound(value)):.3g}"
+def _bound(allowed: Tolerance, other: str) -> str:
+    """The allowed deviation from a number, to three digits."""
+    return f"{float(allowed.bound(Decimal(other))):.3g}"

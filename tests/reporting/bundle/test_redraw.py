@@ -11,7 +11,7 @@ from cell_factory import edit_rows
 from drawn_figures import script
 from plot_factory import reconstruction
 from plot_factory import write as write_rows
-from run_factory import TABLE, make_results
+from run_factory import TABLE
 
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
 from sparsitysolver.cli import main
@@ -23,18 +23,6 @@ from sparsitysolver.reporting.bundle.redraw import redraw_command
 from sparsitysolver.reporting.plots.command import main as plots_main
 
 HEAVY = ("torch", "transformers", "snakemake", "stable_baselines3", "gymnasium", "lm_eval", "datasets", "safetensors")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A results folder, made once."""
-    return make_results(tmp_path_factory.mktemp("made") / "results")
-
-
-@pytest.fixture
-def results(made, tmp_path):
-    """That folder, to be changed."""
-    return shutil.copytree(made, tmp_path / "results")
 
 
 @pytest.fixture(autouse=True)
