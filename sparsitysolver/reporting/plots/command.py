@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from sparsitysolver.config.figures import FigureDefinition, load_figure
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver.records.files import atomic_path, write_text
-from sparsitysolver.reporting.plots.contracts import models_of, read_results
+from sparsitysolver.reporting.plots.contracts import read_results
+from sparsitysolver.reporting.plots.rows import FILE, by_model
 from sparsitysolver.reporting.plots.style import style_sheet
 
 Data = Mapping[str, pd.DataFrame]
@@ -52,7 +53,7 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
         SparsitySolverError: see :func:`load_figure` and :func:`read_results`, or the data cannot be drawn.
     """
     definition = load_figure(name)
-    data = {kind: read_results(results / f"{kind}_{name}.csv", kind) for kind in definition.data}
+    data = read_data(definition, results)
     with style_sheet():
         picture = draw(data, definition)
         caption = definition.filled_caption(_facts(data) | dict(picture.facts))
@@ -64,12 +65,22 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
     return caption
 
 
+def read_data(definition: FigureDefinition, results: Path) -> Data:
+    """What a figure is drawn from, by kind of results; each frame says what its file is called."""
+    data = {}
+    for kind in definition.data:
+        path = results / f"{kind}_{definition.name}.csv"
+        data[kind] = read_results(path, kind)
+        data[kind].attrs[FILE] = path.name
+    return data
+
+
 def _facts(data: Data) -> dict[str, str]:
     """What captions of all figures may say: the models, and what a line is over how many seeds."""
     counts = [
         int(frame.groupby(["model", *({"method"} & set(frame))])["seed"].nunique().max()) for frame in data.values()
     ]
-    models = models_of(pd.concat([frame[["model"]] for frame in data.values()]))
+    models = [model for model, _ in by_model(pd.concat([frame[["model"]] for frame in data.values()]))]
     several = f"means over up to {max(counts)} seeds, with bands from the lowest to the highest"
     return {"models": ", ".join(models), "seeds": "those of a single seed" if max(counts) == 1 else several}
 

@@ -3,41 +3,61 @@
 import string
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from sparsitysolver.reporting.plots.lines import Line
+from sparsitysolver.reporting.plots.style import REFERENCE
+
+UNIFORM = "Uniform"  # the line of reference of most figures
 COLUMN_WIDTH = 3.5  # inches: one column of a two-column page
 _MARGIN = 0.45  # inches of a panel that its title cannot use: ticks and label of the y axis
 _SLOT_LETTERS = 20  # of a line of a legend that takes the place of a panel
 _SLOT_ROOM = 0.3  # inches around that place, which panels use for ticks and labels
 _LARGE_SPAN = 10.0  # largest over smallest value from which an axis is logarithmic
-_MOST_POINTS = 20  # of a line that has a marker at each
-_MARKERS = 8  # of a line of more points
-_MANY_POINTS, _THIN = 60, 0.8  # from how many points on a line is thin, and how thin (points)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: what it shows, and how it is drawn."""
+    """One panel, drawn in the order of its attributes.
+
+    Attributes:
+        title: after its letter.
+        x: label of the x axis.
+        y: label of the y axis.
+        lines: over seeds.
+        reference: name and height of the line that others are measured by, or none.
+        finish: draws what is peculiar to a figure, and sets its axes.
+        legend: entries of what ``finish`` draws.
+    """
 
     title: str
-    draw: Callable[[Axes], None]
+    x: str = ""
+    y: str = ""
+    lines: Sequence[Line] = ()
+    reference: tuple[str, float] | None = None
+    finish: Callable[[Axes], None] = lambda ax: None
+    legend: Mapping[str, Artist] = field(default_factory=dict)
+
+    def draw(self, ax: Axes) -> None:
+        """Draw into empty axes."""
+        for line in self.lines:
+            line.draw(ax)
+        if self.reference:
+            ax.axhline(self.reference[1], **REFERENCE)
+        self.finish(ax)
+        ax.set_xlabel(self.x)
+        ax.set_ylabel(self.y)
 
 
-def page(
-    panels: Sequence[Panel],
-    legend: Mapping[str, Artist],
-    columns: int = 2,
-    row_height: float = 1.45,
-    width: float = COLUMN_WIDTH,
-) -> Figure:
+def page(panels: Sequence[Panel], columns: int = 2, row_height: float = 1.45, width: float = COLUMN_WIDTH) -> Figure:
     """A figure of lettered panels, row by row, with a legend below; sizes in inches."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
@@ -48,12 +68,20 @@ def page(
     for ax, panel, letter in zip(axes, panels, _letters(len(panels)), strict=False):
         panel.draw(ax)
         _set_title(ax, f"{letter}{panel.title}", width / columns - _MARGIN)
-    free = list(axes[len(panels) :])
+    free, legend = list(axes[len(panels) :]), _legend(panels)
     for ax in free:
         ax.set_axis_off()
     if legend and not (free and _legend_within(figure, free[0], legend)):
         _legend_below(figure, legend)
     return figure
+
+
+def _legend(panels: Sequence[Panel]) -> dict[str, Artist]:
+    """What all panels show, each once: lines, what is peculiar to the figure, the line of reference."""
+    entries: dict[str, Artist] = {line.label: line.style.handle() for panel in panels for line in panel.lines}
+    for panel in panels:
+        entries |= panel.legend
+    return entries | {panel.reference[0]: Line2D([], [], **REFERENCE) for panel in panels if panel.reference}
 
 
 def _letters(count: int) -> list[str]:
@@ -130,12 +158,3 @@ def short_number(value: float) -> str:
         if abs(value) >= scale:
             return f"{value:.0e}".replace("e+0", "e").replace("e+", "e") if not letter else f"{value / scale:g}{letter}"
     return f"{value:g}"
-
-
-def by_points(points: int, rank: int = 0) -> dict[str, Any]:
-    """Arguments of ``Axes.plot`` for a line of so many points: markers apart, shifted by rank; many make it thin."""
-    if points <= _MOST_POINTS:
-        return {}
-    spacing = -(-points // _MARKERS)
-    thin = {"linewidth": _THIN} if points >= _MANY_POINTS else {}
-    return {"markevery": (rank * spacing // 4 % spacing, spacing)} | thin
