@@ -1,15 +1,18 @@
 """Anytime curves of the arena: what searches held for best against the tokens that they had evaluated."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from sparsitysolver.config.figures import FigureDefinition
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import ANYTIME
 from sparsitysolver.reporting.plots.lines import Line
 from sparsitysolver.reporting.plots.panels import UNIFORM, Panel, page
-from sparsitysolver.reporting.plots.rows import by_method, by_model, check_once
+from sparsitysolver.reporting.plots.rows import FILE, by_method, by_model, check_once
 
 _WIDTH = 7.0  # inches: both columns of a page
 
@@ -18,9 +21,6 @@ def draw_arena(data: Data, definition: FigureDefinition) -> Picture:
     """One row of panels a problem, one panel a family of searches, one line a search; the band is over seeds.
 
     Settings: ``families`` (title to names of searches).
-
-    Raises:
-        SparsitySolverError: a search has two values at one point.
     """
     check_once(data[ANYTIME], "model", "granularity", "sparsity", "algorithm", "seed", "share")
     frame, families = data[ANYTIME].rename(columns={"algorithm": "method"}), definition.setting("families")
@@ -31,6 +31,9 @@ def draw_arena(data: Data, definition: FigureDefinition) -> Picture:
                 rows = problem[problem["method"].isin(names)]
                 if len(rows):
                     panels.append(_panel(f"{family}\n{model}, {granularity} {sparsity:g}", rows))
+    if not panels:
+        named = ", ".join(sorted(set(itertools.chain(*families.values()))))
+        raise SparsitySolverError(f"{frame.attrs[FILE]}: no search of the figure's families, which are {named}.")
     return Picture(page(panels, columns=len(families), row_height=1.9, width=_WIDTH))
 
 

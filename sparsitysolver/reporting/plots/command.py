@@ -50,17 +50,20 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
     Title and caption stand in the files' metadata, and the caption in ``out.txt`` for pages that show the picture.
 
     Raises:
-        SparsitySolverError: see :func:`load_figure` and :func:`read_results`, or the data cannot be drawn.
+        SparsitySolverError: no such figure or results, or results that cannot be drawn.
     """
     definition = load_figure(name)
     data = read_data(definition, results)
+    files = {"png": io.BytesIO(), "pdf": io.BytesIO()}
     with style_sheet():
         picture = draw(data, definition)
         caption = definition.filled_caption(_facts(data) | dict(picture.facts))
-        files = {ending: _bytes(picture.figure, ending, definition.title, caption) for ending in ("png", "pdf")}
-    for ending, content in files.items():
+        said = {"png": {"Description": caption}, "pdf": {"Subject": caption, "CreationDate": None}}  # without dates
+        for ending, file in files.items():
+            picture.figure.savefig(file, format=ending, metadata={"Title": definition.title} | said[ending])
+    for ending, file in files.items():
         with atomic_path(f"{out}.{ending}") as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(file.getvalue())
     write_text(f"{out}.txt", f"{caption}\n")
     return caption
 
@@ -77,20 +80,8 @@ def read_data(definition: FigureDefinition, results: Path) -> Data:
 
 def _facts(data: Data) -> dict[str, str]:
     """What captions of all figures may say: the models, and what a line is over how many seeds."""
-    counts = [
-        int(frame.groupby(["model", *({"method"} & set(frame))])["seed"].nunique().max()) for frame in data.values()
-    ]
     models = [model for model, _ in by_model(pd.concat([frame[["model"]] for frame in data.values()]))]
-    several = f"means over up to {max(counts)} seeds, with bands from the lowest to the highest"
-    return {"models": ", ".join(models), "seeds": "those of a single seed" if max(counts) == 1 else several}
-
-
-def _bytes(figure: Figure, ending: str, title: str, caption: str) -> bytes:
-    """A figure as a file without dates."""
-    metadata = {
-        "png": {"Title": title, "Description": caption},
-        "pdf": {"Title": title, "Subject": caption, "CreationDate": None},
-    }
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=ending, metadata=metadata[ending])
-    return buffer.getvalue()
+    axes = [(frame, [axis for axis in ("model", "method") if axis in frame]) for frame in data.values()]
+    most = max(frame.groupby(by)["seed"].nunique().max() for frame, by in axes)
+    several = f"means over up to {most} seeds, with bands from the lowest to the highest"
+    return {"models": ", ".join(models), "seeds": "those of a single seed" if most == 1 else several}

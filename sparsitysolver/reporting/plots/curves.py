@@ -1,7 +1,6 @@
 """Search curves: reward and perplexity over episodes (Figures 6 to 10)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,31 +17,18 @@ from sparsitysolver.reporting.plots.searches import (
     REWARD,
     Search,
     episode_within,
-    running_best,
     running_mean,
     searches_of,
     uniform_of,
 )
-from sparsitysolver.reporting.plots.style import BLACK, Style
+from sparsitysolver.reporting.plots.style import BLACK
 
 _EPISODES, _BEST, _UNIFORM = "episodes", "best", "uniform"  # what a figure may show besides running means
 _UNITS = {REWARD: "reward", PPL: "perplexity"}
 _WINDOWS = 50  # a long search is averaged over this part of its episodes
 _BEST_LINE = {"color": BLACK, "linestyle": "--", "linewidth": 0.9}
 _MARK_LINE = {"linestyle": (0, (4, 1, 1, 1, 1, 1)), "linewidth": 0.9}
-
-
-@dataclass(frozen=True)
-class Mark:
-    """An episode marked by an upright line, and the legend's words for it."""
-
-    episode: int
-    text: str
-    style: Style
-
-    def look(self) -> dict:
-        """Arguments of ``Axes.axvline``."""
-        return {"color": self.style.colour, **_MARK_LINE}
+Marks = dict[str, tuple[int, dict]]  # by the legend's words the episode to mark by an upright line, and its look
 
 
 def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
@@ -51,9 +37,6 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     Settings: ``sparsity`` (others are left out), ``panels`` (reward, ppl), ``window`` (least number of episodes of a
     running mean), ``show`` (what besides running means: episodes, best, uniform), ``within`` (``tolerance`` and
     ``horizon`` of the episode to mark).
-
-    Raises:
-        SparsitySolverError: no search at that sparsity; see also :func:`searches_of` and :func:`uniform_of`.
     """
     frame = select(data[CURVES], sparsity=float(definition.setting("sparsity")))
     window = _window(int(frame["episode"].max()) + 1, int(definition.setting("window")))
@@ -62,7 +45,7 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     for model, rows in models:
         searches = searches_of(rows)
         uniform = uniform_of(rows) if _UNIFORM in show else {}
-        marks = _marks(searches, **within, numbered=len(models) == 1) if within else []
+        marks = _marks(searches, **within, numbered=len(models) == 1) if within else {}
         for quantity in definition.panels((REWARD, PPL)):
             panels.append(_panel(model, searches, quantity, window, show, uniform.get(quantity), marks))
     facts = {"window": str(window), "sparsity": f"{definition.setting('sparsity'):.0%}"}
@@ -76,18 +59,16 @@ def _window(episodes: int, least: int) -> int:
     return min(episodes, max(least, episodes // _WINDOWS))
 
 
-def _marks(searches: list[Search], tolerance: float, horizon: int, numbered: bool) -> list[Mark]:
-    """For every search the episode to mark: the median over seeds.
-
-    One legend for several models cannot name the episode: then it is not ``numbered``.
-    """
-    marks = []
+def _marks(searches: list[Search], tolerance: float, horizon: int, numbered: bool) -> Marks:
+    """The median over seeds of every search; one legend for several models cannot name it: then it is not numbered."""
+    marks = {}
     for search in searches:
         episodes = sorted(episode_within(run, tolerance, horizon) for run in search.values[PPL])
         median = episodes[(len(episodes) - 1) // 2]
         spread = f" ({episodes[0]} to {episodes[-1]})" if len(episodes) > 1 else ""
         number = f": episode {median}{spread}" if numbered else ""
-        marks.append(Mark(median, f"{search.label}, within {tolerance:.0%}{number}", search.style))
+        look = {"color": search.style.colour, **_MARK_LINE}
+        marks[f"{search.label}, within {tolerance:.0%}{number}"] = median, look
     return marks
 
 
@@ -98,34 +79,39 @@ def _panel(
     window: int,
     show: Sequence[str],
     uniform: float | None,
-    marks: list[Mark],
+    marks: Marks,
 ) -> Panel:
     """One quantity of one model over episodes."""
-    single = len(searches) == 1
-    lines, legend = [], {}
-    for rank, search in enumerate(searches):
-        values = search.values[quantity]
-        label = f"{search.label}, mean of {window} episodes" if single else search.label
-        dots = values if _EPISODES in show else None
-        means = running_mean(values, window)
-        lines.append(Line(label, search.style, np.arange(values.shape[1]), means, rank, 10 - rank, dots))
+    lines, legend = _lines(searches, quantity, window, dots=_EPISODES in show), {}
     if _EPISODES in show:
-        colour = searches[0].style.colour if single else BLACK
+        colour = searches[0].style.colour if len(searches) == 1 else BLACK
         legend["single episode"] = Line2D([], [], linestyle="", marker=".", markersize=3, color=colour, alpha=0.6)
     if _BEST in show:
         legend["best so far"] = Line2D([], [], **_BEST_LINE)
-    legend |= {mark.text: Line2D([], [], **mark.look()) for mark in marks}
+    legend |= {text: Line2D([], [], **look) for text, (_, look) in marks.items()}
 
     def finish(ax: Axes) -> None:
         if _BEST in show:
+            best = np.minimum if quantity == PPL else np.maximum
             for line, search in zip(lines, searches, strict=True):
-                best = running_best(search.values[quantity], quantity)
-                ax.plot(line.x, over_seeds(best)[0], zorder=line.order, **_BEST_LINE)
-        for mark in marks:
-            ax.axvline(mark.episode, **mark.look())
+                mean, _, _ = over_seeds(best.accumulate(search.values[quantity], axis=1))
+                ax.plot(line.x, mean, zorder=line.order, **_BEST_LINE)
+        for episode, look in marks.values():
+            ax.axvline(episode, **look)
         if quantity == PPL:
             log_if_wide(ax, ax.dataLim.intervaly)
         whole_numbers(ax, 4)
 
     reference = (UNIFORM, uniform) if uniform is not None else None
     return Panel(model, "episode", _UNITS[quantity], lines, reference, finish, legend)
+
+
+def _lines(searches: list[Search], quantity: str, window: int, dots: bool) -> list[Line]:
+    """Running means; the only one of a panel says so in the legend."""
+    lines = []
+    for rank, search in enumerate(searches):
+        values = search.values[quantity]
+        means, episodes = running_mean(values, window), np.arange(values.shape[1])
+        label = f"{search.label}, mean of {window} episodes" if len(searches) == 1 else search.label
+        lines.append(Line(label, search.style, episodes, means, rank, 10 - rank, values if dots else None))
+    return lines

@@ -18,11 +18,7 @@ from sparsitysolver.reporting.plots.style import KIND_LABELS, STAGES
 
 
 def draw_evolution(data: Data, definition: FigureDefinition) -> Picture:
-    """One row of panels a model, MHA and FFN apart, one line an episode of the model's first search.
-
-    Raises:
-        SparsitySolverError: see :func:`units_of` and :func:`kept_ratios`.
-    """
+    """One row of panels a model, MHA and FFN apart, one line an episode of the model's first search."""
     models = by_model(data[CURVES])
     shown = [_at_stages(by_search(rows)[0]) for _, rows in models]
     texts = [
@@ -31,8 +27,8 @@ def draw_evolution(data: Data, definition: FigureDefinition) -> Picture:
     ]  # several where searches differ in length
     panels = []
     for (model, _), run in zip(models, shown, strict=True):
-        units = units_of(data[STRATEGIES], model, run["granularity"].iloc[0])
-        ratios = np.stack([kept_ratios(run, line, units) for line in run.index])
+        units = _units_of(data[STRATEGIES], model, run["granularity"].iloc[0])
+        ratios = np.stack([_kept_ratios(run, line, units) for line in run.index])
         for kind in dict.fromkeys(units["kind"]):
             panels.append(_panel(f"{KIND_LABELS.get(kind, kind)}, {model}", units, ratios, kind, texts))
     return Picture(page(panels), {"episodes": ", ".join(texts)})
@@ -56,12 +52,8 @@ def _panel(title: str, units: pd.DataFrame, ratios: np.ndarray, kind: str, texts
     return ratios_panel(title, LAYER, lines, highest=1.0)
 
 
-def units_of(strategies: pd.DataFrame, model: str, granularity: str) -> pd.DataFrame:
-    """Unit, kind, layer and size of a model's units, in order, from any of its strategies.
-
-    Raises:
-        SparsitySolverError: no strategy of the model, or two that disagree on its units.
-    """
+def _units_of(strategies: pd.DataFrame, model: str, granularity: str) -> pd.DataFrame:
+    """Unit, kind, layer and size of a model's units, in order, from its strategies, which must agree on them."""
     rows = strategies[(strategies["model"] == model) & (strategies["granularity"] == granularity)]
     if rows.empty:
         raise SparsitySolverError(
@@ -73,12 +65,8 @@ def units_of(strategies: pd.DataFrame, model: str, granularity: str) -> pd.DataF
     return units
 
 
-def kept_ratios(run: pd.DataFrame, line: int, units: pd.DataFrame) -> np.ndarray:
-    """Preserved ratios (units,) of the candidate in one line of a curve.
-
-    Raises:
-        SparsitySolverError: ``kept`` is no list of counts, one a unit and none above its size.
-    """
+def _kept_ratios(run: pd.DataFrame, line: int, units: pd.DataFrame) -> np.ndarray:
+    """Preserved ratios (units,) of the candidate in one line of a curve: a count a unit, none above its size."""
     try:
         kept = np.array(json.loads(run.loc[line, "kept"]), dtype=float)
     except (ValueError, TypeError) as error:

@@ -48,9 +48,6 @@ def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
 
     Settings: ``panels`` (of :data:`QUANTITIES`), ``sparsity`` (the dense model apart, others are left out: one
     measurement of a model may hold several).
-
-    Raises:
-        SparsitySolverError: see :func:`check_times`.
     """
     frame, sparsity = data[INFERENCE], float(definition.setting("sparsity"))
     check_times(frame)
@@ -86,12 +83,9 @@ def check_times(frame: pd.DataFrame) -> None:
                 raise SparsitySolverError(f"{frame.attrs[FILE]}: {column} is {found}; such times cannot be compared.")
     for phase in ("prefill", "decode"):
         speedup, low, high = (frame[f"{phase}_speedup{bound}"] for bound in ("", "_low", "_high"))
-        refuse(
-            frame,
-            ~((low > 0) & (low <= speedup) & (speedup <= high)),
-            "PHASE_speedup {PHASE_speedup:g} lies outside its interval {PHASE_speedup_low:g} to "
-            "{PHASE_speedup_high:g}.".replace("PHASE", phase),
-        )
+        name = f"{phase}_speedup"
+        found = f"{name} {{{name}:g}} lies outside its interval {{{name}_low:g}} to {{{name}_high:g}}."
+        refuse(frame, ~((low > 0) & (low <= speedup) & (speedup <= high)), found)
 
 
 def bars(frame: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:

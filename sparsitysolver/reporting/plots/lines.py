@@ -16,40 +16,29 @@ _DOTS = 600  # single values that can be dark without hiding the line
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a panel and of the legend.
-
-    Attributes:
-        label: its name in the legend.
-        style: its look.
-        x: places (points,).
-        values: (seeds, points); what is not finite is left out.
-        rank: among the lines of its panel; those of other rank have markers elsewhere.
-        order: lines of higher order hide others.
-        dots: single values (seeds, points) behind the line, or none.
-    """
+    """One line of a panel and of the legend; what is not finite is left out."""
 
     label: str
     style: Style
-    x: np.ndarray
-    values: np.ndarray
-    rank: int = 0
-    order: int = 2
-    dots: np.ndarray | None = None
+    x: np.ndarray  # (points,)
+    values: np.ndarray  # (seeds, points)
+    rank: int = 0  # lines of other rank have markers elsewhere
+    order: int = 2  # those of higher order hide others
+    dots: np.ndarray | None = None  # single values (seeds, points) behind the line
 
     def draw(self, ax: Axes) -> None:
         """The mean as a line, behind it the band over several seeds and the dots."""
         if self.dots is not None:
-            self._draw_dots(ax, np.where(np.isfinite(self.dots), self.dots, np.nan))
+            self._draw_dots(ax, self.dots)
         mean, low, high = over_seeds(self.values)
         if len(self.values) > 1:
             ax.fill_between(self.x, low, high, color=self.style.colour, alpha=BAND_ALPHA, linewidth=0, zorder=1)
-        look = self.style.of_line() | self._by_points()
-        ax.plot(self.x, mean, label=self.label, zorder=self.order, **look)
+        ax.plot(self.x, mean, label=self.label, zorder=self.order, **self.style.of_line(), **self._by_points())
 
     def _draw_dots(self, ax: Axes, dots: np.ndarray) -> None:
-        look = {"markersize": 2, "markeredgewidth": 0, "color": self.style.colour}
-        alpha = max(0.08, 0.5 * min(1.0, _DOTS / dots.size))
-        ax.plot(np.broadcast_to(self.x, dots.shape).ravel(), dots.ravel(), ".", alpha=alpha, zorder=1, **look)
+        look = {"markersize": 2, "markeredgewidth": 0, "color": self.style.colour, "zorder": 1}
+        x, values = np.broadcast_to(self.x, dots.shape), np.where(np.isfinite(dots), dots, np.nan)
+        ax.plot(x.ravel(), values.ravel(), ".", alpha=max(0.08, 0.5 * min(1.0, _DOTS / dots.size)), **look)
 
     def _by_points(self) -> dict:
         """A line of many points has few markers, shifted by rank, and is thin."""

@@ -26,25 +26,15 @@ _LARGE_SPAN = 10.0  # largest over smallest value from which an axis is logarith
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel, drawn in the order of its attributes.
+    """One panel, drawn in the order of its attributes."""
 
-    Attributes:
-        title: after its letter.
-        x: label of the x axis.
-        y: label of the y axis.
-        lines: over seeds.
-        reference: name and height of the line that others are measured by, or none.
-        finish: draws what is peculiar to a figure, and sets its axes.
-        legend: entries of what ``finish`` draws.
-    """
-
-    title: str
-    x: str = ""
+    title: str  # after its letter
+    x: str = ""  # labels of the axes
     y: str = ""
     lines: Sequence[Line] = ()
-    reference: tuple[str, float] | None = None
-    finish: Callable[[Axes], None] = lambda ax: None
-    legend: Mapping[str, Artist] = field(default_factory=dict)
+    reference: tuple[str, float] | None = None  # name and height of the line that others are measured by
+    finish: Callable[[Axes], None] = lambda ax: None  # draws what is peculiar to a figure, and sets its axes
+    legend: Mapping[str, Artist] = field(default_factory=dict)  # entries of what ``finish`` draws
 
     def draw(self, ax: Axes) -> None:
         """Draw into empty axes."""
@@ -86,10 +76,8 @@ def _legend(panels: Sequence[Panel]) -> dict[str, Artist]:
 
 def _letters(count: int) -> list[str]:
     """(a), (b) ... for several panels; numbers where letters do not suffice."""
-    if count == 1:
-        return [""]
-    names = string.ascii_lowercase if count <= len(string.ascii_lowercase) else map(str, range(1, count + 1))
-    return [f"({name}) " for _, name in zip(range(count), names, strict=False)]
+    names = string.ascii_lowercase if count <= len(string.ascii_lowercase) else range(1, count + 1)
+    return [f"({name}) " for name in names[:count]] if count > 1 else [""]
 
 
 def _set_title(ax: Axes, text: str, room: float) -> None:
@@ -136,25 +124,23 @@ def whole_numbers(ax: Axes, most: int = 5) -> None:
 
 
 def log_if_wide(ax: Axes, values: np.ndarray, span: float = _LARGE_SPAN, axis: str = "y") -> None:
-    """A logarithmic axis with plain numbers, where positive values span more than ``span``."""
+    """A logarithmic axis where positive values span more than ``span``.
+
+    Its ticks are plain numbers: 1, 2, 5, 10 ... over few decades, powers of ten over many.
+    """
     finite = values[np.isfinite(values)]
     if not len(finite) or finite.min() <= 0 or finite.max() < span * finite.min():
         return
-    (ax.set_yscale if axis == "y" else ax.set_xscale)("log")
-    plain_log(ax, axis, np.log10(finite.max() / finite.min()))
-
-
-def plain_log(ax: Axes, axis: str, decades: float) -> None:
-    """Ticks of a logarithmic axis as plain numbers: 1, 2, 5, 10 ... over few decades, powers of ten over many."""
-    ticks = ax.yaxis if axis == "y" else ax.xaxis
+    decades, ticks = np.log10(finite.max() / finite.min()), ax.yaxis if axis == "y" else ax.xaxis
+    ax.set(**{f"{axis}scale": "log"})
     ticks.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,), numticks=7 if axis == "y" else 4))
-    ticks.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+    ticks.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     ticks.set_minor_formatter(NullFormatter())
 
 
-def short_number(value: float) -> str:
-    """1000 as 1k, 20000000 as 20M; beyond that as a power of ten."""
-    for scale, letter in ((1e9, ""), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= scale:
-            return f"{value:.0e}".replace("e+0", "e").replace("e+", "e") if not letter else f"{value / scale:g}{letter}"
-    return f"{value:g}"
+def _short(value: float) -> str:
+    """1000 as 1k, 20000000 as 20M; from 1e9 on a power of ten."""
+    if value >= 1e9:
+        return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    scale, letter = (1e6, "M") if value >= 1e6 else (1e3, "k") if value >= 1e3 else (1, "")
+    return f"{value / scale:g}{letter}"

@@ -52,12 +52,7 @@ def draw_pareto(data: Data, definition: FigureDefinition) -> Picture:
 
 
 def points(cells: pd.DataFrame) -> pd.DataFrame:
-    """Points of one model: by method and sparsity the perplexity (mean, lowest and highest seed), and places.
-
-    A column for each axis says where a point lies there.
-
-    Args:
-        cells: measured perplexity cells of one model, all seeds; a dense one gives the parameters of the dense model.
+    """Points of one model: perplexity (mean, lowest and highest seed) by method and sparsity, and places on the axes.
 
     Raises:
         SparsitySolverError: no dense cell, or a cell without its number of parameters.
@@ -69,11 +64,11 @@ def points(cells: pd.DataFrame) -> pd.DataFrame:
         raise SparsitySolverError(
             f"{cells.attrs[FILE]}: no dense cell of {cells['model'].iloc[0]}, which others are compared with."
         )
-    kept = cells["parameters"] / dense["parameters"].iloc[0]
-    groups = cells.assign(kept=kept).groupby(["method", "sparsity"], sort=True)
-    means = {"ppl": ("value", "mean"), "low": ("value", "min"), "high": ("value", "max"), PARAMETERS: ("kept", "mean")}
-    table = groups.agg(**means).reset_index()
-    return table.assign(**{LABEL: 100 * table["sparsity"]})
+    kept = cells.assign(kept=cells["parameters"] / dense["parameters"].iloc[0])
+    groups = kept.groupby(["method", "sparsity"], sort=True)
+    ppl = {"ppl": ("value", "mean"), "low": ("value", "min"), "high": ("value", "max")}
+    table = groups.agg(**ppl, parameters=("kept", "mean")).reset_index()
+    return table.assign(label=100 * table["sparsity"])
 
 
 def speeds(table: pd.DataFrame, times: pd.DataFrame, phase: str) -> list[float]:

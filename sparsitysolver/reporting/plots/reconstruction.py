@@ -20,11 +20,7 @@ _MOST_TICKS = 6
 
 
 def draw_reconstruction(data: Data, definition: FigureDefinition) -> Picture:
-    """Two panels a model and sparsity, over samples to base 2; a row of no samples becomes a line across.
-
-    Raises:
-        SparsitySolverError: unknown modules, a negative number of samples, or seeds with different numbers of them.
-    """
+    """Two panels a model and sparsity, over samples to base 2; a row of no samples becomes a line across."""
     frame = data[RECONSTRUCTION]
     for line, modules in frame["modules"].items():
         if modules not in KINDS:

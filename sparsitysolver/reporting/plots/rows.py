@@ -8,7 +8,7 @@ import pandas as pd
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.long_tables import row_name
-from sparsitysolver.reporting.plots.style import Style, in_order, method_styles
+from sparsitysolver.reporting.plots.style import Style, method_styles
 
 FILE = "file"  # the attribute of a frame, and of what is chosen from it, that has its file's name
 
@@ -33,9 +33,11 @@ def by_model(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def by_method(frame: pd.DataFrame) -> list[Method]:
     """Methods in the order of legends; where two share a printed name, the key is added."""
     names = dict(zip(frame["method"], frame["label"], strict=True))
-    styles, counts = method_styles(names), Counter(names.values())
+    counts = Counter(names.values())
     labels = {key: name or key if counts[name] == 1 else f"{name} ({key})" for key, name in names.items()}
-    return [Method(key, labels[key], styles[key], frame[frame["method"] == key]) for key in in_order(names)]
+    return [
+        Method(key, labels[key], style, frame[frame["method"] == key]) for key, style in method_styles(names).items()
+    ]
 
 
 def by_search(frame: pd.DataFrame) -> list[pd.DataFrame]:

@@ -38,27 +38,13 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
     return np.concatenate([np.full((*values.shape[:-1], window - 1), np.nan), means], axis=-1)
 
 
-def running_best(values: np.ndarray, quantity: str) -> np.ndarray:
-    """Best value up to every episode of ``values`` (..., episodes): lowest perplexity, highest reward."""
-    accumulate = np.minimum if quantity == PPL else np.maximum
-    return accumulate.accumulate(values, axis=-1)
-
-
 def episode_within(ppl: np.ndarray, tolerance: float, horizon: int) -> int:
-    """First episode whose perplexity is within ``tolerance`` (a fraction) of the best of the first ``horizon``.
-
-    Args:
-        ppl: (episodes,), infinite where there was no finite perplexity.
-    """
-    best = ppl[:horizon].min()
-    return int(np.argmax(ppl[:horizon] <= (1 + tolerance) * best))
+    """First episode of ``ppl`` (episodes,) within ``tolerance`` (a fraction) of the best of the first ``horizon``."""
+    return int(np.argmax(ppl[:horizon] <= (1 + tolerance) * ppl[:horizon].min()))
 
 
 def searches_of(frame: pd.DataFrame) -> list[Search]:
-    """Every method of one model, in the order of legends.
-
-    Args:
-        frame: rows of curves of one model and sparsity.
+    """Every method of one model and sparsity, in the order of legends.
 
     Raises:
         SparsitySolverError: a search with gaps, seeds of different length, or two searches of one seed.
@@ -80,8 +66,7 @@ def searches_of(frame: pd.DataFrame) -> list[Search]:
 
 def _in_order(run: pd.DataFrame) -> pd.DataFrame:
     """One search in the order of its episodes, which must be 0, 1, 2 ... each once."""
-    ordered = run.sort_values("episode", kind="stable")
-    ordered = ordered.assign(due=range(len(ordered)))
+    ordered = run.sort_values("episode", kind="stable").assign(due=range(len(run)))
     found = "episode {episode:g} found where {due} is due; a search has every episode once."
     refuse(ordered, ordered["episode"] != ordered["due"], found)
     return ordered

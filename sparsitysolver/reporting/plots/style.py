@@ -116,22 +116,16 @@ def _spare() -> tuple[Style, ...]:
 
 
 def method_styles(keys: Iterable[str]) -> dict[str, Style]:
-    """Looks of the methods of one figure.
+    """Looks of the methods of one figure, in the order of legends: as registered, then those to come by key.
 
-    That of one that is not registered follows from its key alone, or is the next one that no other method has.
+    The look of one to come follows from its key alone, or is the next one that no other method has.
     """
     found: dict[str, Style] = {}
     for key in sorted(set(keys)):
         first = int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(_spare())
         free = (style for style in _spare()[first:] + _spare()[:first] if style not in found.values())
         found[key] = METHODS[key] if key in METHODS else next(free)
-    return found
-
-
-def in_order(keys: Iterable[str]) -> list[str]:
-    """Methods in the order of legends: as registered, then those to come by key."""
-    ranks = {key: rank for rank, key in enumerate(METHODS)}
-    return sorted(set(keys), key=lambda key: (ranks.get(key, len(ranks)), key))
+    return {key: found[key] for key in [*METHODS, *found] if key in found}
 
 
 def style_sheet() -> AbstractContextManager[None]:
