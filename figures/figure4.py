@@ -8,8 +8,10 @@ from sparsitysolver.reporting.plots.strategies import matrices_panels, structure
 
 def draw(data: Data, definition: FigureDefinition) -> Picture:
     """Panels of weight matrices for the first models, then panels of layers; settings say how many of each."""
-    matrices = matrices_panels(data["strategies"], **definition.setting("unstructured"))
-    return Picture(page(matrices + structured_panels(data["strategies"], **definition.setting("structured"))))
+    matrices, layers = definition.setting("unstructured"), definition.setting("structured")
+    panels = matrices_panels(data["strategies"], matrices.sparsity, matrices.models)
+    panels += structured_panels(data["strategies"], layers.sparsity, layers.method, layers.models)
+    return Picture(page(panels))
 
 
 if __name__ == "__main__":

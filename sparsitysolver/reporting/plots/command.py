@@ -71,7 +71,7 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
 def read_data(definition: FigureDefinition, results: Path) -> Data:
     """What a figure is drawn from, by kind of results; each frame says what its file is called."""
     data = {}
-    for kind in definition.data:
+    for kind in definition.kinds:
         path = results / f"{kind}_{definition.name}.csv"
         data[kind] = read_results(path, kind)
         data[kind].attrs[FILE] = path.name

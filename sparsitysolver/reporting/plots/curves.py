@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from sparsitysolver.config.figures import FigureDefinition
+from sparsitysolver.config.figures import FigureDefinition, Within
 from sparsitysolver.reporting.plots.command import Data, Picture
 from sparsitysolver.reporting.plots.contracts import CURVES
 from sparsitysolver.reporting.plots.lines import Line, over_seeds
@@ -38,19 +38,19 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     running mean), ``show`` (what besides running means: episodes, best, uniform), ``within`` (``tolerance`` and
     ``horizon`` of the episode to mark).
     """
-    frame = select(data[CURVES], sparsity=float(definition.setting("sparsity")))
-    window = _window(int(frame["episode"].max()) + 1, int(definition.setting("window")))
-    show, within = definition.settings.get("show", ()), definition.settings.get("within")
+    sparsity, show, within = definition.setting("sparsity"), definition.show, definition.within
+    frame = select(data[CURVES], sparsity=sparsity)
+    window = _window(int(frame["episode"].max()) + 1, definition.setting("window"))
     models, panels = by_model(frame), []
     for model, rows in models:
         searches = searches_of(rows)
         uniform = uniform_of(rows) if _UNIFORM in show else {}
-        marks = _marks(searches, **within, numbered=len(models) == 1) if within else {}
-        for quantity in definition.panels((REWARD, PPL)):
+        marks = _marks(searches, within, numbered=len(models) == 1) if within else {}
+        for quantity in definition.shown((REWARD, PPL)):
             panels.append(_panel(model, searches, quantity, window, show, uniform.get(quantity), marks))
-    facts = {"window": str(window), "sparsity": f"{definition.setting('sparsity'):.0%}"}
+    facts = {"window": str(window), "sparsity": f"{sparsity:.0%}"}
     if within:
-        facts |= {"tolerance": f"{within['tolerance']:.0%}", "horizon": str(within["horizon"])}
+        facts |= {"tolerance": f"{within.tolerance:.0%}", "horizon": str(within.horizon)}
     return Picture(page(panels, row_height=1.6), facts)
 
 
@@ -59,16 +59,16 @@ def _window(episodes: int, least: int) -> int:
     return min(episodes, max(least, episodes // _WINDOWS))
 
 
-def _marks(searches: list[Search], tolerance: float, horizon: int, numbered: bool) -> Marks:
+def _marks(searches: list[Search], within: Within, numbered: bool) -> Marks:
     """The median over seeds of every search; one legend for several models cannot name it: then it is not numbered."""
     marks = {}
     for search in searches:
-        episodes = sorted(episode_within(run, tolerance, horizon) for run in search.values[PPL])
+        episodes = sorted(episode_within(run, within.tolerance, within.horizon) for run in search.values[PPL])
         median = episodes[(len(episodes) - 1) // 2]
         spread = f" ({episodes[0]} to {episodes[-1]})" if len(episodes) > 1 else ""
         number = f": episode {median}{spread}" if numbered else ""
         look = {"color": search.style.colour, **_MARK_LINE}
-        marks[f"{search.label}, within {tolerance:.0%}{number}"] = median, look
+        marks[f"{search.label}, within {within.tolerance:.0%}{number}"] = median, look
     return marks
 
 

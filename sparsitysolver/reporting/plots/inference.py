@@ -49,11 +49,11 @@ def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
     Settings: ``panels`` (of :data:`QUANTITIES`), ``sparsity`` (the dense model apart, others are left out: one
     measurement of a model may hold several).
     """
-    frame, sparsity = data[INFERENCE], float(definition.setting("sparsity"))
+    frame, sparsity = data[INFERENCE], definition.setting("sparsity")
     check_times(frame)
     dense = frame["method"] == DENSE
     frame = pd.concat([frame[dense], select(frame[~dense], sparsity=sparsity)])
-    quantities = [QUANTITIES[panel] for panel in definition.panels(tuple(QUANTITIES))]
+    quantities = [QUANTITIES[panel] for panel in definition.shown(tuple(QUANTITIES))]
     quantities = [quantity for quantity in quantities if frame[quantity.column].notna().any()]
     names, single = _names(frame), len(set(frame["model"])) == 1
     columns, width = (2, COLUMN_WIDTH) if single else (len(quantities), PAGE_WIDTH)

@@ -29,7 +29,7 @@ def draw_pareto(data: Data, definition: FigureDefinition) -> Picture:
         PARAMETERS: "parameters, times dense",
         LATENCY: f"{phase} speed, times dense",
     }
-    chosen = definition.panels(tuple(titles))
+    chosen = definition.shown(tuple(titles))
     cells = select(data[CELLS], status="ok", metric="ppl", split=definition.setting("split"))
     check_once(cells, "model", "method", "sparsity", "seed")
     if LATENCY in chosen:

@@ -26,7 +26,7 @@ def draw_reconstruction(data: Data, definition: FigureDefinition) -> Picture:
         if modules not in KINDS:
             raise unknown_name(f"modules in {frame.attrs[FILE]}, line {line}:", modules, KINDS)
     refuse(frame, frame["samples"] < 0, "{samples:g} samples.")
-    quantities = definition.panels(tuple(QUANTITIES))
+    quantities = definition.shown(tuple(QUANTITIES))
     panels = [
         _panel(f"{model}, {sparsity:.0%}", study, quantity)
         for model, rows in by_model(frame)

@@ -7,7 +7,7 @@ import pytest
 from cell_factory import METHODS, PUBLISHED_125M, make_cell, make_grid, replace_cell
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import descriptive_columns, load_definition, published_table
+from sparsitysolver.config.tables import descriptive_columns, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.pages.latex import tabular, tex_escape
@@ -160,7 +160,7 @@ def test_columns_by_model_and_sparsity_are_named_and_ordered_as_in_table_1(tmp_p
 
 @pytest.mark.parametrize("number", range(1, 7))
 def test_descriptive_columns_are_told_from_numbers(number):
-    published = published_table(CONFIG / "paper" / f"table{number}.csv")
+    published = load_definition(f"table{number}").published
     assert descriptive_columns(published) == [c for c in published if set(published[c]) <= {"yes", "no", "-"}]
 
 
