@@ -12,7 +12,7 @@ from sparsitysolver.config.figures import load_figure
 from sparsitysolver.reporting.plots import style
 from sparsitysolver.reporting.plots.command import Picture, read_data
 
-FIGURES = [f"figure{number}" for number in range(3, 15)]
+FIGURES = [*(f"figure{number}" for number in range(3, 15)), "arena"]
 
 
 def script(name):

@@ -43,7 +43,7 @@ def test_every_script_writes_the_same_bytes_twice(name, small, tmp_path, capsys)
 def test_nothing_is_cut_off_or_hidden(name, small):
     figure = drawn(name, small).figure
     check_readable(figure)
-    assert figure.get_size_inches()[0] == 3.5
+    assert figure.get_size_inches()[0] == (7.0 if name == "arena" else 3.5)
 
 
 LARGE = {
