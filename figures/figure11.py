@@ -10,14 +10,12 @@ from sparsitysolver.reporting.plots.strategies import searches_panels, structure
 def draw(data: Data, definition: FigureDefinition) -> Picture:
     """Two panels of the model with most searches at one sparsity, and a panel for every model at the other."""
     method, sparsity, other = map(definition.setting, ("method", "sparsity", "seeds_sparsity"))
-    searches = select(data["strategies"], granularity="structured", method=method)
-    searches = select(searches, sparsity=other)
+    searches = select(data["strategies"], granularity="structured", method=method, sparsity=other)
     counts = searches.groupby("model", sort=False)["key"].nunique()
     most = counts.idxmax()
     panels = searches_panels(searches[searches["model"] == most], f"{most}, {other:.0%}")
     panels += structured_panels(data["strategies"], sparsity, method)
-    facts = {"sparsity": f"{sparsity:.0%}", "seeds_sparsity": f"{other:.0%}"}
-    return Picture(page(panels), facts | {"searches": str(counts.max()), "seeds_model": most})
+    return Picture(page(panels), {"searches": str(counts.max()), "seeds_model": most})
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ MOST_IN_ONE_COLUMN = 6
 
 def draw(data: Data, definition: FigureDefinition) -> Picture:
     """One wide panel a model, in two columns where there are many models."""
-    sparsity = definition.setting("sparsity")
-    panels = matrices_panels(data["strategies"], sparsity)
-    columns = 1 if len(panels) <= MOST_IN_ONE_COLUMN else 2
-    return Picture(page(panels, columns), {"sparsity": f"{sparsity:.0%}"})
+    panels = matrices_panels(data["strategies"], definition.setting("sparsity"))
+    return Picture(page(panels, columns=1 if len(panels) <= MOST_IN_ONE_COLUMN else 2))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Picture:
     """A drawn figure, and what its caption says of the very data, by the caption's word in braces."""
 
     figure: Figure
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 Draw = Callable[[Data, FigureDefinition], Picture]
@@ -57,7 +57,7 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
     files = {"png": io.BytesIO(), "pdf": io.BytesIO()}
     with style_sheet():
         picture = draw(data, definition)
-        caption = definition.filled_caption(_facts(data) | dict(picture.facts))
+        caption = definition.filled_caption(_facts(definition, data) | picture.facts)
         said = {"png": {"Description": caption}, "pdf": {"Subject": caption, "CreationDate": None}}  # without dates
         for ending, file in files.items():
             picture.figure.savefig(file, format=ending, metadata={"Title": definition.title} | said[ending])
@@ -78,10 +78,12 @@ def read_data(definition: FigureDefinition, results: Path) -> Data:
     return data
 
 
-def _facts(data: Data) -> dict[str, str]:
-    """What captions of all figures may say: the models, and what a line is over how many seeds."""
+def _facts(definition: FigureDefinition, data: Data) -> dict[str, str]:
+    """What captions of all figures may say: sparsities chosen, the models, and what a line is over how many seeds."""
+    chosen = {"sparsity": definition.sparsity, "seeds_sparsity": definition.seeds_sparsity}
+    facts = {key: f"{sparsity:.0%}" for key, sparsity in chosen.items() if sparsity is not None}
     models = [model for model, _ in by_model(pd.concat([frame[["model"]] for frame in data.values()]))]
     axes = [(frame, [axis for axis in ("model", "method") if axis in frame]) for frame in data.values()]
     most = max(frame.groupby(by)["seed"].nunique().max() for frame, by in axes)
     several = f"means over up to {most} seeds, with bands from the lowest to the highest"
-    return {"models": ", ".join(models), "seeds": "those of a single seed" if most == 1 else several}
+    return facts | {"models": ", ".join(models), "seeds": "those of a single seed" if most == 1 else several}

@@ -38,8 +38,8 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     running mean), ``show`` (what besides running means: episodes, best, uniform), ``within`` (``tolerance`` and
     ``horizon`` of the episode to mark).
     """
-    sparsity, show, within = definition.setting("sparsity"), definition.show, definition.within
-    frame = select(data[CURVES], sparsity=sparsity)
+    show, within = definition.show, definition.within
+    frame = select(data[CURVES], sparsity=definition.setting("sparsity"))
     window = _window(int(frame["episode"].max()) + 1, definition.setting("window"))
     models, panels = by_model(frame), []
     for model, rows in models:
@@ -48,7 +48,7 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
         marks = _marks(searches, within, numbered=len(models) == 1) if within else {}
         for quantity in definition.shown((REWARD, PPL)):
             panels.append(_panel(model, searches, quantity, window, show, uniform.get(quantity), marks))
-    facts = {"window": str(window), "sparsity": f"{sparsity:.0%}"}
+    facts = {"window": str(window)}
     if within:
         facts |= {"tolerance": f"{within.tolerance:.0%}", "horizon": str(within.horizon)}
     return Picture(page(panels, row_height=1.6), facts)

@@ -49,10 +49,10 @@ def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
     Settings: ``panels`` (of :data:`QUANTITIES`), ``sparsity`` (the dense model apart, others are left out: one
     measurement of a model may hold several).
     """
-    frame, sparsity = data[INFERENCE], definition.setting("sparsity")
+    frame = data[INFERENCE]
     check_times(frame)
     dense = frame["method"] == DENSE
-    frame = pd.concat([frame[dense], select(frame[~dense], sparsity=sparsity)])
+    frame = pd.concat([frame[dense], select(frame[~dense], sparsity=definition.setting("sparsity"))])
     quantities = [QUANTITIES[panel] for panel in definition.shown(tuple(QUANTITIES))]
     quantities = [quantity for quantity in quantities if frame[quantity.column].notna().any()]
     names, single = _names(frame), len(set(frame["model"])) == 1
@@ -63,8 +63,7 @@ def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
         panels.append(Panel(quantity.title, finish=partial(finish, named=rank % columns == 0)))
     first = frame.iloc[0]
     facts = {key: first[key] if isinstance(first[key], str) else f"{first[key]:g}" for key in _SETTING}
-    figure = page(panels, columns, _AXIS_HEIGHT + BAR_HEIGHT * len(names), width)
-    return Picture(figure, facts | {"sparsity": f"{sparsity:.0%}"})
+    return Picture(page(panels, columns, _AXIS_HEIGHT + BAR_HEIGHT * len(names), width), facts)
 
 
 def check_times(frame: pd.DataFrame) -> None:

@@ -26,9 +26,8 @@ _SEARCHES = (*SERIES, *(Style(s.colour, "X", s.line, hollow=True) for s in SERIE
 
 def structured_panels(frame: pd.DataFrame, sparsity: float, method: str, models: int | None = None) -> list[Panel]:
     """MHA and FFN of one method by layer: a panel for each of the first models, or for all."""
-    chosen = select(select(frame, granularity="structured", sparsity=sparsity), method=method)
     panels = []
-    for model, rows in by_model(chosen)[:models]:
+    for model, rows in by_model(select(frame, granularity="structured", sparsity=sparsity, method=method))[:models]:
         kinds = {kind: rows[rows["kind"] == kind] for kind in KINDS}
         lines = [_line(units, LAYER, KIND_LABELS[kind], KINDS[kind]) for kind, units in kinds.items() if len(units)]
         panels.append(_panel(f"{model}, {sparsity:.0%}", LAYER, lines, rows))
