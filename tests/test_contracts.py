@@ -169,6 +169,7 @@ BROKEN = [
         TASK | {"split": "test"},
         "fingerprint/split: 'test' found; it should be 'report'",
     ),
+    ("cell", "fingerprint", None, "fingerprint: None found; an object is needed"),
     ("cell", "leakage/saw_task", "no", "leakage/saw_task: 'no' found; true or false is needed"),
     ("cell", "leakage/saw_task", GONE, "leakage: 'saw_task' is a required property"),
     ("cell", "samples/acc/1", 0.5, "samples/acc/1: 0.5 found; it should be 0 or 1"),

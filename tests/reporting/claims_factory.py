@@ -8,14 +8,14 @@ from result_factory import climb, curve, speed, strategy, study
 
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.config.tables import TASKS, load_definition
+from sparsitysolver.records.columns import CELLS
 from sparsitysolver.reporting.claims.commands import compared_methods
 from sparsitysolver.reporting.claims.definition import Claim
 from sparsitysolver.reporting.claims.results import Results
-from sparsitysolver.reporting.collected.collect import COLUMNS, NUMBERS
 from sparsitysolver.reporting.compare.metrics import metric_of
 
 OBSERVATIONS = 40  # windows or items behind every cell
-_NOTHING = {name: float("nan") if name in NUMBERS else "" for name in COLUMNS}  # as an empty line of cells.csv reads
+_NOTHING = dict.fromkeys(CELLS.columns, "") | dict.fromkeys(CELLS.numbers, float("nan"))  # an empty line, as it is read
 ONE_BY_FAMILY = {"opt": "opt-125m", "llama": "llama-7b", "mistral": "mistral-7b"}
 
 

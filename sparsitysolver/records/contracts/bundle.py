@@ -4,14 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sparsitysolver.records.contracts.parts import ABSENT, Count, Open
+from sparsitysolver.records.contracts.parts import ABSENT, Count, Open, part
 
-
-class Member(Open):
-    """A file of a bundle."""
-
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    bytes: Count
+Member = part("Member", Open, sha256=Annotated[str, Field(pattern="^[0-9a-f]{64}$")], bytes=Count)
 
 
 class RunOf(Open):

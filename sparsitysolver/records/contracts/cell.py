@@ -2,24 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
-from sparsitysolver.records.contracts.parts import (
-    ABSENT,
-    Closed,
-    Json,
-    Model,
-    Open,
-    Positive,
-    Provenance,
-    Run,
-    Seen,
-    Size,
-    Strategy,
-    Whole,
-)
-
-OF_TEXT, OF_TASK = "protocol of a text", "protocol of a task"
+from sparsitysolver.records.contracts import parts
+from sparsitysolver.records.contracts.parts import ABSENT, Closed, Json, Open, Positive, Whole, part
 
 
 class _Fingerprint(Open):
@@ -56,14 +42,8 @@ class TaskFingerprint(_Fingerprint):
     bos: Literal["tokenizer", "none"]
 
 
-def _protocol(value: Any) -> str:
-    has_kind = "kind" in value if isinstance(value, dict) else hasattr(value, "kind")
-    return OF_TASK if has_kind else OF_TEXT
-
-
-Fingerprint = Annotated[
-    Annotated[TextFingerprint, Tag(OF_TEXT)] | Annotated[TaskFingerprint, Tag(OF_TASK)], Discriminator(_protocol)
-]
+def _protocol(fingerprint: Any) -> str:
+    return "of a task" if isinstance(fingerprint, dict) and "kind" in fingerprint else "of a text"
 
 
 class Metric(Closed):
@@ -74,19 +54,9 @@ class Metric(Closed):
     stderr: float | None = None
 
 
-class CellSize(Size):
-    """What is left of the model, and of its prunable weights."""
-
-    prunable_weights: float
-    prunable_nonzeros: float
-    prunable_dense: float
-    extra_parameters: float
-
-
-class Leakage(Closed):
+class Leakage(Open):
     """Whether pruning saw what is reported; null: not known."""
 
-    model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, bool | None]
 
     calibrated_on_eval_domain: bool | None
@@ -108,24 +78,34 @@ class Cell(Closed):
     format: Literal[1]
     status: Literal["ok", "skipped"]
     reason: str = Field(ABSENT, description="why the combination is not supported; only where skipped")
-    model: Model
+    model: parts.Model
     method: str
     label: str = ABSENT
     sparsity: float = Field(description="target; 0 for the dense model")
-    seed: Whole = Field(description="seed index")
+    seed: parts.SeedIndex
     task: str
     split: str
     metrics: dict[str, Metric] = ABSENT
-    fingerprint: Fingerprint = Field(ABSENT, description="zero-shot accuracy has a kind, perplexity has none")
-    size: CellSize = ABSENT
-    calibration: Json | None = Field(None, description="source, sampler, nsamples, seqlen, tokens, sha256")
-    reconstruction: Json | None = Field(None, description="the same for the windows of reconstruction")
-    strategy: Strategy | None = None
+    fingerprint: Annotated[
+        Annotated[TextFingerprint, Tag("of a text")] | Annotated[TaskFingerprint, Tag("of a task")],
+        Discriminator(_protocol),
+    ] = ABSENT
+    size: part(
+        "CellSize",
+        parts.Size,
+        prunable_weights=float,
+        prunable_nonzeros=float,
+        prunable_dense=float,
+        extra_parameters=float,
+    ) = ABSENT
+    calibration: parts.Windows | None = None
+    reconstruction: parts.Windows | None = None
+    strategy: parts.Strategy | None = None
     search: Json | None = Field(None, description="algorithm, evaluations, tokens spent searching")
     leakage: Leakage = ABSENT
-    seen: list[Seen] = Field(ABSENT, description="what the model was made from: leakage follows from it")
+    seen: parts.SeenList = ABSENT
     facts: Json = Field(ABSENT, description="what the pruner reports of itself")
-    windows: list[float] = Field(ABSENT, description="mean loss of each window, for paired tests")
+    windows: parts.Losses = ABSENT
     samples: Samples = ABSENT
-    provenance: Provenance
-    run: Run = ABSENT
+    provenance: parts.Provenance
+    run: parts.Run = ABSENT

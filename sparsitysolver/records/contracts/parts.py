@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 ABSENT: Any = None  # the default of a field that a record may lack, and that may not be null where it is there
 Json = dict[str, Any]
@@ -20,6 +20,11 @@ class Open(Closed):
     model_config = ConfigDict(extra="allow")
 
 
+def part(name: str, base: type[Closed] = Closed, /, **fields: Any) -> type[Closed]:
+    """A small object of required fields, on a line."""
+    return create_model(name, __base__=base, **fields)
+
+
 def _whole(value: Any) -> Any:
     """JSON knows one kind of number: 3.0 is a whole one."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -31,11 +36,13 @@ Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
 Above0 = Annotated[float, Field(gt=0)]
 AtLeast0 = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Sparsity = Annotated[float, Field(gt=0, lt=1)]  # of something that is pruned
+Sparsity = Annotated[float, Field(gt=0, lt=1, description="target, of something that is pruned")]
 Granularity = Literal["structured", "unstructured"]
 Losses = Annotated[list[float], Field(description="mean loss of each window, nats per token")]
 Strategy = Annotated[Json, Field(description="the strategy record without its run")]
+Windows = Annotated[Json, Field(description="calibration windows: source, sampler, nsamples, seqlen, tokens, sha256")]
 Run = Annotated[Json, Field(description="times, memory, host, date: differs from run to run")]
+SeedIndex = Annotated[Whole, Field(description="seed index")]
 
 
 class Model(Open):
@@ -47,50 +54,9 @@ class Model(Open):
     revision: str | None = None
 
 
-class Seen(Open):
-    """A text or a part of a task that something has seen."""
-
-    role: str
-    source: str | None
-    part: str | None
-    sha256: str | None
-
-
+Seen = part("Seen", Open, role=str, source=str | None, part=str | None, sha256=str | None)
 SeenList = Annotated[list[Seen], Field(description="texts and items that its making has seen; without it nobody knows")]
-
-
-class Provenance(Open):
-    """What a number was made with."""
-
-    versions: Json
-    commit: str
-    device: str
-    threads: Whole
-    seeds: Json
-
-
-class Size(Open):
-    """What is left of a model."""
-
-    parameters: float
-    nonzeros: float
-    bytes: float
-    achieved_sparsity: float
-
-
-class Perplexity(Closed):
-    """A perplexity, its standard error and its number of windows."""
-
-    value: float
-    stderr: float | None
-    n: Positive
-
-
-class Protocol(Open):
-    """As much of a fingerprint as every study has."""
-
-    dataset: str
-    split: str
-    seqlen: Whole
-    windows: Whole
-    dtype: str
+Provenance = part("Provenance", Open, versions=Json, commit=str, device=str, threads=Whole, seeds=Json)
+Size = part("Size", Open, parameters=float, nonzeros=float, bytes=float, achieved_sparsity=float)
+Perplexity = part("Perplexity", value=float, stderr=float | None, n=Positive)
+Protocol = part("Protocol", Open, dataset=str, split=str, seqlen=Whole, windows=Whole, dtype=str)

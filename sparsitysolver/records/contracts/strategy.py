@@ -4,49 +4,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sparsitysolver.records.contracts.parts import (
-    ABSENT,
-    Closed,
-    Count,
-    Granularity,
-    Json,
-    Model,
-    Open,
-    Positive,
-    SeenList,
-    Share,
-    Sparsity,
-    Whole,
-)
+from sparsitysolver.records.contracts import parts
+from sparsitysolver.records.contracts.parts import ABSENT, Closed, Count, Json, Open, Positive, Share, Whole, part
 
-
-class Unit(Closed):
-    """How much is kept of one prunable unit."""
-
-    name: str
-    kind: str
-    size: Positive
-    kept: Count
-    ratio: Share
-
-
-class Found(Open):
-    """How a strategy came about."""
-
-    algorithm: str
+Unit = part("Unit", name=str, kind=str, size=Positive, kept=Count, ratio=Share)
 
 
 class Strategy(Closed):
     """How much of each prunable unit is kept, and how that was found."""
 
     format: Literal[1]
-    model: Model
-    granularity: Granularity
-    target_sparsity: Sparsity
+    model: parts.Model
+    granularity: parts.Granularity
+    target_sparsity: parts.Sparsity
     achieved_sparsity: Share
     units: Annotated[list[Unit], Field(min_length=1)]
-    found: Found
-    seen: SeenList = ABSENT
+    found: part("Found", Open, algorithm=str)
+    seen: parts.SeenList = ABSENT
     seed: Whole | None = None
     run: Json = ABSENT
 
@@ -68,10 +42,10 @@ class Effects(Closed):
     """Change of log-perplexity by kept count of every prunable unit, as a surrogate search measured it."""
 
     format: Literal[1]
-    model: Model
-    granularity: Granularity
+    model: parts.Model
+    granularity: parts.Granularity
     sparsity: float
     criterion: str
     measured_on: Json = Field(description="text or task, and the reward, that the changes are of")
     units: Annotated[list[MeasuredUnit], Field(min_length=1)]
-    seen: SeenList = ABSENT
+    seen: parts.SeenList = ABSENT

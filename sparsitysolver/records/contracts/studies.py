@@ -4,35 +4,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sparsitysolver.records.contracts import parts
 from sparsitysolver.records.contracts.parts import (
     ABSENT,
     Above0,
     AtLeast0,
     Closed,
     Count,
-    Granularity,
     Json,
-    Losses,
-    Model,
     Open,
     Perplexity,
     Positive,
-    Protocol,
-    Provenance,
-    Run,
     Share,
-    Size,
-    Sparsity,
-    Strategy,
-    Whole,
+    part,
 )
 
-Seconds = Annotated[list[Above0], Field(min_length=1)]
-Modules = Literal["mha", "ffn", "both"]
 MaybePpl = Annotated[float | None, Field(description="null where it is not finite")]
+Modules = Literal["mha", "ffn", "both"]
 
 
-class InferenceProtocol(Closed):
+class Timing(Closed):
     """What was run, and how often."""
 
     batch: Positive = Field(description="prompts at a time, none padded")
@@ -45,42 +36,10 @@ class InferenceProtocol(Closed):
     memory: str = Field(description="what peak_memory_bytes counts")
 
 
-class CacheCheck(Closed):
-    """Greedy generation with and without a cache."""
-
-    tokens: Positive
-    different: Count = Field(description="ties within rounding")
-    distance: AtLeast0 = Field(description="of the logits, in their standard deviations")
-
-
-class Speed(Closed):
-    """A phase: medians over rounds."""
-
-    seconds: Above0
-    tokens_per_second: Above0 = Field(description="of all prompts together")
-
-
-class Speedup(Closed):
-    """Dense seconds / seconds of the same round: median over rounds, and its interval."""
-
-    value: Above0
-    low: Above0
-    high: Above0
-    coverage: Share
-
-
-class Speedups(Closed):
-    """Of both phases."""
-
-    prefill: Speedup
-    decode: Speedup
-
-
-class PhaseSeconds(Closed):
-    """Of every round."""
-
-    prefill: Seconds
-    decode: Seconds
+Speed = part("Speed", seconds=Above0, tokens_per_second=Above0)  # medians over rounds; tokens of all prompts together
+Speedup = part("Speedup", value=Above0, low=Above0, high=Above0, coverage=Share)  # median of dense seconds / seconds
+Seconds = Annotated[list[Above0], Field(min_length=1)]  # of every round
+PhaseSeconds = part("PhaseSeconds", prefill=Seconds, decode=Seconds)
 
 
 class Rounds(Closed):
@@ -94,19 +53,20 @@ class _Entry(Closed):
     method: str
     label: str
     sparsity: float = Field(description="target; 0 for the dense model")
-    seed: Whole = Field(description="seed index")
+    seed: parts.SeedIndex
 
 
-class Measured(_Entry):
+class Timed(_Entry):
     """A model that was measured."""
 
     status: Literal["ok"]
-    size: Size
-    cache_check: CacheCheck
+    size: parts.Size
+    # Greedy generation with and without a cache: ties within rounding, and logits apart in their standard deviations.
+    cache_check: part("CacheCheck", tokens=Positive, different=Count, distance=AtLeast0)
     peak_memory_bytes: Positive
     prefill: Speed
     decode: Speed
-    speedup: Speedups
+    speedup: part("Speedups", prefill=Speedup, decode=Speedup)
     rounds: Rounds
 
 
@@ -121,23 +81,14 @@ class Inference(Closed):
     """Speed and memory of a dense model and of models pruned from it, measured interleaved."""
 
     format: Literal[1]
-    model: Model
-    protocol: InferenceProtocol
+    model: parts.Model
+    protocol: Timing
     models: Annotated[
-        list[Annotated[Measured | NotMade, Field(discriminator="status")]],
+        list[Annotated[Timed | NotMade, Field(discriminator="status")]],
         Field(min_length=1, description="the dense model first"),
     ]
-    provenance: Provenance
-    run: Run = ABSENT
-
-
-class ReconstructionPoint(Closed):
-    """A number of samples, and the modules reconstructed with them."""
-
-    modules: Modules
-    samples: Positive
-    tokens: Positive
-    ppl: Perplexity
+    provenance: parts.Provenance
+    run: parts.Run = ABSENT
 
 
 class ReconstructionTime(Closed):
@@ -151,36 +102,27 @@ class ReconstructionTime(Closed):
     seconds_per_ffn: float = ABSENT
 
 
-class ReconstructionRun(Open):
-    """Times, memory, host, date: differs from run to run."""
-
-    points: list[ReconstructionTime] = Field(description="in the order of points")
-
-
 class Reconstruction(Closed):
     """Perplexity by the number of reconstruction samples and the modules reconstructed."""
 
     format: Literal[1]
-    model: Model
-    sparsity: Sparsity
-    seed: Whole = Field(description="seed index, added to the calibration's own seed")
-    strategy: Strategy
+    model: parts.Model
+    sparsity: parts.Sparsity
+    seed: parts.SeedIndex
+    strategy: parts.Strategy
     criterion: str
     ridge: AtLeast0
-    calibration: Json = Field(description="windows of the criterion")
-    reconstruction: Json = Field(description="windows of the largest reconstruction; others take the first")
-    fingerprint: Protocol
+    calibration: parts.Windows
+    reconstruction: parts.Windows = Field(description="windows of the largest; others take the first of them")
+    fingerprint: parts.Protocol
     dense: Perplexity
     sliced: Perplexity = Field(description="without reconstruction: 0 samples")
-    points: Annotated[list[ReconstructionPoint], Field(min_length=1)]
-    provenance: Provenance
-    run: ReconstructionRun
-
-
-class TransferPerplexity(Perplexity):
-    """A perplexity that may not be finite."""
-
-    value: MaybePpl
+    points: Annotated[
+        list[part("ReconstructionPoint", modules=Modules, samples=Positive, tokens=Positive, ppl=Perplexity)],
+        Field(min_length=1),
+    ]
+    provenance: parts.Provenance
+    run: part("ReconstructionRun", Open, points=list[ReconstructionTime])  # in the order of points
 
 
 class Score(Closed):
@@ -192,57 +134,34 @@ class Score(Closed):
     algorithm: str = ABSENT
     kept: list[Count]
     achieved_sparsity: Share
-    ppl: TransferPerplexity
-    windows: Losses
+    ppl: part("MaybePerplexity", Perplexity, value=MaybePpl)
+    windows: parts.Losses
 
 
 class Transfer(Closed):
     """Perplexity of one model under its own strategy and under those of other models."""
 
     format: Literal[1]
-    model: Model
+    model: parts.Model
     granularity: Literal["structured"]
-    sparsity: Sparsity
+    sparsity: parts.Sparsity
     criterion: str
-    calibration: Json = Field(description="windows of the criterion")
-    fingerprint: Protocol
+    calibration: parts.Windows
+    fingerprint: parts.Protocol
     scores: Annotated[list[Score], Field(min_length=3)]
-    provenance: Provenance
-    run: Run
-
-
-class ArenaFingerprints(Open):
-    """Of the windows that all candidates are scored on."""
-
-    validation: Json
-    test: Json
-
-
-class ArenaDense(Open):
-    """The dense model on both."""
-
-    validation_ppl: MaybePpl
-    test_ppl: MaybePpl
-    test_losses: Losses
+    provenance: parts.Provenance
+    run: parts.Run
 
 
 class Allocation(Closed):
-    """Kept counts without a search, and what they give."""
+    """Kept counts without a search, and what they give; no losses where the perplexity is not finite."""
 
     algorithm: str
     kept: list[Count]
     achieved_sparsity: float
     validation_ppl: MaybePpl
     test_ppl: MaybePpl
-    test_losses: Losses = Field(description="empty where the perplexity is not finite")
-
-
-class AnytimePoint(Closed):
-    """What a search held for best after a share of its tokens."""
-
-    share: float
-    tokens: Whole
-    validation_ppl: MaybePpl
+    test_losses: parts.Losses
 
 
 class ArenaSearch(Allocation):
@@ -255,7 +174,7 @@ class ArenaSearch(Allocation):
     tokens: Positive = Field(description="of the search's own evaluations")
     all_tokens: Positive = Field(description="with set-up and scoring the best again")
     seconds_per_proposal: AtLeast0
-    anytime: list[AnytimePoint]
+    anytime: list[part("AnytimePoint", share=float, tokens=parts.Whole, validation_ppl=MaybePpl)]
 
 
 class ParetoPoint(Closed):
@@ -272,14 +191,14 @@ class Arena(Closed):
     """All searches of one problem, scored on the same validation and test windows."""
 
     format: Literal[1]
-    model: Model
-    granularity: Granularity
-    sparsity: Sparsity
+    model: parts.Model
+    granularity: parts.Granularity
+    sparsity: parts.Sparsity
     seed: Count
     criterion: str
     calibration: Json
-    fingerprints: ArenaFingerprints
-    dense: ArenaDense
+    fingerprints: part("ArenaFingerprints", Open, validation=Json, test=Json)
+    dense: part("ArenaDense", Open, validation_ppl=MaybePpl, test_ppl=MaybePpl, test_losses=parts.Losses)
     lines: list[Allocation]
     searches: Annotated[list[ArenaSearch], Field(min_length=1)]
     provenance: Json

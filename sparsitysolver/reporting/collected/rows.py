@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import LongTable
 from sparsitysolver.records.files import Json, atomic_path, read_record
 
 
@@ -23,7 +24,7 @@ def numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
 
 
 def read_finite(path: Path, kind: str) -> Json:
-    """A record that is valid by its schema and holds finite numbers only, or an error that names the file."""
+    """A record that is valid by its contract and holds finite numbers only, or an error that names the file."""
     record = read_record(path, kind)
     for where, value in numbers(record):
         if not math.isfinite(value):
@@ -31,10 +32,10 @@ def read_finite(path: Path, kind: str) -> Json:
     return record
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Json]) -> None:
-    """Write rows under ``columns``, whole or not at all; what a row lacks stays empty."""
+def write_rows(path: Path, table: LongTable, rows: Iterable[Json]) -> None:
+    """Write the rows of a table, whole or not at all; what a row lacks stays empty."""
     with atomic_path(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
+        writer = csv.DictWriter(handle, table.columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

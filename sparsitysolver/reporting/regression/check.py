@@ -11,8 +11,8 @@ from pathlib import Path
 from sparsitysolver import CONFIG
 from sparsitysolver.config.tolerances import Tolerance, tolerance
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import PROTOCOL
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.collected.collect import PROTOCOL
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
 from sparsitysolver.reporting.compare.verdicts import Verdict, judge
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of

@@ -25,7 +25,7 @@ def quantity_entry(row: Row, column: Column, curves: pd.DataFrame, where: str) -
     Args:
         row: the row; its own ``sparsity`` where its search has another than the column.
         column: the column.
-        curves: from ``read_curves``.
+        curves: ``curves.csv``, read.
         where: what the entry is called in messages.
 
     Raises:

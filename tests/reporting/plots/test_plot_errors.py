@@ -196,7 +196,7 @@ def test_a_row_of_another_length(results, error_of):
     path = results / "reconstruction_figure5.csv"
     lines = path.read_text().split("\n")
     path.write_text("\n".join([*lines[:3], lines[3] + ",1", *lines[4:]]))
-    assert f"{path}, line 4: 9 cells, where the header has 8." in error_of("figure5")
+    assert f"{path}, line 4: 10 cells, where the header has 9." in error_of("figure5")
 
 
 def test_scripts_end_with_status_2_and_never_load_torch(results, tmp_path):
