@@ -40,7 +40,7 @@ try:
     grid = Grid(config, lambda: on_cluster(workflow))
     grid.assets.to_environment()
     artefacts = Artefacts(grid)
-    arena = arena_plan.Arena(artefacts, config)
+    arena = arena_plan.Arena(artefacts)
     make_stamps((grid.task, *grid.tasks), [f"figures.{name}" for name in needs.figures()])
 except SparsitySolverError as error:
     sys.exit(report_error("snakemake", error))
@@ -61,7 +61,7 @@ wildcard_constraints:
     kind="strategies|curves|inference|reconstruction",
     of=r"(_(table|figure|study)\d+)?",
     figure=r"figure\d+",
-    entrant="|".join(definition()["entrants"]),
+    entrant="|".join(definition().entrants),
 
 
 onstart:

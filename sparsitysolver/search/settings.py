@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from sparsitysolver.config.auto import choose
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.pruning.budget import Bounds, budget_rule, check_bounds, default_bounds, default_upper
 from sparsitysolver.pruning.matrix_scores import matrix_criterion
 from sparsitysolver.pruning.scores import criterion
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
 from sparsitysolver.search.algorithms import AUTO, GREEDY_BY_DEFAULT, WALKING, module_of
-from sparsitysolver.search.choice import choose
 from sparsitysolver.search.objectives import ACCURACY, check_reward
 
 GREEDY, PROJECTION = "greedy", "projection"

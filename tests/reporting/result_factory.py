@@ -100,7 +100,13 @@ def climb(start: float, end: float, at: int, episodes: int) -> list[float]:
     return np.interp(np.arange(episodes), [0, at], [start, end]).tolist()
 
 
-OURS_BEATS_FLAP = {"kind": "better", "table": "table2", "better": "sparsitysolver_recon", "worse": ["flap"]}
+OURS_BEATS_FLAP = {
+    "kind": "paired",
+    "measure": "quality",
+    "table": "table2",
+    "method": "sparsitysolver_recon",
+    "than": ["flap"],
+}
 
 
 def claim_entry(test: object = OURS_BEATS_FLAP, **fields: object) -> dict:

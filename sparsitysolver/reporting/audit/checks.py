@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from sparsitysolver.reporting.audit.read_published import Number
 
@@ -12,8 +12,7 @@ NOT_CHECKED = "not checked: "  # how the detail of an ``ok`` begins where nothin
 _PERCENT = 100
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What a check says: ``ok`` (nothing speaks against the number) or ``flag``, and why."""
 
     verdict: str
@@ -28,6 +27,23 @@ class Finding:
     def unchecked(cls, reason: str) -> "Finding":
         """``ok`` for want of anything to check against; the detail says so."""
         return cls(OK, NOT_CHECKED + reason)
+
+
+class Line(NamedTuple):
+    """One line of ``audit.csv``: a place, what stands there (as printed, a dash where nothing is stated), a finding."""
+
+    table: str
+    method: str
+    column: str
+    value: str
+    check: str
+    verdict: str
+    detail: str
+
+    @property
+    def checked(self) -> bool:
+        """Whether there was anything to check against."""
+        return not self.detail.startswith(NOT_CHECKED)
 
 
 def check_reachable(number: Number, answers: int | None) -> Finding:

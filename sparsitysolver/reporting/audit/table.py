@@ -1,71 +1,38 @@
 """``audit``: arithmetic checks of printed tables. It reports and corrects nothing; rules in ``docs/protocol.md``."""
 
 import csv
+import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sparsitysolver.config.registry import tasks_table, zero_shot_task
+import pandas as pd
+
+from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table, zero_shot_task
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.files import Json, atomic_path
 from sparsitysolver.reporting.audit.checks import (
     FLAG,
-    NOT_CHECKED,
     OK,
     Finding,
+    Line,
     check_against_dense,
     check_average,
     check_reachable,
 )
-from sparsitysolver.reporting.audit.claims import Claim, cost_claims, label_claims
+from sparsitysolver.reporting.audit.claims import claim_lines
 from sparsitysolver.reporting.audit.read_published import PrintedTable, find_tables, read_printed
-from sparsitysolver.reporting.compare.metrics import AVERAGE, is_zero_shot
+from sparsitysolver.reporting.frames import write_csv
 
-DENSE_ROW = "dense"  # the dense model's row, in any case
-COSTS, LABELS = "costs.yaml", "labels.csv"  # claims about costs and labels, beside the tables
-
-
-class Check(StrEnum):
-    """The checks, in the order in which they are reported."""
-
-    REACHABLE = "reachable"
-    AVERAGE = "average"
-    BETTER_THAN_DENSE = "better_than_dense"
-    COST = "cost"
-    LABEL = "label"
-
-
-_TITLES = {
-    Check.REACHABLE: "zero-shot accuracies against the number of items",
-    Check.AVERAGE: "averages against the mean of their row",
-    Check.BETTER_THAN_DENSE: "pruned models against the dense row",
-    Check.COST: "costs against what they are made of",
-    Check.LABEL: "sparsity labels and parameter counts against the model's shape",
+COLUMNS = Line._fields
+# The checks in the order in which they are reported, and what each is about.
+CHECKS = {
+    "reachable": "zero-shot accuracies against the number of items",
+    "average": "averages against the mean of their row",
+    "better_than_dense": "pruned models against the dense row",
+    "cost": "costs against what they are made of",
+    "label": "sparsity labels and parameter counts against the model's shape",
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of ``audit.csv``; ``value`` as printed, a dash where nothing is stated."""
-
-    table: str
-    method: str
-    column: str
-    value: str
-    check: str
-    verdict: str
-    detail: str
-
-    @property
-    def checked(self) -> bool:
-        """Whether there was anything to check against."""
-        return not self.detail.startswith(NOT_CHECKED)
-
-
-COLUMNS = tuple(field.name for field in fields(Line))
 
 
 def audit(path: Path, items: Mapping[str, int] | None = None) -> list[Line]:
@@ -80,78 +47,70 @@ def audit(path: Path, items: Mapping[str, int] | None = None) -> list[Line]:
     """
     tables = {table.name: table for table in map(read_printed, find_tables(path))}
     folder, whole = (path, True) if path.is_dir() else (path.parent, False)
-    lines = [line for table in tables.values() for line in _cells(table, items or {})]
-    for check, claims in (
-        (Check.COST, cost_claims(folder / COSTS, tables, whole)),
-        (Check.LABEL, label_claims(folder / LABELS, tables, whole)),
-    ):
-        lines += [_line(claim, check) for claim in claims]
-    return lines
+    of_numbers = [line for table in tables.values() for line in _number_lines(table, items or {})]
+    return of_numbers + claim_lines(folder, tables, whole)
 
 
-def _line(claim: Claim, check: Check) -> Line:
-    return Line(claim.table, claim.method, claim.column, claim.value, check, *astuple(claim.finding))
-
-
-def _cells(table: PrintedTable, items: Mapping[str, int]) -> Iterable[Line]:
+def _number_lines(table: PrintedTable, items: Mapping[str, int]) -> Iterator[Line]:
     """The checks that every number of a table passes through."""
-    dense = next((name for name in table.methods if name.lower() == DENSE_ROW), None)
-    for check in (Check.REACHABLE, Check.AVERAGE, Check.BETTER_THAN_DENSE):
-        for row in table.methods:
-            for column in table.columns:
-                if (row, column) in table.numbers:
-                    finding = _finding(check, table, row, column, dense, items)
-                    if finding is not None:
-                        text = table.numbers[row, column].text
-                        yield Line(table.name, row, column, text, check, finding.verdict, finding.detail)
+    for check, judge in _OF_NUMBERS.items():
+        for row, column in itertools.product(table.methods, table.columns):
+            if (row, column) in table.numbers:
+                finding = judge(table, row, column, _answers(table, row, column, items))
+                if finding is not None:
+                    yield Line(table.name, row, column, table.numbers[row, column].text, check, *finding)
 
 
-def _finding(
-    check: Check, table: PrintedTable, row: str, column: str, dense: str | None, items: Mapping[str, int]
-) -> Finding | None:
-    """What one check says of one number; None where it does not apply."""
-    number, accuracy = table.numbers[row, column], is_zero_shot(column)
-    answers = _answers(table, row, column, items) if accuracy else None
-    if check is Check.REACHABLE:
-        return check_reachable(number, answers) if accuracy else None
-    if check is Check.AVERAGE:
-        return _average(table, row) if column == AVERAGE else None
-    if row == dense:
-        return None
-    if dense is None or (dense, column) not in table.numbers:
-        return Finding.unchecked("there is no row Dense" if dense is None else "the dense row has no value")
-    lower = not accuracy and column != AVERAGE
-    return check_against_dense(number, table.numbers[dense, column], lower, answers)
-
-
-def _answers(table: PrintedTable, row: str, task: str, items: Mapping[str, int]) -> int | None:
+def _answers(table: PrintedTable, row: str, column: str, items: Mapping[str, int]) -> int | None:
     """How many answers an accuracy rests on: as told, as the table itself says, or all items of the task."""
-    if task in items:
-        return items[task]
+    if not is_zero_shot(column):
+        return None
+    if column in items:
+        return items[column]
     if table.answers is not None:
-        return table.answers.get(row, {}).get(task)
-    return tasks_table()[task].n_items or None
+        return table.answers.get(row, {}).get(column)
+    return tasks_table()[column].n_items or None
 
 
-def _average(table: PrintedTable, row: str) -> Finding:
+def _reachable(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+    return check_reachable(table.numbers[row, column], answers) if is_zero_shot(column) else None
+
+
+def _average(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+    if column != AVERAGE:
+        return None
     missing = [task for task in table.tasks if (row, task) not in table.numbers]
     if missing or not table.tasks:
         return Finding.unchecked(f"no value of {', '.join(missing) or 'any task'} in the row")
     return check_average(table.numbers[row, AVERAGE], [table.numbers[row, task] for task in table.tasks])
 
 
+def _better_than_dense(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+    if row == table.dense:
+        return None
+    if (table.dense, column) not in table.numbers:
+        return Finding.unchecked("the dense row has no value" if table.dense else "there is no row Dense")
+    lower = not is_zero_shot(column) and column != AVERAGE
+    return check_against_dense(table.numbers[row, column], table.numbers[table.dense, column], lower, answers)
+
+
+# What a check says of one number and how many answers are behind it; None where it does not apply.
+_OF_NUMBERS: dict[str, Callable[[PrintedTable, str, str, int | None], Finding | None]] = {
+    "reachable": _reachable,
+    "average": _average,
+    "better_than_dense": _better_than_dense,
+}
+
+
 def summary(lines: Sequence[Line]) -> dict[str, dict[str, int]]:
     """Counts by check and verdict, in the order of the checks."""
     counts = Counter((line.check, line.verdict) for line in lines)
-    return {check.value: {verdict: counts[check, verdict] for verdict in (OK, FLAG)} for check in Check}
+    return {check: {verdict: counts[check, verdict] for verdict in (OK, FLAG)} for check in CHECKS}
 
 
 def write_audit(lines: Iterable[Line], path: Path) -> None:
     """Write ``audit.csv`` whole or not at all."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(map(astuple, lines))
+    write_csv(pd.DataFrame(lines, columns=list(COLUMNS)), path)
 
 
 def read_audit(path: Path) -> list[Line]:
@@ -186,9 +145,7 @@ def audit_section(path: Path) -> str:
         if of_check:
             unchecked = sum(not line.checked for line in of_check)
             left = f", {unchecked} of the others without anything to check against" if unchecked else ""
-            parts.append(
-                f"`{check}`, {_TITLES[Check(check)]}: {len(of_check)} looked at, {counts[FLAG]} flagged{left}.\n"
-            )
+            parts.append(f"`{check}`, {CHECKS[check]}: {len(of_check)} looked at, {counts[FLAG]} flagged{left}.\n")
             flagged = [f"- {flag_text(line)}\n" for line in of_check if line.verdict == FLAG]
             parts += ["".join(flagged)] if flagged else []
     return "\n".join(parts)
@@ -218,19 +175,11 @@ def audit_command(path: Path, out: Path, items: Sequence[str] = (), as_json: boo
     """``sparsitysolver audit``: write ``audit.csv``, print the flags; with ``as_json`` the counts on the last line."""
     lines = audit(path, parse_items(items))
     write_audit(lines, out)
-    for line in lines:
-        if line.verdict == FLAG:
-            print(f"{line.check}: {flag_text(line)}")
-    print(f"{out}: {sum(line.verdict == FLAG for line in lines)} of {len(lines)} checks flagged")
+    flagged = [line for line in lines if line.verdict == FLAG]
+    for line in flagged:
+        print(f"{line.check}: {flag_text(line)}")
+    print(f"{out}: {len(flagged)} of {len(lines)} checks flagged")
     if as_json:
-        print(json.dumps(_result(lines, out)))
-
-
-def _result(lines: Sequence[Line], out: Path) -> Json:
-    return {
-        "out": str(out),
-        "tables": list(dict.fromkeys(line.table for line in lines)),
-        "counts": summary(lines),
-        "flagged": sum(line.verdict == FLAG for line in lines),
-        "not_checked": sum(not line.checked for line in lines),
-    }
+        result = {"out": str(out), "tables": list(dict.fromkeys(line.table for line in lines))}
+        result |= {"counts": summary(lines), "flagged": len(flagged)}
+        print(json.dumps(result | {"not_checked": sum(not line.checked for line in lines)}))

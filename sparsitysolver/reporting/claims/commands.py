@@ -1,17 +1,16 @@
 """The command that measures anew what a claim is about, on a grid that can."""
 
-from sparsitysolver.config import run_settings
+from sparsitysolver.config.grid_settings import load_grid
 from sparsitysolver.config.registry import method
+from sparsitysolver.config.run_settings import Run
 from sparsitysolver.plans.needs import kinds, studies
-from sparsitysolver.reporting.claims.cells import best_of, better, rivals_of
-from sparsitysolver.reporting.claims.curves import episodes_to, rises
 from sparsitysolver.reporting.claims.definition import Claim
-from sparsitysolver.reporting.claims.results import Results, grid_settings
+from sparsitysolver.reporting.claims.paired import Paired
+from sparsitysolver.reporting.claims.results import Results
 
 _ASSETS_GRID = "local"  # the grid that needs a folder named
 _PAPER_GRID = "paper"  # has every model and text that a claim names
 _USUAL = ("structured", "unstructured")  # kinds of search whose number of episodes is the setting `episodes`
-_OF_LONG_RUNS = (episodes_to.__name__, rises.__name__)  # predicates that shorter runs are not comparable for
 
 
 def command_of(claim: Claim, results: Results) -> str:
@@ -33,13 +32,9 @@ def _concerned(claim: Claim, results: Results) -> bool:
 
 
 def compared_methods(claim: Claim) -> list[str]:
-    """The methods whose cells a claim compares; none for claims about other results."""
-    arguments = claim.arguments
-    if claim.kind == better.__name__:
-        return [arguments["better"], *arguments["worse"]]
-    if claim.kind == best_of.__name__:
-        return [arguments["method"], *rivals_of(arguments["table"], arguments["method"])]
-    return []
+    """The methods whose quality a claim compares; none for claims about other results."""
+    test = claim.test
+    return [test.method, *test.rivals] if isinstance(test, Paired) and test.measure == "quality" else []
 
 
 def _target(name: str) -> str:
@@ -50,12 +45,14 @@ def _target(name: str) -> str:
 
 def _searches(claim: Claim, grid: str) -> dict[str, int]:
     """Settings of a run by which its searches are what a claim needs, where the grid's own are not."""
-    arguments = claim.arguments
-    least = arguments["of"] if claim.kind in _OF_LONG_RUNS else arguments.get("by", 0)
-    names = [arguments[name] for name in ("method", "than") if name in arguments]
-    searches = run_settings.searches(grid_settings(grid), {})
-    found = {_kind(name): searches[_kind(name)] for name in names if method(name).reward}
-    if not found or not (least or "than" in arguments):
+    given = claim.test.model_dump(exclude_none=True)
+    least, than = given.get("of") or given.get("by", 0), given.get("than")
+    if isinstance(claim.test, Paired) or not (least or than):
+        return {}
+    searches = Run().searches(load_grid(grid))
+    names = [name for name in (given["method"], than) if name and method(name).reward]
+    found = {_kind(name): searches[_kind(name)] for name in names}
+    if not found:
         return {}
     least = max(least, next(iter(found.values()))["episodes"])  # a search from scratch has as many as the one beside it
     short = [kind for kind, settings in found.items() if settings["episodes"] < least]

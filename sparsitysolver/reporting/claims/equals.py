@@ -1,10 +1,9 @@
-"""Rows that stand for another method where this one removed more or less than the others it is compared with."""
+"""Which rows stand for a method where it removed more or less than others, and which rows it is compared with."""
 
 import functools
 from collections.abc import Iterable
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import load_definition
+from sparsitysolver.config.tables import load_definition, tables
 
 
 def equal_rows(method: str) -> tuple[str, ...]:
@@ -18,6 +17,12 @@ def with_equals(methods: Iterable[str]) -> list[str]:
 
 
 @functools.cache
+def rivals_of(table: str, method: str) -> list[str]:
+    """The pruned rows that the paper has in a table beside a method."""
+    return [row.method for row in load_definition(table).compared_rows if row.method != method]
+
+
+@functools.cache
 def _stand_ins() -> list[tuple[str, str]]:
-    names = sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
-    return [(row.method, row.equal_of) for name in names for row in load_definition(name).all_rows if row.equal_of]
+    rows = [row for name in tables() for row in load_definition(name).all_rows]
+    return [(row.method, row.equal_of) for row in rows if row.equal_of]

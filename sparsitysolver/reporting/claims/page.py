@@ -9,12 +9,12 @@ import pandas as pd
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.definition import BOLD
-from sparsitysolver.reporting.claims.rules import ClaimVerdict
 from sparsitysolver.reporting.claims.table import COLUMNS
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.markdown import markdown
 
-_JUDGED = (ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE)
+_JUDGED = (Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE)
 _INTRODUCTION = """\
 Every testable sentence of the paper, judged on the results of grid **{grid}** and on nothing else; on models that the
 paper lacks, by analogy. A verdict is about the models beside it. A positive effect speaks for the claim; where only a
@@ -43,8 +43,8 @@ def claims_section(path: Path) -> str:
     for section, of_section in claims.groupby("section", sort=False):
         number = f"{len(of_section)} claim{'s' if len(of_section) > 1 else ''}"
         parts += [f"### {section}\n", f"{number}: {_counts(of_section)}.\n", _judged(of_section)]
-        parts += [_notes(of_section, _JUDGED), _notes(of_section, (ClaimVerdict.UNEQUAL,), "unequal sparsity; ")]
-        for verdict in (ClaimVerdict.NOT_COMPARABLE, ClaimVerdict.NOT_RUN):
+        parts += [_notes(of_section, _JUDGED), _notes(of_section, (Verdict.UNEQUAL,), "unequal sparsity; ")]
+        for verdict in (Verdict.NOT_COMPARABLE, Verdict.NOT_RUN):
             keys = of_section.loc[of_section["verdict"] == verdict, "id"]
             parts.append(f"{str(verdict).capitalize()}: {', '.join(_names(keys))}.\n" if len(keys) else "")
     return "\n".join(part for part in parts if part)
@@ -67,7 +67,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _counts(claims: pd.DataFrame) -> str:
     count = claims["verdict"].value_counts()
-    return ", ".join(f"{count[verdict]} {verdict}" for verdict in map(str, ClaimVerdict) if verdict in count)
+    return ", ".join(f"{count[verdict]} {verdict}" for verdict in map(str, Verdict) if verdict in count)
 
 
 def _names(keys: Iterable[str]) -> list[str]:
@@ -94,7 +94,7 @@ def _judged(claims: pd.DataFrame) -> str:
     return f"{markdown(shown)}\n"
 
 
-def _notes(claims: pd.DataFrame, verdicts: Collection[ClaimVerdict], before: str = "") -> str:
+def _notes(claims: pd.DataFrame, verdicts: Collection[Verdict], before: str = "") -> str:
     """A line for every claim of some verdicts that has a note."""
     noted = claims[claims["verdict"].isin(verdicts) & (claims["note"] != "")]
     return "".join(f"- {row.id}: {before}{row.note}\n" for row in noted.itertuples())

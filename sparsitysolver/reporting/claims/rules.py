@@ -1,61 +1,37 @@
 """From effects to a verdict: the stated rules by which every claim of the paper is judged.
 
-An effect is oriented so that a positive one speaks for the claim. Three rules, by what was observed:
+An effect is oriented so that a positive one speaks for the claim. Four kinds of test, by what was observed:
 
-- *columns* (a model, a model at a sparsity, a task): each has an interval over paired windows or items, and seeds where
-  there are several. Unless a claim says ``some`` or ``most``, it holds where every interval lies above zero, fails
-  where any lies below, and is inside the noise otherwise. Models that removed different amounts are not compared.
-- *runs* (searches and strategies, one per model and seed): one Student interval of their mean decides.
-- *numbers* with an allowed range: all must lie within it.
+- *paired*: one method against others, in columns (a model, a model at a sparsity, a task, a setting). Each comparison
+  has an interval over paired windows or items, and seeds where there are several. Unless a claim says ``some`` or
+  ``most``, it holds where every interval lies above zero, fails where any lies below, and is inside the noise
+  otherwise. Models that removed different amounts are not compared.
+- *runs*: searches or strategies, one per model and seed. One Student interval of their mean decides.
+- *within*: numbers with an allowed range. All must lie within it.
+- *monotone*: series along an axis. Every step of all must go the way claimed.
 
 Where there is no interval (no samples, a single run) the sign decides; the row then shows none.
 """
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from scipy import stats
+from pydantic import model_validator
 
-from sparsitysolver.reporting.compare.comparability import UNEQUAL
-from sparsitysolver.reporting.compare.intervals import CONFIDENCE
+from sparsitysolver.config.contract import Contract
+from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.reporting.compare.comparison import Comparison
+from sparsitysolver.reporting.compare.intervals import mean_interval
+from sparsitysolver.reporting.compare.verdicts import Verdict, above_zero, all_of
+
+if TYPE_CHECKING:
+    from sparsitysolver.reporting.claims.results import Results
 
 Run = tuple[str, int]  # model, seed
 Quantifier = Literal["all", "some", "most"]
-
-
-class ClaimVerdict(StrEnum):
-    """What the results of a grid say about a claim."""
-
-    HOLDS = "holds"
-    FAILS = "fails"
-    NOISE = "inside the noise"
-    UNEQUAL = UNEQUAL  # the models to compare removed different amounts
-    NOT_COMPARABLE = "not comparable"  # on this grid
-    NOT_RUN = "not run"
-
-
-_OPPOSITE = {ClaimVerdict.HOLDS: ClaimVerdict.FAILS, ClaimVerdict.FAILS: ClaimVerdict.HOLDS}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One effect in one column, positive in favour of the claim, with its interval where there is one."""
-
-    column: str
-    model: str
-    effect: float
-    low: float | None = None
-    high: float | None = None
-    n: int = 1
-
-    @property
-    def verdict(self) -> ClaimVerdict:
-        """By the interval, or by the sign where there is none."""
-        return of_interval(self.effect, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -72,7 +48,7 @@ class Judgement:
         interval: over what the interval was taken; empty where there is none.
     """
 
-    verdict: ClaimVerdict
+    verdict: Verdict
     effect: float | None = None
     low: float | None = None
     high: float | None = None
@@ -82,65 +58,102 @@ class Judgement:
     note: str = ""
     interval: str = ""
 
-
-def not_run(note: str) -> Judgement:
-    """Nothing to judge by."""
-    return Judgement(ClaimVerdict.NOT_RUN, note=note)
-
-
-def not_comparable(note: str) -> Judgement:
-    """Results that say nothing about the claim."""
-    return Judgement(ClaimVerdict.NOT_COMPARABLE, note=note)
+    @property
+    def opposite(self) -> "Judgement":
+        """The judgement on the opposite claim: a positive effect then speaks for that one."""
+        effect, low, high = (None if end is None else -end for end in (self.effect, self.high, self.low))
+        return replace(self, verdict=self.verdict.opposite, effect=effect, low=low, high=high)
 
 
-def negated(judgement: Judgement) -> Judgement:
-    """The judgement on the opposite claim: a positive effect then speaks for that one."""
-    ends = [None if end is None else -end for end in (judgement.effect, judgement.high, judgement.low)]
-    verdict = _OPPOSITE.get(judgement.verdict, judgement.verdict)
-    return replace(judgement, verdict=verdict, effect=ends[0], low=ends[1], high=ends[2])
+class NotJudgedError(Exception):
+    """Nothing to judge by (``NOT_RUN``), or results that say nothing about the claim (``NOT_COMPARABLE``)."""
+
+    def __init__(self, verdict: Verdict, note: str) -> None:
+        super().__init__(note)
+        self.verdict = verdict
+
+    @property
+    def judgement(self) -> Judgement:
+        """The verdict that it is."""
+        return Judgement(self.verdict, note=str(self))
 
 
-def of_interval(effect: float, low: float | None, high: float | None) -> ClaimVerdict:
-    """Whether an effect is above zero, the interval considered where there is one."""
-    if low is None or high is None:
-        low = high = effect
-    if low <= 0 <= high:
-        return ClaimVerdict.NOISE
-    return ClaimVerdict.HOLDS if low > 0 else ClaimVerdict.FAILS
+class Kind(Contract):
+    """How a claim is tested: a measure of the results, with its parameters, and what its values must be.
+
+    Every kind is a subclass. ``measures`` are functions from results to numbers, by name: their parameters, as far as
+    the kind has fields of that name, are what a claim gives with the measure. ``own`` are fields that the kind reads
+    whatever the measure.
+    """
+
+    measures: ClassVar[Mapping[str, Callable[..., Any]]]
+    own: ClassVar[tuple[str, ...]] = ()
+    kind: str
+    measure: str
+
+    def judge(self, results: "Results") -> Judgement:
+        """The verdict on the results of the models that the claim is about."""
+        try:
+            return self.verdict_on(results)
+        except NotJudgedError as found:
+            return found.judgement
+
+    def verdict_on(self, results: "Results") -> Judgement:
+        """As :meth:`judge`.
+
+        Raises:
+            NotJudgedError: there is nothing to judge, or it may not be judged.
+        """
+        raise NotImplementedError
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword parameters of the measure, as far as they are given."""
+        given = [p.name for p in self._parameters() if p.kind is p.KEYWORD_ONLY and p.name in self.model_fields_set]
+        return {name: getattr(self, name) for name in given}
+
+    def _parameters(self) -> list[inspect.Parameter]:
+        parameters = inspect.signature(self.measures[self.measure]).parameters.values()
+        return [parameter for parameter in parameters if parameter.name in type(self).model_fields]
+
+    @model_validator(mode="after")
+    def _fits_its_measure(self) -> "Kind":
+        known(f"measure of kind '{self.kind}'", self.measure, self.measures)
+        needed = {parameter.name: parameter.default is parameter.empty for parameter in self._parameters()}
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        given -= {"kind", "measure", *self.own}
+        for name in sorted(given):
+            known(f"parameter of {self.measure}", name, needed)
+        for name in sorted(needed.keys() - given):
+            if needed[name]:
+                raise SparsitySolverError(f"{self.measure} needs '{name}'.")
+        return self
 
 
-def over_columns(findings: Sequence[Finding], quantifier: Quantifier) -> ClaimVerdict:
-    """One verdict over columns; the findings of one column (several rivals) must all hold there.
+def over_columns(columns: Sequence[Sequence[Comparison]], quantifier: Quantifier) -> Verdict:
+    """One verdict over columns; the comparisons of one column (several rivals) must all hold there.
 
     ``all``: fails where any column fails. ``some``: holds where any does, fails where all fail. ``most``: holds where
     more than half of the columns hold, fails where at least half fail.
     """
-    columns = dict.fromkeys(finding.column for finding in findings)
-    verdicts = [all_of([f.verdict for f in findings if f.column == column]) for column in columns]
+    verdicts = [all_of([comparison.verdict for comparison in column]) for column in columns]
     if quantifier == "all":
         return all_of(verdicts)
-    holding, failing = verdicts.count(ClaimVerdict.HOLDS), verdicts.count(ClaimVerdict.FAILS)
+    holding, failing = verdicts.count(Verdict.HOLDS), verdicts.count(Verdict.FAILS)
     enough, too_many = (1, len(verdicts)) if quantifier == "some" else (len(verdicts) // 2 + 1, len(verdicts) / 2)
     if holding >= enough:
-        return ClaimVerdict.HOLDS
-    return ClaimVerdict.FAILS if failing >= too_many else ClaimVerdict.NOISE
-
-
-def all_of(verdicts: Sequence[ClaimVerdict]) -> ClaimVerdict:
-    """Fails where any fails, holds where all hold, and is inside the noise otherwise."""
-    if ClaimVerdict.FAILS in verdicts:
-        return ClaimVerdict.FAILS
-    return ClaimVerdict.NOISE if ClaimVerdict.NOISE in verdicts else ClaimVerdict.HOLDS
+        return Verdict.HOLDS
+    return Verdict.FAILS if failing >= too_many else Verdict.NOISE
 
 
 def over_runs(effects: Mapping[Run, float], unit: str) -> Judgement:
     """One verdict over runs, one or more, by the interval of their mean."""
     values = list(effects.values())
     effect, (low, high) = float(np.mean(values)), mean_interval(values)
-    models = tuple(dict.fromkeys(model for model, _ in effects))
     note = "a single run, so no interval: the sign decides" if len(values) == 1 else ""
-    interval = _over_what(effects) if len(values) > 1 else ""
-    return Judgement(of_interval(effect, low, high), effect, low, high, unit, len(values), models, note, interval)
+    over = _over_what(effects) if len(values) > 1 else ""
+    models = each_once(model for model, _ in effects)
+    return Judgement(above_zero(effect, low, high), effect, low, high, unit, len(values), models, note, over)
 
 
 def _over_what(runs: Collection[Run]) -> str:
@@ -155,37 +168,6 @@ def number(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
-    """Student interval of a mean; none for a single value, and of no width where all are equal.
-
-    Runs are few: a bootstrap of three values cannot go beyond them, and its interval would be too narrow.
-    """
-    if len(values) < 2:
-        return None, None
-    mean, error = float(np.mean(values)), float(stats.sem(values))
-    if math.isclose(error, 0, abs_tol=1e-12):
-        return mean, mean
-    low, high = stats.t.interval(CONFIDENCE, len(values) - 1, loc=mean, scale=error)
-    return float(low), float(high)
-
-
-def numbers_within(values: Sequence[tuple[str, float]], low: float | None, high: float | None, unit: str) -> Judgement:
-    """Whether all numbers of (model, number) lie within the allowed range, its ends included; the effect is their mean.
-
-    The interval is left empty: a range says what is allowed, and every number must obey it.
-    """
-    outside = [
-        (model, value)
-        for model, value in values
-        if (low is not None and value < low) or (high is not None and value > high)
-    ]
-    allowed = f"allowed: {'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}"
-    found = "; ".join(f"{model} {value:.6g}" for model, value in outside)
-    return Judgement(
-        ClaimVerdict.FAILS if outside else ClaimVerdict.HOLDS,
-        effect=float(np.mean([value for _, value in values])),
-        unit=unit,
-        n=len(values),
-        models=tuple(dict.fromkeys(model for model, _ in values)),
-        note=f"{allowed}; outside: {found}" if outside else allowed,
-    )
+def each_once(names: Iterable[str]) -> tuple[str, ...]:
+    """Names in their order, each once."""
+    return tuple(dict.fromkeys(names))

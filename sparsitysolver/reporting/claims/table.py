@@ -7,9 +7,10 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.commands import command_of
-from sparsitysolver.reporting.claims.definition import CLAIMS, PREDICATES, Claim, load_claims
+from sparsitysolver.reporting.claims.definition import CLAIMS, Claim, load_claims
 from sparsitysolver.reporting.claims.results import Results, read_results
-from sparsitysolver.reporting.claims.rules import Judgement, negated, not_comparable, not_run, number
+from sparsitysolver.reporting.claims.rules import Judgement, number
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.files import write_csv
 
 COLUMNS = (
@@ -33,13 +34,13 @@ def judge_claim(claim: Claim, results: Results) -> Judgement:
         if claim.models or claim.families:
             more = f" and {len(claim.models) - 3} more" if len(claim.models) > 3 else ""
             about = ", ".join(claim.models[:3]) + more or f"family {' or '.join(claim.families)}"
-            return not_comparable(f"about {about}, not on this grid")
-        return not_run("no results")
+            return Judgement(Verdict.NOT_COMPARABLE, note=f"about {about}, not on this grid")
+        return Judgement(Verdict.NOT_RUN, note="no results")
     try:
-        judgement = PREDICATES[claim.kind](results.of_models(models), **claim.arguments)
+        judgement = claim.test.judge(results.of_models(models))
     except SparsitySolverError as error:
         raise SparsitySolverError(f"claim '{claim.key}': {error}") from error
-    return negated(judgement) if claim.negated else judgement
+    return judgement.opposite if claim.negated else judgement
 
 
 def claims_frame(claims: Sequence[Claim], results: Results) -> pd.DataFrame:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import CELLS, MEASURED, NUMBER, PROTOCOL
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.fingerprints import check_fingerprints
 from sparsitysolver.reporting.collected.samples import Samples, sample_key
-from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
 
 _STATUS = ("ok", "skipped")
 # Losses of windows are kept to eight decimals: the perplexity they give lies within 1e-8 of the recorded one.

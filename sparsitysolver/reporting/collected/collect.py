@@ -57,7 +57,7 @@ def collect(cell_paths: Sequence[Path], out_csv: Path) -> None:
     check_fingerprints(cells, [str(path) for path in paths])
     rows = [row for cell, path in zip(cells, paths, strict=True) for row in _rows(cell, path.stem)]
     rows.sort(key=_order)
-    write_rows(out_csv, CELLS, rows)
+    write_rows(out_csv, CELLS.columns, rows)
     write_samples({path.stem: cell for cell, path in zip(cells, paths, strict=True)}, samples_path(out_csv))
 
 

@@ -61,7 +61,7 @@ def gather(kind: str, files: Sequence[Path], out: Path) -> None:
         rows.sort(key=lambda row: _values(row, of.order))
     if of.once:
         refuse_duplicates(rows, of.once, kind)
-    write_rows(out, of.table, rows)
+    write_rows(out, of.table.columns, rows)
 
 
 def _values(row: Json, columns: Sequence[str]) -> tuple:

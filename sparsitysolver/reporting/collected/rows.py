@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.columns import LongTable
 from sparsitysolver.records.files import Json, atomic_path, read_record
 
 
@@ -32,10 +31,10 @@ def read_finite(path: Path, kind: str) -> Json:
     return record
 
 
-def write_rows(path: Path, table: LongTable, rows: Iterable[Json]) -> None:
-    """Write the rows of a table, whole or not at all; what a row lacks stays empty."""
+def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Json]) -> None:
+    """Write rows under ``columns``, whole or not at all; what a row lacks stays empty."""
     with atomic_path(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, table.columns, restval="", lineterminator="\n")
+        writer = csv.DictWriter(handle, list(columns), restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -35,8 +35,13 @@ def difference_interval(strata: Sequence[np.ndarray], confidence: float = CONFID
     parts = [_over_observations(strata)]
     if seeds_of(strata) > 1:
         parts.append(_over_seeds(strata))
-    half = float(np.sqrt(sum((_quantile(confidence, freedom) ** 2) * variance for variance, freedom in parts)))
+    half = float(np.sqrt(sum((quantile(freedom, confidence) ** 2) * variance for variance, freedom in parts)))
     return mean - half, mean + half
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+    """Interval of a mean of single values, such as runs; none for one alone."""
+    return difference_interval([np.array([values])]) if len(values) > 1 else (None, None)
 
 
 def _over_observations(strata: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -53,5 +58,6 @@ def _over_seeds(strata: Sequence[np.ndarray]) -> tuple[float, float]:
     return float(of_seeds.var(ddof=1)) / len(of_seeds), len(of_seeds) - 1
 
 
-def _quantile(confidence: float, freedom: float) -> float:
+def quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
+    """How many standard errors Student's interval of a mean extends to either side."""
     return float(stats.t.ppf((1 + confidence) / 2, freedom))

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-LEVEL = 0.05  # of a test; intervals cover 1 - LEVEL
+from sparsitysolver.reporting.compare.intervals import quantile
+
+LEVEL = 0.05  # of a test; intervals cover the rest
 _SAME = 1e-9  # nats: seeds closer than this differ by rounding only, and there is nothing to test
 
 
@@ -40,7 +42,7 @@ def paired_t(differences: np.ndarray) -> SeedTest:
         return SeedTest(mean, nothing, nothing, nothing)
     error = differences.std(axis=-1, ddof=1) / np.sqrt(seeds)
     error = np.where(np.ptp(differences, axis=-1) > _SAME, error, np.nan)
-    half = stats.t.ppf(1 - LEVEL / 2, seeds - 1) * error
+    half = quantile(seeds - 1) * error
     p = 2 * stats.t.sf(np.abs(mean) / error, seeds - 1)
     return SeedTest(mean, mean - half, mean + half, p)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import PROTOCOL
-from sparsitysolver.records.files import Json, atomic_path
+from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.collect import read_cells_csv
+from sparsitysolver.reporting.collected.rows import write_rows
 from sparsitysolver.reporting.compare.metrics import printed_scale
 
 AXES = ("model", "method", "sparsity", "seed", "task", "split", "metric")
@@ -85,10 +86,7 @@ def read_accepted(path: Path, grid: str) -> Values:
 
 def write_accepted(values: Sequence[Json], grid: str, path: Path) -> None:
     """Write accepted values, sorted by their axes: equal values give equal bytes."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({"grid": grid, **row} for row in sorted(values, key=key_of))
+    write_rows(path, COLUMNS, [{"grid": grid, **row} for row in sorted(values, key=key_of)])
 
 
 def accept_command(cells: Path, grid: str, out: Path) -> None:

@@ -1,58 +1,44 @@
 """The regression check: every watched cell against its published and its last accepted value (no torch)."""
 
-import csv
-import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tolerances import Tolerance, tolerance
-from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tolerance
 from sparsitysolver.records.columns import PROTOCOL
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
-from sparsitysolver.reporting.compare.verdicts import Verdict, judge
+from sparsitysolver.reporting.compare.published import judge
+from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
 from sparsitysolver.reporting.tables.published import published_values
 
-TOLERANCES = CONFIG / "regression" / "tolerances.csv"
+PUBLISHED, ACCEPTED = BESIDE = ("published", "accepted")
 
 
-class RegressionVerdict(StrEnum):
-    """What a measured value says about a published or an accepted one."""
-
-    OK = "ok"
-    OUT = "out"
-    KNOWN = "known"  # beyond the published value's tolerance, as the accepted value is
-    NEW = "new"
-    MISSING = "missing"
-    NOT_COMPARABLE = "not comparable"
-
-
-FAILING = (RegressionVerdict.OUT, RegressionVerdict.MISSING)
-
-
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """A verdict with what it rests on: the other value, how far the measured one may lie from it, and words."""
 
-    verdict: RegressionVerdict
+    verdict: Verdict
     value: str = ""
     tolerance: str = ""
     detail: str = ""
 
+    @property
+    def word(self) -> str:
+        """The verdict as files and pages print it."""
+        return REGRESSION_WORDS[self.verdict]
+
 
 @dataclass(frozen=True)
-class Comparison:
-    """One value of one cell beside its published and its accepted one; nothing measured where the cell is missing."""
+class WatchedValue:
+    """One value of one cell, judged by its published and its accepted one; None where the cell is missing."""
 
     key: Key
-    measured: float | None
-    published: Judged
-    accepted: Judged
+    judged: dict[str, Judged]  # of BESIDE
+    measured: float | None = None
     cell: str = ""
 
     @property
@@ -60,84 +46,72 @@ class Comparison:
         """Lines on what is out or missing; the reasons of exit status 1."""
         found = "not measured" if self.measured is None else f"measured {self.measured!r}"
         return [
-            f"{judged.verdict}: {name_of(self.key)}: {found}, {kind} {judged.value}"
+            f"{judged.word}: {name_of(self.key)}: {found}, {kind} {judged.value}"
             f"{f' ± {judged.tolerance}' if judged.tolerance else ''} ({judged.detail})"
-            for kind, judged in (("published", self.published), ("accepted", self.accepted))
-            if judged.verdict in FAILING
+            for kind, judged in self.judged.items()
+            if judged.verdict in (Verdict.FAILS, Verdict.NOT_RUN)
         ]
 
     @property
     def record(self) -> dict[str, str]:
-        """The row of ``regression.csv``."""
-        beside = {
-            kind if field == "value" else f"{kind}_{field}": str(getattr(judged, field))
-            for kind, judged in (("published", self.published), ("accepted", self.accepted))
-            for field in ("value", "tolerance", "verdict", "detail")
-        }
+        """The row of ``regression.csv``, of ``COLUMNS``."""
+        beside = [(judged.value, judged.tolerance, judged.word, judged.detail) for judged in self.judged.values()]
         measured = "" if self.measured is None else repr(self.measured)
-        return dict(zip(AXES, self.key, strict=True)) | {"measured": measured} | beside | {"cell": self.cell}
+        return dict(zip(COLUMNS, (*self.key, measured, *beside[0], *beside[1], self.cell), strict=True))
 
 
-@functools.cache
-def regression_tolerances(path: Path = TOLERANCES) -> dict[Key, Tolerance]:
-    """Tolerances against accepted values by metric, kind of cell and machine (``same`` or ``other``)."""
-    with path.open(newline="") as handle:
-        return {
-            (row["metric"], row["kind"], row["machine"]): Tolerance(
-                Decimal(row["absolute"]), Decimal(row["relative"]), row["reason"]
-            )
-            for row in csv.DictReader(handle)
-        }
+COLUMNS = (
+    *(*AXES, "measured"),
+    *(f"{kind}{field}" for kind in BESIDE for field in ("", "_tolerance", "_verdict", "_detail")),
+    "cell",
+)
 
 
-def compare(cells: Path, accepted: Values) -> list[Comparison]:
+def compare(cells: Path, accepted: Values) -> list[WatchedValue]:
     """Compare collected cells with published and accepted values, in the order of their axes.
 
     Raises:
         SparsitySolverError: see :func:`measured_values`.
     """
     measured, skipped = measured_values(cells)
-    keys = sorted(measured.keys() | accepted.keys())
-    rows = [_compare(key, measured.get(key), accepted.get(key), skipped) for key in keys]
-    return rows + [_skipped(key, reason) for key, reason in sorted(skipped.items()) if not _replaces(key, accepted)]
+    rows = [
+        _compare(key, measured[key], accepted.get(key)) if key in measured else _missing(key, accepted[key], skipped)
+        for key in sorted(measured.keys() | accepted.keys())
+    ]
+    missing = {key[:-1] for key in accepted}  # a skipped cell that was accepted stands there already
+    for key, reason in sorted(skipped.items()):
+        if key[:-1] not in missing:
+            nothing = Judged(Verdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
+            rows.append(WatchedValue(key, dict.fromkeys(BESIDE, nothing)))
+    return rows
 
 
-def _compare(key: Key, row: Json | None, accepted: Json | None, skipped: dict[Key, str]) -> Comparison:
-    if row is None:
-        reason = skipped.get((*key[:-1], ""))
-        detail = f"skipped: {reason}" if reason else "no such cell was collected"
-        lost = Judged(RegressionVerdict.MISSING, repr(accepted["value"]), "", detail)
-        return Comparison(key, None, Judged(RegressionVerdict.NOT_COMPARABLE, detail=detail), lost)
-    published = _against_published(row, row["value"])
-    if published.verdict is RegressionVerdict.OUT and accepted is not None:
-        earlier = _against_published(accepted, accepted["value"])
-        if earlier.verdict is RegressionVerdict.OUT:
-            published = replace(published, verdict=RegressionVerdict.KNOWN)
-    return Comparison(key, row["value"], published, _against_accepted(row, accepted), row["cell"])
+def _missing(key: Key, accepted: Json, skipped: dict[Key, str]) -> WatchedValue:
+    reason = skipped.get((*key[:-1], ""))
+    detail = f"skipped: {reason}" if reason else "no such cell was collected"
+    lost = Judged(Verdict.NOT_RUN, repr(accepted["value"]), detail=detail)
+    return WatchedValue(key, {PUBLISHED: Judged(Verdict.NOT_COMPARABLE, detail=detail), ACCEPTED: lost})
 
 
-def _replaces(skipped: Key, accepted: Values) -> bool:
-    """Whether a skipped cell stands in the comparison already, as an accepted one that is missing."""
-    return any(key[:-1] == skipped[:-1] for key in accepted)
+def _compare(key: Key, row: Json, accepted: Json | None) -> WatchedValue:
+    published = _against_published(row)
+    if accepted is not None and {published.verdict, _against_published(accepted).verdict} == {Verdict.FAILS}:
+        published = published._replace(verdict=Verdict.KNOWN)
+    judged = {PUBLISHED: published, ACCEPTED: _against_accepted(row, accepted)}
+    return WatchedValue(key, judged, row["value"], row["cell"])
 
 
-def _skipped(key: Key, reason: str) -> Comparison:
-    nothing = Judged(RegressionVerdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
-    return Comparison(key, None, nothing, nothing)
-
-
-def _against_published(row: Json, value: float) -> Judged:
+def _against_published(row: Json) -> Judged:
     axes = (row["model"], row["method"], float(row["sparsity"]), row["task"], row["metric"])
     published = published_values().get(axes)
     if published is None:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, detail="not in the paper's tables")
+        return Judged(Verdict.NOT_COMPARABLE, detail="not in the paper's tables")
     difference = other_protocol(_measurement(row), published.protocol)
     if difference:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, published.printed, "", f"{published.table}: {difference}")
+        return Judged(Verdict.NOT_COMPARABLE, published.printed, detail=f"{published.table}: {difference}")
+    verdict = judge(published.printed, row["value"], row["metric"], row["method"])
     allowed = tolerance(row["metric"], row["method"])
-    same = judge(published.printed, value, row["metric"], row["method"]) is Verdict.REPRODUCED
-    verdict = RegressionVerdict.OK if same else RegressionVerdict.OUT
-    return Judged(verdict, published.printed, _bound(allowed, Decimal(published.printed)), published.table)
+    return Judged(verdict, published.printed, _bound(allowed, published.printed), published.table)
 
 
 def _measurement(row: Json) -> Measurement:
@@ -157,20 +131,18 @@ def _measurement(row: Json) -> Measurement:
 def _against_accepted(row: Json, accepted: Json | None) -> Judged:
     """Other weights or another protocol are out as well: a value may not change its meaning unnoticed."""
     if accepted is None:
-        return Judged(RegressionVerdict.NEW, detail="no accepted value")
+        return Judged(Verdict.NEW, detail="no accepted value")
     value = repr(accepted["value"])
-    protocol = _changes(row, accepted, ("weights_sha256", *PROTOCOL))
-    if protocol:
-        return Judged(RegressionVerdict.OUT, value, "", f"another protocol: {protocol}")
-    search = _changes(row, accepted, SEARCH)
-    if search:
-        return Judged(RegressionVerdict.NOT_COMPARABLE, value, "", f"another search: {search}")
-    kind, machine = kind_of(row), _machine(row, accepted)
-    allowed = _tolerance(row["metric"], kind, machine)
-    exact = Decimal(value)
-    verdict = RegressionVerdict.OK if allowed.allows(exact, Decimal(repr(row["value"]))) else RegressionVerdict.OUT
+    if protocol := _changes(row, accepted, ("weights_sha256", *PROTOCOL)):
+        return Judged(Verdict.FAILS, value, detail=f"another protocol: {protocol}")
+    if search := _changes(row, accepted, SEARCH):
+        return Judged(Verdict.NOT_COMPARABLE, value, detail=f"another search: {search}")
+    # Of the same machine as far as is known: nothing differs that may move the last digits.
+    kind, machine = kind_of(row), "other" if _changes(row, accepted, MACHINE) else "same"
+    allowed = accepted_tolerance(row["metric"], kind, machine)
+    verdict = Verdict.HOLDS if allowed.allows(Decimal(value), Decimal(repr(row["value"]))) else Verdict.FAILS
     detail = f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}"
-    return Judged(verdict, value, _bound(allowed, exact), detail)
+    return Judged(verdict, value, _bound(allowed, value), detail)
 
 
 def _changes(row: Json, accepted: Json, fields: Sequence[str]) -> str:
@@ -186,20 +158,6 @@ def kind_of(row: Json) -> str:
     return "dense" if row["method"] == "dense" else "pruned"
 
 
-def _machine(row: Json, accepted: Json) -> str:
-    """Whether nothing is known to differ that may move the last digits: device, processor, threads, versions."""
-    return "same" if all(row[field] == accepted[field] for field in MACHINE) else "other"
-
-
-def _tolerance(*axes: str) -> Tolerance:
-    table = regression_tolerances()
-    if axes not in table:
-        raise SparsitySolverError(
-            f"no tolerance for metric, kind, machine {', '.join(axes)}; add a row to {TOLERANCES}."
-        )
-    return table[axes]
-
-
-def _bound(allowed: Tolerance, value: Decimal) -> str:
-    """The allowed deviation as a number, to three digits."""
-    return f"{float(max(allowed.absolute, allowed.relative * abs(value))):.3g}"
+def _bound(allowed: Tolerance, other: str) -> str:
+    """The allowed deviation from a number, to three digits."""
+    return f"{float(allowed.bound(Decimal(other))):.3g}"

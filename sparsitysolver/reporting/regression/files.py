@@ -1,6 +1,5 @@
 """``results/regression.csv``, the same as a page, and what the regression check says on the terminal."""
 
-import csv
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -9,16 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from sparsitysolver.config.tables import DASH
-from sparsitysolver.records.files import atomic_path, write_text
-from sparsitysolver.reporting.pages.paper_tables import markdown
-from sparsitysolver.reporting.regression.accepted import AXES, Values, read_accepted
-from sparsitysolver.reporting.regression.check import Comparison, Judged, RegressionVerdict, compare
+from sparsitysolver.records.files import write_text
+from sparsitysolver.reporting.collected.rows import write_rows
+from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS
+from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.regression.accepted import Values, read_accepted
+from sparsitysolver.reporting.regression.check import BESIDE, COLUMNS, WatchedValue, compare
 from sparsitysolver.reporting.tables.entries import printed
 
 EXIT_REGRESSION = 1
-_BESIDE = ("published", "accepted")
-_NOTHING = Judged(RegressionVerdict.NEW)
-_COLUMNS = tuple(Comparison(("",) * len(AXES), None, _NOTHING, _NOTHING).record)
 
 
 def regression_command(
@@ -39,10 +37,7 @@ def regression_command(
     """
     rows = compare(cells, _of_run(read_accepted(accepted, grid), models, seeds) if accepted else {})
     lines = [line for row in rows for line in row.out]
-    with atomic_path(out) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row.record for row in rows)
+    write_rows(out, COLUMNS, [row.record for row in rows])
     write_text(out.with_suffix(".md"), page(rows, grid))
     print(summary(rows, grid))
     for line in lines:
@@ -58,37 +53,26 @@ def _of_run(accepted: Values, models: Sequence[str], seeds: Sequence[str]) -> Va
     }
 
 
-def summary(rows: Sequence[Comparison], grid: str) -> str:
+def summary(rows: Sequence[WatchedValue], grid: str) -> str:
     """One line: how many values have which verdict."""
-    counts = {kind: Counter(getattr(row, kind).verdict for row in rows) for kind in _BESIDE}
-    parts = [
-        f"{kind}: {', '.join(f'{count[verdict]} {verdict}' for verdict in RegressionVerdict if count[verdict])}"
-        for kind, count in counts.items()
-    ]
+    parts = []
+    for kind in BESIDE:
+        count = Counter(row.judged[kind].verdict for row in rows)
+        found = ", ".join(f"{count[verdict]} {word}" for verdict, word in REGRESSION_WORDS.items() if count[verdict])
+        parts.append(f"{kind}: {found}")
     return f"regression on grid {grid}: {len(rows)} values; {'; '.join(parts)}"
 
 
-def page(rows: Sequence[Comparison], grid: str) -> str:
+def page(rows: Sequence[WatchedValue], grid: str) -> str:
     """The comparison as markdown: what is out, then every value."""
-    lines = [line for row in rows for line in row.out]
-    table = [
-        {
-            "cell": ", ".join(row.key[:4]),
-            "on": " ".join(row.key[4:]),
-            "measured": printed(row.measured, 4),
-            **{
-                name: text
-                for kind in _BESIDE
-                for name, text in ((kind, getattr(row, kind).value or DASH), (f"{kind} verdict", _verdict(row, kind)))
-            },
-        }
-        for row in rows
-    ]
-    parts = [f"# Regression check, grid {grid}\n", f"{summary(rows, grid)}\n"]
-    parts += ["".join(f"- {line}\n" for line in lines)] if lines else []
-    return "\n".join([*parts, f"{markdown(pd.DataFrame(table))}\n"])
+    out = "".join(f"- {line}\n" for row in rows for line in row.out)
+    parts = [f"# Regression check, grid {grid}\n", f"{summary(rows, grid)}\n", *([out] if out else [])]
+    return "\n".join([*parts, f"{markdown(pd.DataFrame(map(_line, rows)))}\n"])
 
 
-def _verdict(row: Comparison, kind: str) -> str:
-    judged = getattr(row, kind)
-    return f"{judged.verdict} ({judged.detail})" if judged.detail else str(judged.verdict)
+def _line(row: WatchedValue) -> dict[str, str]:
+    line = {"cell": ", ".join(row.key[:4]), "on": " ".join(row.key[4:]), "measured": printed(row.measured, 4)}
+    for kind, judged in row.judged.items():
+        line[kind] = judged.value or DASH
+        line[f"{kind} verdict"] = f"{judged.word} ({judged.detail})" if judged.detail else judged.word
+    return line

@@ -1,7 +1,8 @@
 """How far values move when nothing is meant to change: the numbers behind ``config/regression/tolerances.csv``."""
 
 import itertools
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median, stdev
 
@@ -9,8 +10,8 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.pages.paper_tables import markdown
-from sparsitysolver.reporting.regression.accepted import Key, Values, measured_values
+from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.regression.accepted import Values, measured_values
 from sparsitysolver.reporting.regression.check import kind_of
 
 
@@ -20,46 +21,20 @@ def machine_noise(runs: Sequence[Values]) -> pd.DataFrame:
     Columns: metric, kind, values (found in two runs or more), equal (to the last digit in all of them), median and
     largest relative distance between two runs.
     """
-    found: dict[Key, list[Json]] = {}
+    found = defaultdict(list)
     for run in runs:
         for key, row in run.items():
-            found.setdefault(key, []).append(row)
-    distances = {key: _largest_distance([r["value"] for r in rows]) for key, rows in found.items() if len(rows) > 1}
-    groups = _grouped({key: (found[key][0], distance) for key, distance in distances.items()})
-    return pd.DataFrame(
-        {
-            "metric": metric,
-            "kind": kind,
-            "values": str(len(numbers)),
-            "equal": str(sum(number == 0 for number in numbers)),
-            "median": f"{median(numbers):.1e}",
-            "largest": f"{max(numbers):.1e}",
-        }
-        for (metric, kind), numbers in groups.items()
-    )
+            found[key].append(row)
+    return _frame(found, _largest_distance, "values", "equal")
 
 
 def seed_noise(runs: Sequence[Values]) -> pd.DataFrame:
     """Standard deviation over seeds, relative to the mean, by metric and kind: median and largest over cells."""
-    found: dict[tuple[int, Key], list[Json]] = {}
+    found = defaultdict(list)
     for number, run in enumerate(runs):
         for key, row in run.items():
-            found.setdefault((number, (*key[:3], *key[4:])), []).append(row)
-    spreads = {
-        key: (rows[0], stdev(r["value"] for r in rows) / abs(fmean(r["value"] for r in rows)))
-        for key, rows in found.items()
-        if len(rows) > 1
-    }
-    return pd.DataFrame(
-        {
-            "metric": metric,
-            "kind": kind,
-            "cells": str(len(numbers)),
-            "median": f"{median(numbers):.1e}",
-            "largest": f"{max(numbers):.1e}",
-        }
-        for (metric, kind), numbers in _grouped(spreads).items()
-    )
+            found[number, key[:3], key[4:]].append(row)
+    return _frame(found, lambda values: stdev(values) / abs(fmean(values)), "cells")
 
 
 def noise_command(cells: Sequence[Path]) -> None:
@@ -74,11 +49,20 @@ def noise_command(cells: Sequence[Path]) -> None:
         print(f"{title}\n\n{'nothing to compare' if table.empty else markdown(table)}\n")
 
 
-def _grouped(numbers: dict) -> dict[tuple[str, str], list[float]]:
-    groups: dict[tuple[str, str], list[float]] = {}
-    for row, number in numbers.values():
-        groups.setdefault((row["metric"], kind_of(row)), []).append(number)
-    return dict(sorted(groups.items()))
+def _frame(
+    found: Mapping[Hashable, Sequence[Json]], spread: Callable[[Sequence[float]], float], *counts: str
+) -> pd.DataFrame:
+    """The spreads of what was measured more than once, by metric and kind: how many, how many zero, and how large."""
+    groups = defaultdict(list)
+    for rows in found.values():
+        if len(rows) > 1:
+            groups[rows[0]["metric"], kind_of(rows[0])].append(spread([row["value"] for row in rows]))
+    return pd.DataFrame(
+        {"metric": metric, "kind": kind}
+        | dict(zip(counts, (str(len(numbers)), str(numbers.count(0)))))
+        | {"median": f"{median(numbers):.1e}", "largest": f"{max(numbers):.1e}"}
+        for (metric, kind), numbers in sorted(groups.items())
+    )
 
 
 def _largest_distance(values: Sequence[float]) -> float:

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from sparsitysolver.config.arena import ArenaDefinition
+from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
+from sparsitysolver.reporting.compare.comparison import in_unit
 from sparsitysolver.reporting.compare.seed_tests import holm, paired_t
 
 AXES = ("model", "granularity", "sparsity")
 
 
-def ranks(studies: Sequence[Json], arena: Mapping[str, Any]) -> list[Json]:
+def ranks(studies: Sequence[Json], arena: ArenaDefinition) -> list[Json]:
     """A row per search (and allocation without one) of every problem, best mean test perplexity first.
 
     ``rank`` is the mean over seeds among the searches, 1 the best. ``difference`` is the geometric mean over seeds and
@@ -40,38 +43,37 @@ def ranks(studies: Sequence[Json], arena: Mapping[str, Any]) -> list[Json]:
     return rows
 
 
-def _problem(studies: Sequence[Json], arena: Mapping[str, Any]) -> Iterator[Json]:
+def _problem(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
     by_name = {
         kind: {
             name: [next((one for one in study[kind] if one["algorithm"] == name), None) for study in studies]
-            for name in arena[known]
+            for name in getattr(arena, known)
         }
         for kind, known in (("searches", "entrants"), ("lines", "lines"))
     }
-    asked = [Removed(study["sparsity"], None) for study in studies]
+    asked = [{"achieved_sparsity": study["sparsity"]} for study in studies]
     searches = {name: runs for name, runs in by_name["searches"].items() if None not in runs}
-    unranked = {name: _unequal(removed(runs), asked) for name, runs in searches.items()}
+    unranked = {name: _unequal(runs, asked) for name, runs in searches.items()}
     places = _places({name: runs for name, runs in searches.items() if not unranked[name]})
-    reference = searches.get(arena["reference"])
+    reference = searches.get(arena.reference)
     for kind, known, status in (("searches", "entrants", "ran"), ("lines", "lines", "no search")):
         for name, runs in by_name[kind].items():
             if None in runs:
                 continue
-            row = {"algorithm": name, "label": arena[known][name]["label"], "status": status, "seeds": len(runs)}
+            row = {"algorithm": name, "label": getattr(arena, known)[name].label, "status": status, "seeds": len(runs)}
             row |= _means(runs) | {"rank": places.get(name), "not_ranked": unranked.get(name)}
-            if name != arena["reference"] and reference:
+            if name != arena.reference and reference:
                 row |= _against(runs, reference)
             yield row
 
 
-def removed(runs: Sequence[Json]) -> list[Removed]:
-    """What each run took from the model: of one model's units, so that parameters say nothing more."""
-    return [Removed(run["achieved_sparsity"], None) for run in runs]
+def _unequal(runs: Sequence[Json], others: Sequence[Json]) -> str:
+    """Why runs may not be compared, seed by seed: the first reason found; empty where all may.
 
-
-def _unequal(own: Sequence[Removed], others: Sequence[Removed]) -> str:
-    """Why runs may not be compared, seed by seed: the first reason found; empty where all may."""
-    return next((reason for pair in zip(own, others, strict=True) if (reason := unequal(*pair))), "")
+    They are of one model's units, so that parameters say nothing more than sparsities.
+    """
+    pairs = [[Removed(one["achieved_sparsity"], None) for one in pair] for pair in zip(runs, others, strict=True)]
+    return next((reason for pair in pairs if (reason := unequal(*pair))), "")
 
 
 def _places(searches: Mapping[str, Sequence[Json]]) -> dict[str, float]:
@@ -98,22 +100,15 @@ def _means(runs: Sequence[Json]) -> Json:
 
 def _against(runs: Sequence[Json], reference: Sequence[Json]) -> Json:
     """Difference from the reference with interval and p; empty where a model is broken or of another sparsity."""
-    if reason := _unequal(removed(runs), removed(reference)):
+    if reason := _unequal(runs, reference):
         return {"not_compared": reason}
     losses = [[one["test_losses"] for one in each] for each in (runs, reference)]
     if not all(map(len, losses[0] + losses[1])):
         return {}
-    of_seeds = (np.array(losses[0]) - np.array(losses[1])).mean(axis=1)
-    test = paired_t(of_seeds)
-    row = {"difference": _percent(test.mean)}
-    if np.isfinite(test.p):
-        row |= {"low": _percent(test.low), "high": _percent(test.high), "p": float(test.p)}
-    return row
-
-
-def _percent(difference: np.ndarray) -> float:
-    """A difference of losses as percent of perplexity."""
-    return float(100 * np.expm1(difference))
+    test = paired_t((np.array(losses[0]) - np.array(losses[1])).mean(axis=1))
+    tested = {"difference": test.mean, "low": test.low, "high": test.high}
+    row = {name: in_unit(value, PERPLEXITY_METRIC) for name, value in tested.items() if np.isfinite(value)}
+    return row | ({"p": float(test.p)} if np.isfinite(test.p) else {})
 
 
 def _adjust(rows: Sequence[Json]) -> None:

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from sparsitysolver import CONFIG
 from sparsitysolver.config.registry import method, tasks_table
+from sparsitysolver.config.self_pruner import Compression, definition
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import CELLS, SELF_PRUNER
@@ -19,11 +17,12 @@ from sparsitysolver.reporting.collected.measurements import rows_of
 from sparsitysolver.reporting.collected.rows import read_finite, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
-from sparsitysolver.reporting.compare.intervals import difference_interval
+from sparsitysolver.reporting.compare.comparison import compare, paired
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
-DENSE, NOT_RUN, RAN = "dense", "not run", "ran"
+DENSE, NOT_RUN, RAN = "dense", str(Verdict.NOT_RUN), "ran"
 
 
 def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
@@ -35,17 +34,16 @@ def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
     Raises:
         SparsitySolverError: a missing file, or rows of different tasks.
     """
-    definition = yaml.safe_load((CONFIG / "self_pruner.yaml").read_text())
     frame = _own_metrics(read_long(cells, CELLS))
     samples = read_samples(cells.with_suffix(".samples.npz"))
     times = {(row["method"], float(row["sparsity"])): row for row in rows_of(read_finite(inference, "inference"))}
     rows = [
         _row(key, published, frame, samples, times)
-        for key in definition["methods"]
-        for published in definition["published"]
+        for key in definition().methods
+        for published in definition().published
     ]
     rows = [row | {"comparison": _comparison(row, rows)} for row in rows]
-    write_rows(out, SELF_PRUNER, rows)
+    write_rows(out, SELF_PRUNER.columns, rows)
     write_text(out.with_suffix(".md"), _page(rows))
 
 
@@ -65,22 +63,18 @@ def _own_metrics(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["metric"] == frame["task"].map(own)]
 
 
-def _row(
-    key: str, published: Mapping[str, Any], frame: pd.DataFrame, samples: Samples, times: Mapping[tuple, Json]
-) -> Json:
-    row: Json = {"method": key, "label": method(key).label, "sparsity": published["sparsity"]}
-    row |= {f"published_{name}": published[source] for name, source in _PUBLISHED.items()}
-    sparsity = float(published["sparsity"])
+def _row(key: str, published: Compression, frame: pd.DataFrame, samples: Samples, times: Mapping[tuple, Json]) -> Json:
+    row: Json = {"method": key, "label": method(key).label, "sparsity": published.sparsity}
+    row |= {"published_model": published.of, "published_left": published.left}
+    row |= {"published_drop": published.drop, "published_speedup": published.speedup}
+    sparsity = float(published.sparsity)
     chosen = frame[(frame["method"] == key) & (frame["sparsity"] == sparsity)]
     if chosen.empty:
         return row | {"status": NOT_RUN, "verdict": NOT_RUN}
-    row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": "not comparable"}  # of another model
+    row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": str(Verdict.NOT_COMPARABLE)}  # of another model
     row |= {name: float(chosen[name].mean()) for name in ("achieved_sparsity", "parameters")}
     dense = frame[frame["method"] == DENSE]
     return row | _accuracy(chosen, dense, samples, key) | _speed(times.get((key, sparsity)), key, sparsity)
-
-
-_PUBLISHED = {"model": "of", "left": "left", "drop": "drop", "speedup": "speedup"}
 
 
 def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: str) -> Json:
@@ -91,26 +85,26 @@ def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: 
             f"'{key}' was evaluated on {', '.join(chosen['task'])}, the dense model on "
             f"{', '.join(tasks)}; both need the same tasks."
         )
-    pairs = [_items(one.set_index("task").loc[task], samples) for task in tasks for one in (chosen, dense)]
-    strata = [after - before for after, before in zip(pairs[::2], pairs[1::2], strict=True)]
-    low, high = difference_interval([stratum[np.newaxis] for stratum in strata])  # of one seed
-    accuracy, before = (100 * float(one["value"].mean()) for one in (chosen, dense))
+    after, before = ([_items(one.set_index("task").loc[task], samples) for task in tasks] for one in (chosen, dense))
+    rise = compare(dict(zip(tasks, map(paired, after, before), strict=True)), "acc")
+    accuracy, of_dense = (100 * float(one["value"].mean()) for one in (chosen, dense))
     return {
         "tasks": len(tasks),
         "accuracy": accuracy,
-        "dense_accuracy": before,
-        "drop_points": before - accuracy,
-        "low": -100 * high,
-        "high": -100 * low,
-        "drop_percent": 100 * (before - accuracy) / before,
+        "dense_accuracy": of_dense,
+        "drop_points": of_dense - accuracy,
+        "low": -rise.high,
+        "high": -rise.low,
+        "drop_percent": 100 * (of_dense - accuracy) / of_dense,
     }
 
 
-def _items(row: pd.Series, samples: Samples) -> np.ndarray:
+def _items(row: pd.Series, samples: Samples) -> dict[int, np.ndarray]:
+    """Correctness of every item, by seed: one."""
     found = samples.get(sample_key(row["cell"], row["metric"]))
     if found is None:
         raise SparsitySolverError(f"cell {row['cell']} ({row['method']}) has no samples; evaluate and collect again.")
-    return found.astype(float)
+    return {0: found.astype(float)}
 
 
 def _speed(row: Json | None, key: str, sparsity: float) -> Json:

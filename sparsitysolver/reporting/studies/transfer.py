@@ -12,6 +12,7 @@ from sparsitysolver.records.columns import TRANSFER
 from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
+from sparsitysolver.reporting.compare.comparison import paired
 from sparsitysolver.reporting.compare.intervals import difference_interval
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed
@@ -31,7 +32,7 @@ def transfer_command(records: Sequence[Path], out: Path) -> None:
     _check_alike(studies)
     rows = [row for path, record in studies for row in _rows(path, record)]
     refuse_duplicates(rows, ("model", "strategy"), "transfer")
-    write_rows(out, TRANSFER, rows)
+    write_rows(out, TRANSFER.columns, rows)
     write_text(out.with_suffix(".md"), _page([record for _, record in studies], rows))
 
 
@@ -71,10 +72,10 @@ def _ratio(record: Json, score: Json, own: Json) -> tuple[float | None, float | 
     if score["ppl"]["value"] is None or own["ppl"]["value"] is None:
         return None, None, None
     ratio = score["ppl"]["value"] / own["ppl"]["value"]
-    differences = np.array(score["windows"]) - np.array(own["windows"])
-    if len(differences) < 2:
+    differences = paired(*({0: np.array(one["windows"])} for one in (score, own)))  # of one seed
+    if differences.size < 2:
         return ratio, None, None
-    low, high = difference_interval([differences[np.newaxis]])  # of one seed
+    low, high = difference_interval([differences])
     return ratio, float(np.exp(low)), float(np.exp(high))
 
 

@@ -3,23 +3,46 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
-
-import pandas as pd
+from typing import NamedTuple
 
 from sparsitysolver.config.tables import DASH
-from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.compare.comparability import DENSE, Removed, other_texts
-from sparsitysolver.reporting.compare.metrics import printed_scale
-from sparsitysolver.reporting.tables.tuning import Tuning, tuning_of
 
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 DECIMALS = 2  # as the paper prints perplexities and accuracies
 
 
+class Tuning(NamedTuple):
+    """Sources of the texts that a model has seen: calibration windows, those that reconstruction regressed on, rewards.
+
+    Rewards of a search come with their split, such as ``c4 (validation)``.
+    """
+
+    calibration: tuple[str, ...] = ()
+    reconstruction: tuple[str, ...] = ()
+    reward: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Every source, splits left out."""
+        return frozenset((*self.calibration, *self.reconstruction, *(reward.split(" (")[0] for reward in self.reward)))
+
+    @property
+    def text(self) -> str:
+        """All of it in a few words; what is repaired on the calibration's own text goes without saying."""
+        repair = self.reconstruction if self.reconstruction != self.calibration else ()
+        parts = (("", self.calibration), ("reconstruction on ", repair), ("reward on ", self.reward))
+        return ", ".join(f"{words}{' and '.join(sources)}" for words, sources in parts if sources) or DASH
+
+    @classmethod
+    def joined(cls, parts: Iterable["Tuning"]) -> "Tuning":
+        """The texts of several numbers that one is made of."""
+        return cls(*(tuple(sorted({source for part in role for source in part})) for role in zip(*parts, strict=True)))
+
+
 @dataclass(frozen=True)
 class Entry:
-    """One number of a table: the mean over seeds and what it rests on, or the reason why there is none.
+    """One number of a table.
 
     Attributes:
         value: mean over seeds, as tables print it (accuracies in percent); None where every seed was skipped.
@@ -67,12 +90,12 @@ class Entry:
 
     @property
     def removed(self) -> Removed:
-        """What was taken from the model, for :func:`~sparsitysolver.reporting.comparability.unequal`."""
+        """What was taken from the model, for :func:`~sparsitysolver.reporting.compare.comparability.unequal`."""
         return Removed(self.achieved_sparsity, self.parameters, self.method)
 
     @property
-    def quantities(self) -> dict[str, str]:
-        """The columns of the extended table."""
+    def details(self) -> dict[str, str]:
+        """What the extended table says beside the number."""
         return {
             "sd": printed(self.sd),
             "seeds": str(self.seeds) if self.by_seed else DASH,
@@ -99,91 +122,3 @@ def other_tuning(first: Entry, second: Entry) -> str:
     if None in (first.value, second.value) or DENSE in (first.method, second.method):
         return ""
     return other_texts(first.tuning.sources, second.tuning.sources)
-
-
-def measured_entry(chosen: pd.DataFrame, where: str, metric: str) -> Entry:
-    """Mean over the seeds of one entry; a footnote's reason where seeds were skipped.
-
-    Args:
-        chosen: the rows of ``cells.csv`` that belong to the entry, one or more.
-        where: what the entry is called in messages.
-        metric: the metric shown.
-
-    Raises:
-        SparsitySolverError: two cells of one seed, no such metric, or a number that is not finite.
-    """
-    skipped = chosen[chosen["status"] == "skipped"]
-    measured = chosen[(chosen["status"] == "ok") & (chosen["metric"] == metric)].sort_values("seed")
-    _one_per_seed(pd.concat([measured, skipped]), where)
-    reason = "; ".join(sorted(set(skipped["reason"]))) or "no reason given" if len(skipped) else ""
-    if measured.empty:
-        if skipped.empty:
-            raise SparsitySolverError(f"{where}: cell {chosen['cell'].iloc[0]} has no metric '{metric}'.")
-        return Entry(None, reason=reason, cells=tuple(sorted(skipped["cell"])))
-    values = measured["value"] * printed_scale(metric)
-    if not all(math.isfinite(value) for value in values):
-        raise SparsitySolverError(f"{where}: cell {measured['cell'].iloc[0]} holds no finite {metric}.")
-    return Entry(
-        value=float(values.mean()),
-        sd=float(values.std(ddof=1)) if len(values) > 1 else None,
-        by_seed=dict(zip(measured["seed"].astype(int), map(float, values), strict=True)),
-        achieved_sparsity=_mean(measured["achieved_sparsity"]),
-        parameters=_mean(measured["parameters"]),
-        seqlen=_integer(measured["seqlen"].iloc[0]),
-        items=_integer(measured["items"].iloc[0]),
-        evaluations=_fewest(int(count) for count in measured["search_evaluations"] if count),
-        text_sha256=measured["text_sha256"].iloc[0],
-        tokens=_integer(measured["tokens"].iloc[0]),
-        tuning=tuning_of(measured),
-        method=measured["method"].iloc[0],
-        reason=f"{len(skipped)} of {len(skipped) + len(values)} seeds skipped: {reason}" if reason else "",
-        cells=tuple(measured["cell"]),
-    )
-
-
-def average_entry(parts: dict[str, Entry]) -> Entry:
-    """The unweighted mean over all tasks of a row; none where a task has no number: another mean would mislead."""
-    entries = list(parts.values())
-    cells = tuple(sorted({cell for entry in entries for cell in entry.cells}))
-    without = [name for name, entry in parts.items() if entry.value is None]
-    if without:
-        return Entry(None, reason=f"no average without {', '.join(without)}", cells=cells)
-    alike = all(entry.by_seed.keys() == entries[0].by_seed.keys() for entry in entries)
-    seeds = entries[0].by_seed if alike else {}
-    by_seed = {seed: fmean(entry.by_seed[seed] for entry in entries) for seed in seeds}
-    return Entry(
-        value=fmean(entry.value for entry in entries),
-        sd=stdev(by_seed.values()) if len(by_seed) > 1 else None,
-        by_seed=by_seed,
-        achieved_sparsity=_mean(pd.Series([entry.achieved_sparsity for entry in entries], dtype=float)),
-        parameters=_mean(pd.Series([entry.parameters for entry in entries], dtype=float)),
-        items=sum(entry.items or 0 for entry in entries),
-        evaluations=_fewest(entry.evaluations for entry in entries if entry.evaluations is not None),
-        tuning=Tuning.joined(entry.tuning for entry in entries),
-        method=entries[0].method,
-        reason="" if alike else "the tasks were measured with different seeds",
-        cells=cells,
-    )
-
-
-def _one_per_seed(chosen: pd.DataFrame, where: str) -> None:
-    """Two cells of one seed differ in something that no column of the table shows; a mean of them means nothing."""
-    for seed, same in chosen.groupby("seed"):
-        if len(same) > 1:
-            keys = " and ".join(sorted(same["cell"])[:2])
-            raise SparsitySolverError(
-                f"{where}, seed {int(seed)}: cells {keys} stand for the same entry; collect only one of them."
-            )
-
-
-def _mean(values: pd.Series) -> float | None:
-    mean = float(values.mean())
-    return None if math.isnan(mean) else mean
-
-
-def _integer(value: float) -> int | None:
-    return None if math.isnan(value) else int(value)
-
-
-def _fewest(counts: Iterable[int]) -> int | None:
-    return min(counts, default=None)

@@ -5,27 +5,22 @@ from pathlib import Path
 
 import pandas as pd
 
+from sparsitysolver.config.registry import AVERAGE
 from sparsitysolver.config.tables import DASH, METHOD, Row, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import CURVES
-from sparsitysolver.records.files import atomic_path, read_json, write_json, write_text
+from sparsitysolver.records.files import read_json, write_json, write_text
 from sparsitysolver.reporting.collected.checks import check_samples
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
-from sparsitysolver.reporting.compare.metrics import AVERAGE
 from sparsitysolver.reporting.compare.paired import compare_rows, pairs_frame
+from sparsitysolver.reporting.frames import write_csv
 from sparsitysolver.reporting.pages.latex import fitted, tabular, tex_escape, tex_table
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.entries import Entry, printed
 from sparsitysolver.reporting.tables.removed import CAPTION, removed_frame
 from sparsitysolver.reporting.tables.tables import Footnote, MeasuredTable, build_table
-
-
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame of texts whole or not at all."""
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def footnote_text(footnote: Footnote) -> str:
@@ -49,13 +44,9 @@ def _tex(table: MeasuredTable, blocks: dict[str, pd.DataFrame], rows: Sequence[R
 
 def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
     """What the extended table says, one block per quantity, so that nine models fit a page."""
-    rows = table.definition.all_rows
 
     def block(text: Callable[[Entry], str]) -> pd.DataFrame:
-        records = [
-            {METHOD: r.name} | {c.name: text(table.entries[r.name, c.name]) for c in table.columns} for r in rows
-        ]
-        return pd.DataFrame(records)
+        return pd.DataFrame([{METHOD: row.name, **table.texts(row, text)} for row in table.definition.all_rows])
 
     def value(entry: Entry) -> str:
         spread = "" if entry.sd is None else f" ± {printed(entry.sd)} ({entry.seeds})"
@@ -63,7 +54,7 @@ def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
 
     return {
         f"{table.metric}: mean ± sample standard deviation (seeds), where there are several": block(value),
-        "achieved sparsity: fraction of prunable weights removed": block(lambda e: e.quantities["achieved sparsity"]),
+        "achieved sparsity: fraction of prunable weights removed": block(lambda e: e.details["achieved sparsity"]),
         "parameters": block(lambda e: DASH if e.parameters is None else f"{e.parameters:,.0f}"),
         "calibration: the texts that each row was tuned on": block(lambda e: e.tuning.text),
     }
@@ -84,16 +75,12 @@ def versions_note(table: MeasuredTable) -> str:
 
 def _md(table: MeasuredTable) -> str:
     """The caption, the paper's rows, those it lacks, what all of them removed, and their footnotes."""
-    definition = table.definition
+    lacked = [{METHOD: row.name, **table.texts(row)} for row in table.definition.extended]
+    notes = "\n".join(f"- {footnote_text(note)}" for note in table.footnotes(table.definition.all_rows))
     parts = [f"**{table.caption}**", markdown(table.frame())]
-    if definition.extended:
-        numbers = [METHOD, *(column.name for column in table.columns)]
-        parts += ["Rows the paper lacks:", markdown(table.frame(definition.extended)[numbers])]
-    parts += [CAPTION, markdown(removed_frame(table))]
-    parts += [versions_note(table)] if table.other_versions else []
-    notes = table.footnotes(definition.all_rows)
-    parts += ["\n".join(f"- {footnote_text(note)}" for note in notes)] if notes else []
-    return "\n\n".join(parts) + "\n"
+    parts += ["Rows the paper lacks:", markdown(pd.DataFrame(lacked))] if lacked else []
+    parts += [CAPTION, markdown(removed_frame(table)), versions_note(table) if table.other_versions else "", notes]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def write_table(table: MeasuredTable, samples: Samples, out_dir: Path, grid: str = "") -> None:
@@ -110,12 +97,8 @@ def write_table(table: MeasuredTable, samples: Samples, out_dir: Path, grid: str
     write_text(out_dir / f"{name}.tex", _tex(table, {"": table.frame()}, definition.rows, name))
     write_text(out_dir / f"{name}_extended.tex", _tex(table, _extended_blocks(table), rows, f"{name}-extended"))
     write_text(out_dir / f"{name}.md", _md(table))
-    notes = [
-        {"number": note.number, "reason": note.reason, "places": [list(place) for place in note.places]}
-        for note in table.footnotes(rows)
-    ]
-    axes = {"models": table.models, "tasks": table.tasks, "answers": _answers(table)}
-    axes |= {"grid": grid} if grid else {}
+    axes = {"models": table.models, "tasks": table.tasks, "answers": _answers(table)} | ({"grid": grid} if grid else {})
+    notes = [note._asdict() for note in table.footnotes(rows)]
     write_json(out_dir / f"{name}.footnotes.json", axes | {"footnotes": notes})
     write_csv(pairs_frame(table, compare_rows(table, samples)), out_dir / f"{name}.pairs.csv")
 
@@ -145,11 +128,7 @@ def grid_of(results: Path) -> str:
 def table_command(
     name: str, cells_csv: Path, models: list[str], out_dir: Path, tasks: Sequence[str] = (), grid: str = ""
 ) -> None:
-    """``report table``: one table of the paper from ``cells.csv`` and the samples beside it, as files.
-
-    Raises:
-        SparsitySolverError: cells are missing or broken, or the samples are not those of the cells.
-    """
+    """``report table``: one table of the paper from ``cells.csv`` and the samples beside it, as files."""
     cells = read_cells_csv(cells_csv)
     # Before the samples are looked at: a missing cell has its place in the table.
     table = build_table(name, cells, models, tasks, curves_of(name, cells_csv.parent))

@@ -1,19 +1,17 @@
 """Published values by the axes of a cell, from the tables that are defined in ``config/tables``."""
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from typing import NamedTuple
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import DASH, TASKS, Definition, load_definition
+from sparsitysolver.config.tables import DASH, TASKS, Column, Definition, load_definition, tables
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.compare.metrics import metric_of
+from sparsitysolver.reporting.tables.measured import sparsity_of
 
 Axes = tuple[str, str, float, str, str]  # model, method, sparsity, task, metric
 
 
-@dataclass(frozen=True)
-class PublishedValue:
+class PublishedValue(NamedTuple):
     """One printed number: its text, its table, and the protocol it was measured under (split, seqlen, items …)."""
 
     printed: str
@@ -25,26 +23,19 @@ class PublishedValue:
 def published_values() -> dict[Axes, PublishedValue]:
     """Every number that the paper prints of a method the suite has; of several tables the first counts."""
     values: dict[Axes, PublishedValue] = {}
-    for path in sorted((CONFIG / "tables").glob("*.yaml")):
-        definition = load_definition(path.stem)
+    for definition in map(load_definition, tables()):
         protocol = {"split": definition.split, **definition.protocol}
-        for axes, printed in _numbers(definition):
+        for row, column in itertools.product(definition.measured_rows, _columns(definition)):
+            printed = definition.published.loc[row.name, column.name]
             if printed != DASH:
+                axes = (column.model, row.method, sparsity_of(row, column), column.task, column.metric)
                 values.setdefault(axes, PublishedValue(printed, definition.name, protocol))
     return values
 
 
-def _numbers(definition: Definition) -> Iterator[tuple[Axes, str]]:
-    for row in definition.measured_rows:
-        for column in definition.published_tasks or definition.published_columns:
-            model, task, sparsity = _place(definition, column)
-            axes = (model, row.method, 0.0 if row.method == "dense" else sparsity, task, metric_of(task))
-            yield axes, definition.published.loc[row.name, column]
-
-
-def _place(definition: Definition, column: str) -> tuple[str, str, float]:
-    """Model, task and sparsity of a published column: ``opt-125m``, ``llama-7b@0.5``, or a task of the one model."""
+def _columns(definition: Definition) -> list[Column]:
+    """The paper's own columns, less its average over tasks."""
+    models = dict.fromkeys(name.split("@")[0] for name in definition.published_columns)
     if definition.layout == TASKS:
-        return definition.protocol["published_model"], column, definition.sparsities[0]
-    model, _, sparsity = column.partition("@")
-    return model, definition.protocol["task"], float(sparsity or definition.sparsities[0])
+        return definition.columns([definition.protocol["published_model"]], definition.published_tasks)[:-1]
+    return definition.columns(list(models), [definition.protocol["task"]])

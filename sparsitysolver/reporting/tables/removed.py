@@ -1,11 +1,11 @@
 """What every row of a table removed, and on which texts it was tuned: one compact table for the pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
-from sparsitysolver.config.tables import DASH, METHOD, Row
-from sparsitysolver.reporting.compare.metrics import AVERAGE
+from sparsitysolver.config.registry import AVERAGE
+from sparsitysolver.config.tables import DASH, METHOD
 from sparsitysolver.reporting.tables.entries import Entry, printed_count
 from sparsitysolver.reporting.tables.tables import MeasuredTable
 
@@ -20,17 +20,17 @@ def removed_frame(table: MeasuredTable) -> pd.DataFrame:
     """
     columns = [column for column in table.columns if column.task != AVERAGE]
     one_model = len({(column.model, column.sparsity) for column in columns}) == 1
-    groups: dict[str, list[str]] = {}
-    for column in columns:
-        groups.setdefault(column.model if one_model else column.name, []).append(column.name)
-    return pd.DataFrame(_line(table, row, groups) for row in table.definition.all_rows if not row.quantity)
-
-
-def _line(table: MeasuredTable, row: Row, groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    entries = {name: table.entries[row.name, name] for names in groups.values() for name in names}
-    removed = {group: _listed({name: _removed(entries[name]) for name in names}) for group, names in groups.items()}
-    tuned = {name: entry.tuning.text for name, entry in entries.items() if entry.value is not None}
-    return {METHOD: row.name, **removed, TUNED_ON: _listed(tuned)}
+    lines = []
+    for row in (row for row in table.definition.all_rows if not row.quantity):
+        entries = {column: table.entries[row.name, column.name] for column in columns}
+        groups: dict[str, dict[str, str]] = {}
+        for column, entry in entries.items():
+            group = column.model if one_model else column.name
+            groups.setdefault(group, {})[column.name] = _removed(entry)
+        tuned = {column.name: entry.tuning.text for column, entry in entries.items() if entry.value is not None}
+        lines.append({METHOD: row.name} | {group: _listed(texts) for group, texts in groups.items()})
+        lines[-1][TUNED_ON] = _listed(tuned)
+    return pd.DataFrame(lines)
 
 
 def _removed(entry: Entry) -> str:

@@ -1,6 +1,6 @@
 """Table 7: the settings of the PPO agent, read from the strategies that it found, beside those the paper prints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +9,30 @@ import pandas as pd
 from sparsitysolver import CONFIG
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.files import Json, read_json, read_record, write_json, write_text
+from sparsitysolver.records.files import read_json, read_record, write_json, write_text
+from sparsitysolver.reporting.frames import write_csv
 from sparsitysolver.reporting.pages.latex import tabular, tex_table
 from sparsitysolver.reporting.pages.markdown import markdown
-from sparsitysolver.reporting.tables.files import write_csv
 
 NAME = "table7"
 TITLE = "Settings of the PPO agent"
 PARAMETERS, VALUE = "Parameters", "Value"
-# The paper's rows, and where a strategy keeps them.
-PLACES: dict[str, Callable[[Json], Any]] = {
-    "Actor learning rate": lambda found: found["agent"]["learning_rate"],
-    "Critic learning rate": lambda found: found["agent"]["learning_rate"],
-    "Actor hidden size": lambda found: found["agent"]["actor_hidden"],
-    "Critic hidden size": lambda found: found["agent"]["critic_hidden"],
-    "Optimizer": lambda found: found["agent"]["optimizer"],
-    "Number of samples per update": lambda found: found["agent"]["episodes_per_update"],
-    "Number of learning epochs": lambda found: found["agent"]["epochs"],
-    "Number of episodes": lambda found: found["episodes"],
+# The paper's rows, and the names that a strategy has for them, in what was found or of the agent that found it.
+_OF_PAPER = {
+    "Actor learning rate": "learning_rate",
+    "Critic learning rate": "learning_rate",
+    "Actor hidden size": "actor_hidden",
+    "Critic hidden size": "critic_hidden",
+    "Optimizer": "optimizer",
+    "Number of samples per update": "episodes_per_update",
+    "Number of learning epochs": "epochs",
+    "Number of episodes": "episodes",
 }
-# Settings that the paper leaves open, in the extended table.
-_OF_AGENT = ("clip_range", "initial_log_std", "entropy_coefficient", "value_coefficient", "max_gradient_norm")
-_OF_SEARCH = ("reward", "reward_split", "reward_windows", "rescore_windows", "rescore_top", "budget", "criterion")
-_OF_BOUNDS = ("a_min", "a_max")
+_LEFT_OPEN = (
+    *("clip_range", "initial_log_std", "entropy_coefficient", "value_coefficient", "max_gradient_norm"),
+    *("a_min", "a_max", "reward", "reward_split", "reward_windows", "rescore_windows", "rescore_top"),
+    *("budget", "criterion"),
+)
 
 
 def published_settings() -> pd.DataFrame:
@@ -39,25 +40,24 @@ def published_settings() -> pd.DataFrame:
     return pd.read_csv(CONFIG / "paper" / f"{NAME}.csv", dtype=str, keep_default_na=False)
 
 
-def settings_table(found: Json) -> pd.DataFrame:
-    """The paper's rows with the values of one search, as texts.
+def settings_of(strategy: Path) -> pd.DataFrame:
+    """The paper's rows with the values of one search, as texts, and then what the paper leaves open.
 
     Raises:
-        SparsitySolverError: the search was no PPO search.
+        SparsitySolverError: the search was no PPO search, or does not say one of them.
     """
+    found = read_record(strategy, "strategy")["found"]
     if found["algorithm"] != "ppo":
         raise SparsitySolverError(f"{NAME} shows the PPO agent; the strategy was found by '{found['algorithm']}'.")
-    rows = published_settings()[PARAMETERS]
-    return pd.DataFrame({PARAMETERS: rows, VALUE: [_text(PLACES[name](found)) for name in rows]})
-
-
-def extended_settings(found: Json) -> pd.DataFrame:
-    """The same, and what the paper leaves open."""
-    table = settings_table(found)
-    own = {name: found["agent"][name] for name in _OF_AGENT}
-    own |= {name: found[name] for name in (*_OF_BOUNDS, *_OF_SEARCH)}
-    more = pd.DataFrame({PARAMETERS: list(own), VALUE: [_text(value) for value in own.values()]})
-    return pd.concat([table, more.replace({"_": " "}, regex=True)], ignore_index=True)
+    try:
+        known = found | found["agent"]
+        rows = {name: _text(known[_OF_PAPER[name]]) for name in published_settings()[PARAMETERS]}
+        rows |= {name.replace("_", " "): _text(known[name]).replace("_", " ") for name in _LEFT_OPEN}
+    except KeyError as error:
+        raise SparsitySolverError(
+            f"{strategy} does not say its {error.args[0]}, which {NAME} shows; search again."
+        ) from error
+    return pd.DataFrame({PARAMETERS: list(rows), VALUE: list(rows.values())})
 
 
 def _text(value: Any) -> str:
@@ -78,18 +78,17 @@ def settings_command(strategies: Sequence[Path], out: Path) -> None:
     Raises:
         SparsitySolverError: two strategies of one table were searched with different settings.
     """
-    tables = {path: _extended_of(path) for path in strategies}
+    tables = {path: settings_of(path) for path in strategies}
     (first, table), *others = tables.items()
     for path, other in others:
         differs = table[VALUE] != other[VALUE]
         if differs.any():
             name = table[PARAMETERS][differs.idxmax()]
             raise SparsitySolverError(f"{NAME}: {first} and {path} differ in '{name}'; one table has one agent.")
-    shown = settings_table(read_record(first, "strategy")["found"])
+    shown, left_open = table.iloc[: len(_OF_PAPER)], table.iloc[len(_OF_PAPER) :]
     write_csv(shown, out / f"{NAME}.csv")
     write_csv(table, out / f"{NAME}_extended.csv")
-    write_text(out / f"{NAME}.tex", tex_table(TITLE, f"tab:{NAME}", tabular(shown, 1), []))
-    left_open = table.iloc[len(shown) :]
+    write_text(out / f"{NAME}.tex", tex_table(TITLE, f"tab:{NAME}", tabular(shown, 1)))
     parts = [f"**{TITLE}**", markdown(shown), "Settings that the paper leaves open:", markdown(left_open)]
     write_text(out / f"{NAME}.md", "\n\n".join(parts) + "\n")
     write_json(out / f"{NAME}.strategies.json", {"strategies": sorted(path.name for path in tables)})
@@ -108,15 +107,6 @@ def strategies_shown(results: Path) -> list[Path]:
     if gone:
         raise SparsitySolverError(f"{NAME} of {results} was made of strategy {gone[0]}, which is gone; make it anew.")
     return paths
-
-
-def _extended_of(path: Path) -> pd.DataFrame:
-    try:
-        return extended_settings(read_record(path, "strategy")["found"])
-    except KeyError as error:
-        raise SparsitySolverError(
-            f"{path} does not say its {error.args[0]}, which {NAME} shows; search again."
-        ) from error
 
 
 def settings_verdicts(measured: pd.DataFrame) -> pd.DataFrame:

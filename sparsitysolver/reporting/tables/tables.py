@@ -1,12 +1,13 @@
 """Tables in the paper's layout, from ``cells.csv`` and a definition in ``config/tables``."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
-from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, is_zero_shot, tasks_table
 from sparsitysolver.config.tables import (
     DASH,
     METHOD,
@@ -20,23 +21,16 @@ from sparsitysolver.config.tables import (
 )
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.versions import differing_versions
-from sparsitysolver.reporting.compare.comparability import DENSE
-from sparsitysolver.reporting.compare.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
-from sparsitysolver.reporting.tables.entries import Entry, average_entry, measured_entry
-from sparsitysolver.reporting.tables.quantities import quantity_entry
-
-# What the extended table says of every number, beside the number itself.
-QUANTITIES = ("sd", "seeds", "achieved sparsity", "parameters", "calibration")
-_SPARSITY_TOLERANCE = 1e-9
+from sparsitysolver.reporting.tables.entries import Entry
+from sparsitysolver.reporting.tables.measured import average_entry, measured_entry, quantity_entry, rows_of, where
 
 
-@dataclass(frozen=True)
-class Footnote:
-    """Why combinations have no number."""
+class Footnote(NamedTuple):
+    """Why the combinations at some places, pairs of row and column names, have no number."""
 
     number: int
     reason: str
-    places: tuple[tuple[str, str], ...]  # (row name, column name)
+    places: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -83,27 +77,24 @@ class MeasuredTable:
                 published = self.definition.published_tasks
         return [column.name for column in self.columns if column.name in published]
 
+    def texts(self, row: Row, text: Callable[[Entry], str] = lambda entry: entry.text) -> dict[str, str]:
+        """A row's entries by column, as texts."""
+        return {column.name: text(self.entries[row.name, column.name]) for column in self.columns}
+
     def frame(self, rows: Sequence[Row] | None = None) -> pd.DataFrame:
         """The paper's layout, all text: Method, the paper's descriptive columns, one number column per column."""
         rows = self.definition.rows if rows is None else rows
-        records = [
-            {METHOD: row.name, **self._marks(row)}
-            | {column.name: self.entries[row.name, column.name].text for column in self.columns}
-            for row in rows
-        ]
+        records = [{METHOD: row.name, **self._marks(row), **self.texts(row)} for row in rows]
         return pd.DataFrame(records, columns=[METHOD, *self.definition.marks, *(c.name for c in self.columns)])
 
     def extended_frame(self) -> pd.DataFrame:
-        """The paper's rows and those it lacks; right of the paper's layout what each number rests on, by column.
-
-        ``sd`` is the sample standard deviation over ``seeds`` seeds.
-        """
+        """The paper's rows and those it lacks; right of the paper's layout what each number rests on, by column."""
         rows = self.definition.all_rows
         details = [
             {
-                f"{column.name} {quantity}": self.entries[row.name, column.name].quantities[quantity]
+                f"{column.name} {detail}": text
                 for column in self.columns
-                for quantity in QUANTITIES
+                for detail, text in self.entries[row.name, column.name].details.items()
             }
             for row in rows
         ]
@@ -114,8 +105,7 @@ class MeasuredTable:
         places: dict[str, list[tuple[str, str]]] = {}
         for row in self.definition.rows if rows is None else rows:
             for column in self.columns:
-                reason = self.entries[row.name, column.name].reason
-                if reason:
+                if reason := self.entries[row.name, column.name].reason:
                     places.setdefault(reason, []).append((row.name, column.name))
         return [Footnote(n, reason, tuple(where)) for n, (reason, where) in enumerate(places.items(), start=1)]
 
@@ -126,11 +116,7 @@ class MeasuredTable:
 
 
 def build_table(
-    name: str,
-    cells: pd.DataFrame,
-    models: Sequence[str],
-    tasks: Sequence[str] = (),
-    curves: pd.DataFrame | None = None,
+    name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Sequence[str] = (), curves: pd.DataFrame | None = None
 ) -> MeasuredTable:
     """Build a table from collected cells.
 
@@ -150,12 +136,12 @@ def build_table(
         raise SparsitySolverError(f"{name}: no models; name the models of the grid, in the order of the columns.")
     definition = load_definition(name)
     columns = tuple(definition.columns(models, tasks or tasks_of(definition, cells, models)))
-    of_curves = [row for row in definition.all_rows if row.quantity]
     entries, missing = measured_entries(cells, definition.all_rows, columns, definition.split)
     if missing:
         raise _missing(definition, columns, missing)
-    for row, column in itertools.product(of_curves, columns):
-        entries[row.name, column.name] = _quantity(name, row, column, curves)
+    for row, column in itertools.product(definition.all_rows, columns):
+        if row.quantity:
+            entries[row.name, column.name] = quantity_entry(row, column, curves, name)
     keys = {key for entry in entries.values() for key in entry.cells}
     used = cells[cells["cell"].isin(keys)].drop_duplicates("cell")
     return MeasuredTable(definition, columns, entries, differing_versions(used["versions"]))
@@ -172,27 +158,20 @@ def measured_entries(
         SparsitySolverError: two cells stand for one entry, or a number is not finite.
     """
     of_cells = [column for column in columns if column.task != AVERAGE]
-    rows = [row for row in rows if not row.quantity]
     entries: dict[tuple[str, str], Entry] = {}
     missing = []
-    for row, column in itertools.product(rows, of_cells):
-        chosen = _choose(cells, row, column, split)
-        if chosen.empty:
-            missing.append(_where(row, column))
-        else:
-            entries[row.name, column.name] = measured_entry(chosen, _where(row, column), column.metric)
-    if len(of_cells) < len(columns):
-        for row in rows:
-            parts = {c.name: entries[row.name, c.name] for c in of_cells if (row.name, c.name) in entries}
-            if len(parts) == len(of_cells):
-                entries[row.name, AVERAGE] = average_entry(parts)
+    for row in (row for row in rows if not row.quantity):
+        parts = {}
+        for column in of_cells:
+            chosen = rows_of(cells, row, column, task=column.task, split=split)
+            if chosen.empty:
+                missing.append(where(row, column))
+            else:
+                parts[column.name] = measured_entry(chosen, where(row, column), column.metric)
+        entries |= {(row.name, name): entry for name, entry in parts.items()}
+        if len(parts) == len(of_cells) < len(columns):
+            entries[row.name, AVERAGE] = average_entry(parts)
     return entries, list(dict.fromkeys(missing))
-
-
-def _quantity(name: str, row: Row, column: Column, curves: pd.DataFrame | None) -> Entry:
-    if curves is None:
-        raise SparsitySolverError(f"{name}: row '{row.name}' is read from the curves of searches: name their file.")
-    return quantity_entry(row, column, curves, _where(row, column))
 
 
 def tasks_of(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:
@@ -210,11 +189,6 @@ def tasks_of(definition: Definition, cells: pd.DataFrame, models: Sequence[str])
     return tasks
 
 
-def _where(row: Row, column: Column) -> str:
-    """What an entry is called in messages; the dense model is the same at every sparsity."""
-    return f"{column.model if row.method == DENSE and '@' in column.name else column.name} × {row.method}"
-
-
 def _missing(definition: Definition, columns: Sequence[Column], missing: Sequence[str]) -> SparsitySolverError:
     axes = columns[0].model if definition.layout == TASKS else columns[0].task
     where = f"{axes} {definition.split}, target sparsity {', '.join(map(str, definition.sparsities))}"
@@ -222,14 +196,3 @@ def _missing(definition: Definition, columns: Sequence[Column], missing: Sequenc
         f"{definition.name} lacks {len(missing)} cell(s) ({where}): {'; '.join(missing)}. "
         "Evaluate them, then collect again."
     )
-
-
-def _choose(cells: pd.DataFrame, row: Row, column: Column, split: str) -> pd.DataFrame:
-    sparsity = 0.0 if row.method == DENSE else column.sparsity
-    return cells[
-        (cells["model"] == column.model)
-        & (cells["method"] == row.method)
-        & (cells["task"] == column.task)
-        & (cells["split"] == split)
-        & ((cells["sparsity"] - sparsity).abs() < _SPARSITY_TOLERANCE)
-    ]

@@ -1,29 +1,16 @@
 """Bundles: what is packed and what is refused, the same bytes each time, and that damage is noticed."""
 
 import os
-import shutil
 import zipfile
 
 import pytest
-from run_factory import KEY, SEARCHES, TABLE, make_results
+from run_factory import KEY, SEARCHES, TABLE
 
 from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import write_json, write_text
 from sparsitysolver.reporting.bundle.archive import MANIFEST, unpack_bundle
 from sparsitysolver.reporting.bundle.export import export_command
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A results folder, made once."""
-    return make_results(tmp_path_factory.mktemp("made") / "results")
-
-
-@pytest.fixture
-def results(made, tmp_path):
-    """That folder, to be changed."""
-    return shutil.copytree(made, tmp_path / "results")
 
 
 @pytest.fixture
@@ -77,42 +64,43 @@ def test_same_files_give_the_same_bytes(bundle, results, tmp_path):
 # --- what is not exported -------------------------------------------------------------------------------------------
 
 
-def refused(results, tmp_path):
-    """The error of an export, after which there is no bundle and nothing half-written."""
+def edited_number(results):
+    path = results / "cells_table2.csv"
+    path.write_text(path.read_text().replace("34.45", "20.01"))
+
+
+def lost_record(results):
+    (path,) = results.glob("cells/*/flap/*.json")
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda results: [path.unlink() for path in results.glob("cells*.csv")], ["holds no collected cells"]),
+        (lost_record, ["opt-125m, flap, 0.2, seed 0, wikitext2 test (cell {flap}) is not below"]),
+        (
+            edited_number,
+            ["cells_table2.csv: opt-125m, flap", "'value' is '20.01', and the cell says '34.45'"],
+        ),
+        (
+            lambda results: (results / SEARCHES / f"{KEY}.json").unlink(),
+            [f"was made of strategy {KEY}.json, which is gone"],
+        ),
+        (
+            lambda results: write_json(results / "table1.footnotes.json", {"grid": "tiny"}),
+            ["several grids (table1: tiny, table2: opt125m)"],
+        ),
+    ],
+)
+def test_what_cannot_be_trusted_is_not_exported_and_leaves_nothing_behind(results, tmp_path, change, words):
+    (flap,) = (path.stem for path in results.glob("cells/*/flap/*.json"))
+    change(results)
     out = tmp_path / "out" / "b.zip"
     with pytest.raises(SparsitySolverError) as error:
         export_command(out, results)
+    assert all(word.replace("{flap}", flap) in str(error.value) for word in words)
     assert not out.parent.exists()
-    return str(error.value)
-
-
-def test_nothing_collected(tmp_path):
-    (tmp_path / "results").mkdir()
-    assert "holds no collected cells" in refused(tmp_path / "results", tmp_path)
-
-
-def test_cell_whose_record_is_gone_is_named(results, tmp_path):
-    (path,) = results.glob("cells/*/flap/*.json")
-    path.unlink()
-    assert f"opt-125m, flap, 0.2, seed 0, wikitext2 test (cell {path.stem})" in refused(results, tmp_path)
-
-
-def test_number_that_its_cell_does_not_say_is_named(results, tmp_path):
-    path = results / "cells_table2.csv"
-    path.write_text(path.read_text().replace("34.45", "20.01"))
-    error = refused(results, tmp_path)
-    assert "cells_table2.csv: opt-125m, flap" in error
-    assert "'value' is '20.01', and the cell says '34.45'" in error
-
-
-def test_strategy_of_table_7_that_is_gone(results, tmp_path):
-    (results / SEARCHES / f"{KEY}.json").unlink()
-    assert f"was made of strategy {KEY}.json, which is gone" in refused(results, tmp_path)
-
-
-def test_tables_of_several_grids(results, tmp_path):
-    write_json(results / "table1.footnotes.json", {"grid": "tiny"})
-    assert "several grids (table1: tiny, table2: opt125m)" in refused(results, tmp_path)
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from cell_factory import edit_rows
 from drawn_figures import script
 from plot_factory import reconstruction, write_whole
-from run_factory import TABLE, make_results
+from run_factory import TABLE
 
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
 from sparsitysolver.cli import main
@@ -22,18 +22,6 @@ from sparsitysolver.reporting.bundle.redraw import redraw_command
 from sparsitysolver.reporting.plots.command import main as plots_main
 
 HEAVY = ("torch", "transformers", "snakemake", "stable_baselines3", "gymnasium", "lm_eval", "datasets", "safetensors")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A results folder, made once."""
-    return make_results(tmp_path_factory.mktemp("made") / "results")
-
-
-@pytest.fixture
-def results(made, tmp_path):
-    """That folder, to be changed."""
-    return shutil.copytree(made, tmp_path / "results")
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +145,9 @@ for ending in (".png", ".pdf", ".txt"):
 """
 
 
+FIGURE_YAML = "{title: t, caption: c, needs: [{from: curves, methods: [sparsitysolver], sparsity: 0.2}]}"
+
+
 @pytest.fixture
 def scripts(results, tmp_path, monkeypatch):
     """Three figures drawn from curves, the last without a script; no tables, which would only take time here."""
@@ -164,7 +155,7 @@ def scripts(results, tmp_path, monkeypatch):
     for path in (*config.glob("figures/*"), *config.glob("tables/*"), *results.glob("table7.*"), results / "cells.csv"):
         path.unlink()
     for name in ("figure1", "figure2", "figure3"):
-        write_text(config / "figures" / f"{name}.yaml", "needs: [{from: curves, methods: [sparsitysolver]}]")
+        write_text(config / "figures" / f"{name}.yaml", FIGURE_YAML)
         write_text(tmp_path / "figures" / f"{name}.py", FIGURE.format(name=name))
     (tmp_path / "figures" / "figure3.py").unlink()
     for module in (redraw, export):

@@ -9,17 +9,17 @@ from cell_factory import losses, make_cell, make_task_cell, text_cell
 from result_factory import OURS_BEATS_FLAP, claim_entry, climb, curve, speed, strategy, study, write_results
 
 from sparsitysolver.cli import main
+from sparsitysolver.config.registry import metric_of
 from sparsitysolver.config.tables import DASH, TASKS, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.definition import load_claims
 from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.claims.results import read_results
-from sparsitysolver.reporting.claims.rules import ClaimVerdict
 from sparsitysolver.reporting.claims.table import COLUMNS, claims_command, claims_frame, judge_claim
-from sparsitysolver.reporting.compare.metrics import metric_of
+from sparsitysolver.reporting.compare.verdicts import Verdict
 
-HOLDS, FAILS, NOISE = ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE
-NOT_RUN, NOT_COMPARABLE = ClaimVerdict.NOT_RUN, ClaimVerdict.NOT_COMPARABLE
+HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
+NOT_RUN, NOT_COMPARABLE = Verdict.NOT_RUN, Verdict.NOT_COMPARABLE
 OURS, FLAP = "sparsitysolver_recon", "flap"
 
 
@@ -41,14 +41,14 @@ def two(gap, model="opt-tiny"):
 
 @pytest.mark.parametrize(("gap", "verdict"), [(0.1, HOLDS), (0.0, NOISE), (-0.1, FAILS)])
 def test_inverted_predicate_flips_the_verdict(judge, gap, verdict):
-    inverted = OURS_BEATS_FLAP | {"better": FLAP, "worse": [OURS]}
+    inverted = OURS_BEATS_FLAP | {"method": FLAP, "than": [OURS]}
     straight, turned = judge(two(gap), claim_entry()), judge(two(gap), claim_entry(inverted))
     assert straight.verdict is verdict
     assert turned.verdict is {HOLDS: FAILS, FAILS: HOLDS, NOISE: NOISE}[verdict]
 
 
 def test_negated_claim_flips_the_verdict(claims, tmp_path):
-    test = {"kind": "curve_better", "method": "ppo", "than": "amc"}
+    test = {"kind": "runs", "measure": "best_reward", "method": "ppo", "than": "amc"}
     write_results(tmp_path, curves=[curve("ppo", [1.0, 2.0]), curve("amc", [1.0, 1.5])])
     results = read_results(tmp_path, "tiny")
     straight, turned = claims(
@@ -118,7 +118,7 @@ def _published(definition, row, column):
 def test_papers_own_numbers_bear_its_claims_out_but_for_three(collected):
     """Two claims on the reused agent fail on OPT-1.3B; C4 and FLAP print one average, and FLAP's tasks sum to more."""
     results = read_results(collected(published_cells()).parent, "paper")
-    judged = {c.key: judge_claim(c, results).verdict for c in load_claims() if c.kind in ("better", "best_of")}
+    judged = {c.key: judge_claim(c, results).verdict for c in load_claims() if c.test.measure == "quality"}
     assert {key for key, verdict in judged.items() if verdict is FAILS} == {
         "reuse-beats-slicegpt",
         "reuse-beats-flap",

@@ -1,18 +1,20 @@
-"""Predicates over cells: paired intervals, several columns, the best row, tasks by analogy, counts."""
+"""Tests over cells: paired intervals, several columns, the best row, tasks by analogy, counts."""
 
 import numpy as np
 import pytest
 from cell_factory import losses, make_cell, make_task_grid, replace_cell, text_cell
+from judged import best_of, better, fewer_parameters, within
 
-from sparsitysolver.reporting.claims.cells import best_of, better, cells_in_range, fewer_parameters
 from sparsitysolver.reporting.claims.results import read_results
-from sparsitysolver.reporting.claims.rules import ClaimVerdict, Finding, over_columns
+from sparsitysolver.reporting.claims.rules import over_columns
 from sparsitysolver.reporting.collected.samples import samples_path
+from sparsitysolver.reporting.compare.comparison import Comparison
 from sparsitysolver.reporting.compare.paired import compare_rows
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.tables import build_table
 
-HOLDS, FAILS, NOISE = ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE
-NOT_RUN = ClaimVerdict.NOT_RUN
+HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
+NOT_RUN = Verdict.NOT_RUN
 OURS, FLAP, SLICEGPT, SVD = "sparsitysolver_recon", "flap", "slicegpt", "svd_llm"
 
 
@@ -21,8 +23,8 @@ def results(collected):
     return lambda cells, grid="tiny": read_results(collected(cells).parent, grid)
 
 
-def finding(column, low, high):
-    return Finding(column, "m", (low + high) / 2, low, high)
+def found_between(low, high):
+    return Comparison((low + high) / 2, low, high)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +43,14 @@ def finding(column, low, high):
     ],
 )
 def test_verdict_over_columns(verdicts, quantifier, verdict):
-    findings = [finding(str(n), 10 * sign - 1, 10 * sign + 1) for n, sign in enumerate(verdicts)]
-    assert over_columns(findings, quantifier) is verdict
+    columns = [[found_between(10 * sign - 1, 10 * sign + 1)] for sign in verdicts]
+    assert over_columns(columns, quantifier) is verdict
 
 
 def test_all_rivals_of_a_column_count_as_one():
-    findings = [finding("a", 1, 2), finding("a", -2, -1), finding("b", 1, 2), finding("b", 1, 2)]
-    assert over_columns(findings, "some") is HOLDS
-    assert over_columns(findings[:2], "some") is FAILS
+    columns = [[found_between(1, 2), found_between(-2, -1)], [found_between(1, 2), found_between(1, 2)]]
+    assert over_columns(columns, "some") is HOLDS
+    assert over_columns(columns[:1], "some") is FAILS
 
 
 def test_interval_is_that_of_the_table_of_pairs(collected):
@@ -64,7 +66,7 @@ def test_interval_is_that_of_the_table_of_pairs(collected):
 
 
 def test_claims_and_pairs_agree_on_a_whole_table(collected):
-    """What `table2.pairs.csv` calls better, the claim does too; its ends are equal but for the resampling there."""
+    """What `table2.pairs.csv` calls better, the claim does too, with the same interval."""
     names = ["dense", SLICEGPT, FLAP, SVD, "sparsitysolver", OURS]
     others = ["slicegpt_matched", "svd_llm_update", "uniform", "uniform_recon"]
     cells = [text_cell(method, losses(0.05 * n, 0.02, seed=n + 2)) for n, method in enumerate(names)]
@@ -74,8 +76,8 @@ def test_claims_and_pairs_agree_on_a_whole_table(collected):
     pairs = compare_rows(build_table("table2", results.cells, ["opt-tiny"]), results.samples)
     (pair,) = [pair for pair in pairs if (pair.first.method, pair.second.method) == (FLAP, OURS)]
     found = better(results, table="table2", better=OURS, worse=[FLAP])
-    assert found.effect == pair.difference
-    assert (found.low, found.high) == pytest.approx((pair.low, pair.high), abs=0.03)
+    assert found.effect == pair.comparison.effect
+    assert (found.low, found.high) == (pair.comparison.low, pair.comparison.high)
     assert found.verdict is FAILS
 
 
@@ -253,12 +255,12 @@ def test_parameters_are_counted(results):
 def test_numbers_within_an_allowed_range(results):
     matched = sized("slicegpt_matched", 54, 7)  # stands for SliceGPT in comparisons, and is not SliceGPT
     built = results([sized(OURS, 54), sized(SLICEGPT, 61, 7), sized(SLICEGPT, 65, 0, "llama-tiny"), matched])
-    extra = {"quantity": "extra_parameters", "table": "table2"}
-    assert cells_in_range(built, method=OURS, low=0, high=0, **extra).verdict is HOLDS
-    found = cells_in_range(built, method=SLICEGPT, low=1, **extra)
+    extra = {"measure": "extra_parameters", "table": "table2"}
+    assert within(built, method=OURS, low=0, high=0, **extra).verdict is HOLDS
+    found = within(built, method=SLICEGPT, low=1, **extra)
     assert (found.verdict, found.effect, found.n) == (FAILS, 3.5, 2)
     assert "outside: llama-tiny 0" in found.note
-    whole = {"quantity": "parameters", "table": "table2", "method": SLICEGPT}
-    assert cells_in_range(built, low=61, high=65, **whole).verdict is HOLDS
-    assert cells_in_range(built, low=61, high=64, **whole).verdict is FAILS
-    assert cells_in_range(built, method=FLAP, **extra).verdict is NOT_RUN
+    whole = {"measure": "parameters", "table": "table2", "method": SLICEGPT}
+    assert within(built, low=61, high=65, **whole).verdict is HOLDS
+    assert within(built, low=61, high=64, **whole).verdict is FAILS
+    assert within(built, method=FLAP, **extra).verdict is NOT_RUN

@@ -12,7 +12,7 @@ from sparsitysolver.plans import needs
 from sparsitysolver.reporting.claims.commands import command_of, compared_methods
 from sparsitysolver.reporting.claims.definition import load_claims
 from sparsitysolver.reporting.claims.equals import with_equals
-from sparsitysolver.reporting.claims.results import Results, grid_settings, read_results
+from sparsitysolver.reporting.claims.results import Results, read_results
 
 CLAIMS = load_claims()
 GRIDS = ("tiny", "opt125m", "paper", "local")
@@ -77,20 +77,26 @@ def planned(grid, kind, target):
 definition = functools.cache(load_definition)
 
 
+def of_reconstruction(claim):
+    return claim.test.kind == "monotone" or claim.test.measure.endswith("_per_module")
+
+
 def required(claim, grid):
     """The kind of results, the methods and the sparsities that a claim needs; of a model each with all tasks."""
-    arguments = claim.arguments
-    names = [arguments[name] for name in ("method", "than") if arguments.get(name, "dense") != "dense"]
-    sparsities = [arguments["sparsity"]] if "sparsity" in arguments else []
-    if "table" in arguments:
+    given = claim.test.model_dump(exclude_none=True)
+    than = given.get("than", ())
+    beside = [than] if isinstance(than, str) else than
+    names = [name for name in (given.get("method", "dense"), *beside) if name != "dense"]
+    sparsities = [given["sparsity"]] if "sparsity" in given else []
+    if "table" in given:
         methods = with_equals(compared_methods(claim)) if compared_methods(claim) else names
-        table = definition(arguments["table"])
-        return needs.CELLS, methods, arguments.get("sparsities") or table.sparsities, table.task == ZERO_SHOT
-    if claim.kind in ("more_in_middle", "more_varied"):
+        table = definition(given["table"])
+        return needs.CELLS, methods, given.get("sparsities") or table.sparsities, table.task == ZERO_SHOT
+    if claim.test.measure in ("middle", "variety"):
         return needs.STRATEGIES, names, sparsities, False
-    if claim.kind == "faster_inference":
+    if claim.test.kind == "paired":
         return needs.INFERENCE, with_equals(names), sparsities, False
-    if claim.kind in ("monotone", "reconstruction_in_range"):
+    if of_reconstruction(claim):
         return needs.RECONSTRUCTION, [needs.STUDIED], sparsities, False
     return needs.CURVES, [searched_alike(name) for name in names], sparsities or [0.2], False
 
@@ -120,24 +126,24 @@ def test_every_command_plans_what_its_claim_needs(name, tmp_path, assets):
 def test_searches_are_long_enough_and_rewarded_alike(name, tmp_path, assets):
     results = results_on(name, tmp_path)
     for claim in (
-        claim for claim in CLAIMS if claim.kind in ("episodes_to", "rises", "reaches_best_of", "sooner_at_best_of")
+        claim for claim in CLAIMS if claim.test.measure in ("converged_by", "rise", "good_by", "good_sooner")
     ):
         _, grid = parsed(command_of(claim, results), assets)
-        names = [claim.arguments[name] for name in ("method", "than") if name in claim.arguments]
+        names = [name for name in (claim.test.method, claim.test.than) if name]
         settings = [grid.searches[method(key).search_options.get("settings", "structured")] for key in names]
-        assert settings[0]["episodes"] >= claim.arguments.get("of", claim.arguments.get("by", 0)), claim.key
+        assert settings[0]["episodes"] >= (claim.test.of or claim.test.by or 0), claim.key
         assert settings[-1]["episodes"] >= settings[0]["episodes"], claim.key
         assert len({one["reward_windows"] for one in settings}) == 1, claim.key
 
 
 @pytest.mark.parametrize("name", ["tiny", "paper"])
 def test_series_of_the_reconstruction_study_are_planned(name, tmp_path, assets):
-    for claim in (claim for claim in CLAIMS if claim.kind in ("monotone", "reconstruction_in_range")):
+    for claim in filter(of_reconstruction, CLAIMS):
         target, grid = parsed(command_of(claim, results_on(name, tmp_path)), assets)
         studies = {cell: needs.study_samples(grid, cell) for cell in needs.needed(grid, needs.RECONSTRUCTION, target)}
-        if claim.arguments.get("x") == "samples":
+        if getattr(claim.test, "along", None) == "samples":
             assert any(len(samples) > 2 for samples in studies.values())
-        elif claim.arguments.get("x") == "sparsity":
+        elif getattr(claim.test, "along", None) == "sparsity":
             assert len({cell.sparsity for cell, samples in studies.items() if 32 in samples}) > 2
         else:
             of_models = {cell.model for cell, samples in studies.items() if 32 in samples and cell.sparsity == "0.2"}
@@ -166,4 +172,4 @@ def test_a_command_names_the_grid_that_can(tmp_path):
         "results/table3.csv --config grid=local assets=DIR"
     )
     assert command_of(by_key["reuse-wins-on-mistral"], local).endswith("results/table6.csv --config grid=paper")
-    assert grid_settings("tiny")["texts"]["c4"] == "mini"
+    assert Grid({"grid": "tiny"}).texts["c4"] == "mini"

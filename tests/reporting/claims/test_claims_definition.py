@@ -4,7 +4,7 @@ import pytest
 from result_factory import OURS_BEATS_FLAP, claim_entry
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.definition import PREDICATES, load_claims
+from sparsitysolver.reporting.claims.definition import KINDS, load_claims
 
 
 def test_shipped_claims_are_valid_and_many():
@@ -12,51 +12,60 @@ def test_shipped_claims_are_valid_and_many():
     assert len({claim.key for claim in shipped}) == len(shipped)
     listed = [claim for claim in shipped if not claim.key.startswith("bold-")]
     assert len(listed) >= 40 and len(shipped) - len(listed) == 6 + 9 + 8 + 8 + 5 + 4  # bold cells of Tables 1 to 6
-    assert {claim.kind for claim in shipped} == set(PREDICATES)
+    measures = {(kind, measure) for kind, model in KINDS.items() for measure in model.measures}
+    assert {(claim.test.kind, claim.test.measure) for claim in shipped} == measures
     assert all(len(claim.sentence) <= 130 and claim.source for claim in shipped)
 
 
 def test_bold_cells_are_the_best_published_rows(claims):
     found = {claim.key: claim for claim in claims(bold=[{"table": "table3", "section": "4.1"}])}
-    assert found["bold-table3-winogrande"].arguments == {
-        "table": "table3",
-        "method": "slicegpt",
-        "column": "winogrande",
-    }
-    assert found["bold-table3-average"].arguments["method"] == "sparsitysolver_recon_task"
+    test = found["bold-table3-winogrande"].test
+    assert (test.kind, test.measure, test.table, test.column) == ("paired", "quality", "table3", "winogrande")
+    assert test.method == "slicegpt" and "flap" in test.rivals and "dense" not in test.rivals
+    assert found["bold-table3-average"].test.method == "sparsitysolver_recon_task"
     of_models = {claim.key: claim for claim in claims(bold=[{"table": "table1", "section": "4.1"}])}
     claim = of_models["bold-table1-llama-7b@0.6"]
-    assert claim.models == ("llama-7b",) and claim.arguments["sparsities"] == [0.6]
+    assert claim.models == ("llama-7b",) and claim.test.sparsities == (0.6,)
+
+
+SOONER = {"kind": "runs", "measure": "sooner", "method": "ppo", "than": "amc"}
+
+
+def changed(**fields):
+    """The test of a claim, changed; a field of None is left out."""
+    return {"test": {name: value for name, value in (OURS_BEATS_FLAP | fields).items() if value is not None}}
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        (
-            {"test": OURS_BEATS_FLAP | {"kind": "beter"}},
-            r"unknown predicate .*claim 'a'.* 'beter'; did you mean better",
-        ),
-        ({"test": OURS_BEATS_FLAP | {"worse": ["flapp"]}}, r"unknown method .*claim 'a'.* 'flapp'; did you mean flap"),
-        ({"test": OURS_BEATS_FLAP | {"better": "sparsity_solver"}}, r"'sparsity_solver'; did you mean sparsitysolver"),
-        ({"test": OURS_BEATS_FLAP | {"table": "tabel2"}}, r"unknown table .*claim 'a'.* 'tabel2'; did you mean table2"),
-        ({"test": OURS_BEATS_FLAP | {"quantifier": "sme"}}, r"unknown quantifier .* 'sme'; did you mean some"),
-        ({"test": OURS_BEATS_FLAP | {"column": "boolqq"}}, r"unknown column .* 'boolqq'; did you mean boolq"),
-        ({"test": OURS_BEATS_FLAP | {"than": "flap"}}, r"unknown parameter of better .* 'than'"),
-        ({"test": OURS_BEATS_FLAP | {"worse": "flap"}}, r"claim 'a': worse is 'flap'; allowed: list"),
-        ({"test": OURS_BEATS_FLAP | {"sparsities": ["x"]}}, r"sparsities is \['x'\]; allowed: list\[float\] \| None"),
-        (
-            {"test": {"kind": "better", "table": "table2", "better": "sparsitysolver_recon"}},
-            r"claim 'a': better needs 'worse'",
-        ),
-        ({"test": "better"}, r"claim 'a': test is 'better'; a predicate \(kind\) with its parameters"),
-        ({"section": "4.7"}, r"unknown section .* '4.7'; did you mean 4.1"),
-        ({"needs": "figure"}, r"claim 'a': needs is 'figure'; name the table, figure or study"),
-        ({"needs": "table9"}, r"unknown table .* 'table9'"),
-        ({"models": ["opt-125"]}, r"unknown model .* 'opt-125'; did you mean opt-125m"),
-        ({"families": ["optt"]}, r"unknown family .* 'optt'; did you mean opt"),
-        ({"negated": True}, r"claim 'a': 'better' cannot be negated; these can: curve_better, converges"),
-        ({"sorce": "x"}, r"unknown field .* 'sorce'; did you mean source"),
-        ({"source": ""}, r"claim 'a': 'source' is missing"),
+        (changed(kind="pared"), r"claim 'a'.* unknown kind of test 'pared'; did you mean paired"),
+        (changed(kind=None), r"claim 'a'.* unknown kind of test ''. Allowed: monotone, paired, runs, within"),
+        (changed(measure="qualty"), r"claim 'a'.* unknown measure of kind 'paired' 'qualty'; did you mean quality"),
+        (changed(than=["flapp"]), r"claim 'a'.* unknown method 'flapp'; did you mean flap"),
+        (changed(method="sparsity_solver"), r"claim 'a'.* 'sparsity_solver'; did you mean sparsitysolver"),
+        (changed(table="tabel2", needs="table2"), r"claim 'a'.* unknown field .*'needs'"),
+        ({"needs": "table2"} | changed(table="tabel2"), r"claim 'a'.* unknown table 'tabel2'; did you mean table2"),
+        (changed(quantifier="sme"), r"claim 'a'.* unknown quantifier .*'sme'; did you mean some"),
+        (changed(column="boolqq"), r"claim 'a'.* unknown column 'boolqq'; did you mean boolq"),
+        (changed(colum="boolq"), r"claim 'a'.* unknown field .* 'colum'; did you mean column"),
+        (changed(sparsity=0.2), r"claim 'a'.* unknown parameter of quality 'sparsity'; did you mean sparsities"),
+        (changed(than="flap"), r"claim 'a'.*than.* should be a valid (list|tuple).*found 'flap'"),
+        (changed(sparsities=["x"]), r"claim 'a'.*sparsities.*entry 1.* should be a valid number.* found 'x'"),
+        (changed(than=None), r"claim 'a'.*: 'than' is missing; needed: .*method, than"),
+        ({"needs": "table2"} | changed(table=None), r"claim 'a'.*: quality needs 'table'"),
+        ({"test": SOONER | {"than": None}}, r"claim 'a'.*: sooner needs 'than'"),
+        ({"test": SOONER | {"by": 100}}, r"claim 'a'.*: unknown parameter of sooner 'by'"),
+        ({"test": "better", "needs": "table2"}, r"claim 'a'.*a kind of test with its measure and parameters"),
+        ({"section": "4.7"}, r"unknown section .*claim 'a'.* '4.7'; did you mean 4.1"),
+        ({"needs": "figure"}, r"claim 'a'.*needs.* name the table, figure or study .*found 'figure'"),
+        ({"needs": "table9"}, r"claim 'a'.* unknown table 'table9'"),
+        ({"models": ["opt-125"]}, r"claim 'a'.* unknown model 'opt-125'; did you mean opt-125m"),
+        ({"families": ["optt"]}, r"claim 'a'.* unknown family 'optt'; did you mean opt"),
+        ({"negated": True}, r"claim 'a': a claim of kind 'paired' cannot be negated; those of 'runs' can"),
+        ({"sorce": "x"}, r"unknown field .*claim 'a'.* 'sorce'; did you mean source"),
+        ({"source": ""}, r"claim 'a'.*source.* at least 1 character"),
+        ({"source": None}, r"claim 'a': 'source' is missing; needed: id, claim, section, source, test"),
     ],
 )
 def test_mistakes_in_a_claim_are_named(claims, fields, words):
@@ -67,12 +76,12 @@ def test_mistakes_in_a_claim_are_named(claims, fields, words):
 def test_mistakes_in_the_file_are_named(claims, tmp_path):
     with pytest.raises(SparsitySolverError, match="two claims have the id 'a'"):
         claims(claim_entry(), claim_entry())
-    with pytest.raises(SparsitySolverError, match="unknown table .*bold cells.* 'table22'; did you mean table2"):
+    with pytest.raises(SparsitySolverError, match="unknown table 'table22'; did you mean table2"):
         claims(bold=[{"table": "table22", "section": "4.1"}])
-    with pytest.raises(SparsitySolverError, match="'claims' must be a list of entries"):
+    with pytest.raises(SparsitySolverError, match="claims.*entry 1.* should be a valid dictionary.*found 'x'"):
         claims("x")
     with pytest.raises(SparsitySolverError, match="no claims at"):
         load_claims(tmp_path / "none.yaml")
     (tmp_path / "broken.yaml").write_text("claims: [")
-    with pytest.raises(SparsitySolverError, match="is no YAML"):
+    with pytest.raises(SparsitySolverError, match="broken.yaml is no YAML"):
         load_claims(tmp_path / "broken.yaml")

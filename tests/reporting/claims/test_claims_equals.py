@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 from cell_factory import losses, make_cell, make_task_grid, text_cell
+from judged import best_of, better, fewer_parameters
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.cells import best_of, better, fewer_parameters
 from sparsitysolver.reporting.claims.equals import equal_rows
 from sparsitysolver.reporting.claims.results import read_results
-from sparsitysolver.reporting.claims.rules import ClaimVerdict
+from sparsitysolver.reporting.compare.verdicts import Verdict
 
-HOLDS, FAILS, NOISE = ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE
-UNEQUAL, NOT_RUN, NOT_COMPARABLE = ClaimVerdict.UNEQUAL, ClaimVerdict.NOT_RUN, ClaimVerdict.NOT_COMPARABLE
+HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
+UNEQUAL, NOT_RUN, NOT_COMPARABLE = Verdict.UNEQUAL, Verdict.NOT_RUN, Verdict.NOT_COMPARABLE
 OURS, WANDA, BESA, EXACT = "sparsitysolver_unstructured", "wanda", "besa", "besa_exact"
 TARGETS = (0.5, 0.6, 0.7)
 

@@ -1,17 +1,15 @@
-"""Predicates over strategies, inference and the reconstruction study; files that are missing or broken."""
+"""Tests over strategies, inference and the reconstruction study; files that are missing or broken."""
 
 import numpy as np
 import pytest
+from judged import faster, judged, of_runs, within
 from result_factory import curve, results_of, speed, strategy, study
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.curves import converges
-from sparsitysolver.reporting.claims.measurements import faster_inference, monotone, reconstruction_in_range
-from sparsitysolver.reporting.claims.rules import ClaimVerdict
-from sparsitysolver.reporting.claims.strategies import more_in_middle, more_varied
+from sparsitysolver.reporting.compare.verdicts import Verdict
 
-HOLDS, FAILS, NOISE = ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE
-NOT_RUN, UNEQUAL, NOT_COMPARABLE = ClaimVerdict.NOT_RUN, ClaimVerdict.UNEQUAL, ClaimVerdict.NOT_COMPARABLE
+HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
+NOT_RUN, UNEQUAL, NOT_COMPARABLE = Verdict.NOT_RUN, Verdict.UNEQUAL, Verdict.NOT_COMPARABLE
 
 
 @pytest.fixture
@@ -25,50 +23,50 @@ HUMP = [[0.6, 0.8], [0.9, 0.9], [0.9, 1.0], [0.7, 0.7]]
 def test_middle_layers_against_outer_ones(results):
     """Layers keep 0.7, 0.9, 0.95 and 0.7."""
     built = results(strategies=[strategy("ours", HUMP), strategy("valley", [HUMP[1], HUMP[0], HUMP[3], HUMP[2]])])
-    found = more_in_middle(built, method="ours", sparsity=0.2)
+    found = of_runs(built, "middle", method="ours", sparsity=0.2)
     assert (found.verdict, found.effect) == (HOLDS, pytest.approx(22.5))
-    assert more_in_middle(built, method="valley", sparsity=0.2).verdict is FAILS
-    assert more_in_middle(built, method="ours", sparsity=0.3).verdict is NOT_RUN
+    assert of_runs(built, "middle", method="valley", sparsity=0.2).verdict is FAILS
+    assert of_runs(built, "middle", method="ours", sparsity=0.3).verdict is NOT_RUN
 
 
 def test_ends_are_told_apart_and_seeds_must_agree(results):
     ramp = [[0.2], [0.4], [0.6], [0.8]]
     built = results(strategies=[strategy("ramp", ramp), strategy("two", [[0.5], [0.6]])])
-    assert more_in_middle(built, method="ramp", sparsity=0.2, outer="front").effect == pytest.approx(30)
-    assert more_in_middle(built, method="ramp", sparsity=0.2, outer="back").effect == pytest.approx(-30)
-    assert more_in_middle(built, method="two", sparsity=0.2).verdict is NOT_RUN  # no middle
+    assert of_runs(built, "middle", method="ramp", sparsity=0.2, outer="front").effect == pytest.approx(30)
+    assert of_runs(built, "middle", method="ramp", sparsity=0.2, outer="back").effect == pytest.approx(-30)
+    assert of_runs(built, "middle", method="two", sparsity=0.2).verdict is NOT_RUN  # no middle
     seeds = [strategy("ours", HUMP, seed=0), strategy("ours", [*HUMP[1:], HUMP[0]], seed=1)]
-    assert more_in_middle(results(strategies=seeds), method="ours", sparsity=0.2).verdict is NOISE
+    assert of_runs(results(strategies=seeds), "middle", method="ours", sparsity=0.2).verdict is NOISE
 
 
 def test_ratios_vary_within_layers(results):
     even = [[0.8, 0.8], [0.2, 0.2]]
     built = results(strategies=[strategy("ours", HUMP), strategy("owl", even)])
-    found = more_varied(built, method="ours", than="owl", sparsity=0.2)
+    found = of_runs(built, "variety", method="ours", than="owl", sparsity=0.2)
     assert (found.verdict, found.effect) == (HOLDS, pytest.approx(100 * (0.1 + 0 + 0.05 + 0) / 4))
-    assert more_varied(built, method="owl", than="ours", sparsity=0.2).verdict is FAILS
-    with pytest.raises(SparsitySolverError, match="several strategies of ours on opt-tiny, sparsity 0.2, seed 0"):
-        more_varied(results(strategies=[strategy("ours", HUMP)] * 2), method="ours", than="owl", sparsity=0.2)
+    assert of_runs(built, "variety", method="owl", than="ours", sparsity=0.2).verdict is FAILS
+    with pytest.raises(SparsitySolverError, match=r"several strategies of ours on opt-tiny, seed 0 \(sparsity 0.2\)"):
+        of_runs(results(strategies=[strategy("ours", HUMP)] * 2), "variety", method="ours", than="owl", sparsity=0.2)
 
 
 @pytest.mark.parametrize(("low", "high", "verdict"), [(1.1, 1.3, HOLDS), (0.9, 1.5, NOISE), ("", "", HOLDS)])
 def test_pruned_against_dense_inference(results, low, high, verdict):
     built = results(inference=[speed("dense", 1, 1, 1), speed("ours", 1.2, low, high)])
-    found = faster_inference(built, method="ours", phase="decode", sparsity=0.2)
+    found = faster(built, "decode", method="ours", sparsity=0.2)
     assert (found.verdict, found.effect) == (verdict, pytest.approx(20))
     assert found.low is None if low == "" else found.low == pytest.approx(100 * (low - 1))
-    assert faster_inference(built, method="flap", phase="decode", sparsity=0.2).verdict is NOT_RUN
+    assert faster(built, "decode", method="flap", sparsity=0.2).verdict is NOT_RUN
 
 
 def test_pruned_against_pruned_inference_takes_the_far_ends(results):
     built = results(
         inference=[speed("ours", 1.2, 1.1, 1.3), speed("close", 1.1, 1.0, 1.2), speed("slow", 0.8, 0.7, 0.9)]
     )
-    close = faster_inference(built, method="ours", phase="prefill", sparsity=0.2, than="close")
+    close = faster(built, "prefill", method="ours", sparsity=0.2, than="close")
     assert close.verdict is NOISE and close.low == pytest.approx(100 * (1.1 / 1.2 - 1))
-    slow = faster_inference(built, method="ours", phase="prefill", sparsity=0.2, than="slow")
+    slow = faster(built, "prefill", method="ours", sparsity=0.2, than="slow")
     assert slow.verdict is HOLDS and slow.high == pytest.approx(100 * (1.3 / 0.7 - 1))
-    assert faster_inference(built, method="slow", phase="prefill", sparsity=0.2, than="ours").verdict is FAILS
+    assert faster(built, "prefill", method="slow", sparsity=0.2, than="ours").verdict is FAILS
 
 
 def test_models_of_unequal_size_are_not_timed_against_each_other(results):
@@ -76,18 +74,18 @@ def test_models_of_unequal_size_are_not_timed_against_each_other(results):
     ours, slice_gpt = speed("ours", 1.3, 1.2, 1.4), speed("slicegpt", 1.0, 0.9, 1.1)
     parts = [ours.assign(parameters=800), slice_gpt.assign(parameters=920)]
     asked = {"method": "ours", "phase": "decode", "sparsity": 0.2, "than": "slicegpt"}
-    found = faster_inference(results(inference=parts), **asked)
+    found = faster(results(inference=parts), **asked)
     assert found.verdict is UNEQUAL and found.effect is None and found.models == ("opt-tiny",)
     assert found.note == "not compared: opt-tiny: slicegpt and ours: unequal sparsity: 920 and 800 parameters"
-    assert faster_inference(results(inference=[parts[0], parts[1].assign(parameters=810)]), **asked).verdict is HOLDS
+    assert faster(results(inference=[parts[0], parts[1].assign(parameters=810)]), **asked).verdict is HOLDS
     parts.append(speed("slicegpt_matched", 1.5, 1.45, 1.55).assign(parameters=801))
-    found = faster_inference(results(inference=parts), **asked)
+    found = faster(results(inference=parts), **asked)
     assert found.verdict is FAILS and found.note.startswith("judged on slicegpt_matched too; not compared: ")
 
 
 def test_every_setting_of_inference_must_be_faster(results):
     parts = [speed("ours", 1.2, 1.1, 1.3), speed("ours", 0.8, 0.7, 0.9, batch=8)]
-    found = faster_inference(results(inference=parts), method="ours", phase="decode", sparsity=0.2)
+    found = faster(results(inference=parts), "decode", method="ours", sparsity=0.2)
     assert (found.verdict, found.effect, found.low, found.n) == (FAILS, pytest.approx(0), None, 2)
 
 
@@ -103,11 +101,11 @@ def test_every_setting_of_inference_must_be_faster(results):
 def test_perplexity_falls_with_samples(results, ppl, verdict):
     shuffled = study(ppl).iloc[::-1]
     built = results(reconstruction=[shuffled, study({1: 1.0, 4: 2.0}, modules="ffn")])
-    found = monotone(built, x="samples", y="ppl", falls=True, modules="mha")
+    found = judged(built, "monotone", "ppl", along="samples", falls=True, modules="mha")
     assert found.verdict is verdict
     if verdict is HOLDS:
         assert found.effect == pytest.approx(10)
-        assert monotone(built, x="samples", y="ppl", falls=False, modules="mha").verdict is FAILS
+        assert judged(built, "monotone", "ppl", along="samples", falls=False, modules="mha").verdict is FAILS
 
 
 def test_rows_without_reconstruction_are_no_part_of_a_series(results):
@@ -116,54 +114,57 @@ def test_rows_without_reconstruction_are_no_part_of_a_series(results):
     built = results(
         reconstruction=[study({1: 30.0, 4: 28.0}), study({4: 29.0}, sparsity=0.2, seconds_per_module=0.1), *none]
     )
-    assert monotone(built, x="samples", y="ppl", falls=True).verdict is HOLDS
-    assert monotone(built, x="sparsity", y="seconds_per_module", falls=False).verdict is HOLDS
-    assert monotone(results(reconstruction=none), x="sparsity", y="seconds_per_module", falls=False).verdict is NOT_RUN
+    assert judged(built, "monotone", "ppl", along="samples", falls=True).verdict is HOLDS
+    assert judged(built, "monotone", "seconds_per_module", along="sparsity", falls=False).verdict is HOLDS
+    assert (
+        judged(results(reconstruction=none), "monotone", "seconds_per_module", along="sparsity", falls=False).verdict
+        is NOT_RUN
+    )
 
 
 def test_every_series_must_fall_and_one_value_stands_once(results):
     good, bad = study({1: 30.0, 4: 28.0}), study({1: 30.0, 4: 31.0}, model="llama-tiny")
-    both = monotone(results(reconstruction=[good, bad]), x="samples", y="ppl", falls=True)
+    both = judged(results(reconstruction=[good, bad]), "monotone", "ppl", along="samples", falls=True)
     assert both.verdict is FAILS and both.models == ("opt-tiny", "llama-tiny")
     with pytest.raises(SparsitySolverError, match=r"holds one value of samples twice for opt-tiny, mha, 0.3, 0"):
-        monotone(results(reconstruction=[good, good]), x="samples", y="ppl", falls=True)
+        judged(results(reconstruction=[good, good]), "monotone", "ppl", along="samples", falls=True)
 
 
 def test_seconds_rise_with_sparsity(results):
     series = [study({32: 20.0}, sparsity=p, seconds_per_module=s) for p, s in ((0.1, 10.0), (0.2, 20.0), (0.3, 40.0))]
     built = results(reconstruction=series)
-    assert monotone(built, x="sparsity", y="seconds_per_module", falls=False).verdict is HOLDS
+    assert judged(built, "monotone", "seconds_per_module", along="sparsity", falls=False).verdict is HOLDS
 
 
-@pytest.mark.parametrize(("quantity", "high"), [("seconds", 20), ("gpu_hours", 2 * 20 / 3600)])
-def test_time_of_reconstruction_is_that_of_all_gpus(results, quantity, high):
+@pytest.mark.parametrize(("measure", "high"), [("seconds_per_module", 20), ("hours_per_module", 2 * 20 / 3600)])
+def test_time_of_reconstruction_is_that_of_all_gpus(results, measure, high):
     series = [study({32: 20.0}, sparsity=p, seconds_per_module=s, gpus=2) for p, s in ((0.2, 20.0), (0.3, 40.0))]
     built = results(reconstruction=series)
-    asked = {"quantity": quantity, "modules": "mha", "samples": 32, "high": high}
-    held = reconstruction_in_range(built, sparsity=0.2, **asked)
+    asked = {"measure": measure, "modules": "mha", "samples": 32, "high": high}
+    held = within(built, sparsity=0.2, **asked)
     assert (held.verdict, held.effect) == (HOLDS, pytest.approx(high))
-    assert reconstruction_in_range(built, sparsity=0.3, **asked).verdict is FAILS
-    assert reconstruction_in_range(built, sparsity=0.4, **asked).verdict is NOT_RUN
+    assert within(built, sparsity=0.3, **asked).verdict is FAILS
+    assert within(built, sparsity=0.4, **asked).verdict is NOT_RUN
 
 
 @pytest.mark.parametrize("gpus", [0, ""])
 def test_time_of_reconstruction_without_a_gpu_says_nothing(results, gpus):
     built = results(reconstruction=[study({32: 20.0}, sparsity=0.2, gpus=gpus)])
-    asked = {"quantity": "seconds", "modules": "mha", "samples": 32, "sparsity": 0.2, "high": 120}
-    found = reconstruction_in_range(built, **asked)
+    asked = {"measure": "seconds_per_module", "modules": "mha", "samples": 32, "sparsity": 0.2, "high": 120}
+    found = within(built, **asked)
     assert found.verdict is NOT_COMPARABLE and "without a GPU" in found.note
 
 
-def test_predicates_on_missing_files_are_not_run(results):
+def test_claims_on_missing_files_are_not_run(results):
     empty = results()
-    judged = [
-        converges(empty, method="ppo", share=0.5, within=0.05),
-        more_in_middle(empty, method="ours", sparsity=0.2),
-        faster_inference(empty, method="ours", phase="decode", sparsity=0.2),
-        monotone(empty, x="samples", y="ppl", falls=True),
-        reconstruction_in_range(empty, quantity="seconds", modules="mha", samples=32, sparsity=0.2),
+    found = [
+        of_runs(empty, "converged", method="ppo", share=0.5, within=0.05),
+        of_runs(empty, "middle", method="ours", sparsity=0.2),
+        faster(empty, "decode", method="ours", sparsity=0.2),
+        judged(empty, "monotone", "ppl", along="samples", falls=True),
+        within(empty, "seconds_per_module", modules="mha", samples=32, sparsity=0.2),
     ]
-    assert {judgement.verdict for judgement in judged} == {NOT_RUN}
+    assert {judgement.verdict for judgement in found} == {NOT_RUN}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from scipy.stats import t as student
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.samples import read_samples, samples_path
-from sparsitysolver.reporting.compare.paired import COLUMNS, PairVerdict, compare_rows, read_pair_verdicts
+from sparsitysolver.reporting.compare.paired import COLUMNS, compare_rows, read_pair_verdicts
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.files import table_command
 from sparsitysolver.reporting.tables.tables import build_table
 
@@ -46,7 +47,7 @@ def test_pairs_are_those_of_the_papers_rows_their_equal_twins_and_the_extended_a
         (twin, other) for other in ("FLAP", "SVD-LLM", "Ours", "Ours (Recon)")
     ]
     assert names[-1] == ("Uniform (Recon)", "Ours (Recon)")
-    assert {pair.verdict for pair in found.values()} == {PairVerdict.NONE}  # cells without windows
+    assert {pair.verdict for pair in found.values()} == {Verdict.NOT_RUN}  # cells without windows
 
 
 def test_clear_gap_noise_and_identical_rows_of_perplexity(pairs):
@@ -56,17 +57,18 @@ def test_clear_gap_noise_and_identical_rows_of_perplexity(pairs):
         cells = replace_cell(cells, text_cell(method, windows))
     found = pairs(cells)
     clear = found["opt-tiny", "SliceGPT", "FLAP"]
-    assert clear.verdict is PairVerdict.FIRST
+    assert clear.verdict is Verdict.HOLDS
+    clear = clear.comparison
     exact = 100 * (np.exp(np.mean(np.subtract(samples["slicegpt"], samples["flap"]))) - 1)
-    assert clear.difference == pytest.approx(exact)
+    assert clear.effect == pytest.approx(exact)
     assert clear.low < exact < clear.high < 0
     assert clear.n == WINDOWS
     # Paired: windows differ by 0.5 among themselves and the methods by 0.02, so the interval is narrow.
     assert clear.high - clear.low == pytest.approx(2 * 1.96 * 0.02 / np.sqrt(WINDOWS) * 100 * np.exp(-0.1), rel=0.2)
-    assert found["opt-tiny", "FLAP", "SVD-LLM"].verdict is PairVerdict.NOISE
+    assert found["opt-tiny", "FLAP", "SVD-LLM"].verdict is Verdict.NOISE
     same = found["opt-tiny", "SVD-LLM", "Ours"]
-    assert (same.difference, same.low, same.high, same.verdict) == (0, 0, 0, PairVerdict.NOISE)
-    assert found["opt-tiny", "SliceGPT", "Ours (Recon)"].verdict is PairVerdict.NONE  # which has no windows
+    assert (same.comparison.effect, same.comparison.low, same.comparison.high, same.verdict) == (0, 0, 0, Verdict.NOISE)
+    assert found["opt-tiny", "SliceGPT", "Ours (Recon)"].verdict is Verdict.NOT_RUN  # which has no windows
 
 
 def test_rows_of_different_seeds_are_averaged_over_theirs_first(pairs):
@@ -74,8 +76,8 @@ def test_rows_of_different_seeds_are_averaged_over_theirs_first(pairs):
     cells = replace_cell(cells, text_cell("flap", losses(0.3)))
     cells.append(text_cell("flap", losses(0.1), seed=1))
     found = pairs(cells)["opt-tiny", "SliceGPT", "FLAP"]
-    assert found.difference == pytest.approx(100 * (np.exp(-0.2) - 1))
-    assert (found.n, found.interval) == (WINDOWS, "windows, not seeds")
+    assert found.comparison.effect == pytest.approx(100 * (np.exp(-0.2) - 1))
+    assert (found.comparison.n, found.comparison.over) == (WINDOWS, "windows, not seeds")
 
 
 def test_seeds_that_disagree_widen_the_interval(pairs):
@@ -84,10 +86,12 @@ def test_seeds_that_disagree_widen_the_interval(pairs):
     cells = replace_cell(cells, text_cell("flap", losses(0.3)))
     cells += [text_cell("slicegpt", losses(), seed=1), text_cell("flap", losses(0.1), seed=1)]
     found = pairs(cells)["opt-tiny", "SliceGPT", "FLAP"]
-    assert found.difference == pytest.approx(100 * np.expm1(-0.2))
+    assert found.comparison.effect == pytest.approx(100 * np.expm1(-0.2))
     half = student.ppf(0.975, 1) * 0.1  # windows do not vary here
-    assert (found.low, found.high) == pytest.approx((100 * np.expm1(-0.2 - half), 100 * np.expm1(-0.2 + half)))
-    assert (found.verdict, found.interval) == (PairVerdict.NOISE, "windows and 2 seeds")
+    assert (found.comparison.low, found.comparison.high) == pytest.approx(
+        (100 * np.expm1(-0.2 - half), 100 * np.expm1(-0.2 + half))
+    )
+    assert (found.verdict, found.comparison.over) == (Verdict.NOISE, "windows and 2 seeds")
 
 
 def test_rows_and_seeds_of_other_lengths_are_refused(pairs):
@@ -103,7 +107,7 @@ def test_rows_and_seeds_of_other_lengths_are_refused(pairs):
 def test_one_window_or_a_skipped_row_has_no_interval(pairs):
     cells = [make_cell("opt-tiny", cell["method"], windows=[3.0]) for cell in make_grid(("opt-tiny",))]
     cells = replace_cell(cells, make_cell("opt-tiny", "flap", None))
-    assert {pair.verdict for pair in pairs(cells).values()} == {PairVerdict.NONE}
+    assert {pair.verdict for pair in pairs(cells).values()} == {Verdict.NOT_RUN}
 
 
 def test_higher_accuracy_is_better_and_the_average_is_stratified(pairs):
@@ -111,21 +115,21 @@ def test_higher_accuracy_is_better_and_the_average_is_stratified(pairs):
     right = {"mini_boolq": [20, 15, 10, 15, 3], "mini_piqa": [20, 10, 15, 10, 3]}
     found = pairs(make_task_grid("table4", right), "table4", ("llama-tiny",))
     one, other = found["mini_boolq", "Wanda", "OWL"], found["mini_piqa", "Wanda", "OWL"]
-    assert (one.difference, one.verdict, one.n) == (25, PairVerdict.FIRST, 20)
-    assert (other.difference, other.verdict) == (-25, PairVerdict.SECOND)
+    assert (one.comparison.effect, one.verdict, one.comparison.n) == (25, Verdict.HOLDS, 20)
+    assert (other.comparison.effect, other.verdict) == (-25, Verdict.FAILS)
     average = found["average", "Wanda", "OWL"]
-    assert (average.difference, average.verdict, average.n) == (0, PairVerdict.NOISE, 40)
-    assert average.low < 0 < average.high
-    assert found["average", "Wanda", "BESA"].verdict is PairVerdict.NOISE  # identical, item by item
+    assert (average.comparison.effect, average.verdict, average.comparison.n) == (0, Verdict.NOISE, 40)
+    assert average.comparison.low < 0 < average.comparison.high
+    assert found["average", "Wanda", "BESA"].verdict is Verdict.NOISE  # identical, item by item
     clear = found["average", "Wanda", "Ours"]
-    assert (clear.difference, clear.verdict) == (pytest.approx(47.5), PairVerdict.FIRST)
+    assert (clear.comparison.effect, clear.verdict) == (pytest.approx(47.5), Verdict.HOLDS)
 
 
 def test_average_weighs_tasks_and_not_items(pairs):
     cells = make_task_grid("table4", {"mini_boolq": [10, 10, 0]}, items=10)
     cells += make_task_grid("table4", {"mini_piqa": [0]}, items=90)
     found = pairs(cells, "table4", ("llama-tiny",))["average", "Wanda", "OWL"]
-    assert (found.difference, found.n) == (50, 100)
+    assert (found.comparison.effect, found.comparison.n) == (50, 100)
 
 
 def test_written_pairs_say_values_difference_interval_and_verdict(collected, tmp_path):
@@ -147,7 +151,7 @@ def test_written_pairs_say_values_difference_interval_and_verdict(collected, tmp
     first = written.read_bytes()
     table_command("table4", path, ["llama-tiny"], path.parent)
     assert written.read_bytes() == first
-    assert read_pair_verdicts(written)["mini_boolq", "Wanda", "OWL"] is PairVerdict.FIRST
+    assert read_pair_verdicts(written)["mini_boolq", "Wanda", "OWL"] is Verdict.HOLDS
 
 
 def test_reading_pairs_that_are_not_there_or_something_else(tmp_path):

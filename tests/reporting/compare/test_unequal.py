@@ -10,8 +10,9 @@ from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.samples import read_samples, samples_path
-from sparsitysolver.reporting.compare.paired import PairVerdict, compare_rows, read_pair_verdicts
-from sparsitysolver.reporting.compare.verdicts import OrderClaim, OrderVerdict, judge_order, order_claims
+from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, order_claims
+from sparsitysolver.reporting.compare.paired import compare_rows, read_pair_verdicts
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.paper_tables import paper_tables
 from sparsitysolver.reporting.tables.entries import printed_count
 from sparsitysolver.reporting.tables.files import table_command
@@ -47,17 +48,17 @@ def built(collected):
 @pytest.mark.parametrize(
     ("achieved", "verdict"),
     [
-        (0.2, PairVerdict.FIRST),
-        (0.21, PairVerdict.FIRST),  # a point exactly
-        (0.21004, PairVerdict.FIRST),  # printed 0.2100
-        (0.2101, PairVerdict.UNEQUAL),
-        (0.189, PairVerdict.UNEQUAL),
+        (0.2, Verdict.HOLDS),
+        (0.21, Verdict.HOLDS),  # a point exactly
+        (0.21004, Verdict.HOLDS),  # printed 0.2100
+        (0.2101, Verdict.UNEQUAL),
+        (0.189, Verdict.UNEQUAL),
     ],
 )
 def test_pairs_are_judged_within_a_point_of_sparsity(built, achieved, verdict):
     _, pairs = built(grid_of(slicegpt=achieved))
     assert pairs["SliceGPT", "FLAP"].verdict is verdict
-    assert pairs["SVD-LLM", "Ours"].verdict is PairVerdict.FIRST
+    assert pairs["SVD-LLM", "Ours"].verdict is Verdict.HOLDS
 
 
 def test_an_unequal_pair_keeps_its_difference_and_is_read_back(collected):
@@ -68,7 +69,7 @@ def test_an_unequal_pair_keeps_its_difference_and_is_read_back(collected):
     line = rows.loc[("SliceGPT", "FLAP")]
     assert line["verdict"] == "unequal sparsity: 9.4% and 20.0% of the prunable weights removed"
     assert float(line["low"]) <= float(line["difference"]) <= float(line["high"]) < 0
-    assert read_pair_verdicts(written)["opt-tiny", "SliceGPT", "FLAP"] is PairVerdict.UNEQUAL
+    assert read_pair_verdicts(written)["opt-tiny", "SliceGPT", "FLAP"] is Verdict.UNEQUAL
     assert rows.loc[("SliceGPT (parameter-matched)", "FLAP"), "verdict"] == "B better"
 
 
@@ -79,8 +80,8 @@ def test_parameters_count_too_but_for_what_no_ratio_is_about(built):
         removing(cell, 0.2, larger) if cell["method"] in ("slicegpt_matched", "flap") else cell for cell in grid_of()
     ]
     _, pairs = built(cells)
-    assert pairs["SliceGPT (parameter-matched)", "SVD-LLM"].verdict is PairVerdict.SECOND
-    assert pairs["FLAP", "SVD-LLM"].unequal == "unequal sparsity: 150,287,155 and 125,239,296 parameters"
+    assert pairs["SliceGPT (parameter-matched)", "SVD-LLM"].verdict is Verdict.FAILS
+    assert pairs["FLAP", "SVD-LLM"].comparison.unequal == "unequal sparsity: 150,287,155 and 125,239,296 parameters"
 
 
 def test_the_dense_model_is_compared_only_where_the_paper_prints_a_better_value(built):
@@ -92,7 +93,7 @@ def test_the_dense_model_is_compared_only_where_the_paper_prints_a_better_value(
     assert table.definition.better_than_dense(recon) == ("opt-6.7b",)
     _, pairs = built(make_grid(("opt-6.7b",)), models=("opt-6.7b",))
     assert [names for names in pairs if "Dense" in names] == [("Dense", "Ours (Recon)")]
-    assert pairs["Dense", "Ours (Recon)"].unequal == ""
+    assert pairs["Dense", "Ours (Recon)"].comparison.unequal == ""
 
 
 def besa_at(achieved: float, **changes: object) -> list[dict]:
@@ -108,10 +109,10 @@ def test_orders_are_judged_on_the_equal_twin_too(built):
     table, _ = built(besa_at(0.65), "table1", ("llama-tiny",))
     claim = OrderClaim("Ours", "BESA", 6, 6)
     order = judge_order(claim, table, "llama-tiny@0.7", {})
-    assert (order.verdict, order.twins, order.on_twins) == (
-        OrderVerdict.UNEQUAL,
+    assert (order.verdict, order.twins, order.on_twins.verdict) == (
+        Verdict.UNEQUAL,
         ("BESA (exact)",),
-        OrderVerdict.HOLDS,
+        Verdict.HOLDS,
     )
     assert str(order) == "unequal sparsity: 70.0% and 65.0%; on BESA (exact): order holds"
     equal, _ = built(besa_at(0.7), "table1", ("llama-tiny",))

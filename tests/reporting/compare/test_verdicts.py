@@ -8,16 +8,9 @@ from cell_factory import PUBLISHED_125M, make_cell, make_grid, replace_cell
 from sparsitysolver.config.tolerances import Tolerance, tolerance
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.compare.paired import PairVerdict
-from sparsitysolver.reporting.compare.verdicts import (
-    OrderClaim,
-    OrderVerdict,
-    Verdict,
-    judge,
-    judge_order,
-    order_claims,
-    verdict_of,
-)
+from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, order_claims
+from sparsitysolver.reporting.compare.published import judge, verdict_of
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.tables import build_table
 
 
@@ -32,15 +25,15 @@ def table(collected):
 @pytest.mark.parametrize(
     ("published", "measured", "method", "verdict"),
     [
-        ("27.64", 27.67, "dense", Verdict.REPRODUCED),  # 27.67 - 27.64 is above 0.03 in binary
-        ("27.64", 27.6749, "dense", Verdict.REPRODUCED),  # printed 27.67
-        ("27.64", 27.68, "dense", Verdict.DEVIATES),
-        ("27.64", 27.61, "dense", Verdict.REPRODUCED),
-        ("27.64", 27.60, "dense", Verdict.DEVIATES),
-        ("35.00", 35.70, "flap", Verdict.REPRODUCED),  # 2% is 0.70
-        ("35.00", 35.71, "flap", Verdict.DEVIATES),
-        ("35.00", 34.30, "flap", Verdict.REPRODUCED),
-        ("35.00", 34.29, "flap", Verdict.DEVIATES),
+        ("27.64", 27.67, "dense", Verdict.HOLDS),  # 27.67 - 27.64 is above 0.03 in binary
+        ("27.64", 27.6749, "dense", Verdict.HOLDS),  # printed 27.67
+        ("27.64", 27.68, "dense", Verdict.FAILS),
+        ("27.64", 27.61, "dense", Verdict.HOLDS),
+        ("27.64", 27.60, "dense", Verdict.FAILS),
+        ("35.00", 35.70, "flap", Verdict.HOLDS),  # 2% is 0.70
+        ("35.00", 35.71, "flap", Verdict.FAILS),
+        ("35.00", 34.30, "flap", Verdict.HOLDS),
+        ("35.00", 34.29, "flap", Verdict.FAILS),
         ("35.00", None, "flap", Verdict.NOT_RUN),
         ("-", 35.00, "svd_llm", Verdict.NOT_COMPARABLE),
     ],
@@ -50,7 +43,7 @@ def test_verdict_at_the_edge_of_the_tolerance(published, measured, method, verdi
 
 
 def test_larger_bound_counts():
-    both = Tolerance(Decimal("0.5"), Decimal("0.1"), "")
+    both = Tolerance(absolute="0.5", relative="0.1", reason="")
     assert both.allows(Decimal(10), Decimal(11))
     assert both.allows(Decimal(1), Decimal("1.5"))
     assert not both.allows(Decimal(1), Decimal("1.51"))
@@ -64,8 +57,8 @@ def test_metric_without_tolerance_names_the_file_to_mend():
 def test_published_model_is_judged_and_others_are_not_comparable(table):
     cells = replace_cell(make_grid(), make_cell(method="flap", value=40.0))
     built = table(replace_cell(cells, make_cell(method="slicegpt", value=None)))
-    assert verdict_of(built, "Dense", "opt-125m") is Verdict.REPRODUCED
-    assert verdict_of(built, "FLAP", "opt-125m") is Verdict.DEVIATES
+    assert verdict_of(built, "Dense", "opt-125m") is Verdict.HOLDS
+    assert verdict_of(built, "FLAP", "opt-125m") is Verdict.FAILS
     assert verdict_of(built, "SliceGPT", "opt-125m") is Verdict.NOT_RUN
     assert verdict_of(built, "Dense", "opt-13b") is Verdict.NOT_COMPARABLE
 
@@ -85,10 +78,10 @@ def test_each_pair_of_rows_claims_the_order_most_columns_show(table):
 @pytest.mark.parametrize(
     ("flap", "verdict"),
     [
-        (34.2, OrderVerdict.HOLDS),
-        (34.0, OrderVerdict.REVERSED),
-        (34.101, OrderVerdict.TIE),
-        (None, OrderVerdict.NOT_RUN),
+        (34.2, Verdict.HOLDS),
+        (34.0, Verdict.FAILS),
+        (34.101, Verdict.TIE),
+        (None, Verdict.NOT_RUN),
     ],
 )
 def test_claim_of_order_judged_on_another_model(table, flap, verdict):
@@ -102,14 +95,14 @@ def test_claim_of_order_judged_on_another_model(table, flap, verdict):
 @pytest.mark.parametrize(
     ("paired", "verdict"),
     [
-        (PairVerdict.FIRST, OrderVerdict.REVERSED),
-        (PairVerdict.SECOND, OrderVerdict.HOLDS),
-        (PairVerdict.NOISE, OrderVerdict.INSIDE_NOISE),
-        (PairVerdict.NONE, OrderVerdict.HOLDS),  # 34.10 before 34.45
+        (Verdict.HOLDS, Verdict.FAILS),
+        (Verdict.FAILS, Verdict.HOLDS),
+        (Verdict.NOISE, Verdict.NOISE),
+        (Verdict.NOT_RUN, Verdict.HOLDS),  # 34.10 before 34.45
     ],
 )
 def test_interval_decides_before_digits_do_whichever_row_stands_first(table, paired, verdict):
     built, claim = table(make_grid(("opt-tiny",)), ("opt-tiny",)), OrderClaim("SliceGPT", "FLAP", 7, 9)
-    mirrored = {PairVerdict.FIRST: PairVerdict.SECOND, PairVerdict.SECOND: PairVerdict.FIRST}.get(paired, paired)
+    mirrored = {Verdict.HOLDS: Verdict.FAILS, Verdict.FAILS: Verdict.HOLDS}.get(paired, paired)
     assert judge_order(claim, built, "opt-tiny", {("opt-tiny", "FLAP", "SliceGPT"): paired}).verdict is verdict
     assert judge_order(claim, built, "opt-tiny", {("opt-tiny", "SliceGPT", "FLAP"): mirrored}).verdict is verdict

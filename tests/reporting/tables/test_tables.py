@@ -7,7 +7,7 @@ import pytest
 from cell_factory import METHODS, PUBLISHED_125M, make_cell, make_grid, replace_cell
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import descriptive_columns, load_definition, published_table
+from sparsitysolver.config.tables import descriptive_columns, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.pages.latex import tabular, tex_escape
@@ -104,25 +104,33 @@ def test_some_seeds_skipped_gives_the_mean_of_the_others_and_a_footnote(table):
     assert built.footnotes()[0].reason == "1 of 2 seeds skipped: not supported"
 
 
-def test_missing_cells_are_an_error_that_names_all_of_them(table):
-    cells = [
-        c for c in make_grid(("opt-tiny", "opt-125m")) if c["method"] != "flap" or c["model"]["name"] == "opt-tiny"
-    ]
-    cells = [c for c in cells if c["method"] != "uniform" or c["model"]["name"] == "opt-125m"]
-    with pytest.raises(SparsitySolverError, match=r"lacks 2 cell.*wikitext2 test.*opt-125m × flap; opt-tiny × uniform"):
-        table(cells, ("opt-tiny", "opt-125m"))
+TWO_MODELS = ("opt-tiny", "opt-125m")
+WITHOUT = {("opt-125m", "flap"), ("opt-tiny", "uniform")}
+OF_C4 = make_cell(method="flap", value=30.0, calibration={"source": "c4", "tokens": 1})
+OF_ACCURACY = make_cell(method="flap", metrics={"acc": {"value": 0.5, "n": 1}})
 
 
-def test_two_cells_for_one_entry_are_refused(table):
-    other = make_cell(method="flap", value=30.0, calibration={"source": "c4", "tokens": 1})
-    with pytest.raises(SparsitySolverError, match=r"opt-125m × flap, seed 0: cells .* and .* stand for the same entry"):
-        table([*make_grid(), other])
-
-
-def test_cell_without_the_metric_is_refused(table):
-    cells = replace_cell(make_grid(), make_cell(method="flap", metrics={"acc": {"value": 0.5, "n": 1}}))
-    with pytest.raises(SparsitySolverError, match=r"opt-125m × flap: cell .* has no metric 'ppl'"):
-        table(cells)
+@pytest.mark.parametrize(
+    ("cells", "models", "words"),
+    [
+        (
+            [cell for cell in make_grid(TWO_MODELS) if (cell["model"]["name"], cell["method"]) not in WITHOUT],
+            TWO_MODELS,
+            r"lacks 2 cell.*wikitext2 test.*opt-125m × flap; opt-tiny × uniform",
+        ),
+        (
+            [*make_grid(), OF_C4],
+            ("opt-125m",),
+            r"opt-125m × flap, seed 0: cells .* and .* stand for the same entry",
+        ),
+        (replace_cell(make_grid(), OF_ACCURACY), ("opt-125m",), r"opt-125m × flap: cell .* has no metric 'ppl'"),
+        (make_grid(), (), "no models"),
+        (make_grid(), ("opt-13b",), "no perplexity cells for opt-13b"),
+    ],
+)
+def test_cells_and_models_that_make_no_table(table, cells, models, words):
+    with pytest.raises(SparsitySolverError, match=words):
+        table(cells, models)
 
 
 def test_perplexity_task_is_the_grids_own_unless_there_are_several(table):
@@ -131,13 +139,6 @@ def test_perplexity_task_is_the_grids_own_unless_there_are_several(table):
     with pytest.raises(SparsitySolverError, match=r"several perplexity tasks \(mini, wikitext2\)"):
         table(mini + make_grid())
     assert table(mini + make_grid(), tasks=["mini"]).columns[0].task == "mini"
-
-
-def test_models_must_be_named_and_have_cells(table):
-    with pytest.raises(SparsitySolverError, match="no models"):
-        table(make_grid(), ())
-    with pytest.raises(SparsitySolverError, match="no perplexity cells for opt-13b"):
-        table(make_grid(), ("opt-13b",))
 
 
 def test_unknown_table_gives_near_names():
@@ -160,7 +161,7 @@ def test_columns_by_model_and_sparsity_are_named_and_ordered_as_in_table_1(tmp_p
 
 @pytest.mark.parametrize("number", range(1, 7))
 def test_descriptive_columns_are_told_from_numbers(number):
-    published = published_table(CONFIG / "paper" / f"table{number}.csv")
+    published = load_definition(f"table{number}").published
     assert descriptive_columns(published) == [c for c in published if set(published[c]) <= {"yes", "no", "-"}]
 
 

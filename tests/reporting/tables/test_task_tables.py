@@ -10,14 +10,9 @@ from sparsitysolver.cli import main
 from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.compare.verdicts import (
-    OrderClaim,
-    Verdict,
-    judge,
-    not_comparable,
-    order_claims,
-    verdict_of,
-)
+from sparsitysolver.reporting.compare.orders import OrderClaim, order_claims
+from sparsitysolver.reporting.compare.published import judge, not_comparable, verdict_of
+from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.readme import table_section
 from sparsitysolver.reporting.tables.files import table_command
 from sparsitysolver.reporting.tables.tables import build_table
@@ -196,10 +191,10 @@ def test_section_of_the_readme_names_the_model_that_columns_do_not(collected):
 @pytest.mark.parametrize(
     ("measured", "method", "verdict"),
     [
-        (75.17, "dense", Verdict.REPRODUCED),  # 0.15 points
-        (75.18, "dense", Verdict.DEVIATES),
-        (74.02, "flap", Verdict.REPRODUCED),  # one point
-        (74.01, "flap", Verdict.DEVIATES),
+        (75.17, "dense", Verdict.HOLDS),  # 0.15 points
+        (75.18, "dense", Verdict.FAILS),
+        (74.02, "flap", Verdict.HOLDS),  # one point
+        (74.01, "flap", Verdict.FAILS),
     ],
 )
 def test_tolerances_of_accuracy_are_in_points(metric, measured, method, verdict):
@@ -210,7 +205,7 @@ def test_papers_tasks_on_its_model_are_judged(table):
     built = table(paper_cells(), models=["llama-7b"])
     assert built.columns_of_paper == [*PAPER_TASKS, "average"]
     rows = [row.name for row in built.definition.rows]
-    assert {verdict_of(built, row, column) for row in rows for column in built.columns_of_paper} == {Verdict.REPRODUCED}
+    assert {verdict_of(built, row, column) for row in rows for column in built.columns_of_paper} == {Verdict.HOLDS}
 
 
 @pytest.mark.parametrize("change", [{"model": "llama-13b"}, {"part": 2}])
@@ -226,7 +221,7 @@ def test_average_over_some_of_the_papers_tasks_is_not_the_papers(table):
     built = table(paper_cells(), models=["llama-7b"], tasks=PAPER_TASKS[:3])
     assert built.columns_of_paper == PAPER_TASKS[:3]
     assert verdict_of(built, "Dense", "average") is Verdict.NOT_COMPARABLE
-    assert verdict_of(built, "Dense", "boolq") is Verdict.REPRODUCED
+    assert verdict_of(built, "Dense", "boolq") is Verdict.HOLDS
 
 
 def test_claims_of_order_take_higher_accuracy_for_better(table):

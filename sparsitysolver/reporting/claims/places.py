@@ -1,0 +1,240 @@
+"""Where methods are compared: columns of a table's cells, or settings of inference, and what was measured there."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table
+from sparsitysolver.config.tables import TASKS, ZERO_SHOT, Column, Row, load_definition, tables
+from sparsitysolver.errors import known
+from sparsitysolver.reporting.claims.equals import with_equals
+from sparsitysolver.reporting.claims.results import Results, of_sparsity
+from sparsitysolver.reporting.claims.rules import NotJudgedError
+from sparsitysolver.reporting.compare.comparability import DENSE, Removed
+from sparsitysolver.reporting.compare.comparison import Comparison
+from sparsitysolver.reporting.compare.metrics import lower_is_better
+from sparsitysolver.reporting.compare.paired import compare_entries
+from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.tables.tables import MeasuredTable, measured_entries, tasks_of
+
+EACH_TASK = "tasks"  # every task column of a table over tasks, without the average
+TableName = Annotated[str, AfterValidator(lambda name: known("table", name, tables()))]
+ColumnName = Annotated[str, AfterValidator(lambda name: known("column", name, (AVERAGE, EACH_TASK, *tasks_table())))]
+_SETTING = ("model", "seed", "batch", "prompt_tokens", "new_tokens", "threads", "device", "dtype")
+
+
+@dataclass(frozen=True)
+class Side:
+    """What was measured of a method in a place.
+
+    Attributes:
+        value: the number; None where the method was run and has none.
+        removed: what was taken from the model, as far as others may be compared with it only if they removed the same.
+        reason: why there is no number.
+        stand_in: why the method is not on this grid what it is called.
+    """
+
+    value: float | None
+    removed: Removed = Removed(None, None)
+    reason: str = ""
+    stand_in: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of a model and what was measured of each method there.
+
+    Attributes:
+        name: in notes.
+        model: its key.
+        sides: by method; one that was not run has none.
+        metric: of the values.
+        lower: whether a smaller value is the better one.
+        unit: of comparisons.
+        compare: how much better a method is than another: positive where it is.
+    """
+
+    name: str
+    model: str
+    sides: Mapping[str, Side]
+    metric: str
+    lower: bool
+    unit: str
+    compare: Callable[[str, str], Comparison]
+
+    def best(self, methods: Sequence[str]) -> str:
+        """The best of some methods that have a number."""
+        return (min if self.lower else max)(methods, key=lambda key: self.sides[key].value)
+
+
+Places = tuple[list[Place], list[str]]  # and why there are no others
+
+
+def quality(
+    results: Results,
+    *,
+    table: str,
+    method: str,
+    than: Sequence[str],
+    sparsities: Sequence[float] | None = None,
+    column: str = AVERAGE,
+) -> Places:
+    """Perplexity or accuracy in the columns of a table, with paired intervals where there are samples.
+
+    Args:
+        results: of the models to judge.
+        table: its columns are those of the grid: models, models and sparsities, or tasks.
+        method: the method claimed to be better.
+        than: its rivals.
+        sparsities: instead of the table's.
+        column: where columns are tasks: ``average``, ``tasks`` (each for itself) or one of the paper's tasks, which
+            stands for the grid's task of that kind.
+    """
+    found, left_out = _columns(results, table, [method, *than], sparsities, column)
+    return [_of_quality(results, measured, column) for measured, column in found], left_out
+
+
+def _of_quality(results: Results, table: MeasuredTable, column: Column) -> Place:
+    entries = {row: entry for (row, name), entry in table.entries.items() if name == column.name}
+    sides = {key: Side(one.value, one.removed, one.reason, results.stand_in(key)) for key, one in entries.items()}
+    lower = lower_is_better(column.metric)
+
+    def compare(better: str, worse: str) -> Comparison:
+        first, second = (worse, better) if lower else (better, worse)
+        found = compare_entries(table, column, first, second, results.samples)
+        one, other = (sides[key].value for key in (first, second))
+        sign = Comparison(100 * (one / other - 1) if lower else one - other)
+        return sign if found.effect is None else found
+
+    unit = "% perplexity" if lower else "points"
+    return Place(_name(table, column), column.model, sides, column.metric, lower, unit, compare)
+
+
+def parameters(
+    results: Results, *, table: str, method: str, than: Sequence[str], sparsities: Sequence[float] | None = None
+) -> Places:
+    """How many parameters models have, in places as those of :func:`quality`.
+
+    They are counted, so there is no interval. What was removed may differ: this is what the claim is about.
+    """
+    methods = [method, *than]
+    found, left_out = _columns(results, table, methods, sparsities, EACH_TASK)
+    places = []
+    for measured, column in found:
+        entries = {key: measured.entries[key, column.name] for key in methods}
+        sides = {key: Side(one.value and one.parameters, reason=one.reason) for key, one in entries.items()}
+        compare = partial(_fewer, sides)
+        places.append(Place(_name(measured, column), column.model, sides, "parameters", True, "% fewer", compare))
+    return places, left_out
+
+
+def _fewer(sides: Mapping[str, Side], better: str, worse: str) -> Comparison:
+    return Comparison(100 * (1 - sides[better].value / sides[worse].value))
+
+
+def _columns(
+    results: Results, table: str, methods: Sequence[str], sparsities: Sequence[float] | None, asked: str
+) -> tuple[list[tuple[MeasuredTable, Column]], list[str]]:
+    """The columns asked for of every model's table; and why a model is left out: a method was not run in one of them.
+
+    A claim on several sparsities or rivals must not be borne out by those that happen to be there.
+    """
+    complete, left_out = [], []
+    for measured in tables_of_models(results, table, with_equals(methods), sparsities):
+        of_tasks = measured.definition.layout == TASKS
+        columns = [column for column in measured.columns if not of_tasks or _is_column(column, asked)]
+        absent = [(c, key) for c in columns for key in methods if (key, c.name) not in measured.entries]
+        if absent:
+            column, key = absent[0]
+            left_out.append(f"{_name(measured, column)}: {key} was not run")
+        else:
+            complete += [(measured, column) for column in columns]
+    return complete, left_out
+
+
+def _is_column(found: Column, asked: str) -> bool:
+    """Whether a task column is the one asked for: a grid's own tasks stand for the paper's of the same kind."""
+    if asked in (AVERAGE, EACH_TASK) or found.task == AVERAGE:
+        return (found.task == AVERAGE) == (asked == AVERAGE)
+    return tasks_table()[found.task].harness_task == tasks_table()[asked].harness_task
+
+
+def _name(table: MeasuredTable, column: Column) -> str:
+    """What a column is called; columns of tasks do not name their model."""
+    return f"{column.model} {column.name}" if table.definition.layout == TASKS else column.name
+
+
+def tables_of_models(
+    results: Results, table: str, methods: Sequence[str], sparsities: Sequence[float] | None = None
+) -> Iterator[MeasuredTable]:
+    """The rows of some methods (under their keys) in a table's columns, model by model, as far as cells are there.
+
+    Models without any cell of these are passed over.
+    """
+    if results.cells is None:
+        return
+    definition = load_definition(table)
+    if sparsities is not None:
+        definition = definition.model_copy(update={"sparsities": tuple(sparsities)})
+    if len(definition.sparsities) > 1:
+        definition = definition.model_copy(update={"layout": "models@sparsity"})
+    cells = results.cells[results.cells["split"] == definition.split]
+    zero_shot = cells["task"].isin([task for task in tasks_table() if is_zero_shot(task)])
+    held = cells[(zero_shot == (definition.task == ZERO_SHOT)) & (cells["status"] == "ok")]
+    measured = set(held["model"])
+    for model in [model for model in results.models if model in measured]:
+        columns = tuple(definition.columns([model], tasks_of(definition, held, [model])))
+        rows = [Row(name=key, method=key) for key in dict.fromkeys(methods)]
+        entries, _ = measured_entries(cells, rows, columns, definition.split)
+        if entries:
+            yield MeasuredTable(definition, columns, entries)
+
+
+def speed(phase: str, results: Results, *, method: str, than: Sequence[str], sparsity: float) -> Places:
+    """How fast models read their prompt (``prefill``) or write (``decode``): every setting is a place."""
+    own = _timed(results, method, phase, sparsity)
+    dense = dict.fromkeys(own, Timed(1.0, low=1.0, high=1.0))
+    of_methods = {key: _timed(results, key, phase, sparsity) for key in with_equals([method, *than])}
+    of_methods |= {DENSE: dense} if DENSE in than else {}
+    places = []
+    for setting in [setting for setting in own if all(setting in of_methods[key] for key in than)]:
+        sides = {key: settings[setting] for key, settings in of_methods.items() if setting in settings}
+        model, compare = setting[0], partial(_faster, sides)
+        places.append(Place(model, model, sides, phase, False, "% faster", compare))
+    if not places:
+        raise NotJudgedError(Verdict.NOT_RUN, f"no inference measured of {method} beside {', '.join(than)}")
+    return places, []
+
+
+@dataclass(frozen=True)
+class Timed(Side):
+    """A speedup over the dense model with its interval (NaN where not measured)."""
+
+    low: float = math.nan
+    high: float = math.nan
+
+
+def _timed(results: Results, method: str, phase: str, sparsity: float) -> dict[tuple, Timed]:
+    """What was measured of a method, by setting. Of a model only the size is known, which decides its speed."""
+    if results.inference is None:
+        return {}
+    rows = of_sparsity(results.inference, sparsity)
+    rows = rows[rows["method"] == method]
+    found = {}
+    for row in rows.to_dict("records"):
+        speed, low, high = (row[f"{phase}_speedup{end}"] for end in ("", "_low", "_high"))
+        size = None if math.isnan(row["parameters"]) else row["parameters"]
+        found[tuple(row[name] for name in _SETTING)] = Timed(speed, Removed(None, size), low=low, high=high)
+    return found
+
+
+def _faster(sides: Mapping[str, Timed], better: str, worse: str) -> Comparison:
+    """The interval takes the far ends of both, since the two were not measured against each other: it is too wide."""
+    own, other = sides[better], sides[worse]
+    ratios = (own.value / other.value, own.low / other.high, own.high / other.low)
+    effect, low, high = (None if math.isnan(ratio) else 100 * (ratio - 1) for ratio in ratios)
+    return Comparison(effect, low, high, over="" if low is None else "rounds of one measurement")
