@@ -18,7 +18,7 @@ ifneq ($(CACHE),yes)
 export XDG_CACHE_HOME := $(or $(TMPDIR),/tmp)/sparsitysolver-$(shell id -u)
 endif
 
-.PHONY: env report-env dev table2 regression test lint report figures arena readme clean
+.PHONY: env report-env dev table2 regression test lint schemas report figures arena readme clean
 
 env: $(STAMP)
 
@@ -52,6 +52,10 @@ lint: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check -l 120 Snakefile rules
 	$(BIN)/snakemake --lint
+
+# JSON schemas of all records, from the contracts in sparsitysolver/records/contracts.
+schemas: env
+	$(BIN)/python -m sparsitysolver.records.schemas
 
 report: env
 	$(BIN)/snakemake --cores $(CORES) results/report.html

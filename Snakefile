@@ -41,9 +41,7 @@ try:
     grid.assets.to_environment()
     artefacts = Artefacts(grid)
     arena = arena_plan.Arena(artefacts)
-    modules = [f"figures.{name}" for name in needs.figures()]
-    modules += [f"sparsitysolver.reporting.collected.{kind}" for kind in needs.KINDS if kind != needs.CELLS]
-    make_stamps((grid.task, *grid.tasks), modules)
+    make_stamps((grid.task, *grid.tasks), [f"figures.{name}" for name in needs.figures()])
 except SparsitySolverError as error:
     sys.exit(report_error("snakemake", error))
 

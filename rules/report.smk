@@ -25,7 +25,7 @@ rule collect:
 rule gather:
     input:
         files=lambda w: collected.records(artefacts, f"{w.kind}{w.of}"),
-        code=lambda w: stamp(source_files(f"sparsitysolver.reporting.collected.{w.kind}")),
+        code=stamp(source_files("sparsitysolver.reporting.collected.gather")),
     output:
         f"{RESULTS}/{{kind}}{{of}}.csv",
     log:

@@ -32,7 +32,7 @@ LIBRARIES = (
     "lm_eval.evaluator",
     "lm_eval.models.huggingface",
     "scipy.stats",
-    "jsonschema",
+    "pydantic",
 )
 # Read when the libraries are imported: what a job would set for itself must be there before.
 QUIET = {

@@ -10,9 +10,9 @@ from tiny import tiny_folder, tiny_texts
 
 from sparsitysolver.chat.conversation import read_conversation
 from sparsitysolver.cli import main
+from sparsitysolver.records.columns import LEAKAGE
 from sparsitysolver.records.files import read_json, read_record, write_json
 from sparsitysolver.records.seen import CALIBRATION, REWARD, unknown
-from sparsitysolver.reporting.collected.collect import LEAKAGE
 from sparsitysolver.search.agents import load_agent, save_agent
 
 pytestmark = pytest.mark.filterwarnings("ignore")

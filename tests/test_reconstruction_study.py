@@ -11,8 +11,8 @@ from tiny import tiny_folder, tiny_ids, tiny_texts
 
 from sparsitysolver.cli import main
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import RECONSTRUCTION
 from sparsitysolver.records.files import identity, read_record, write_json
-from sparsitysolver.reporting.collected.reconstruction import COLUMNS
 from sparsitysolver.stages.reconstruction_study import sample_numbers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -133,7 +133,7 @@ def test_collecting(place, capsys):
     assert main(["report", "reconstruction", "study.json", "--out", "r.csv"]) == 0
     with open("r.csv") as handle:  # noqa: PTH123
         rows = list(csv.DictReader(handle))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == tuple(RECONSTRUCTION.columns)
     assert [(row["modules"], row["samples"]) for row in rows] == [
         (modules, samples) for modules in ("both", "ffn", "mha") for samples in ("0", "1", "2")
     ]

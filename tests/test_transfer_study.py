@@ -19,9 +19,9 @@ from sparsitysolver.models.loading import load_model
 from sparsitysolver.plans import transfer as transfer_plan
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.pruning.units import structured_units, uniform_counts
+from sparsitysolver.records.columns import TRANSFER
 from sparsitysolver.records.files import identity, read_record, write_json
 from sparsitysolver.records.strategy import make_strategy
-from sparsitysolver.reporting.studies.transfer import COLUMNS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TINY = ("opt-tiny", "llama-tiny")
@@ -84,7 +84,7 @@ def test_the_matrix(place):
     assert main(["report", "transfer", "opt.study.json", "llama.study.json", "--out", "transfer.csv"]) == 0
     with Path("transfer.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
-    assert tuple(rows[0]) == COLUMNS and len(rows) == 8
+    assert tuple(rows[0]) == tuple(TRANSFER.columns) and len(rows) == 8
     ppl = {(row["model"], row["strategy"]): float(row["ppl"]) for row in rows}
     removed = {(row["model"], row["strategy"]): float(row["achieved_sparsity"]) for row in rows}
     for row in rows:

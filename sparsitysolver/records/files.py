@@ -1,7 +1,6 @@
-"""Artefacts as files: canonical JSON, content keys, atomic writes, schema-checked strategies and cells (no torch)."""
+"""Artefacts as files: canonical JSON, content keys, atomic writes, records that are checked (no torch)."""
 
 import errno
-import functools
 import hashlib
 import json
 import os
@@ -12,9 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
-from sparsitysolver import CONFIG
 from sparsitysolver.errors import SparsitySolverError
 
 Json = dict[str, Any]
@@ -129,29 +125,24 @@ def read_json(path: str | Path, kind: str) -> Json:
     return value
 
 
-@functools.cache
-def _validator(kind: str) -> jsonschema.protocols.Validator:
-    schema = json.loads((CONFIG / "schemas" / f"{kind}.schema.json").read_text())
-    return jsonschema.validators.validator_for(schema)(schema)
-
-
 def validate(value: Mapping[str, Any], kind: str, where: str | Path) -> None:
-    """Check a record against ``config/schemas/<kind>.schema.json``; the error names the field and the file."""
-    error = jsonschema.exceptions.best_match(_validator(kind).iter_errors(value))
-    if error is not None:
-        field = "/".join(str(part) for part in error.absolute_path) or "top level"
-        raise SparsitySolverError(f"{where} is not a valid {kind}: {field}: {error.message}.")
+    """Check a record against its contract; the error names the file and the field."""
+    from sparsitysolver.records.contracts import problem  # most commands write and read no record
+
+    what = problem(value, kind)
+    if what is not None:
+        raise SparsitySolverError(f"{where} is not a valid {kind}: {what}.")
 
 
 def read_record(path: str | Path, kind: str) -> Json:
-    """Read and validate a strategy or cell."""
+    """Read and validate a record of a kind that :mod:`~sparsitysolver.records.contracts` knows."""
     value = read_json(path, kind)
     validate(value, kind, path)
     return value
 
 
 def write_record(path: str | Path, value: Json, kind: str) -> None:
-    """Validate and write a strategy or cell."""
+    """Validate and write a record; the file holds what the dictionary does."""
     validate(value, kind, path)
     write_json(path, value)
 

@@ -13,6 +13,7 @@ _LONG_TABLES = {
     "arena": "records of study arena to one table, a row per search, with curves and ranks beside it",
     "transfer": "records of study transfer to one table, a row per pair of models, and to a matrix (.md)",
 }
+_STUDIES = {"arena": "studies.arena", "transfer": "studies.transfer"}  # tables with pages beside them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int | None:
 
         collect_command(args.cells, args.out)
     elif args.what in _LONG_TABLES:
-        module = importlib.import_module(f"sparsitysolver.reporting.collected.{args.what}")
+        module = importlib.import_module(f"sparsitysolver.reporting.{_STUDIES.get(args.what, 'collected.gather')}")
         getattr(module, f"{args.what}_command")(args.files, args.out)
     elif args.what == "table":
         from sparsitysolver.reporting.tables.files import table_command

@@ -27,7 +27,7 @@ def drawn(name: str, folder: Path, **files: list[dict]) -> Picture:
     """A figure drawn from rows by kind of results, as its script draws it."""
     definition = load_figure(name)
     for kind, rows in files.items():
-        factory.write(folder / f"{kind}_{name}.csv", rows)
+        factory.write_whole(folder / f"{kind}_{name}.csv", rows)
     with style.style_sheet():
         picture = script(name).draw(read_data(definition, folder), definition)
         picture.figure.draw_without_rendering()

@@ -6,6 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from result_factory import row_of
+
+from sparsitysolver.reporting.plots.contracts import CONTRACTS
+
 STRUCTURED = ("uniform", "uniform_recon", "flap", "slicegpt", "slicegpt_matched", "svd_llm", "svd_llm_update")
 OURS = ("sparsitysolver", "sparsitysolver_recon")
 LABELS = {
@@ -31,7 +35,7 @@ ROLES = ("q", "k", "v", "o", "gate", "up", "down")
 
 
 def write(path: Path, rows: Iterable[dict]) -> Path:
-    """Rows as a CSV file."""
+    """Rows as a CSV file, as they are."""
     rows = list(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as handle:
@@ -39,6 +43,11 @@ def write(path: Path, rows: Iterable[dict]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def write_whole(path: Path, rows: Iterable[dict]) -> Path:
+    """Rows as a CSV file of the kind that its name says, with every column of it."""
+    return write(path, [row_of(CONTRACTS[path.stem.split("_")[0]], **row) for row in rows])
 
 
 def read(path: Path) -> list[dict]:
@@ -150,11 +159,8 @@ def curves(
                     value = ppl(rank, episode, seed)
                     kept = [kept_count(unit, episode, size) for unit, size in enumerate([8, 160] * layers)]
                     reward = 10 / value if math.isfinite(value) else 0.0
-                    rows.append(
-                        own
-                        | {"episode": episode, "ppl": value, "reward": reward, "kept": json.dumps(kept)}
-                        | {"tokens": 1024, "seconds": 0.1}
-                    )
+                    scored = {"ppl": value if math.isfinite(value) else "", "reward": reward, "kept": json.dumps(kept)}
+                    rows.append(own | scored | {"episode": episode, "tokens": 1024, "seconds": 0.1})
     return rows
 
 
@@ -254,5 +260,5 @@ def small_results(folder: Path) -> Path:
         "inference_figure14": inference(),
     }
     for name, rows in files.items():
-        write(folder / f"{name}.csv", rows)
+        write_whole(folder / f"{name}.csv", rows)
     return folder

@@ -7,38 +7,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sparsitysolver.records.columns import CURVES, INFERENCE, NUMBER, RECONSTRUCTION, STRATEGIES, LongTable
 from sparsitysolver.reporting.claims.results import Results, read_results
 
-_SEARCH = ("model", "family", "method", "label", "granularity", "algorithm", "sparsity", "seed", "task")
-_SPEED = [f"{phase}_{name}" for phase in ("prefill", "decode") for name in ("seconds", "tokens_per_second")]
-_SPEEDUP = [f"{phase}_speedup{end}" for phase in ("prefill", "decode") for end in ("", "_low", "_high")]
-COLUMNS = {
-    "curves": (
-        *("key", *_SEARCH, "warm_start", "episode", "ppl", "reward", "kept", "tokens", "seconds"),
-        *("dense_ppl", "uniform_ppl", "uniform_reward", "gpus"),
-    ),
-    "strategies": (*_SEARCH, "achieved_sparsity", "unit", "name", "kind", "layer", "size", "kept", "ratio", "key"),
-    "inference": (
-        *("model", "method", "label", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens", "rounds", "threads"),
-        *("device", "dtype", "parameters", "weight_bytes", *_SPEED, "peak_memory_bytes", *_SPEEDUP),
-    ),
-    "reconstruction": (
-        "model",
-        "sparsity",
-        "modules",
-        "samples",
-        "tokens",
-        "ppl",
-        "seconds_per_module",
-        "seed",
-        "gpus",
-    ),
-}
+TABLES = {"curves": CURVES, "strategies": STRATEGIES, "inference": INFERENCE, "reconstruction": RECONSTRUCTION}
+
+
+def row_of(table: LongTable, **fields: object) -> dict:
+    """A row with every column of a long table; what a test is not about is empty, or 1 where a number is needed."""
+    return {name: 1 if holds == NUMBER else "" for name, holds in table.columns.items()} | fields
 
 
 def _frame(kind: str, rows: Sequence[dict]) -> pd.DataFrame:
-    """Rows with every column of the file; what a test is not about is empty."""
-    return pd.DataFrame([dict.fromkeys(COLUMNS[kind], "") | row for row in rows], columns=list(COLUMNS[kind]))
+    return pd.DataFrame([row_of(TABLES[kind], **row) for row in rows])
 
 
 def curve(

@@ -11,49 +11,13 @@ import pandas as pd
 from sparsitysolver.config.grid_settings import check_models, load_grid
 from sparsitysolver.config.registry import method, models_table
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import CURVES, INFERENCE, RECONSTRUCTION, STRATEGIES, LongTable
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.collected.long_tables import Contract, read_long
+from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
 
 EVALUATED = "wikitext2"  # the paper's text of perplexity, and of all that is tuned on it
-_SEARCH = ("model", "family", "method", "sparsity", "seed", "task")
-
-
-FILES = {
-    "curves": Contract(
-        what="search curves",
-        texts=("model", "family", "method", "task", "kept"),
-        numbers=("sparsity", "seed", "episode", "reward", "seconds"),
-        optional=("ppl", "dense_ppl", "gpus"),  # a candidate may break the model; other rewards have no perplexity
-        row=(*_SEARCH, "episode"),
-    ),
-    "strategies": Contract(
-        what="strategies",
-        texts=("model", "family", "method", "task", "name"),
-        numbers=("sparsity", "seed", "unit", "layer", "ratio"),
-        row=(*_SEARCH, "name"),
-    ),
-    "inference": Contract(
-        what="measured times",
-        texts=("model", "method", "device", "dtype"),
-        numbers=(
-            *("sparsity", "seed", "batch", "prompt_tokens", "new_tokens", "threads"),
-            *("prefill_speedup", "decode_speedup"),
-        ),
-        optional=(
-            "parameters",
-            *(f"{phase}_speedup_{end}" for phase in ("prefill", "decode") for end in ("low", "high")),
-        ),
-        row=("model", "method", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens"),
-    ),
-    "reconstruction": Contract(
-        what="rows of the reconstruction study",
-        texts=("model", "modules"),
-        numbers=("sparsity", "samples", "ppl", "seconds_per_module", "seed"),
-        optional=("gpus",),
-        row=("model", "sparsity", "modules", "samples", "seed"),
-    ),
-}
+FILES = {"curves": CURVES, "strategies": STRATEGIES, "inference": INFERENCE, "reconstruction": RECONSTRUCTION}
 
 
 @dataclass(frozen=True)
@@ -104,7 +68,7 @@ def read_results(folder: Path, grid: str) -> Results:
             finite, or the cells of a column have different fingerprints; the message names the cell or row.
     """
     settings = load_grid(grid)
-    frames = {name: _read(folder / f"{name}.csv", contract) for name, contract in FILES.items()}
+    frames = {name: _read(folder / f"{name}.csv", table) for name, table in FILES.items()}
     cells = folder / "cells.csv"
     frames["cells"] = read_cells_csv(cells) if cells.is_file() else None
     samples = samples_path(cells)
@@ -121,8 +85,8 @@ def read_results(folder: Path, grid: str) -> Results:
     )
 
 
-def _read(path: Path, contract: Contract) -> pd.DataFrame | None:
-    return read_long(path, contract) if path.is_file() else None
+def _read(path: Path, table: LongTable) -> pd.DataFrame | None:
+    return read_long(path, table) if path.is_file() else None
 
 
 def _families(frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:

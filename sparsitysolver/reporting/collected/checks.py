@@ -4,7 +4,6 @@ A file edited by hand, cut off, or put together from two runs is refused with th
 """
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +11,21 @@ import pandas as pd
 
 from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import CELLS, MEASURED, NUMBER, PROTOCOL
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.fingerprints import check_fingerprints
 from sparsitysolver.reporting.collected.samples import Samples, sample_key
 
 _STATUS = ("ok", "skipped")
-_AXES = ("sparsity", "seed")  # numbers that every row has
 # Losses of windows are kept to eight decimals: the perplexity they give lies within 1e-8 of the recorded one.
 _RELATIVE_TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True)
-class Columns:
-    """What kind of columns a table of cells has: numbers, those a measured row must have, those of the protocol."""
-
-    numbers: tuple[str, ...]
-    measured: tuple[str, ...]
-    protocol: tuple[str, ...]
-
-
-def check_rows(texts: pd.DataFrame, columns: Columns, path: Path) -> None:
+def check_rows(texts: pd.DataFrame, path: Path) -> None:
     """Refuse a table of cells that is not as ``collect`` wrote it.
 
     Args:
         texts: the rows as they stand in the file, all text.
-        columns: the kinds of its columns.
         path: the file, for the messages.
 
     Raises:
@@ -45,14 +34,14 @@ def check_rows(texts: pd.DataFrame, columns: Columns, path: Path) -> None:
     """
     rows = texts.to_dict("records")
     for row in rows:
-        _check_row(row, columns, path)
+        _check_row(row, path)
     twice = texts[texts.duplicated(["cell", "metric"])].to_dict("records")
     if twice:
         raise _broken(twice[0], f"metric '{twice[0]['metric']}' stands twice", path)
-    check_fingerprints([_as_cell(row, columns.protocol) for row in rows], [_file(row, path) for row in rows])
+    check_fingerprints([_as_cell(row) for row in rows], [_file(row, path) for row in rows])
 
 
-def _check_row(row: Json, columns: Columns, path: Path) -> None:
+def _check_row(row: Json, path: Path) -> None:
     if not row["cell"]:  # the last column: pandas fills up rows that are too short
         raise _broken(row, "the row is cut off", path)
     if row["status"] not in _STATUS:
@@ -60,9 +49,9 @@ def _check_row(row: Json, columns: Columns, path: Path) -> None:
     measured = row["status"] == "ok"
     if measured != bool(row["metric"]):
         raise _broken(row, f"status '{row['status']}' and metric '{row['metric']}' do not go together", path)
-    needed = (*_AXES, *(columns.measured if measured else ()))
-    for column in columns.numbers:
-        if not _is_finite(row[column]) and (row[column] or column in needed):
+    for column in CELLS.numbers:
+        needed = CELLS.columns[column] == NUMBER or (measured and column in MEASURED)
+        if not _is_finite(row[column]) and (row[column] or needed):
             raise _broken(row, f"{column} is '{row[column]}', and a finite number is needed", path)
 
 
@@ -82,9 +71,9 @@ def _file(row: Json, path: Path) -> str:
     return f"cell {row['cell']} in {path}"
 
 
-def _as_cell(row: Json, protocol: tuple[str, ...]) -> Json:
+def _as_cell(row: Json) -> Json:
     """As much of a cell as the comparison of protocols reads."""
-    fingerprint = {name: row[name] for name in (*protocol, "split", "fingerprint")}
+    fingerprint = {name: row[name] for name in (*PROTOCOL, "split", "fingerprint")}
     return {
         "model": {"name": row["model"], "weights_sha256": row["weights_sha256"]},
         "sparsity": float(row["sparsity"]),

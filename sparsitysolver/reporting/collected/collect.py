@@ -8,37 +8,16 @@ from typing import Any
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import AXES, CELLS, LEAKAGE, PROTOCOL, RUN, SIZE
 from sparsitysolver.records.files import Json, content_key, read_record
-from sparsitysolver.reporting.collected.checks import Columns, check_rows, check_samples
+from sparsitysolver.reporting.collected.checks import check_rows, check_samples
 from sparsitysolver.reporting.collected.fingerprints import cell_name, check_fingerprints
 from sparsitysolver.reporting.collected.rows import numbers, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path, write_samples
 
-LEAKAGE = ("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task")
 UNKNOWN = "unknown"  # a flag of what was made from something that does not say what it has seen
 _FLAGS = {True: "yes", False: "no", None: UNKNOWN}
-AXES = ("model", "family", "method", "label", "sparsity", "seed", "task", "split", "status", "reason")
-METRIC = ("metric", "value", "stderr", "n")
-SIZE = ("achieved_sparsity", "parameters", "nonzeros", "bytes", "extra_parameters")
-EFFORT = (
-    "calibration_source",
-    "calibration_tokens",
-    "reconstruction_source",
-    "reward_source",
-    "reward_split",
-    "search_algorithm",
-    "search_evaluations",
-    "search_tokens",
-)
-TEXT = ("dataset", "revision", "text_sha256", "join", "bos", "seqlen", "windows", "tokens", "dtype")
-ZERO_SHOT = ("items_sha256", "items", "task_version", "harness", "batch_size")  # empty for perplexity
-PROTOCOL = (*TEXT, *ZERO_SHOT)
-PROVENANCE = ("fingerprint", "weights_sha256", "commit", "versions", "device", "processor", "threads")
-RUN = ("wall_seconds", "peak_memory_bytes")
-COLUMNS = (*AXES, *METRIC, *SIZE, *EFFORT, *LEAKAGE, *PROTOCOL, *PROVENANCE, *RUN, "cell")
-NUMBERS = ("sparsity", "seed", *METRIC[1:], *SIZE, "seqlen", "windows", "tokens", "items", "batch_size", *RUN)
-_KINDS = Columns(NUMBERS, measured=("value", "n", *SIZE), protocol=PROTOCOL)
-# What the schema leaves open because skipped cells lack it, and a measured cell must have.
+# What the contract leaves open because skipped cells lack it, and a measured cell must have.
 _MEASURED = ("metrics", "fingerprint", "size")
 
 
@@ -78,7 +57,7 @@ def collect(cell_paths: Sequence[Path], out_csv: Path) -> None:
     check_fingerprints(cells, [str(path) for path in paths])
     rows = [row for cell, path in zip(cells, paths, strict=True) for row in _rows(cell, path.stem)]
     rows.sort(key=_order)
-    write_rows(out_csv, COLUMNS, rows)
+    write_rows(out_csv, CELLS.columns, rows)
     write_samples({path.stem: cell for cell, path in zip(cells, paths, strict=True)}, samples_path(out_csv))
 
 
@@ -146,11 +125,11 @@ def read_cells_csv(path: Path) -> pd.DataFrame:
         ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise SparsitySolverError(f"{path} is not a table of cells: {error}.") from error
-    missing = [column for column in COLUMNS if column not in texts]
+    missing = [column for column in CELLS.columns if column not in texts]
     if missing:
         raise SparsitySolverError(f"{path} is not a table of cells: column '{missing[0]}' is missing; collect again.")
-    check_rows(texts, _KINDS, path)
-    return texts.assign(**{column: pd.to_numeric(texts[column]) for column in NUMBERS})
+    check_rows(texts, path)
+    return texts.assign(**{column: pd.to_numeric(texts[column]) for column in CELLS.numbers})
 
 
 def read_collected(path: Path) -> tuple[pd.DataFrame, Samples]:

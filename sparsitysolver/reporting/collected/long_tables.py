@@ -2,79 +2,57 @@
 
 import csv
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import MAYBE, LongTable
 
 # What a row is called in messages, as far as it has these; an arena's has an algorithm in place of a method.
 _AXES = ("model", "method", "algorithm", "sparsity", "seed")
 
 
-@dataclass(frozen=True)
-class Contract:
-    """What a reader needs of a table.
-
-    Attributes:
-        what: what its rows are, in messages.
-        texts: columns read as text.
-        numbers: columns that must hold finite numbers.
-        optional: columns whose numbers may be left empty (NaN).
-        row: columns that name a row in messages; those of a search by default.
-    """
-
-    what: str
-    texts: tuple[str, ...]
-    numbers: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-    row: tuple[str, ...] = ()
-
-
-def read_long(path: Path, contract: Contract) -> pd.DataFrame:
+def read_long(path: Path, table: LongTable) -> pd.DataFrame:
     """A long table, checked; the index is the line in the file, numbers are float64, other columns text.
 
     Raises:
         SparsitySolverError: no such file, no table, a missing column, or a cell that holds no finite number.
     """
-    frame = _texts(path, contract.what)
-    wanted = [*contract.texts, *contract.numbers, *contract.optional]
-    missing = [column for column in wanted if column not in frame]
+    frame = _texts(path, table.what)
+    frame = frame.assign(**{column: "" for column in table.later if column not in frame})
+    missing = [column for column in table.columns if column not in frame]
     if missing:
+        wanted = ", ".join(table.columns)
         raise SparsitySolverError(
-            f"{path}: column '{missing[0]}' is missing; {contract.what} have {', '.join(wanted)}. Make the file anew."
+            f"{path}: column '{missing[0]}' is missing; {table.what} have {wanted}. Make the file anew."
         )
-    numbers = {name: finite_numbers(path, frame, name, contract.row) for name in contract.numbers}
-    empty = {
-        name: finite_numbers(path, frame, name, contract.row, lambda text, line: text == "")
-        for name in contract.optional
-    }
-    return frame.assign(**numbers, **empty)
+    numbers = {name: finite_numbers(path, frame, name, table) for name in table.numbers}
+    return frame.assign(**numbers)
 
 
-def finite_numbers(
-    path: Path,
-    frame: pd.DataFrame,
-    column: str,
-    row: tuple[str, ...] = (),
-    may_lack: Callable[[str, int], bool] = lambda text, line: False,
-) -> pd.Series:
-    """A column of texts as finite numbers; NaN where a cell may lack one, by its text and line.
+def finite_numbers(path: Path, frame: pd.DataFrame, column: str, table: LongTable) -> pd.Series:
+    """A column of texts as finite numbers; NaN where it may be empty and is.
 
     Raises:
         SparsitySolverError: another cell holds no finite number.
     """
     numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
     numbers = numbers.where(numbers.abs() < math.inf)
-    for line in numbers.index[numbers.isna()]:
-        text = frame.loc[line, column]
-        if not may_lack(text, line):
-            shown = f"'{text}'" if text else "empty"
-            named = row_name(frame, line, row)
-            raise SparsitySolverError(f"{path}, line {line} ({named}): {column} is {shown}; a finite number is needed.")
+    may_lack = (frame[column] == "") & (table.columns[column] == MAYBE)
+    for line in numbers.index[numbers.isna() & ~may_lack]:
+        raise no_number(path, frame, line, column, table.row)
     return numbers
+
+
+def no_number(
+    path: Path, frame: pd.DataFrame, line: int, column: str, row: tuple[str, ...] = ()
+) -> SparsitySolverError:
+    """What to say of a cell that holds no finite number and needs one."""
+    text = frame.loc[line, column]
+    shown = "empty" if text == "" or text != text else f"'{text}'"
+    named = row_name(frame, line, row)
+    return SparsitySolverError(f"{path}, line {line} ({named}): {column} is {shown}; a finite number is needed.")
 
 
 def row_name(frame: pd.DataFrame, line: int, columns: tuple[str, ...] = ()) -> str:

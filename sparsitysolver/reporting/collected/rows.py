@@ -23,7 +23,7 @@ def numbers(value: Any, where: str = "") -> Iterator[tuple[str, float]]:
 
 
 def read_finite(path: Path, kind: str) -> Json:
-    """A record that is valid by its schema and holds finite numbers only, or an error that names the file."""
+    """A record that is valid by its contract and holds finite numbers only, or an error that names the file."""
     record = read_record(path, kind)
     for where, value in numbers(record):
         if not math.isfinite(value):
@@ -31,10 +31,10 @@ def read_finite(path: Path, kind: str) -> Json:
     return record
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Json]) -> None:
+def write_rows(path: Path, columns: Iterable[str], rows: Iterable[Json]) -> None:
     """Write rows under ``columns``, whole or not at all; what a row lacks stays empty."""
     with atomic_path(path) as temporary, temporary.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
+        writer = csv.DictWriter(handle, list(columns), restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -7,27 +7,15 @@ import numpy as np
 import pandas as pd
 
 from sparsitysolver.config.tables import DASH
-from sparsitysolver.reporting.collected.long_tables import Contract, read_long
+from sparsitysolver.records.columns import PARETO, RANKS
+from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.compare.seed_tests import LEVEL
 from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.studies.arena import LINE
-from sparsitysolver.reporting.studies.arena_ranks import AXES, RANK_COLUMNS
+from sparsitysolver.reporting.studies.arena_ranks import AXES
 from sparsitysolver.reporting.tables.entries import printed
 
 _LEAST = 0.001  # a smaller p is printed as such
-_MEASURED = ("test_ppl", "rank", "difference", "low", "high", "p", "p_holm", "seeds", "tokens", "evaluations")
-_RANKS = Contract(
-    what="ranks of the arena",
-    texts=tuple(name for name in RANK_COLUMNS if name not in ("sparsity", *_MEASURED)),
-    numbers=("sparsity",),
-    optional=_MEASURED,  # empty where a search did not run, or has nothing to be compared with
-)
-_PARETO = Contract(
-    what="strategies from measured effects",
-    texts=("model", "granularity"),
-    numbers=("seed", "measured_at", "sparsity", "achieved_sparsity", "predicted_change", "dense_test_ppl"),
-    optional=("test_ppl", "uniform_test_ppl"),  # empty where not finite
-)
 
 
 def ranks_section(path: Path) -> str:
@@ -35,7 +23,7 @@ def ranks_section(path: Path) -> str:
 
     An asterisk marks differences whose corrected p is below the level of the tests.
     """
-    frame = read_long(path, _RANKS)
+    frame = read_long(path, RANKS)
     problems = list(frame.groupby(list(AXES), sort=False))
     order = frame.groupby("label", sort=False)["test_ppl"].apply(lambda ppl: float(np.log(ppl).mean())).sort_values()
     rows = []
@@ -76,7 +64,7 @@ def _p(value: float) -> str:
 
 def pareto_section(path: Path) -> str:
     """Strategies of other sparsities from the surrogate's effects, beside uniform pruning; means over seeds."""
-    frame = read_long(path, _PARETO)
+    frame = read_long(path, PARETO)
     keys = ["model", "granularity", "measured_at", "sparsity"]
     means = frame.groupby(keys, sort=False)[["test_ppl", "uniform_test_ppl", "dense_test_ppl"]].mean().reset_index()
     rows = [

@@ -12,10 +12,11 @@ from sparsitysolver.config.paper import titles
 from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.config.tables import DASH, METHOD, TASKS, descriptive_columns, load_definition
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import LEAKAGE
 from sparsitysolver.records.files import Json, read_json, write_text
 from sparsitysolver.reporting.audit.table import audit_section
 from sparsitysolver.reporting.claims.page import claims_section
-from sparsitysolver.reporting.collected.collect import LEAKAGE, UNKNOWN, read_collected
+from sparsitysolver.reporting.collected.collect import UNKNOWN, read_collected
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
 from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, order_claims
 from sparsitysolver.reporting.compare.paired import PairVerdicts, read_pair_verdicts

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import PROTOCOL
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.collected.collect import PROTOCOL, read_cells_csv
+from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.rows import write_rows
 from sparsitysolver.reporting.compare.metrics import printed_scale
 

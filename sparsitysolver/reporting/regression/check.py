@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tolerance
+from sparsitysolver.records.columns import PROTOCOL
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.collected.collect import PROTOCOL
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
 from sparsitysolver.reporting.compare.published import judge
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict

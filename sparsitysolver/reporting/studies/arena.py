@@ -8,22 +8,14 @@ import pandas as pd
 
 from sparsitysolver.config.arena import ArenaDefinition, definition
 from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.records.columns import ANYTIME, ARENA, PARETO, RANKS
 from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
 from sparsitysolver.reporting.pages.markdown import markdown
-from sparsitysolver.reporting.studies.arena_ranks import RANK_COLUMNS, ranks
+from sparsitysolver.reporting.studies.arena_ranks import ranks
 
 RAN, LINE, NOT_RUN = "ran", "no search", "not run"
 AXES = ("model", "granularity", "sparsity")
-COLUMNS = (
-    *("algorithm", "seed", *AXES, "evaluations", "tokens", "validation_ppl", "test_ppl", "seconds_per_proposal"),
-    *("label", "status", "all_tokens", "units", "achieved_sparsity", "dense_test_ppl", "driver", "key"),
-)
-PARETO_COLUMNS = (
-    *("model", "granularity", "seed", "measured_at", "sparsity", "achieved_sparsity"),
-    *("test_ppl", "uniform_test_ppl", "predicted_change", "dense_test_ppl"),
-)
-CURVE_COLUMNS = ("algorithm", "label", "seed", *AXES, "share", "tokens", "validation_ppl", "uniform_ppl", "dense_ppl")
 
 
 def arena_command(records: Sequence[Path], out: Path) -> None:
@@ -45,12 +37,12 @@ def arena_command(records: Sequence[Path], out: Path) -> None:
         _check_names(study, arena)
     _check_alike(studies)
     rows = [row for study in studies for row in _rows(study, arena)]
-    write_rows(out, COLUMNS, rows + list(_not_run(studies, arena)))
+    write_rows(out, ARENA.columns, rows + list(_not_run(studies, arena)))
     curves = out.with_name("anytime_arena.csv")
-    write_rows(curves, CURVE_COLUMNS, [row for study in studies for row in _curves(study, arena)])
-    write_rows(out.with_name("arena_pareto.csv"), PARETO_COLUMNS, [row for study in studies for row in _pareto(study)])
+    write_rows(curves, ANYTIME.columns, [row for study in studies for row in _curves(study, arena)])
+    write_rows(out.with_name("arena_pareto.csv"), PARETO.columns, [row for study in studies for row in _pareto(study)])
     compared = ranks(studies, arena)
-    write_rows(out.with_name("arena_ranks.csv"), RANK_COLUMNS, compared)
+    write_rows(out.with_name("arena_ranks.csv"), RANKS.columns, compared)
     write_text(out.with_suffix(".md"), page(compared, studies))
 
 
@@ -93,10 +85,10 @@ def _rows(study: Json, arena: ArenaDefinition) -> Iterator[Json]:
     for search in study["searches"]:
         label = arena.entrants[search["algorithm"]].label
         driver = (search.get("driver") or {}).get("model", "")
-        kept = {name: search[name] for name in COLUMNS if name in search}
+        kept = {name: search[name] for name in ARENA.columns if name in search}
         yield shared | kept | {"label": label, "status": RAN, "driver": driver, "units": len(search["kept"])}
     for line in study["lines"]:
-        kept = {name: line[name] for name in COLUMNS if name in line}
+        kept = {name: line[name] for name in ARENA.columns if name in line}
         label = arena.lines[line["algorithm"]].label
         yield shared | kept | {"label": label, "status": LINE, "evaluations": 0, "tokens": 0}
 

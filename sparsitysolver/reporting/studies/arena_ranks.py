@@ -18,11 +18,6 @@ from sparsitysolver.reporting.compare.comparison import in_unit
 from sparsitysolver.reporting.compare.seed_tests import holm, paired_t
 
 AXES = ("model", "granularity", "sparsity")
-RANK_COLUMNS = (
-    *("algorithm", "label", "status", *AXES, "seeds", "evaluations", "tokens", "validation_ppl", "test_ppl"),
-    *("test_spread", "achieved_sparsity", "rank", "not_ranked", "difference", "low", "high", "p", "p_holm"),
-    *("not_compared", "seconds_per_proposal"),
-)
 
 
 def ranks(studies: Sequence[Json], arena: ArenaDefinition) -> list[Json]:

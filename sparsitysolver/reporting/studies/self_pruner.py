@@ -10,9 +10,10 @@ from sparsitysolver.config.registry import method, tasks_table
 from sparsitysolver.config.self_pruner import Compression, definition
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import CELLS, SELF_PRUNER
 from sparsitysolver.records.files import Json, write_text
-from sparsitysolver.reporting.collected.inference import rows_of
-from sparsitysolver.reporting.collected.long_tables import Contract, read_long
+from sparsitysolver.reporting.collected.long_tables import read_long
+from sparsitysolver.reporting.collected.measurements import rows_of
 from sparsitysolver.reporting.collected.rows import read_finite, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
@@ -22,18 +23,6 @@ from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
 DENSE, NOT_RUN, RAN = "dense", str(Verdict.NOT_RUN), "ran"
-COLUMNS = (
-    *("method", "label", "model", "sparsity", "achieved_sparsity", "parameters", "comparison"),
-    *("status", "driver", "tasks", "accuracy", "dense_accuracy"),
-    *("drop_points", "low", "high", "drop_percent", "speedup", "speedup_low", "speedup_high"),
-    *("published_model", "published_left", "published_drop", "published_speedup", "verdict"),
-)
-_CELLS = Contract(
-    what="collected cells",
-    texts=("model", "method", "task", "metric", "cell"),
-    numbers=("sparsity",),
-    optional=("value", "achieved_sparsity", "parameters"),  # empty where a cell was skipped
-)
 
 
 def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
@@ -45,7 +34,7 @@ def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
     Raises:
         SparsitySolverError: a missing file, or rows of different tasks.
     """
-    frame = _own_metrics(read_long(cells, _CELLS))
+    frame = _own_metrics(read_long(cells, CELLS))
     samples = read_samples(cells.with_suffix(".samples.npz"))
     times = {(row["method"], float(row["sparsity"])): row for row in rows_of(read_finite(inference, "inference"))}
     rows = [
@@ -54,7 +43,7 @@ def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
         for published in definition().published
     ]
     rows = [row | {"comparison": _comparison(row, rows)} for row in rows]
-    write_rows(out, COLUMNS, rows)
+    write_rows(out, SELF_PRUNER.columns, rows)
     write_text(out.with_suffix(".md"), _page(rows))
 
 

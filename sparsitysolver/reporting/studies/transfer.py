@@ -8,6 +8,7 @@ import pandas as pd
 
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import TRANSFER
 from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
@@ -17,10 +18,6 @@ from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed
 
 RATIO = ("ratio_to_own", "ratio_low", "ratio_high")
-COLUMNS = (
-    *("model", "strategy", "kind", "sparsity", "achieved_sparsity"),
-    *("ppl", "stderr", *RATIO, "not_compared", "windows", "split", "key"),
-)
 OWN, UNIFORM, DENSE = "own", "uniform", "dense"
 _DECIMALS = 3  # of ratios
 
@@ -35,7 +32,7 @@ def transfer_command(records: Sequence[Path], out: Path) -> None:
     _check_alike(studies)
     rows = [row for path, record in studies for row in _rows(path, record)]
     refuse_duplicates(rows, ("model", "strategy"), "transfer")
-    write_rows(out, COLUMNS, rows)
+    write_rows(out, TRANSFER.columns, rows)
     write_text(out.with_suffix(".md"), _page([record for _, record in studies], rows))
 
 

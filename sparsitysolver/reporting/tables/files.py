@@ -8,10 +8,11 @@ import pandas as pd
 from sparsitysolver.config.registry import AVERAGE
 from sparsitysolver.config.tables import DASH, METHOD, Row, load_definition
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import CURVES
 from sparsitysolver.records.files import read_json, write_json, write_text
 from sparsitysolver.reporting.collected.checks import check_samples
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.collected.curves import read_curves
+from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
 from sparsitysolver.reporting.compare.paired import compare_rows, pairs_frame
 from sparsitysolver.reporting.frames import write_csv
@@ -106,7 +107,7 @@ def curves_of(name: str, results: Path) -> pd.DataFrame | None:
     """The curves that a table with rows from searches is made of; None for others."""
     if not any(row.quantity for row in load_definition(name).all_rows):
         return None
-    return read_curves(results / f"curves_{name}.csv")
+    return read_long(results / f"curves_{name}.csv", CURVES)
 
 
 def grid_of(results: Path) -> str:

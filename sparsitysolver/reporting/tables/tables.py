@@ -126,7 +126,7 @@ def build_table(
         models: the models of the grid, in the order of the columns; exactly one where columns are tasks.
         tasks: the zero-shot tasks in the order of the columns, or the one perplexity task; those the cells hold where
             none are named.
-        curves: from :func:`read_curves`, for tables with rows that are read from searches.
+        curves: ``curves.csv``, for tables with rows that are read from searches.
 
     Raises:
         SparsitySolverError: cells are missing (all are named), stand twice, or hold no finite number; models or tasks

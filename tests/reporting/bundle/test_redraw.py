@@ -9,8 +9,7 @@ import sys
 import pytest
 from cell_factory import edit_rows
 from drawn_figures import script
-from plot_factory import reconstruction
-from plot_factory import write as write_rows
+from plot_factory import reconstruction, write_whole
 from run_factory import TABLE
 
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
@@ -67,7 +66,7 @@ def test_whole_of_reporting_and_the_command_line_load_without_heavy_libraries(la
 
 
 def test_everything_comes_back_byte_for_byte_without_heavy_libraries(results, laptop, tmp_path):
-    write_rows(results / "reconstruction_figure5.csv", reconstruction())
+    write_whole(results / "reconstruction_figure5.csv", reconstruction())
     draw_figure5(["--results", str(results), "--out", str(tmp_path / "figures" / "figure5")])
     bundle = tmp_path / "b.zip"
     export_command(bundle, results)

@@ -6,7 +6,6 @@ import sys
 import pandas as pd
 import pytest
 from cell_factory import losses, make_cell, make_task_cell, text_cell
-from result_factory import COLUMNS as FILE_COLUMNS
 from result_factory import OURS_BEATS_FLAP, claim_entry, climb, curve, speed, strategy, study, write_results
 
 from sparsitysolver.cli import main
@@ -15,7 +14,7 @@ from sparsitysolver.config.tables import DASH, TASKS, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.definition import load_claims
 from sparsitysolver.reporting.claims.page import claims_section
-from sparsitysolver.reporting.claims.results import FILES, read_results
+from sparsitysolver.reporting.claims.results import read_results
 from sparsitysolver.reporting.claims.table import COLUMNS, claims_command, claims_frame, judge_claim
 from sparsitysolver.reporting.compare.verdicts import Verdict
 
@@ -164,11 +163,6 @@ def test_samples_that_are_not_finite_are_named(collected, monkeypatch):
     monkeypatch.setattr("sparsitysolver.reporting.claims.results.read_samples", lambda _: broken)
     with pytest.raises(SparsitySolverError, match="samples of cell abc/ppl are not all finite"):
         read_results(path.parent, "tiny")
-
-
-def test_columns_that_claims_need_are_those_that_files_have():
-    for name, file in FILES.items():
-        assert {*file.texts, *file.numbers, *file.optional, *file.row} <= set(FILE_COLUMNS[name]), name
 
 
 @pytest.fixture

@@ -10,18 +10,18 @@ import pytest
 from cell_factory import first_right, make_cell, make_grid, make_task_cell
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.columns import CELLS
 from sparsitysolver.records.files import content_key, write_text
-from sparsitysolver.reporting.collected.collect import COLUMNS, check_fingerprints, collect, read_cells, read_cells_csv
+from sparsitysolver.reporting.collected.collect import check_fingerprints, collect, read_cells, read_cells_csv
 from sparsitysolver.reporting.collected.samples import read_samples
 
 
 def test_reporting_never_loads_torch():
     rooms = [
         "collected.collect",
-        "collected.inference",
         "pages.paper_tables",
         "pages.readme",
-        "collected.reconstruction",
+        "collected.gather",
     ]
     rooms += ["tables.files", "compare.verdicts", "regression.files", "bundle.redraw", "studies.arena", "audit.table"]
     code = f"import sys, {', '.join(f'sparsitysolver.reporting.{room}' for room in rooms)}; print(sorted(sys.modules))"
@@ -37,7 +37,7 @@ def test_long_form_has_one_row_per_metric_with_its_provenance(collected):
     cell = make_cell(metrics=metrics, search=search, task="wikitext2")
     cell["leakage"]["searched_on_reported_split"] = None
     frame = read_cells_csv(collected([cell]))
-    assert list(frame) == list(COLUMNS)
+    assert list(frame) == list(CELLS.columns)
     assert frame[["metric", "value", "n"]].values.tolist() == [["acc", 0.5, 10], ["acc_norm", 0.6, 10]]
     row = frame.iloc[0]
     assert (row["search_algorithm"], row["search_evaluations"], row["calibration_tokens"]) == ("ppo", "300", "131072")

@@ -8,14 +8,9 @@ from cell_factory import make_cell
 from search_factory import make_strategy_record, write_search
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.collected.curves import curves_command, read_curves
-from sparsitysolver.reporting.collected.long_tables import Contract, read_long
-from sparsitysolver.reporting.collected.strategies import COLUMNS, strategies_command
-
-
-def read_strategies(path):
-    numbers = ("sparsity", "seed", "unit", "layer", "size", "kept", "ratio")
-    return read_long(path, Contract("strategies", tuple(set(COLUMNS) - set(numbers)), numbers))
+from sparsitysolver.records.columns import CURVES, STRATEGIES
+from sparsitysolver.reporting.collected.gather import curves_command, strategies_command
+from sparsitysolver.reporting.collected.long_tables import read_long
 
 
 def test_strategies_of_searches_and_cells(tmp_path, save):
@@ -24,7 +19,7 @@ def test_strategies_of_searches_and_cells(tmp_path, save):
     allocated = make_cell("m", "owl", 5.0, strategy=make_strategy_record(kept=(3, 5), found={"algorithm": "owl"}))
     cells = save([allocated, make_cell("m", "slicegpt", 6.0)])
     strategies_command([search, *cells], tmp_path / "strategies.csv")
-    frame = read_strategies(tmp_path / "strategies.csv")
+    frame = read_long(tmp_path / "strategies.csv", STRATEGIES)
     assert len(frame) == 4
     owl, ppo = frame[frame["method"] == "owl"], frame[frame["method"] == "ppo"]
     assert list(owl["kept"]) == [3, 5] and list(owl["algorithm"]) == ["owl"] * 2 and list(owl["sparsity"]) == [0.2] * 2
@@ -37,19 +32,19 @@ def test_a_strategy_that_tasks_share_stands_once(tmp_path, save):
     strategy = make_strategy_record(found={"algorithm": "owl"})
     cells = save([make_cell("m", "owl", 5.0, task=task, strategy=strategy) for task in ("wikitext2", "c4")])
     strategies_command(cells, tmp_path / "strategies.csv")
-    assert len(read_strategies(tmp_path / "strategies.csv")) == 2
+    assert len(read_long(tmp_path / "strategies.csv", STRATEGIES)) == 2
 
 
 def test_strategies_of_tasks_of_their_own_keep_the_task(tmp_path):
     files = [write_search(tmp_path, target=task, method="sparsitysolver_task") for task in ("piqa", "boolq")]
     strategies_command(files, tmp_path / "strategies.csv")
-    assert list(read_strategies(tmp_path / "strategies.csv")["task"]) == ["boolq", "boolq", "piqa", "piqa"]
+    assert list(read_long(tmp_path / "strategies.csv", STRATEGIES)["task"]) == ["boolq", "boolq", "piqa", "piqa"]
 
 
 def test_curves_hold_every_episode_beside_dense_and_uniform(tmp_path):
     path = write_search(tmp_path, [4.0, math.inf, 3.0], found={"warm_start": {"sha256": "abc"}})
     curves_command([path], tmp_path / "curves.csv")
-    frame = read_curves(tmp_path / "curves.csv")
+    frame = read_long(tmp_path / "curves.csv", CURVES)
     assert list(frame["episode"]) == [0, 1, 2]
     first, broken, _ = frame["ppl"]
     assert first == 4.0 and math.isnan(broken) and list(frame["reward"]) == [2.5, 0.0, 10 / 3]
@@ -94,9 +89,9 @@ def test_broken_numbers_are_named_by_line_and_column(tmp_path, old, new, words):
     curves_command([write_search(tmp_path)], out)
     out.write_text(out.read_text().replace(old, new, 1))
     with pytest.raises(SparsitySolverError, match=words):
-        read_curves(out)
+        read_long(out, CURVES)
     with pytest.raises(SparsitySolverError, match="no search curves at"):
-        read_curves(tmp_path / "none.csv")
+        read_long(tmp_path / "none.csv", CURVES)
 
 
 @pytest.mark.parametrize(("run", "gpus"), [({"gpus": 2}, "2"), ({"gpus": 0}, "0"), ({}, "")])

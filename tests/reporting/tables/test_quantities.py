@@ -6,7 +6,7 @@ from search_factory import AGENT, FOUND, write_search
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.collected.curves import curves_command
+from sparsitysolver.reporting.collected.gather import curves_command
 from sparsitysolver.reporting.compare.orders import order_claims
 from sparsitysolver.reporting.compare.paired import compare_rows
 from sparsitysolver.reporting.compare.published import verdict_of
