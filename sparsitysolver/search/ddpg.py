@@ -1,7 +1,7 @@
 """DDPG on a walk over the units: the agent that AMC and AGMC share, and its search (He et al. 2018, section 3.3)."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from sparsitysolver.search.generators import generator_states, restore_generator
 from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
-from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.result import SearchResult
 from sparsitysolver.search.walk import Observer, Walk, WalkEnvironment
 
 # Episodes between two checkpoints; a killed search repeats at most so many.
@@ -44,10 +44,6 @@ class DDPGSettings:
     def warm_up(self, episodes: int) -> int:
         """Random episodes at the start of a search of ``episodes``."""
         return min(self.warm_up_episodes, int(episodes * self.warm_up_share))
-
-    def record(self) -> dict[str, Any]:
-        """The settings as a strategy keeps them."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 class WalkDDPG(DDPG):
@@ -182,7 +178,7 @@ def search(
     settings: DDPGSettings,
     policy: dict[str, Any] | None = None,
     start: Agent | None = None,
-) -> Searched:
+) -> SearchResult:
     """Search for ``episodes`` episodes; the final policy's own walk is candidate ``policy``."""
     with progress_bar(episodes) as bar:
         run = WalkSearch(
@@ -191,4 +187,4 @@ def search(
         catch_up(bar, journal)
         while (left := episodes - len(journal.episodes)) > 0:
             run.learn(min(left, EPISODES_PER_CHECKPOINT))
-    return Searched({"policy": run.policy_walk()}, run.agent.policy.state_dict())
+    return SearchResult({"policy": run.policy_walk()}, run.agent.policy.state_dict())

@@ -4,11 +4,13 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tqdm import tqdm
 
 from sparsitysolver.search.journal import Episode, Journal, progress_bar, show_best
 from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.result import SearchResult
 
 TRIALS_PER_CHECKPOINT = 15
 
@@ -97,13 +99,22 @@ class Trials:
         self.bar.update(0)
 
 
-def search(problem: Problem, journal: Journal, episodes: int, propose: Callable[[Trials], None]) -> None:
-    """Let ``propose`` score candidates until it returns or the budget is spent; the journal ends whole."""
-    with progress_bar(episodes) as bar:
-        trials = Trials(problem, journal, episodes, bar)
-        with contextlib.suppress(BudgetSpent):
-            propose(trials)
-        trials.save()
+def budgeted(propose: Callable[..., SearchResult | None]) -> Callable[..., SearchResult]:
+    """An algorithm's ``run``, made of a function that scores candidates until it returns or the budget is spent.
+
+    ``propose(trials, seed)`` may return what it found besides the episodes; the journal ends whole.
+    """
+
+    def run(problem: Problem, journal: Journal, episodes: int, seed: int, **more: Any) -> SearchResult:
+        result = None
+        with progress_bar(episodes) as bar:
+            trials = Trials(problem, journal, episodes, bar)
+            with contextlib.suppress(BudgetSpent):
+                result = propose(trials, seed, **more)
+            trials.save()
+        return result or SearchResult()
+
+    return run
 
 
 def loss(episode: Episode) -> float:

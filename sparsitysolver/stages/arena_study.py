@@ -34,8 +34,8 @@ from sparsitysolver.pruning.units import (
 )
 from sparsitysolver.records.files import Json, content_key, identity, write_record
 from sparsitysolver.records.strategy import kept_counts, read_strategy
+from sparsitysolver.search.anytime import anytime, read_curve
 from sparsitysolver.search.engines import Engine, build_engine
-from sparsitysolver.search.incumbents import incumbents, read_curve
 from sparsitysolver.search.settings import DEFAULT_CRITERIA
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, home_text, model_record, open_model
 from sparsitysolver.statistics.collect import ALL_TAPS, Statistics, collect, load_statistics
@@ -179,8 +179,8 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
     curve, found = read_curve(path.with_suffix(".curve.csv")), strategy["found"]
     searching = sum(row.tokens for row in curve)
     shares = definition()["shares"]
-    held = incumbents(curve, units, strategy["target_sparsity"], [share * searching for share in shares])
-    anytime = [
+    held = anytime(curve, units, strategy["target_sparsity"], [share * searching for share in shares])
+    points = [
         {"share": share, "tokens": int(share * searching), "validation_ppl": judge.validation_ppl(kept)}
         for share, kept in zip(shares, held, strict=True)
         if kept is not None
@@ -196,7 +196,7 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
         "seconds_per_proposal": strategy["run"]["seconds_per_proposal"],
         "achieved_sparsity": strategy["achieved_sparsity"],
         "kept": kept_counts(strategy),
-        "anytime": anytime,
+        "anytime": points,
         **judge.final(kept_counts(strategy)),
     }
 

@@ -23,8 +23,8 @@ from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
 from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.objectives import ACCURACY
 from sparsitysolver.search.rank_engine import RankEngine
+from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import make_problem
 from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, statistics_of
@@ -33,7 +33,7 @@ from sparsitysolver.statistics.collect import Statistics, tap_of
 from sparsitysolver.timing import timed
 
 if TYPE_CHECKING:
-    from sparsitysolver.search import ppo
+    from sparsitysolver.search.algorithms import ppo
 
 DEFAULT_SPARSITIES = {UNSTRUCTURED: 0.5}
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     and update (timed on whole updates, less their evaluations). The same candidate pruned physically (untimed), and
     the dense model, are scored on the same windows beside it, in changing order. Ratios are medians over episodes.
     """
-    from sparsitysolver.search import ppo  # the agents' library takes seconds to import
+    from sparsitysolver.search.algorithms import ppo  # the agents' library takes seconds to import
 
     if args.rounds < 1:
         raise SparsitySolverError(f"{args.rounds} rounds asked for; at least 1 is needed.")

@@ -22,7 +22,7 @@ from sparsitysolver.records.files import Json, atomic_folder, identity, read_rec
 from sparsitysolver.records.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_by, seen_of_sample, union
 from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.search.algorithms import DRIVEN
-from sparsitysolver.search.objectives import ACCURACY
+from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
 from sparsitysolver.search.solve import solve
 from sparsitysolver.stages.common import (

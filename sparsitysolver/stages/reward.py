@@ -5,7 +5,8 @@ import argparse
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.search.objectives import ACCURACY, Reward, TextReward
+from sparsitysolver.search.objectives import Reward, TextReward
+from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.stages.common import assets_of, home_text
 

@@ -8,8 +8,8 @@ from search_cases import COSTS, UNITS, journal, synthetic_losses
 from sparsitysolver import effect_table
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import budget
-from sparsitysolver.search import evopress, fastforward
-from sparsitysolver.search.evolution import Arithmetic, Individual, evolve
+from sparsitysolver.search.algorithms import evopress, fastforward
+from sparsitysolver.search.algorithms.evolution import Arithmetic, Individual, evolve
 from sparsitysolver.search.journal import progress_bar
 from sparsitysolver.search.trials import BudgetSpent, Trials
 
@@ -164,7 +164,7 @@ def test_a_parent_yields_to_a_better_offspring_only(reward, moved):
     """Elitism: what a generation ends with replaces the parent where it earned more on the most windows."""
     problem = case()
     with progress_bar(None) as bar:
-        generations = evopress.Generations(problem, Trials(problem, _Memory(), 10, bar), 0)
+        generations = evopress.Generations(Trials(problem, _Memory(), 10, bar), 0)
     child = np.array([1, -1, 0, 0, 0, 0, 0, 0])
     ends = iter([(child, reward)])
     generations._generation = lambda: next(ends)

@@ -33,7 +33,7 @@ def read_curve(path: Path) -> list[Evaluated]:
         raise SparsitySolverError(f"{path} is not the curve of a search: {error}.") from error
 
 
-def incumbents(
+def anytime(
     curve: Sequence[Evaluated], units: Sequence[Unit], sparsity: float, marks: Sequence[float]
 ) -> list[list[int] | None]:
     """The best candidate so far at each mark, a number of tokens spent; None before the first that meets the budget.

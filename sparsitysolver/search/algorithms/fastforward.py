@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from sparsitysolver.records.files import Json
-from sparsitysolver.search import ppo
+from sparsitysolver.search.algorithms import ppo
 from sparsitysolver.search.journal import Episode, Journal, advance, catch_up, progress_bar
-from sparsitysolver.search.objectives import Objective, PerplexityObjective, dense_ratio
+from sparsitysolver.search.objectives import Objective, PerplexityObjective
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.result import SearchResult
+from sparsitysolver.search.rewards import dense_ratio
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Schedule:
         return self.problem.over(max(1, round(SETTINGS.stages[stage][1] * self.problem.objective.size)))
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searched:
+def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> SearchResult:
     """Search within the tokens of ``episodes`` evaluations; the final policy's mean action is ``policy_mean``."""
     schedule = Schedule(problem, journal, episodes * problem.objective.tokens)
     chosen: list[Objective] = [problem.objective]
@@ -70,7 +71,7 @@ def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searche
         for _ in range(fits):
             agent.draw()
         journal.save_curve()
-    return Searched({"policy_mean": agent.policy_mean()})
+    return SearchResult({"policy_mean": agent.policy_mean()})
 
 
 def reward_of(episode: Episode, objective: Objective) -> float:
@@ -81,5 +82,5 @@ def reward_of(episode: Episode, objective: Objective) -> float:
 
 
 def record() -> Json:
-    """The settings as a strategy keeps them."""
-    return ppo.record() | asdict(SETTINGS) | {"stages": [list(stage) for stage in SETTINGS.stages]}
+    """The agent's settings are those of PPO."""
+    return asdict(ppo.SETTINGS)
