@@ -7,7 +7,7 @@ import sys
 
 from sparsitysolver import preload
 from sparsitysolver.arguments import Parser
-from sparsitysolver.commands import COMMANDS
+from sparsitysolver.commands import COMMANDS, GROUPS
 from sparsitysolver.devices import claim
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
 from sparsitysolver.options import add_commands
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         if is_out_of_memory(error):
             return report_error(
                 "sparsitysolver",
-                f"out of memory in stage '{_stage(args)}': {str(error).splitlines()[0][:200] if str(error) else ''} "
+                f"out of memory in stage '{args.path}': {str(error).splitlines()[0][:200] if str(error) else ''} "
                 "Lower --nsamples, --seqlen, --reward-windows or --batch-size, take a smaller --dtype, or a larger "
                 "machine.",
             )
@@ -48,13 +48,8 @@ def main(argv: list[str] | None = None) -> int:
         if error.errno not in _UNWRITABLE:
             raise
         return report_error(
-            "sparsitysolver", f"stage '{_stage(args)}' cannot write {error.filename or 'a file'}: {error.strerror}."
+            "sparsitysolver", f"stage '{args.path}' cannot write {error.filename or 'a file'}: {error.strerror}."
         )
-
-
-def _stage(args: argparse.Namespace) -> str:
-    """The command as it was given, ``study arena``."""
-    return " ".join(filter(None, (args.command, getattr(args, "what", None))))
 
 
 def _prepare(args: argparse.Namespace) -> None:
@@ -77,7 +72,7 @@ def _prepare(args: argparse.Namespace) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = Parser(prog="sparsitysolver", description=__doc__)
-    add_commands(parser, COMMANDS, "command")
+    add_commands(parser, GROUPS, COMMANDS)
     return parser
 
 

@@ -2,8 +2,9 @@
 
 import argparse
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_type_hints
 
 REQUIRED = ...  # in the place of a default
@@ -26,12 +27,12 @@ class Option:
         parser.add_argument(*flags, **self.how | made)
 
 
-Options = dict[str, Option]
+Options = Mapping[str, Option]
 
 
-def options(**declared: Option) -> Options:
-    """Options by name, in the order of the help; groups are joined by ``|``, where the later one counts."""
-    return declared
+def options(*shared: Options, **own: Option) -> Options:
+    """Options by name, in the order of the help; of the same name the later one counts."""
+    return {name: one for group in (*shared, own) for name, one in group.items()}
 
 
 def option(default: Any, help: str, *aliases: str, **how: Any) -> Option:
@@ -64,7 +65,7 @@ def setting(default: Any, help: str, **how: Any) -> Any:
     return field(default=default, metadata={_SETTING: {"help": help, **how}})
 
 
-def options_of(settings: type) -> dict[str, Option]:
+def options_of(settings: type) -> Options:
     """Options of the same names, types and defaults as the fields that :func:`setting` made."""
     types, found = get_type_hints(settings), {}
     for one in fields(settings):
@@ -79,24 +80,15 @@ def options_of(settings: type) -> dict[str, Option]:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it does in words, what runs it, and its options, or the commands below it.
+    """A command: what it does in words, what runs it, and its options.
 
     ``runs`` is a module with a function ``run`` of all parsed options, or ``module:function``, a function that takes
     them one by one in their order. It is imported when it runs: libraries take seconds.
     """
 
     text: str
-    runs: str = ""
-    options: Options = field(default_factory=dict)
-    below: "dict[str, Command]" = field(default_factory=dict)
-
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
-        """Give a parser the options, or the commands below."""
-        parser.set_defaults(chosen=self)
-        for name, declared in self.options.items():
-            declared.add_to(parser, name)
-        if self.below:
-            add_commands(parser, self.below, "what")
+    runs: str
+    options: Options
 
     def run(self, args: argparse.Namespace) -> int:
         """Run it; returns the exit status."""
@@ -105,8 +97,21 @@ class Command:
         return (function(*(getattr(args, one) for one in self.options)) if name else function(args)) or 0
 
 
-def add_commands(parser: argparse.ArgumentParser, commands: dict[str, Command], dest: str) -> None:
-    """Give a parser commands; ``dest`` is where the name of the one that was chosen goes."""
-    below = parser.add_subparsers(dest=dest, required=True, metavar=dest.upper())
-    for name, command in commands.items():
-        command.add_to(below.add_parser(name, help=command.text, description=command.text))
+def command(text: str, runs: str, shared: Options = MappingProxyType({}), **own: Option) -> Command:
+    """A command with options that others have too, and options of its own, which take the place of shared ones."""
+    return Command(text, runs, {**shared, **own})
+
+
+def add_commands(parser: argparse.ArgumentParser, groups: Mapping[str, str], commands: Mapping[str, Command]) -> None:
+    """Give a parser commands, those of a group (``bench episode``) below it; ``groups`` says what each is for."""
+    top = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    below: dict[str, Any] = {}
+    for path, declared in commands.items():
+        group, _, name = path.rpartition(" ")
+        if group and group not in below:
+            made = top.add_parser(group, help=groups[group], description=groups[group])
+            below[group] = made.add_subparsers(dest="what", required=True, metavar="WHAT")
+        made = below.get(group, top).add_parser(name, help=declared.text, description=declared.text)
+        made.set_defaults(chosen=declared, path=path)
+        for name, one in declared.options.items():
+            one.add_to(made, name)

@@ -27,7 +27,7 @@ from sparsitysolver.search.rank_engine import RankEngine
 from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import make_problem
-from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, statistics_of
+from sparsitysolver.stages.common import calibrated, open_model, statistics_of
 from sparsitysolver.stages.reward import reward_of
 from sparsitysolver.statistics.collect import Statistics, tap_of
 from sparsitysolver.timing import timed
@@ -63,8 +63,7 @@ def run(args: argparse.Namespace) -> None:
     options = vars(args) | {"sparsity": args.sparsity or DEFAULT_SPARSITIES.get(args.granularity, 0.2)}
     settings = replace(SearchSettings.from_options(options), episodes=15)
     loaded, row = open_model(args), method(SEARCHING, settings.granularity)
-    sample = draw(calibration_of(args, row, loaded), loaded, assets_of(args))
-    statistics = statistics_of(loaded, sample, args.stats, settings.granularity)
+    statistics = statistics_of(loaded, calibrated(args, row, loaded), args.stats, settings.granularity)
     dense = adapt(copy.deepcopy(loaded.model))
     materialise = _materialiser(dense, statistics, settings)
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
