@@ -236,7 +236,7 @@ def _found(
     uniform, uniform_evaluations = _uniform(problem, settings)
     on_reward = len(candidates) + uniform_evaluations
     on_rescore = len(candidates) + rescore.setup_evaluations
-    searching = sum(episode.tokens for episode in journal.episodes) + problem.setup_tokens
+    searching = journal.tokens + problem.setup_tokens
     return {
         **asdict(settings),
         "criterion": settings.chosen_criterion,

@@ -33,10 +33,11 @@ from sparsitysolver.pruning.units import (
 )
 from sparsitysolver.records.files import Json, content_key, identity, write_record
 from sparsitysolver.records.strategy import kept_counts, read_strategy
-from sparsitysolver.search.anytime import anytime, read_curve
+from sparsitysolver.search.anytime import anytime
 from sparsitysolver.search.engines import Engine, build_engine
+from sparsitysolver.search.journal import read_curve
 from sparsitysolver.search.settings import DEFAULT_CRITERIA
-from sparsitysolver.stages.common import calibrated, head_of, open_dense, statistics_of, tokens_of, windows_of
+from sparsitysolver.stages.common import calibrated, head_of, no_ids, open_dense, statistics_of, tokens_of, windows_of
 from sparsitysolver.statistics.collect import Statistics
 
 UNIFORM, SURROGATE = "uniform", "surrogate"
@@ -128,8 +129,8 @@ def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics
                 loaded.adapter,
                 args.sparsity,
                 calibrate=lambda: statistics,
-                ids=_no_ids,
-                reconstruction_ids=_no_ids,
+                ids=no_ids,
+                reconstruction_ids=no_ids,
                 granularity=args.granularity,
                 criterion=DEFAULT_CRITERIA[UNSTRUCTURED],  # what OWL compares layers by
                 options=options,
@@ -139,10 +140,6 @@ def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics
         achieved = round(achieved_sparsity(units, kept), 10)
         found.append({"algorithm": name, "kept": list(kept), "achieved_sparsity": achieved})
     return found
-
-
-def _no_ids() -> np.ndarray:
-    raise SparsitySolverError("an allocation of the arena works on statistics and calibrates nothing itself.")
 
 
 def _windows(args: argparse.Namespace, loaded: LoadedModel, split: str) -> Windows:

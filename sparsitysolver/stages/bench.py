@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from baselines import slicing, wanda_static
 from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter, adapt
-from sparsitysolver.pruning.masks import row_mask
-from sparsitysolver.pruning.matrix_scores import matrix_criterion
-from sparsitysolver.pruning.selection import Selection, score_units
-from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
+from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Journal
@@ -27,9 +25,9 @@ from sparsitysolver.search.rank_engine import RankEngine
 from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import make_problem
-from sparsitysolver.stages.common import calibrated, open_model, statistics_of
+from sparsitysolver.stages.common import calibrated, no_ids, open_model, statistics_of
 from sparsitysolver.stages.reward import reward_of
-from sparsitysolver.statistics.collect import Statistics, tap_of
+from sparsitysolver.statistics.collect import Statistics
 from sparsitysolver.timing import timed
 
 if TYPE_CHECKING:
@@ -100,27 +98,22 @@ def _one_round(
 
 def _materialiser(dense: Adapter, statistics: Statistics, settings: SearchSettings) -> Callable[[list[int]], Adapter]:
     """Makes copies of the dense model that are pruned for good: sliced, or with zeros among the weights."""
-    if settings.granularity == UNSTRUCTURED:
-        return lambda kept: _masked(dense, statistics, settings.chosen_criterion, kept)
-    selection = score_units(dense, statistics, settings.chosen_criterion)
-    return lambda kept: _sliced(dense, selection, kept)
+    pruner = wanda_static if settings.granularity == UNSTRUCTURED else slicing
 
+    def materialise(kept: list[int]) -> Adapter:
+        job = Job(
+            adapt(copy.deepcopy(dense.model)),
+            settings.sparsity,
+            calibrate=lambda: statistics,
+            ids=no_ids,
+            reconstruction_ids=no_ids,
+            granularity=settings.granularity,
+            criterion=settings.chosen_criterion,
+        )
+        pruner.prune(job, kept)
+        return job.adapter
 
-def _sliced(dense: Adapter, selection: Selection, kept: list[int]) -> Adapter:
-    adapter = adapt(copy.deepcopy(dense.model))
-    for layer in range(adapter.shape.layers):
-        slice_attention(adapter, layer, selection.kept(2 * layer, kept[2 * layer]))
-        slice_ffn(adapter, layer, selection.kept(2 * layer + 1, kept[2 * layer + 1]))
-    return adapter
-
-
-def _masked(dense: Adapter, statistics: Statistics, criterion: str, kept: list[int]) -> Adapter:
-    adapter, score = adapt(copy.deepcopy(dense.model)), matrix_criterion(criterion)
-    for (name, linear), count in zip(adapter.prunable_linears(), kept, strict=True):
-        layer, role = name.split(".")[1:]
-        scores = score(linear.weight, statistics.of(int(layer), tap_of(role)))
-        linear.weight.data.masked_fill_(~row_mask(scores, count), 0)
-    return adapter
+    return materialise
 
 
 def _print(args: argparse.Namespace, times: _Times, windows: torch.Tensor, engine: Engine) -> None:

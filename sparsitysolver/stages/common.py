@@ -161,6 +161,11 @@ def reconstruction_calibration(
     )
 
 
+def no_ids() -> np.ndarray:
+    """Windows of a job that works on statistics alone."""
+    raise SparsitySolverError("this works on statistics of the dense model and calibrates nothing itself.")
+
+
 def taps_of(granularity: str) -> tuple[str, ...]:
     """The inputs that a granularity's criteria read."""
     return ALL_TAPS if granularity == UNSTRUCTURED else OUTPUT_TAPS

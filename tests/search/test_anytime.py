@@ -4,13 +4,14 @@ import pytest
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import Unit
-from sparsitysolver.search.anytime import Evaluated, anytime, read_curve
+from sparsitysolver.search.anytime import anytime
+from sparsitysolver.search.journal import Episode, read_curve
 
 UNITS = [Unit("a", "mha", 0, 10, 1), Unit("b", "ffn", 0, 10, 1)]  # at 0.2 at most 16 items
 
 
-def row(kept, tokens, reward):
-    return Evaluated([kept, 16 - kept], tokens, reward)
+def row(kept, tokens, reward, other=None):
+    return Episode(0, None, reward, [kept, 16 - kept if other is None else other], tokens, 0.0)
 
 
 def test_the_best_so_far_at_marks_of_the_budget():
@@ -25,7 +26,7 @@ def test_what_was_scored_on_more_tokens_comes_before_what_earned_more():
 
 
 def test_probes_above_the_budget_are_no_candidates():
-    curve = [row(8, 10, 1.0), Evaluated([10, 10], 10, 5.0)]
+    curve = [row(8, 10, 1.0), row(10, 10, 5.0, other=10)]
     assert anytime(curve, UNITS, 0.2, [20]) == [[8, 8]]
     assert anytime(curve[1:], UNITS, 0.2, [20]) == [None]
 

@@ -117,9 +117,10 @@ def normalised(adjacency: torch.Tensor) -> torch.Tensor:
 
 
 def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Agent | None = None) -> SearchResult:
-    """Search for ``episodes`` episodes; see :func:`ddpg.search`."""
+    """Search for ``episodes`` episodes."""
     policy = {"features_extractor_class": GraphEmbedding, "features_extractor_kwargs": {"units": list(problem.units)}}
-    return ddpg.search(problem, journal, episodes, seed, Position(problem.units), SETTINGS, policy, start)
+    observe = Position(problem.units)
+    return ddpg.WalkSearch(problem, journal, episodes, seed, observe, SETTINGS, policy, start).run()
 
 
 def record() -> dict[str, Any]:

@@ -23,5 +23,6 @@ def run(
     start: Agent | None = None,
     settings: ddpg.DDPGSettings = SETTINGS,
 ) -> SearchResult:
-    """Search for ``episodes`` episodes; see :func:`ddpg.search`."""
-    return ddpg.search(problem, journal, episodes, seed, UnitFeatures(problem.units), settings, start=start)
+    """Search for ``episodes`` episodes."""
+    observe = UnitFeatures(problem.units)
+    return ddpg.WalkSearch(problem, journal, episodes, seed, observe, settings, start=start).run()

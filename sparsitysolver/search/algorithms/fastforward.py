@@ -10,7 +10,7 @@ import numpy as np
 
 from sparsitysolver.records.files import Json
 from sparsitysolver.search.algorithms import ppo
-from sparsitysolver.search.journal import Episode, Journal, advance, catch_up, progress_bar
+from sparsitysolver.search.journal import Episode, Journal
 from sparsitysolver.search.objectives import Objective, PerplexityObjective
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.result import SearchResult
@@ -27,50 +27,32 @@ class FastForwardSettings:
 SETTINGS = FastForwardSettings()
 
 
-@dataclass
-class Schedule:
-    """Which objective the next update is scored by; what was spent is read from the journal."""
-
-    problem: Problem
-    journal: Journal
-    budget: int  # tokens
-
-    @property
-    def left(self) -> int:
-        """Tokens left of the budget."""
-        return self.budget - sum(episode.tokens for episode in self.journal.episodes)
-
-    @property
-    def objective(self) -> Objective:
-        """The objective of the stage that the search has come to."""
-        done = 1 - self.left / self.budget
-        ends = np.cumsum([share for share, _ in SETTINGS.stages])
-        stage = min(int(np.searchsorted(ends - 1e-9, done, side="right")), len(ends) - 1)
-        return self.problem.over(max(1, round(SETTINGS.stages[stage][1] * self.problem.objective.size)))
+def objective_of(problem: Problem, spent: float) -> Objective:
+    """The objective of the stage that a search has come to which has spent a share of its budget."""
+    ends = np.cumsum([share for share, _ in SETTINGS.stages])
+    stage = min(int(np.searchsorted(ends - 1e-9, spent, side="right")), len(ends) - 1)
+    return problem.over(max(1, round(SETTINGS.stages[stage][1] * problem.objective.size)))
 
 
 def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> SearchResult:
     """Search within the tokens of ``episodes`` evaluations; the final policy's mean action is ``policy_mean``."""
-    schedule = Schedule(problem, journal, episodes * problem.objective.tokens)
-    chosen: list[Objective] = [problem.objective]
+    budget, objective = episodes * problem.objective.tokens, problem.objective
 
     def evaluate(kept: list[int]) -> float:
-        episode = journal.record(problem, kept, chosen[0])
-        advance(bar, journal)
-        return reward_of(episode, chosen[0])
+        return reward_of(journal.record(problem, kept, objective), objective)
 
-    with progress_bar(None) as bar:
-        agent = ppo.Search(problem, journal, seed, evaluate=evaluate)
-        catch_up(bar, journal)
+    agent = ppo.Search(problem, journal, seed, evaluate=evaluate)
+    with journal.progress(episodes, problem.objective.tokens):
         while True:
-            chosen[0] = schedule.objective
-            fits = schedule.left // chosen[0].tokens
+            left = budget - journal.tokens
+            objective = objective_of(problem, 1 - left / budget)
+            fits = left // objective.tokens
             if fits < agent.settings.episodes_per_update:
                 break
             agent.update()
         for _ in range(fits):
             agent.draw()
-        journal.save_curve()
+    journal.save_curve()
     return SearchResult({"policy_mean": agent.policy_mean()})
 
 

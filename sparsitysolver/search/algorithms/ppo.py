@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 
 from sparsitysolver.search.agents import Agent
 from sparsitysolver.search.generators import generator_states, restore_generators
-from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
+from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.result import SearchResult
 
@@ -123,20 +123,13 @@ def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Age
     A checkpoint is saved after every update of 15 episodes. Left-over episodes of the last, incomplete update are
     drawn from the final policy without another update.
     """
-
-    def evaluate(kept: list[int]) -> float:
-        episode = journal.record(problem, kept)
-        advance(bar, journal)
-        return episode.reward
-
-    with progress_bar(episodes) as bar:
-        search = Search(problem, journal, seed, evaluate=evaluate, start=start)
-        catch_up(bar, journal)
+    search = Search(problem, journal, seed, start=start)
+    with journal.progress(episodes, problem.objective.tokens):
         while len(journal.episodes) + search.settings.episodes_per_update <= episodes:
             search.update()
         while len(journal.episodes) < episodes:
             search.draw()
-        journal.save_curve()
+    journal.save_curve()
     return SearchResult({"policy_mean": search.policy_mean()}, search.parameters)
 
 
