@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsitysolver.chat.conversation import Chat
 from sparsitysolver.effect_table import make_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
@@ -27,6 +26,9 @@ from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.statistics.collect import Statistics
 
+if TYPE_CHECKING:
+    from sparsitysolver.chat.conversation import Chat
+
 # What effects keep of their search: the text or task that changes are of, and how they were measured.
 _MEASURED_ON = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")
 
@@ -40,7 +42,7 @@ def solve(
     out: Path,
     log: Callable[[str], None] = print,
     start: Agent | None = None,
-    driver: Chat | None = None,
+    driver: "Chat | None" = None,
 ) -> Json:
     """Search a strategy and return it; curve file, checkpoint and the agent lie beside ``out``.
 
