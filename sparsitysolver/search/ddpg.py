@@ -9,8 +9,7 @@ from stable_baselines3 import DDPG
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import ActionNoise
 
-from sparsitysolver.search.agents import Agent
-from sparsitysolver.search.generators import generator_states, restore_generators
+from sparsitysolver.search.agents import Agent, agent_state, restore_agent
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
@@ -99,7 +98,7 @@ class WalkSearch:
         state = self.journal.resume()
         self.agent = self._new_agent(environment)
         if state is not None:
-            self._restore(state)
+            restore_agent(self.agent, state)
         elif self.start is not None:
             self.start.give_to(self.agent.policy)
 
@@ -143,7 +142,7 @@ class WalkSearch:
     def learn(self, episodes: int) -> None:
         """So many episodes, each followed by its updates of the agent; then a checkpoint."""
         self.agent.learn(episodes * len(self.problem.units), reset_num_timesteps=False)
-        self.journal.save(self._snapshot())
+        self.journal.save(agent_state(self.agent))
 
     def policy_walk(self) -> list[int]:
         """Kept counts of the policy's own walk, without noise."""
@@ -152,21 +151,3 @@ class WalkSearch:
             action, _ = self.agent.predict(self.observe(walk), deterministic=True)
             walk.keep(float(action[0]))
         return walk.kept
-
-    def _snapshot(self) -> dict[str, Any]:
-        """Everything that the next episode depends on; at an episode's end the environment holds no state."""
-        agent = self.agent
-        return {
-            "parameters": agent.get_parameters(),
-            "buffer": agent.replay_buffer.state(),
-            "steps": agent.num_timesteps,
-            "episodes": agent._episode_num,
-            "generators": generator_states(),
-        }
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        agent = self.agent
-        agent.set_parameters(state["parameters"], device="cpu")
-        agent.replay_buffer.restore(state["buffer"])
-        agent.num_timesteps, agent._episode_num = state["steps"], state["episodes"]
-        restore_generators(state["generators"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import gymnasium
 import numpy as np
@@ -10,8 +9,7 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 
-from sparsitysolver.search.agents import Agent
-from sparsitysolver.search.generators import generator_states, restore_generators
+from sparsitysolver.search.agents import Agent, agent_state, restore_agent
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.result import SearchResult
@@ -90,7 +88,7 @@ class Search:
         state = journal.resume()
         self._agent = _agent(self._environment, seed, settings)
         if state is not None:
-            _restore(self._agent, state)
+            restore_agent(self._agent, state)
         elif start is not None:
             start.give_to(self._agent.policy)
         # Without a logger of its own, every call of ``learn`` leaves a folder behind in the temporary directory.
@@ -99,7 +97,7 @@ class Search:
     def update(self) -> None:
         """Fifteen episodes, one update of the agent, one checkpoint."""
         self._agent.learn(self.settings.episodes_per_update, reset_num_timesteps=False)
-        self.journal.save(_snapshot(self._agent))
+        self.journal.save(agent_state(self._agent))
 
     def draw(self) -> None:
         """One episode from the policy as it stands, without learning from it."""
@@ -153,18 +151,3 @@ def _agent(environment: gymnasium.Env, seed: int, settings: PPOSettings) -> PPO:
         seed=seed,
         device="cpu",
     )
-
-
-def _snapshot(agent: PPO) -> dict[str, Any]:
-    """Everything that the next update depends on; the environment holds no state between two episodes."""
-    return {
-        "parameters": agent.get_parameters(),
-        "steps": agent.num_timesteps,
-        "generators": generator_states(),
-    }
-
-
-def _restore(agent: PPO, state: dict[str, Any]) -> None:
-    agent.set_parameters(state["parameters"], device="cpu")
-    agent.num_timesteps = state["steps"]
-    restore_generators(state["generators"])
