@@ -24,7 +24,7 @@ from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.rank_engine import RankEngine
 from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import SearchSettings
-from sparsitysolver.search.solve import make_problem
+from sparsitysolver.search.solve import Setup
 from sparsitysolver.stages.common import calibrated, no_ids, open_model, statistics_of
 from sparsitysolver.stages.reward import reward_of
 from sparsitysolver.statistics.collect import Statistics
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     dense = adapt(copy.deepcopy(loaded.model))
     materialise = _materialiser(dense, statistics, settings)
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
-    problem = make_problem(loaded, engine, reward_of(args, settings, loaded), settings)
+    problem = Setup(loaded, engine, reward_of(args, settings, loaded), settings).problem()
     times = _Times()
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "curve.csv", Path(folder) / "checkpoint", "bench")
