@@ -8,7 +8,6 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records.files import Json
 
 # A number stays what it was given as: 1 and 1.0 are two keys of what is made with them.
 _Positive = Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0)]
@@ -44,7 +43,7 @@ class ChatSettings:
     @classmethod
     def from_options(cls, options: Sequence[str]) -> "ChatSettings":
         """Settings from ``name=value`` of the command line; checked."""
-        given: Json = {}
+        given: dict[str, Any] = {}
         for option in options:
             name, equals, text = option.partition("=")
             if not equals:
@@ -58,7 +57,7 @@ class ChatSettings:
             name = error.errors()[0]["loc"][0]
             raise SparsitySolverError(f"chat setting {name} = {given[name]}: {_NEEDED[name]} is needed.") from None
 
-    def sampling(self) -> Json:
+    def sampling(self) -> dict[str, Any]:
         """What decides a reply besides model, messages and seed."""
         return {"temperature": self.temperature, "max_tokens": self.max_tokens, "send_seed": self.send_seed}
 

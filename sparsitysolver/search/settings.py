@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.options import setting
-from sparsitysolver.pruning.budget import Bounds, budget_rule, check_bounds, default_bounds, default_upper
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
 from sparsitysolver.search.algorithms import AUTO, GREEDY, GREEDY_BY_DEFAULT, PROJECTION, WALKING, module_of
 from sparsitysolver.search.auto import choose
 from sparsitysolver.search.rewards import ACCURACY, check_reward
+
+if TYPE_CHECKING:
+    from sparsitysolver.pruning.budget import Bounds
 
 DEFAULT_CRITERIA = {"structured": "l2", "unstructured": "wanda"}  # the paper's (appendix A)
 
@@ -58,6 +60,8 @@ class SearchSettings:
 
     def check(self) -> "SearchSettings":
         """Refuse what cannot be searched."""
+        from sparsitysolver.pruning.budget import budget_rule, check_bounds  # numpy; the command line's help has none
+
         check_sparsity(self.sparsity)
         if self.episodes < 1:
             raise SparsitySolverError(f"{self.episodes} episodes asked for; a search needs at least 1.")
@@ -100,8 +104,10 @@ class SearchSettings:
         return self.budget or (GREEDY if self.algorithm in GREEDY_BY_DEFAULT else PROJECTION)
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> "Bounds":
         """a_min and a_max, by default as granularity and sparsity ask."""
+        from sparsitysolver.pruning.budget import Bounds, default_bounds, default_upper
+
         upper = default_upper(self.sparsity, self.granularity) if self.a_max is None else self.a_max
         if self.a_min is None:
             return default_bounds(self.sparsity, upper)
