@@ -14,6 +14,7 @@ from sparsitysolver.exchange.formats import AUTO, FORMATS, KEPT, LEVELS, REMOVED
 from sparsitysolver.options import REQUIRED, argument, command, option, options, options_of
 from sparsitysolver.search.settings import SearchSettings
 
+SEED_INDEX = option(0, "index of the seed, kept in the result (default: %(default)s)", type=seed)
 ASSETS = options(assets=option(None, "assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)"))
 DENSE = options(model=argument("MODEL", "dense model: hub id, local folder, or key of config/models.tsv"), **ASSETS)
 MODEL = options(
@@ -48,6 +49,24 @@ SEARCHED = options(
     text=option(None, "text of the reward windows (default: wikitext2; bundled models: mini)"),
     stats=option(None, "statistics file of calibrate for exactly these calibration windows"),
 )
+PRUNED = options(
+    SEARCHED,
+    method=option(REQUIRED, "key of config/methods.tsv", "--prune_method"),
+    sparsity=option(None, "default: 0.2, or what --pattern gives", "--sparsity_ratio", type=float),
+    pattern=option(None, "N:M, such as 2:4 (magnitude, wanda, sparsegpt)", "--sparsity_type"),
+    out=option(REQUIRED, "folder to write", "--save"),
+    strategy=option(None, "strategy file for methods with an allocation"),
+    format=option(
+        "sliced", "sliced to size, or padded with zeros (default: %(default)s)", choices=("sliced", "padded")
+    ),
+    reconstruction_calibration=option(None, "windows of reconstruction; a task's own text too", metavar="SOURCE"),
+    set=option([], "option of the method", metavar="NAME=VALUE"),
+    seed_index=SEED_INDEX,
+    allow_skip=option(
+        False,
+        "where the method does not support the model, write the reason for a cell of a grid (default: an error)",
+    ),
+)
 STUDIED = options(
     CALIBRATED,
     stats=option(None, "statistics file of calibrate for exactly the calibration windows"),
@@ -62,7 +81,6 @@ SCORED = options(
 TO_REMOVE = option(REQUIRED, "share of the prunable weights to remove", "--sparsity_ratio", type=float)
 AS_JSON = option(False, "print one JSON object on the last line")
 STRATEGY_OUT = option(REQUIRED, "strategy to write (.json)", type=Path)
-SEED_INDEX = option(0, "index of the seed, kept in the result (default: %(default)s)", type=seed)
 
 GROUPS = {
     "strategy": "strategies from and to other tools' files, and from one model to another",
@@ -144,26 +162,7 @@ COMMANDS = {
             REQUIRED, "table to write (.csv): name, kind, size, kept, density; strategy import reads it back", type=Path
         ),
     ),
-    "prune": command(
-        "prune a model and write it as a folder that is again a model",
-        "stages.prune",
-        SEARCHED,
-        method=option(REQUIRED, "key of config/methods.tsv", "--prune_method"),
-        sparsity=option(None, "default: 0.2, or what --pattern gives", "--sparsity_ratio", type=float),
-        pattern=option(None, "N:M, such as 2:4 (magnitude, wanda, sparsegpt)", "--sparsity_type"),
-        out=option(REQUIRED, "folder to write", "--save"),
-        strategy=option(None, "strategy file for methods with an allocation"),
-        format=option(
-            "sliced", "sliced to size, or padded with zeros (default: %(default)s)", choices=("sliced", "padded")
-        ),
-        reconstruction_calibration=option(None, "windows of reconstruction; a task's own text too", metavar="SOURCE"),
-        set=option([], "option of the method", metavar="NAME=VALUE"),
-        seed_index=SEED_INDEX,
-        allow_skip=option(
-            False,
-            "where the method does not support the model, write the reason for a cell of a grid (default: an error)",
-        ),
-    ),
+    "prune": command("prune a model and write it as a folder that is again a model", "stages.prune", PRUNED),
     "evaluate": command(
         "perplexity or zero-shot accuracy of a dense or pruned model",
         "stages.evaluate",
