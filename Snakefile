@@ -40,7 +40,7 @@ try:
     grid = Grid(config, lambda: on_cluster(workflow))
     grid.assets.to_environment()
     artefacts = Artefacts(grid)
-    arena = arena_plan.Arena(artefacts, config)
+    arena = arena_plan.Arena(artefacts)
     modules = [f"figures.{name}" for name in needs.figures()]
     modules += [f"sparsitysolver.reporting.collected.{kind}" for kind in needs.KINDS if kind != needs.CELLS]
     make_stamps((grid.task, *grid.tasks), modules)
@@ -63,7 +63,7 @@ wildcard_constraints:
     kind="strategies|curves|inference|reconstruction",
     of=r"(_(table|figure|study)\d+)?",
     figure=r"figure\d+",
-    entrant="|".join(definition()["entrants"]),
+    entrant="|".join(definition().entrants),
 
 
 onstart:

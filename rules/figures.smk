@@ -35,7 +35,7 @@ rule figure:
     params:
         results=RESULTS,
         grid=grid.name,
-        title=lambda w: needs.figure(w.figure)["title"],
+        title=lambda w: needs.figure(w.figure).title,
         out=lambda w, output: output.png.removesuffix(".png"),
     message:
         "draw {wildcards.figure}"

@@ -33,7 +33,7 @@ rule page:
         mem_mb=1000,
         runtime=5,
     params:
-        title=lambda w: grid.table(w.page)["title"] if w.page in grid.tables() else "",
+        title=lambda w: grid.table(w.page).title if w.page in grid.tables() else "",
         grid=grid.name,
     message:
         "page of {wildcards.page} for the report"

@@ -75,7 +75,7 @@ rule table:
         models=lambda w: grid.table_models(w.table),
         tasks=lambda w: grid.table_tasks(w.table) or [grid.task],
         grid=grid.name,
-        title=lambda w: grid.table(w.table)["title"],
+        title=lambda w: grid.table(w.table).title,
     message:
         "write {wildcards.table}"
     shell:

@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 EXIT_USER_ERROR = 2
 _MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
@@ -18,6 +18,13 @@ def unknown_name(kind: str, asked: str, allowed: Iterable[str]) -> SparsitySolve
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return SparsitySolverError(f"unknown {kind} '{asked}'{hint} Allowed: {', '.join(names) or 'none'}.")
+
+
+def known(kind: str, asked: str, allowed: Collection[str]) -> str:
+    """The name asked for, if it is allowed; else the error of :func:`unknown_name`."""
+    if asked not in allowed:
+        raise unknown_name(kind, asked, allowed)
+    return asked
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from sparsitysolver import sources
-from sparsitysolver.config import anchors
+from sparsitysolver.config import anchors, regression
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import checks
@@ -29,11 +29,11 @@ def test_watched_cells_of_every_model_and_seed():
 def test_a_watched_method_without_sparsity_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "cells.yaml"
     path.write_text("cells:\n  - {method: flap}\n")
-    monkeypatch.setattr(checks, "DEFINITION", path)
-    checks._watched.cache_clear()
-    with pytest.raises(SparsitySolverError, match=r"cells\.yaml: every method but dense needs a sparsity"):
+    monkeypatch.setattr(regression, "DEFINITION", path)
+    regression.watched_cells.cache_clear()
+    with pytest.raises(SparsitySolverError, match=r"cells\.yaml, cells, entry 1: every method but dense needs"):
         checks.regression_cells(Grid({}))
-    checks._watched.cache_clear()
+    regression.watched_cells.cache_clear()
 
 
 def test_only_models_with_a_published_perplexity_wait_for_their_preflight():

@@ -9,6 +9,7 @@ from tiny import tiny_assets
 from sparsitysolver.cli import main
 from sparsitysolver.config import anchors
 from sparsitysolver.config import texts as known_texts
+from sparsitysolver.config.anchors import Anchor
 from sparsitysolver.config.texts import KnownText
 from sparsitysolver.stages import preflight
 
@@ -35,10 +36,11 @@ def known(monkeypatch):
     """Sets the published values of OPT-125M, perplexity and diagnosis of each, and the hash of their text."""
 
     def put(*values, text: str = ""):
-        scored = KnownText("wikitext2", "test", text, True, "WikiText-2 raw test", {"opt": 287645})
+        named = {"task": "wikitext2", "split": "test", "text": "WikiText-2 raw test", "source": "S"}
+        scored = KnownText(**named, sha256=text, published=True, opt=287645)
         monkeypatch.setattr(known_texts, "known_texts", lambda: (scored,) if text else ())
-        rows = [ROW | {"ppl": str(ppl), "diagnosis": diagnosis} for ppl, diagnosis in values]
-        monkeypatch.setattr(anchors, "_registry", lambda: rows)
+        rows = [Anchor(**ROW, ppl=ppl, diagnosis=diagnosis) for ppl, diagnosis in values]
+        monkeypatch.setattr(anchors, "published", lambda: rows)
 
     return put
 

@@ -76,7 +76,7 @@ def test_keys_know_the_endpoint_and_no_secret(monkeypatch):
 
     def search(url, **config):
         monkeypatch.setenv(URL_VARIABLE, url)
-        arena = Arena(Artefacts(Grid({"grid": "tiny", "chat_model": "m", **config})), {})
+        arena = Arena(Artefacts(Grid({"grid": "tiny", "chat_model": "m", **config})))
         cell = arena.cells()[0]
         return arena.options(cell, "self_pruner"), arena.strategy_path(cell, "self_pruner")
 

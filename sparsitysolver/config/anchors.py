@@ -1,52 +1,39 @@
 """Dense anchors: the perplexities that tell whether model, text and protocol are the published ones (no torch)."""
 
-import csv
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.registry import BUNDLED
+from sparsitysolver.config.assets import BUNDLED
+from sparsitysolver.config.contract import Contract, read_rows
 
 STANDARD_SPLIT = "test"  # published dense perplexities are test-split numbers
 _BUNDLED_TOLERANCE = 0.02  # of the perplexity in a training record
 
 
-@dataclass(frozen=True)
-class Anchor:
+class Anchor(Contract):
     """A known dense perplexity; ``diagnosis`` is empty for the standard protocol, else what the value gives away."""
 
+    model: str
     dataset: str
     split: str
     seqlen: int
     ppl: float
     tolerance: float
     source: str
-    diagnosis: str
+    diagnosis: str = ""
 
 
 @functools.cache
-def _registry() -> list[dict[str, str]]:
-    with (CONFIG / "paper" / "dense.csv").open(newline="") as handle:
-        return list(csv.DictReader(handle))
+def published() -> list[Anchor]:
+    """Every row of ``config/paper/dense.csv``."""
+    return read_rows(CONFIG / "paper" / "dense.csv", Anchor)
 
 
 def published_anchors(model: str) -> list[Anchor]:
-    """What ``config/paper/dense.csv`` holds of a model, by its key in ``config/models.tsv``."""
-    return [
-        Anchor(
-            row["dataset"],
-            row["split"],
-            int(row["seqlen"]),
-            float(row["ppl"]),
-            float(row["tolerance"]),
-            row["source"],
-            row["diagnosis"],
-        )
-        for row in _registry()
-        if row["model"] == model
-    ]
+    """The published values of a model, by its key in ``config/models.tsv``."""
+    return [anchor for anchor in published() if anchor.model == model]
 
 
 def anchors(model: str) -> list[Anchor]:
@@ -55,8 +42,17 @@ def anchors(model: str) -> list[Anchor]:
     if not training.is_file():
         return published_anchors(model)
     record = json.loads(training.read_text())
-    ppl, seqlen, source = record["test_ppl"], record["window_tokens"], "the model's training record"
-    return [Anchor("mini", STANDARD_SPLIT, seqlen, ppl, _BUNDLED_TOLERANCE * ppl, source, "")]
+    return [
+        Anchor(
+            model=model,
+            dataset="mini",
+            split=STANDARD_SPLIT,
+            seqlen=record["window_tokens"],
+            ppl=record["test_ppl"],
+            tolerance=_BUNDLED_TOLERANCE * record["test_ppl"],
+            source="the model's training record",
+        )
+    ]
 
 
 def standard_anchor(known: Sequence[Anchor], task: str) -> Anchor | None:

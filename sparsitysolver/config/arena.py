@@ -2,17 +2,72 @@
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
+from pydantic import ConfigDict
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.contract import Contract, read_yaml
+
+Number = int | float  # as written: keys of records are over the file's content
+
+
+class Setting(Contract):
+    """A problem; ``pareto``: other sparsities, from the effects that the surrogate search measured."""
+
+    granularity: Literal["structured", "unstructured"]
+    sparsity: str
+    pareto: tuple[Number, ...] = ()
+
+
+class Entrant(Contract):
+    """A search: its label, its algorithm where that is not its name, and any option of ``search``."""
+
+    model_config = ConfigDict(extra="allow")
+
+    label: str
+    algorithm: str | None = None
+    chat: bool = False  # needs a chat model, and runs where one is given
+
+    @classmethod
+    def also_takes(cls, name: str) -> bool:
+        """Whatever the command takes, which judges it."""
+        return True
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of ``sparsitysolver search`` that are its own."""
+        return self.model_dump(exclude={"label", "chat"}, exclude_unset=True)
+
+
+class Line(Contract):
+    """An allocation without a search: that of a baseline, with its ``options``."""
+
+    label: str
+    options: dict[str, Number | str] = {}
+
+
+class ArenaDefinition(Contract):
+    """The whole file, whose comments say what is what."""
+
+    seeds: int
+    settings: tuple[Setting, ...]
+    reference: str
+    validation_windows: int
+    test_windows: int
+    shares: tuple[Number, ...]
+    entrants: dict[str, Entrant]
+    lines: dict[str, Line]
+
+    def as_written(self) -> dict[str, Any]:
+        """The file's content, for keys."""
+        return self.model_dump(exclude_unset=True)
 
 
 @functools.cache
-def definition() -> dict[str, Any]:
-    """The whole file."""
-    return yaml.safe_load((CONFIG / "arena.yaml").read_text())
+def definition() -> ArenaDefinition:
+    """The file as it stands."""
+    return read_yaml(CONFIG / "arena.yaml", ArenaDefinition)
 
 
 def entrant_of(strategy: str | Path) -> str:

@@ -1,57 +1,103 @@
-"""What a figure is called and made of: ``config/figures/NAME.yaml``."""
+"""What figures and studies are called and made of: ``config/figures/NAME.yaml``, ``config/studies/NAME.yaml``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import yaml
+from pydantic import AfterValidator, Field, model_validator
 
 from sparsitysolver import CONFIG
-from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.reporting.plots.contracts import CONTRACTS
+from sparsitysolver.config.contract import Contract, Numbers, read_yaml
+from sparsitysolver.config.registry import MethodKey
+from sparsitysolver.errors import SparsitySolverError, known
 
-_KEYS = ("title", "caption", "needs")
+KINDS = ("cells", "strategies", "curves", "inference", "reconstruction")  # of results that a grid plans
+ANYTIME = "anytime"  # curves of the arena, which has its own plan
 
 
-@dataclass(frozen=True)
-class FigureDefinition:
-    """A figure as defined in ``config/figures``.
+Kind = Annotated[str, AfterValidator(lambda kind: known("kind of results", kind, (*KINDS, ANYTIME)))]
 
-    Attributes:
-        name: the file's stem, ``figureN``.
-        title: a line that says what is shown.
-        caption: what is shown and how to read it; words in braces are filled in from the data.
-        data: kinds of results that its ``needs`` come from, read as ``results/KIND_NAME.csv``.
-        settings: everything else in the file.
-    """
 
-    name: str
+class Need(Contract):
+    """Results that a figure or study is made of; numbers of seeds, models and samples where not all are needed."""
+
+    kind: Kind = Field(alias="from")
+    methods: tuple[MethodKey, ...] = ()  # none for reconstruction studies, which are the uniform strategy's
+    sparsities: Numbers = Field((), alias="sparsity")
+    seeds: int | None = None
+    models: int | None = None
+    samples: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _has_sparsities(self) -> "Need":
+        if self.kind != ANYTIME and not self.sparsities:
+            raise ValueError("'sparsity' is missing")
+        return self
+
+
+class Study(Contract):
+    """Measurements that are made for a figure, or for claims alone; ``name`` is the file's stem."""
+
+    name: str = Field("", exclude=True)
     title: str
+    needs: Annotated[tuple[Need, ...], Field(min_length=1)]
+    first_model: int = 0  # among those of the grid, which may name models for it instead
+    models: int | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of results that it is made of, read as ``results/KIND_NAME.csv``."""
+        return list(dict.fromkeys(need.kind for need in self.needs))
+
+
+class PanelChoice(Contract):
+    """Panels of one granularity: at which sparsity, of how many models, of which method."""
+
+    sparsity: float
+    models: int
+    method: MethodKey | None = None
+
+
+class Within(Contract):
+    """The first episode whose perplexity is within ``tolerance`` of the best of the first ``horizon``."""
+
+    tolerance: float
+    horizon: int
+
+
+class FigureDefinition(Study):
+    """A figure: words in braces of its caption are filled in from the data, its script asks for the other settings."""
+
     caption: str
-    data: tuple[str, ...]
-    settings: Mapping[str, Any]
+    panels: tuple[str, ...] = ()
+    sparsity: float | None = None
+    seeds_sparsity: float | None = None
+    method: MethodKey | None = None
+    structured: PanelChoice | None = None
+    unstructured: PanelChoice | None = None
+    families: dict[str, tuple[str, ...]] | None = None
+    window: int | None = None
+    show: tuple[Literal["episodes", "best", "uniform"], ...] = ()
+    within: Within | None = None
+    split: str | None = None
+    phase: Literal["prefill", "decode"] | None = None
 
     def setting(self, key: str) -> Any:
         """A setting that the figure cannot be drawn without."""
-        if key not in self.settings:
+        if getattr(self, key) is None:
             raise SparsitySolverError(
                 f"config/figures/{self.name}.yaml: '{key}' is missing; the figure is drawn by it."
             )
-        return self.settings[key]
+        return getattr(self, key)
 
-    def panels(self, known: tuple[str, ...]) -> list[str]:
+    def shown(self, panels: tuple[str, ...]) -> list[str]:
         """The panels to draw, in order: those of ``panels``, else all that there are."""
-        chosen = list(self.settings.get("panels", known))
-        for panel in chosen:
-            if panel not in known:
-                raise unknown_name(f"panel of {self.name}", panel, known)
-        return chosen
+        return [known(f"panel of {self.name}", panel, panels) for panel in self.panels] or list(panels)
 
     def filled_caption(self, facts: Mapping[str, str]) -> str:
         """The caption with what the data say."""
         try:
-            return self.caption.format_map(facts)
+            return self.caption.strip().format_map(facts)
         except KeyError as error:
             raise SparsitySolverError(
                 f"config/figures/{self.name}.yaml: the caption asks for {{{error.args[0]}}}; known: "
@@ -59,22 +105,30 @@ class FigureDefinition:
             ) from error
 
 
+def figures() -> list[str]:
+    """Names of the paper's figures, in the order of their numbers."""
+    return _numbered("figures", "figure*.yaml")
+
+
+def studies() -> list[str]:
+    """Names of the studies, in the order of their numbers."""
+    return _numbered("studies", "*.yaml")
+
+
+def _numbered(folder: str, pattern: str) -> list[str]:
+    return sorted((path.stem for path in (CONFIG / folder).glob(pattern)), key=lambda name: (len(name), name))
+
+
 def load_figure(name: str, config: Path = CONFIG) -> FigureDefinition:
     """Read and check ``config/figures/NAME.yaml``.
 
     Raises:
-        SparsitySolverError: no such figure, a missing key, or an unknown kind of results.
+        SparsitySolverError: no such figure, or a mistake in its file.
     """
-    path = config / "figures" / f"{name}.yaml"
-    if not path.is_file():
-        raise unknown_name("figure", name, (file.stem for file in (config / "figures").glob("*.yaml")))
-    content = yaml.safe_load(path.read_text())
-    missing = [key for key in _KEYS if not content.get(key)]
-    if missing:
-        raise SparsitySolverError(f"{path}: '{missing[0]}' is missing.")
-    kinds = tuple(dict.fromkeys(need["from"] for need in content["needs"]))
-    for kind in kinds:
-        if kind not in CONTRACTS:
-            raise unknown_name(f"kind of results in {path}", kind, CONTRACTS)
-    settings = {key: value for key, value in content.items() if key not in _KEYS}
-    return FigureDefinition(name, content["title"], content["caption"].strip(), kinds, settings)
+    files = {path.stem: path for path in (config / "figures").glob("*.yaml")}
+    return read_yaml(files[known("figure", name, files)], FigureDefinition, name=name)
+
+
+def load_study(name: str, config: Path = CONFIG) -> Study:
+    """Read and check ``config/studies/NAME.yaml``."""
+    return read_yaml(config / "studies" / f"{name}.yaml", Study, name=name)

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sparsitysolver import CONFIG
-from sparsitysolver.config import run_settings
-from sparsitysolver.config.registry import ZERO_SHOT, Assets, MethodRow, method, models_table, tasks_table
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.grid_settings import load_grid
+from sparsitysolver.config.registry import MethodRow, method, models_table, zero_shot_task
+from sparsitysolver.config.run_settings import read_run
+from sparsitysolver.config.tables import DENSE, TASKS, Definition, load_definition, tables
+from sparsitysolver.errors import SparsitySolverError, known
 
 RESULTS = "results"
-TASK_COLUMNS = "tasks"  # layout of tables whose columns are the zero-shot tasks of one model
-DEFAULT_TASKS = ["boolq", "piqa", "hellaswag", "winogrande", "arc_easy", "arc_challenge", "openbookqa"]
-STUDY_SAMPLES = [1, 2, 4, 8, 16, 32, 64, 128]  # of reconstruction (figure 5)
 PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
 
 
@@ -43,46 +40,33 @@ class Grid:
 
     def __init__(self, config: Mapping[str, Any], on_cluster: Callable[[], bool] = lambda: False) -> None:
         self.on_cluster = on_cluster  # whether other machines run the jobs, which is known when they are planned
-        self.name = str(config.get("grid", "tiny"))
-        files = {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
-        if self.name not in files:
-            raise unknown_name("grid", self.name, files)
-        settings = yaml.safe_load(files[self.name].read_text())
-        run_settings.refuse_unknown(settings, config)
-        folder = run_settings.folder(config, "assets")
-        self.assets = Assets.from_environment(folder) if self._uses_assets() else Assets(None)
-        self.task: str = settings["task"]
-        if self.task not in tasks_table():
-            raise unknown_name("task", self.task, tasks_table())
-        self.device = run_settings.device(config)
-        self.threads: int | None = run_settings.count(config, "threads") or settings.get("torch_threads")
-        self.dtype: str = settings.get("dtype", "auto")
-        self.max_nsamples: int | None = settings.get("max_nsamples")
-        self.texts: dict[str, str] = settings.get("texts", {})
-        self.items: str = str(config.get("items") or "report")
-        self.search_items: str = str(config.get("search_items") or "search")  # report: the paper's practice, flagged
-        self.limit = run_settings.count(config, "limit") or settings.get("limit")
-        self.searches = run_settings.searches(settings, config)
-        self.chat = run_settings.chat(config)
-        self.inference = run_settings.inference(settings, config)
-        self.study_samples: list[int] = settings.get("study_samples", STUDY_SAMPLES)
-        self.seeds = run_settings.seeds(config.get("seeds", [0]))
-        self.models = self._models(config.get("models") or settings["models"])
-        self.tasks = self._tasks(config.get("tasks") or settings.get("tasks") or DEFAULT_TASKS)
+        self.name = str(config.get("grid") or "tiny")
+        settings = load_grid(self.name)
+        self.run = run = read_run(config, settings.kinds)
+        self.assets = Assets(None) if self.name == "tiny" else Assets.from_environment(run.assets)
+        self.task = settings.task
+        self.device = run.device
+        self.threads = run.threads or settings.torch_threads
+        self.dtype = settings.dtype
+        self.max_nsamples = settings.max_nsamples
+        self.texts = settings.texts
+        self.items = run.items
+        self.search_items = run.search_items
+        self.limit = run.limit or settings.limit
+        self.searches = run.searches(settings)
+        self.chat = run.chat
+        self.inference = run.inference(settings)
+        self.study_samples = settings.study_samples
+        self.seeds = run.seeds
+        self.models = self._models(run.models or settings.models)
+        self.tasks = [zero_shot_task(name).key for name in run.tasks or settings.tasks]
         # Models asked for by name are those of every table and figure; else one may have fewer or others than the grid.
-        self._own_models: dict[str, list[str]] = {} if config.get("models") else settings.get("own_models", {})
+        self._own_models = {} if run.models else settings.own_models
 
-    def _uses_assets(self) -> bool:
-        return self.name != "tiny"
-
-    def _models(self, listed: Any) -> list[str]:
-        names = run_settings.names("models", listed)
+    def _models(self, names: list[str]) -> list[str]:
         if self.name == "local":
             return self._local_models(names)
-        for name in names:
-            if name not in models_table():
-                raise unknown_name("model", name, models_table())
-        return names
+        return [known("model", name, models_table()) for name in names]
 
     def _local_models(self, names: list[str]) -> list[str]:
         if self.assets.folder is None:
@@ -91,35 +75,23 @@ class Grid:
         found = sorted(path.name for path in folder.iterdir() if (path / "config.json").is_file())
         if not found:
             raise SparsitySolverError(f"no model folder (with a config.json) in {folder}.")
-        for name in names:
-            if name not in found:
-                raise unknown_name("model", name, found)
-        for name in names or found:
+        chosen = [known("model", name, found) for name in names] or found
+        for name in chosen:
             if set("{}") & set(name) or name.startswith("-") or name != name.strip() or not name.isprintable():
                 raise SparsitySolverError(
                     f"model folder {name!r} in {folder}: no braces, unprintable characters, '-' in front or blanks at "
                     "the ends can stand in a name, which is part of paths and commands; rename it, or leave it out "
                     "with --config models=a,b."
                 )
-        return names or found
+        return chosen
 
-    def _tasks(self, listed: Any) -> list[str]:
-        names = run_settings.names("tasks", listed)
-        known = [row.key for row in tasks_table().values() if row.kind == ZERO_SHOT]
-        for name in names:
-            if name not in known:
-                raise unknown_name("zero-shot task", name, known)
-        return names
-
-    def table(self, name: str) -> dict[str, Any]:
+    def table(self, name: str) -> Definition:
         """A table's definition."""
-        if name not in self.tables():
-            raise unknown_name("table", name, self.tables())
         return _table(name)
 
     def tables(self) -> list[str]:
         """Names of all tables defined."""
-        return sorted(path.stem for path in (CONFIG / "tables").glob("*.yaml"))
+        return tables()
 
     def own_models(self, target: str) -> list[str] | None:
         """The models that the grid names for a table or figure, if it does."""
@@ -128,7 +100,7 @@ class Grid:
     def table_models(self, name: str) -> list[str]:
         """The models of a table: its own where the grid names them; for tables over tasks one, LLaMA if there is."""
         models = self._own_models.get(name, self.models)
-        if self.table(name)["columns"] != TASK_COLUMNS:
+        if self.table(name).layout != TASKS:
             return models
         of_family = [
             model for model in models if model in models_table() and models_table()[model].family == PAPER_FAMILY
@@ -137,7 +109,7 @@ class Grid:
 
     def table_tasks(self, name: str) -> list[str]:
         """The zero-shot tasks of a table's columns; none for tables of perplexity."""
-        return self.tasks if self.table(name)["columns"] == TASK_COLUMNS else []
+        return self.tasks if self.table(name).layout == TASKS else []
 
     def all_models(self) -> list[str]:
         """Every model of the grid or of any of its tables and figures."""
@@ -145,16 +117,15 @@ class Grid:
         return list(dict.fromkeys([*self.models, *own]))
 
     def table_cells(self, name: str) -> list[Cell]:
-        """All cells that a table needs, its extended rows included."""
+        """All cells that a table needs, its extended rows included; the dense model has one, whatever the seeds."""
         table = self.table(name)
-        sparsities = table["sparsity"] if isinstance(table["sparsity"], list) else [table["sparsity"]]
         cells = [
-            Cell(model, row["method"], "0" if row["method"] == "dense" else str(sparsity), seed, task)
-            for row in [*table["rows"], *table.get("extended", [])]
-            if "quantity" not in row
-            for sparsity in sparsities
+            Cell(model, row.method, "0" if row.method == DENSE else str(sparsity), seed, task)
+            for row in table.all_rows
+            if not row.quantity
+            for sparsity in table.sparsities
             for model in self.table_models(name)
-            for seed in (self.seeds if _draws(method(row["method"])) else ["0"])
+            for seed in (["0"] if row.method == DENSE else self.seeds)
             for task in (self.table_tasks(name) or [self.task])
         ]
         return list(dict.fromkeys(cells))
@@ -168,16 +139,9 @@ class Grid:
         return self.texts.get(source, source)
 
 
-@functools.cache
-def _table(name: str) -> dict[str, Any]:
-    return yaml.safe_load((CONFIG / "tables" / f"{name}.yaml").read_text())
+_table = functools.cache(load_definition)
 
 
 def own_commands() -> None:
     """Let jobs find the commands of the environment that runs this process, activated or not."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-
-def _draws(row: MethodRow) -> bool:
-    """Whether a method depends on the seed index: all but the dense model do, through their calibration windows."""
-    return row.key != "dense"

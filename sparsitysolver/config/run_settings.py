@@ -1,136 +1,138 @@
 """Settings of one run, ``--config NAME=VALUE``: which there are, what they must be, what they change (no torch)."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ValidationInfo
 
 from sparsitysolver.chat.address import URL_VARIABLE, address_of
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.config.contract import Contract, checked
+from sparsitysolver.config.grid_settings import GridSettings
+from sparsitysolver.errors import SparsitySolverError, known
 
-DEVICES = ("auto", "cpu", "cuda")
 TASK_SEARCH = "task"  # kind of the settings of searches rewarded on a task
-ENDING = "_search"  # of a grid's settings of one kind of search
-CHAT = ("chat_url", "chat_model", "replay")
-_OF_SEARCHES = ("reward_windows", "budget", "reward", "reward_split")
-_OF_INFERENCE = ("rounds", "batch", "prompt_tokens", "new_tokens")  # options of `bench inference`
-_OTHERS = (
-    *("device", "threads"),
-    *("grid", "assets", "seeds", "models", "tasks", "limit", "items", "search_items"),
-    *("arena_seeds", "episodes", "criterion", "reward_items"),
-)
+_EPISODES = "_episodes"  # ends the setting of a kind of search
+_CHAT = ("chat_url", "chat_model", "replay")
 
 
-def refuse_unknown(settings: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """Refuse a setting that nothing reads: a misspelt one would leave the grid's own in force without a word.
-
-    Args:
-        settings: the grid's own, which name its kinds of search.
-        config: the run's.
-
-    Raises:
-        SparsitySolverError: naming the first unknown one, and those that there are.
-    """
-    episodes = [f"{kind}_episodes" for kind in _kinds(settings)]
-    known = [*_OTHERS, *CHAT, *_OF_SEARCHES, *episodes, *(f"inference_{name}" for name in _OF_INFERENCE)]
-    for name in config:
-        if name not in known:
-            raise unknown_name("setting of a run (--config)", name, known)
-
-
-def count(config: Mapping[str, Any], name: str) -> int | None:
-    """A number of at least 1, if the run gives it."""
-    given = config.get(name)
-    if given is None:
-        return None
+def _count(given: Any, name: str) -> int:
     if not str(given).isdecimal() or int(given) < 1:
         raise SparsitySolverError(f"{name}={given}: a number of at least 1 is needed.")
     return int(given)
 
 
-def chat(config: Mapping[str, Any]) -> dict[str, str]:
-    """Who answers Self-Pruner's prompts, as options of ``search``; empty where nobody is named.
-
-    The endpoint of ``chat_model`` may come from the environment; what stands here, and so in keys and logs, is
-    its public part alone.
-    """
-    given = {name: str(config[name]) for name in CHAT if config.get(name)}
-    if "://" in given.get("chat_model", ""):
-        raise SparsitySolverError(
-            f"chat_model is the model's name: give the endpoint's address by chat_url, or by {URL_VARIABLE}."
-        )
-    if "chat_url" in given or ("chat_model" in given and "replay" not in given):
-        address = address_of(given.get("chat_url"), "chat_url of --config")
-        given |= {"chat_url": address.shown} if address else {}
-    return {name: given[name] for name in CHAT if name in given}
-
-
-def device(config: Mapping[str, Any]) -> str:
-    """What models run on that are meant for a GPU: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``."""
-    given = str(config.get("device") or DEVICES[0])
-    if given not in DEVICES:
-        raise unknown_name("device", given, DEVICES)
-    return given
-
-
-def seeds(given: Any) -> list[str]:
-    """Seed indices from ``[0, 1]``, ``0,1`` or ``0``."""
-    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
-    texts = [str(part).strip() for part in parts]
-    if not texts or not all(text.isdecimal() for text in texts):
-        raise SparsitySolverError(f"seeds={given}: seed indices such as 0 or 0,1,2 are needed.")
-    return texts
-
-
-def names(setting: str, given: Any) -> list[str]:
-    """Names from ``[a, b]``, ``a,b``, or one that reads as a number."""
-    if isinstance(given, Mapping):
-        raise _read_as_mapping(setting, given)
-    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
+def _parts(given: Any) -> list[str]:
+    """``[a, b]``, ``a,b``, or one that reads as a number."""
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list | tuple) else [given]
     return [str(part).strip() for part in parts]
 
 
-def folder(config: Mapping[str, Any], name: str) -> str | None:
-    """A folder's path, if the run gives it."""
-    given = config.get(name)
+def _seeds(given: Any) -> list[str]:
+    seeds = _parts(given)
+    if not seeds or not all(seed.isdecimal() for seed in seeds):
+        raise SparsitySolverError(f"seeds={given}: seed indices such as 0 or 0,1,2 are needed.")
+    return seeds
+
+
+def _no_mapping(given: Any, info: ValidationInfo) -> Any:
     if isinstance(given, Mapping):
-        raise _read_as_mapping(name, given)
-    return None if given in (None, "") else str(given)
+        raise SparsitySolverError(
+            f"{info.field_name}={dict(given)}: Snakemake reads settings as YAML, where ': ' makes a mapping; quote the "
+            f"value once more, --config '{info.field_name}=\"…\"'."
+        )
+    return given
 
 
-def _read_as_mapping(name: str, given: Mapping[str, Any]) -> SparsitySolverError:
-    return SparsitySolverError(
-        f"{name}={dict(given)}: Snakemake reads settings as YAML, where ': ' makes a mapping; quote the value once "
-        f"more, --config '{name}=\"…\"'."
-    )
+Count = Annotated[int, BeforeValidator(lambda given, info: _count(given, info.field_name))]
+Names = Annotated[list[str], BeforeValidator(_parts), BeforeValidator(_no_mapping)]
 
 
-def inference(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, int]:
-    """How inference is measured, where a grid or a run says: options of ``bench inference``."""
-    return settings.get("inference", {}) | _counts(config, {name: f"inference_{name}" for name in _OF_INFERENCE})
+class Run(Contract):
+    """What a run gives, over its grid's settings."""
+
+    grid: str = "tiny"
+    assets: Annotated[str | None, BeforeValidator(_no_mapping)] = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count | None = None
+    seeds: Annotated[list[str], BeforeValidator(_seeds)] = ["0"]
+    models: Names = []
+    tasks: Names = []
+    limit: Count | None = None
+    items: str = "report"
+    search_items: str = "search"  # report: the paper's practice, which is flagged
+    arena_seeds: Count | None = None
+    episodes: Count | None = None
+    reward_windows: Count | None = None
+    reward_items: Count | None = None
+    budget: str | None = None
+    reward: str | None = None
+    reward_split: str | None = None
+    criterion: str | None = None
+    inference_rounds: Count | None = None
+    inference_batch: Count | None = None
+    inference_prompt_tokens: Count | None = None
+    inference_new_tokens: Count | None = None
+    chat_url: str | None = None
+    chat_model: str | None = None
+    replay: str | None = None
+    kinds: dict[str, int] = {}  # episodes of kinds of searches: NAME_episodes
+
+    @property
+    def chat(self) -> dict[str, str]:
+        """Who answers Self-Pruner's prompts, as options of ``search``; empty where nobody is named.
+
+        The endpoint of ``chat_model`` may come from the environment; what stands here, and so in keys and logs, is
+        its public part alone.
+        """
+        given = self._given(set(_CHAT))
+        if "://" in given.get("chat_model", ""):
+            raise SparsitySolverError(
+                f"chat_model is the model's name: give the endpoint's address by chat_url, or by {URL_VARIABLE}."
+            )
+        if "chat_url" in given or ("chat_model" in given and "replay" not in given):
+            address = address_of(given.get("chat_url"), "chat_url of --config")
+            given |= {"chat_url": address.shown} if address else {}
+        return {name: given[name] for name in _CHAT if name in given}
+
+    def inference(self, grid: GridSettings) -> dict[str, int]:
+        """How inference is measured, where grid or run say: options of ``bench inference``."""
+        start = "inference_"
+        given = self._given({name for name in type(self).model_fields if name.startswith(start)})
+        return grid.inference | {name.removeprefix(start): value for name, value in given.items()}
+
+    def searches(self, grid: GridSettings) -> dict[str, dict[str, Any]]:
+        """Options of searches by kind: the usual ones by granularity, and the grid's kinds.
+
+        ``episodes`` and other settings of a run go to the usual searches, ``NAME_episodes`` to a kind of its own.
+        Searches on a task count ``reward_items`` in place of windows, and only structured ones choose a criterion.
+        """
+        windows = {"reward_windows", "budget", "reward", "reward_split"}
+        usual = grid.search.model_dump(exclude_unset=True) | self._given(windows | {"episodes"})
+        found = {"structured": usual | self._given({"criterion"}), "unstructured": usual}
+        for kind, options in grid.kinds.items():
+            taken = {"budget", "reward_items"} if kind == TASK_SEARCH else windows | {"criterion"}
+            episodes = {"episodes": self.kinds[kind]} if kind in self.kinds else {}
+            found[kind] = options.model_dump(exclude_unset=True) | self._given(taken) | episodes
+        return found
+
+    def _given(self, names: set[str]) -> dict[str, Any]:
+        return self.model_dump(include=names, exclude_none=True)
 
 
-def searches(settings: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Search settings by kind: the usual ones by granularity, and one for every ``NAME_search`` of the grid.
+def read_run(config: Mapping[str, Any], kinds: Iterable[str]) -> Run:
+    """The settings of a run, checked.
 
-    ``--config episodes=300`` and other settings of a run go to the usual searches; ``NAME_episodes`` (``task_episodes``
-    and others) to a kind of its own. Searches on a task count ``reward_items`` in place of windows.
+    Args:
+        config: what Snakemake has read of ``--config`` and its file.
+        kinds: the kinds of search of the run's grid.
+
+    Raises:
+        SparsitySolverError: a setting that nothing reads (a misspelt one would leave the grid's own in force without a
+            word), or one that is not what it must be.
     """
-    given = {name: config[name] for name in _OF_SEARCHES if name in config}
-    given |= _counts(config, {"reward_windows": "reward_windows"})
-    items = _counts(config, {"reward_items": "reward_items"})
-    usual = settings["search"] | given | _counts(config, {"episodes": "episodes"})
-    criterion = {"criterion": config["criterion"]} if "criterion" in config else {}
-    found = {"structured": usual | criterion, "unstructured": usual}
-    for kind in _kinds(settings):
-        on_task = {name: value for name, value in given.items() if name == "budget"} | items
-        taken = on_task if kind == TASK_SEARCH else given | criterion
-        found[kind] = settings[f"{kind}{ENDING}"] | taken | _counts(config, {"episodes": f"{kind}_episodes"})
-    return found
-
-
-def _kinds(settings: Mapping[str, Any]) -> list[str]:
-    return [name.removesuffix(ENDING) for name in settings if name.endswith(ENDING)]
-
-
-def _counts(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, int]:
-    """The counts that the run gives, by the option each stands for."""
-    return {option: value for option, name in names.items() if (value := count(config, name)) is not None}
+    episodes = {f"{kind}{_EPISODES}": kind for kind in kinds}
+    settings = [*(name for name in Run.model_fields if name != "kinds"), *episodes]
+    named = {known("setting of a run (--config)", name, settings): value for name, value in config.items()}
+    given = {name: value for name, value in named.items() if value is not None and value != ""}
+    of_kinds = {kind: _count(given.pop(name), name) for name, kind in episodes.items() if name in given}
+    return checked(Run, given | {"kinds": of_kinds})

@@ -1,32 +1,31 @@
 """What a table is made of: ``config/tables/NAME.yaml`` and the published table it is read beside."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-import yaml
+from pydantic import Field
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.registry import method, models_table, tasks_table
-from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.compare.comparability import DENSE
-from sparsitysolver.reporting.compare.metrics import AVERAGE, is_zero_shot, metric_of
+from sparsitysolver.config.contract import Contract, Numbers, read_lines, read_yaml
+from sparsitysolver.config.registry import AVERAGE, MethodKey, is_zero_shot, metric_of, models_table, tasks_table
+from sparsitysolver.errors import SparsitySolverError, known
 
-ASTERISK = "Reproduced"
+if TYPE_CHECKING:
+    import pandas as pd
+
+ASTERISK = "Reproduced"  # the paper ran that method itself: that describes the paper, not the method, and is left out
 METHOD = "Method"
+DENSE = "dense"
 DASH = "-"
 PERPLEXITY = "perplexity"
 ZERO_SHOT = "zero_shot"
 TASKS = "tasks"  # one model; a column per zero-shot task, and their average
-LAYOUTS = ("models", "models@sparsity", TASKS)
-_KEYS = ("title", "published", "columns", "task", "split", "sparsity", "rows")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Contract):
     """A row of a table: its printed name, the method behind it, and descriptive columns where the paper has no row.
 
     A row with a ``quantity`` shows that of the method's search (at a ``sparsity`` of its own, if given) and no metric.
@@ -34,11 +33,11 @@ class Row:
     """
 
     name: str
-    method: str
-    marks: dict[str, str] = field(default_factory=dict)
+    method: MethodKey
+    marks: dict[str, str] = {}
     quantity: str = ""
     sparsity: float | None = None
-    equal_of: str = ""
+    equal_of: MethodKey = ""
 
 
 @dataclass(frozen=True)
@@ -55,34 +54,38 @@ class Column:
     metric: str
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(Contract):
     """A table as defined in ``config/tables``.
 
-    Attributes:
-        name: the file's stem.
-        title: caption.
-        published: the published table as printed, all text.
-        protocol: axes (task, split, seqlen, items) under which the published numbers were measured; where columns are
-            tasks, ``published_model`` is the one model they were measured on.
-        layout: one of ``LAYOUTS``.
-        task: a task key; ``perplexity`` or ``zero_shot`` for the grid's own.
-        split: the split reported.
-        sparsities: target sparsities; more than one only where columns carry them.
-        rows: the paper's rows.
-        extended: rows the paper lacks.
+    ``protocol`` holds the axes under which the published numbers were measured; where columns are tasks,
+    ``published_model`` is the one model they were measured on. ``extended`` are the rows that the paper lacks.
     """
 
-    name: str
+    folder: Path = Field(CONFIG, exclude=True)  # of the configuration
+    name: str = Field("", exclude=True)  # the file's stem
     title: str
-    published: pd.DataFrame
-    protocol: Json
-    layout: str
-    task: str
+    published_file: Path = Field(alias="published")
+    protocol: dict[Literal["task", "split", "seqlen", "items", "published_model"], int | str] = Field(
+        {}, alias="published_protocol"
+    )
+    layout: Literal["models", "models@sparsity", "tasks"] = Field(alias="columns")
+    task: str  # a task key; ``perplexity`` or ``zero_shot`` for the grid's own
     split: str
-    sparsities: tuple[float, ...]
+    sparsities: Numbers = Field(alias="sparsity")
     rows: tuple[Row, ...]
-    extended: tuple[Row, ...]
+    extended: tuple[Row, ...] = ()
+
+    @functools.cached_property
+    def published(self) -> "pd.DataFrame":
+        """The published table as printed: all text (34.10 stays 34.10), indexed by method."""
+        import pandas as pd
+
+        return pd.DataFrame(self.printed).set_index(METHOD).drop(columns=ASTERISK, errors="ignore")
+
+    @functools.cached_property
+    def printed(self) -> list[dict[str, str]]:
+        """The lines of the published table."""
+        return [cells for _, cells in read_lines(self.folder / self.published_file, METHOD)[1]]
 
     @property
     def all_rows(self) -> tuple[Row, ...]:
@@ -178,70 +181,30 @@ class Definition:
             )
 
 
-def published_table(path: Path) -> pd.DataFrame:
-    """A published table as printed: all text (34.10 stays 34.10), indexed by method.
-
-    The paper's asterisk (it ran that method itself) describes the paper, not the method, and is left out.
-    """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False).set_index(METHOD)
-        return table.drop(columns=ASTERISK, errors="ignore")
-    except FileNotFoundError as error:
-        raise SparsitySolverError(f"no published table at {path}.") from error
-
-
-def descriptive_columns(published: pd.DataFrame) -> list[str]:
+def descriptive_columns(names: Iterable[str]) -> list[str]:
     """Columns of a published table that describe a method; all others are models, model@sparsity or tasks."""
     numbers = models_table().keys() | tasks_table().keys() | {AVERAGE}
-    return [name for name in published if name.split("@")[0] not in numbers]
+    return [name for name in names if name.split("@")[0] not in numbers]
+
+
+def tables(config: Path = CONFIG) -> list[str]:
+    """Names of all tables defined."""
+    return sorted(path.stem for path in (config / "tables").glob("*.yaml"))
 
 
 def load_definition(name: str, config: Path = CONFIG) -> Definition:
     """Read and check ``config/tables/NAME.yaml``.
 
     Raises:
-        SparsitySolverError: no such table, a missing key, a layout, method or published row that does not exist.
+        SparsitySolverError: no such table, or a mistake in its file; a row that the published table does not have.
     """
-    path = config / "tables" / f"{name}.yaml"
-    if not path.is_file():
-        raise unknown_name("table", name, (file.stem for file in (config / "tables").glob("*.yaml")))
-    fields = yaml.safe_load(path.read_text())
-    missing = [key for key in _KEYS if key not in fields]
-    if missing:
-        raise SparsitySolverError(f"{path}: '{missing[0]}' is missing; a table needs {', '.join(_KEYS)}.")
-    if fields["columns"] not in LAYOUTS:
-        raise unknown_name(f"columns (in {path})", str(fields["columns"]), LAYOUTS)
-    sparsity = fields["sparsity"]
-    definition = Definition(
-        name=name,
-        title=fields["title"],
-        published=published_table(config / fields["published"]),
-        protocol=fields.get("published_protocol", {}),
-        layout=fields["columns"],
-        task=fields["task"],
-        split=fields["split"],
-        sparsities=tuple(float(value) for value in (sparsity if isinstance(sparsity, list) else [sparsity])),
-        rows=_rows(fields["rows"]),
-        extended=_rows(fields.get("extended") or []),
-    )
-    _check(definition, path)
-    return definition
-
-
-def _rows(fields: list[dict[str, Any]]) -> tuple[Row, ...]:
-    return tuple(Row(**row) for row in fields)
-
-
-def _check(definition: Definition, path: Path) -> None:
-    for row in definition.all_rows:
-        method(row.method)
-        if row.equal_of:
-            method(row.equal_of)
+    path = config / "tables" / f"{known('table', name, tables(config))}.yaml"
+    definition = read_yaml(path, Definition, name=name, folder=config)
     for row in definition.rows:
-        if row.name not in definition.published.index:
-            raise unknown_name(f"row of the published table (in {path})", row.name, definition.published.index)
+        known(f"row of the published table (in {path})", row.name, [cells[METHOD] for cells in definition.printed])
     if definition.layout != "models@sparsity" and len(definition.sparsities) > 1:
         raise SparsitySolverError(
             f"{path}: columns '{definition.layout}' take one sparsity, found {len(definition.sparsities)}; "
             "use 'models@sparsity'."
         )
+    return definition

@@ -4,53 +4,36 @@ The hash of the whole text decides, whatever tokenizer reads it. Token counts on
 they are known for the tokenizers of the published models, and a count alone proves nothing.
 """
 
-import csv
 import functools
-from dataclasses import dataclass
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.contract import Contract, read_rows
 from sparsitysolver.config.registry import models_table
 
-KNOWN = CONFIG / "paper" / "texts.csv"
-FAMILIES = ("opt", "llama", "mistral")  # columns of token counts, BOS included
 
-
-@dataclass(frozen=True)
-class KnownText:
-    """A text by its hash.
-
-    Attributes:
-        task: the perplexity task it is scored in.
-        split: the split it stands for.
-        sha256: hash of the joined text.
-        published: whether published perplexities of the task and split are those of this text.
-        name: what it is called.
-        tokens: how many tokens a published model's tokenizer makes of it, BOS included, by model family.
-    """
+class KnownText(Contract):
+    """A text of a perplexity task and split, by its hash."""
 
     task: str
     split: str
-    sha256: str
-    published: bool
-    name: str
-    tokens: dict[str, int]
+    sha256: str  # of the joined text
+    published: bool  # published perplexities of the task and split are those of this text
+    text: str  # what it is called
+    opt: int | None = None  # tokens by the tokenizer of a published model of the family, BOS included
+    llama: int | None = None
+    mistral: int | None = None
+    source: str
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Known token counts by model family."""
+        return self.model_dump(include={"opt", "llama", "mistral"}, exclude_none=True)
 
 
 @functools.cache
 def known_texts() -> tuple[KnownText, ...]:
     """Every row of ``config/paper/texts.csv``."""
-    with KNOWN.open(newline="") as handle:
-        return tuple(
-            KnownText(
-                task=row["task"],
-                split=row["split"],
-                sha256=row["sha256"],
-                published=row["published"] == "yes",
-                name=row["text"],
-                tokens={family: int(row[family]) for family in FAMILIES if row[family]},
-            )
-            for row in csv.DictReader(handle)
-        )
+    return tuple(read_rows(CONFIG / "paper" / "texts.csv", KnownText))
 
 
 def not_the_text(task: str, split: str, sha256: str, tokens: int | None = None, model: str = "") -> str:
@@ -67,11 +50,11 @@ def not_the_text(task: str, split: str, sha256: str, tokens: int | None = None, 
     published = [text for text in known_texts() if text.published and (text.task, text.split) == (task, split)]
     if not published or any(text.sha256 == sha256 for text in published):
         return ""
-    found = next((text.name for text in known_texts() if text.sha256 == sha256), "")
+    found = next((text.text for text in known_texts() if text.sha256 == sha256), "")
     registered = models_table().get(model)
     family = registered.family if registered and registered.paper_name else ""
     count = "" if tokens is None else _counted(tokens, published[0].tokens.get(family))
-    return f"not {published[0].name}{f' ({count})' if count else ''}{f': {found}' if found else ''}"
+    return f"not {published[0].text}{f' ({count})' if count else ''}{f': {found}' if found else ''}"
 
 
 def _counted(tokens: int, expected: int | None) -> str:

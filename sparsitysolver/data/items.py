@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.config.registry import Assets, TaskRow, datasets_table, zero_shot_task
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import TaskRow, datasets_table, zero_shot_task
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import read_lines
 from sparsitysolver.data.item_schemas import SCHEMAS, item_record

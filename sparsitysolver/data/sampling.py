@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from sparsitysolver.config.registry import Assets, is_zero_shot
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import is_zero_shot
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
 from sparsitysolver.data.tokens import check_ids, encode, ids_sha256
 from sparsitysolver.errors import SparsitySolverError, unknown_name

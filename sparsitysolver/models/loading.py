@@ -15,7 +15,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from sparsitysolver import model_files
-from sparsitysolver.config.registry import BUNDLED, Assets, ModelRow, models_table, named_asset_model
+from sparsitysolver.config.assets import BUNDLED, Assets, named_asset_model
+from sparsitysolver.config.registry import ModelRow, models_table
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, unknown_name
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.inspection import CUT_SHORT, check_folder, check_tokenizer, check_weights

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Mapping
 
-from sparsitysolver.config import run_settings
 from sparsitysolver.config.arena import definition
 from sparsitysolver.config.grid import RESULTS, Cell
 from sparsitysolver.config.registry import SEARCHING, method
@@ -20,22 +19,22 @@ FOLDER = f"{RESULTS}/arena"
 class Arena:
     """Searches of a grid at one budget."""
 
-    def __init__(self, artefacts: Artefacts, config: Mapping[str, object]) -> None:
+    def __init__(self, artefacts: Artefacts) -> None:
         self.artefacts, self.grid = artefacts, artefacts.grid
-        count = run_settings.count(config, "arena_seeds") or definition()["seeds"]
+        count = artefacts.grid.run.arena_seeds or definition().seeds
         self.seeds = [str(index) for index in range(count)]
 
     @property
     def entrants(self) -> list[str]:
         """Names of the searches that run; those that need a chat model run where one is given."""
-        return [name for name, entry in definition()["entrants"].items() if self.grid.chat or not entry.get("chat")]
+        return [name for name, entry in definition().entrants.items() if self.grid.chat or not entry.chat]
 
     def cells(self) -> list[Cell]:
         """One cell for every model, setting and seed: what all entrants share, named by the method that searches."""
         models = self.grid.own_models(ARENA) or self.grid.models
         return [
-            self.cell(model, setting["granularity"], setting["sparsity"], seed)
-            for setting in definition()["settings"]
+            self.cell(model, setting.granularity, setting.sparsity, seed)
+            for setting in definition().settings
             for model in models
             for seed in self.seeds
         ]
@@ -46,7 +45,7 @@ class Arena:
 
     def algorithm(self, entrant: str) -> str:
         """The algorithm of an entrant: its name unless it says otherwise."""
-        name = definition()["entrants"][entrant].get("algorithm", entrant)
+        name = definition().entrants[entrant].algorithm or entrant
         module_of(name)
         return name
 
@@ -56,16 +55,14 @@ class Arena:
 
     def _asks(self, entrant: str) -> bool:
         """Whether an entrant asks a chat model."""
-        return bool(definition()["entrants"][entrant].get("chat"))
+        return definition().entrants[entrant].chat
 
     def _searched(self, cell: Cell, entrant: str) -> dict[str, object]:
         """The options of an entrant's search, who answers its prompts apart."""
-        entry = definition()["entrants"][entrant]
-        own = {name: value for name, value in entry.items() if name not in ("label", "chat")}
         seed = derive_seed(ARENA, cell.model, cell.row.granularity, cell.sparsity, entrant, cell.seed)
         return {
             **self.grid.searches[ARENA],
-            **own,
+            **definition().entrants[entrant].options,
             "algorithm": self.algorithm(entrant),
             "text": self.grid.task,
             "granularity": cell.row.granularity,
@@ -93,7 +90,7 @@ class Arena:
 
     def score_path(self, cell: Cell) -> str:
         """Path of the record in which all entrants of a problem are scored."""
-        parts = [self.strategies(cell), definition(), self.artefacts.identities.precision(cell.model)]
+        parts = [self.strategies(cell), definition().as_written(), self.artefacts.identities.precision(cell.model)]
         return f"{FOLDER}/scores/{_place(cell)}/{content_key(parts)}.json"
 
     def scores(self) -> list[str]:
@@ -102,7 +99,7 @@ class Arena:
 
     def score_minutes(self, cell: Cell) -> int:
         """Estimated run time of scoring: every point of every curve, and the final strategies."""
-        windows = len(definition()["shares"]) * definition()["validation_windows"] + definition()["test_windows"]
+        windows = len(definition().shares) * definition().validation_windows + definition().test_windows
         return self._minutes(cell, (len(self.entrants) + 4) * windows)
 
     def search_minutes(self, cell: Cell) -> int:

@@ -1,41 +1,24 @@
 """Checks of a grid: the cells that are watched for regressions, and the dense perplexity that pruning waits for."""
 
-import functools
 import shlex
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from sparsitysolver import CONFIG
 from sparsitysolver.config.anchors import published_anchors, standard_anchor
 from sparsitysolver.config.grid import RESULTS, Cell, Grid
-from sparsitysolver.config.registry import method
-from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.config.regression import watched_cells
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.sources import project_file
 
 ACCEPTED = f"{RESULTS}/accepted"  # the one tracked folder of results: last accepted values, a file per grid
-DEFINITION = CONFIG / "regression" / "cells.yaml"
-
-
-@functools.cache
-def _watched() -> list[dict[str, Any]]:
-    """Method and sparsity of every watched cell, the dense model without sparsity."""
-    cells = yaml.safe_load(DEFINITION.read_text())["cells"]
-    for cell in cells:
-        if (method(cell["method"]).key == "dense") == ("sparsity" in cell):
-            raise SparsitySolverError(f"{DEFINITION}: every method but dense needs a sparsity; found {cell}.")
-    return cells
 
 
 def regression_cells(grid: Grid) -> list[Cell]:
     """The cells watched for regressions, on every model of the grid at its own perplexity task."""
     return [
-        Cell(model, cell["method"], str(cell.get("sparsity", 0)), seed, grid.task)
-        for cell in _watched()
+        Cell(model, cell.method, str(cell.sparsity or 0), seed, grid.task)
+        for cell in watched_cells()
         for model in grid.models
-        for seed in (grid.seeds if "sparsity" in cell else ["0"])
+        for seed in (grid.seeds if cell.sparsity else ["0"])
     ]
 
 

@@ -2,66 +2,31 @@
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
-import yaml
-
-from sparsitysolver import CONFIG
+from sparsitysolver.config.figures import KINDS, Need, Study, figures, load_figure, load_study, studies
 from sparsitysolver.config.grid import Cell, Grid
-from sparsitysolver.config.registry import method, methods_table
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.config.registry import method
+from sparsitysolver.config.tables import DENSE
+from sparsitysolver.errors import SparsitySolverError
 
-CELLS, STRATEGIES, CURVES, INFERENCE, RECONSTRUCTION = KINDS = (
-    "cells",
-    "strategies",
-    "curves",
-    "inference",
-    "reconstruction",
-)
-DENSE = "dense"
+CELLS, STRATEGIES, CURVES, INFERENCE, RECONSTRUCTION = KINDS
 STUDIED = "uniform_recon"  # stands for reconstruction studies, which have the uniform strategy
 
 
-def figures() -> list[str]:
-    """Names of the paper's figures, in the order of their numbers."""
-    return sorted((path.stem for path in (CONFIG / "figures").glob("figure*.yaml")), key=lambda name: (len(name), name))
-
-
-def studies() -> list[str]:
-    """Names of the studies: measurements that no table or figure shows, for claims alone."""
-    return sorted((path.stem for path in (CONFIG / "studies").glob("*.yaml")), key=lambda name: (len(name), name))
-
-
 @functools.cache
-def figure(name: str) -> dict[str, Any]:
-    """The definition of a figure, ``config/figures/NAME.yaml``, or of a study, ``config/studies/NAME.yaml``.
-
-    ``needs`` lists what it is drawn from: ``from`` (one of ``KINDS``), ``methods``, ``sparsity``, and how many
-    ``seeds`` and ``models`` where these are not the grid's own; a reconstruction study's ``samples`` likewise.
-    """
-    path = CONFIG / ("studies" if name in studies() else "figures") / f"{name}.yaml"
-    if not path.is_file():
-        raise unknown_name("figure", name, figures())
-    definition = yaml.safe_load(path.read_text())
-    for need in definition["needs"]:
-        if need["from"] not in KINDS:
-            raise unknown_name(f"kind of results (in {path})", need["from"], KINDS)
-        for key in need.get("methods", []):
-            if key not in methods_table():
-                raise unknown_name(f"method (in {path})", key, methods_table())
-    return definition
+def figure(name: str) -> Study:
+    """The definition of a figure, or of a study: measurements that no table or figure shows, for claims alone."""
+    return load_study(name) if name in studies() else load_figure(name)
 
 
 def drawable(grid: Grid) -> list[str]:
     """The figures that a grid has models for: one that shows the third model needs three."""
-    return [
-        name for name in figures() if grid.own_models(name) or figure(name).get("first_model", 0) < len(grid.models)
-    ]
+    return [name for name in figures() if grid.own_models(name) or figure(name).first_model < len(grid.models)]
 
 
 def kinds(target: str) -> list[str]:
     """The kinds of results that a figure is drawn from."""
-    return list(dict.fromkeys(need["from"] for need in figure(target)["needs"]))
+    return figure(target).kinds
 
 
 @functools.cache
@@ -81,18 +46,17 @@ def _of_target(grid: Grid, kind: str, target: str) -> Iterator[Cell]:
         elif kind == CURVES:
             yield from _table_searches(grid, target)
         return
-    definition = figure(target)
-    for need in definition["needs"]:
-        if need["from"] == kind:
+    for need in figure(target).needs:
+        if need.kind == kind:
             yield from _of_need(grid, target, need)
 
 
-def _of_need(grid: Grid, target: str, need: dict[str, Any]) -> Iterator[Cell]:
+def _of_need(grid: Grid, target: str, need: Need) -> Iterator[Cell]:
     """Cells of one entry of ``needs``; the reconstruction study has no method: it is the uniform strategy's."""
-    seeds = [str(index) for index in range(need["seeds"])] if "seeds" in need else grid.seeds
-    for model in figure_models(grid, target)[: need.get("models")]:
-        for name in need.get("methods", [STUDIED]):
-            for sparsity in ["0"] if name == DENSE else [str(value) for value in _list(need["sparsity"])]:
+    seeds = grid.seeds if need.seeds is None else [str(index) for index in range(need.seeds)]
+    for model in figure_models(grid, target)[: need.models]:
+        for name in need.methods or [STUDIED]:
+            for sparsity in ["0"] if name == DENSE else map(str, need.sparsities):
                 for seed in ["0"] if name == DENSE else seeds:
                     yield Cell(model, name, sparsity, seed, grid.task)
 
@@ -101,9 +65,9 @@ def study_samples(grid: Grid, cell: Cell) -> list[int]:
     """Numbers of samples of a reconstruction study: those of every target that needs it, so that it is made once."""
     numbers: set[int] = set()
     for target in [*drawable(grid), *studies()]:
-        for need in figure(target)["needs"]:
-            if need["from"] == RECONSTRUCTION and cell in _of_need(grid, target, need):
-                numbers |= set(need.get("samples", grid.study_samples))
+        for need in figure(target).needs:
+            if need.kind == RECONSTRUCTION and cell in _of_need(grid, target, need):
+                numbers |= set(need.samples or grid.study_samples)
     return sorted(numbers)
 
 
@@ -113,8 +77,7 @@ def figure_models(grid: Grid, target: str) -> list[str]:
     definition = figure(target)
     if named is not None:
         return named
-    start = definition.get("first_model", 0)
-    count = definition.get("models")
+    start, count = definition.first_model, definition.models
     models = grid.models[start : start + count if count else None]
     if not models:
         raise SparsitySolverError(
@@ -126,13 +89,12 @@ def figure_models(grid: Grid, target: str) -> list[str]:
 
 def _table_searches(grid: Grid, target: str) -> Iterator[Cell]:
     """Searches whose curves a table reports: rows with a ``quantity``."""
-    for row in [*grid.table(target)["rows"], *grid.table(target).get("extended", [])]:
-        if "quantity" in row:
+    table = grid.table(target)
+    for row in table.all_rows:
+        if row.quantity:
             for model in grid.table_models(target):
                 for seed in grid.seeds:
-                    yield Cell(
-                        model, row["method"], str(row.get("sparsity", grid.table(target)["sparsity"])), seed, grid.task
-                    )
+                    yield Cell(model, row.method, str(row.sparsity or table.sparsities[0]), seed, grid.task)
 
 
 def first_search(cell: Cell) -> Cell | None:
@@ -142,7 +104,3 @@ def first_search(cell: Cell) -> Cell | None:
         return None
     name, sparsity = given.split("@")
     return Cell(cell.model, name, sparsity, cell.seed, cell.task)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -1,23 +1,12 @@
 """Self-Pruner's own table on a grid: which cells and times it is made of, and where they lie (no torch)."""
 
-import functools
-from typing import Any
-
-import yaml
-
-from sparsitysolver import CONFIG
 from sparsitysolver.config.grid import RESULTS, Cell
+from sparsitysolver.config.self_pruner import definition
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.plans.measurements import inference_key
 from sparsitysolver.search.algorithms import DRIVEN
 
 NAME = "self_pruner"
-
-
-@functools.cache
-def definition() -> dict[str, Any]:
-    """``config/self_pruner.yaml``."""
-    return yaml.safe_load((CONFIG / "self_pruner.yaml").read_text())
 
 
 def model(artefacts: Artefacts) -> str:
@@ -50,8 +39,8 @@ def inference_path(artefacts: Artefacts) -> str:
 def _pruned(artefacts: Artefacts) -> list[Cell]:
     grid = artefacts.grid
     return [
-        Cell(model(artefacts), method, published["sparsity"], grid.seeds[0], grid.task)
-        for method in definition()["methods"]
+        Cell(model(artefacts), method, published.sparsity, grid.seeds[0], grid.task)
+        for method in definition().methods
         if grid.chat or method not in DRIVEN
-        for published in definition()["published"]
+        for published in definition().published
     ]

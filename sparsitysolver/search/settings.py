@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from sparsitysolver.config.auto import choose
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.options import setting
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
 from sparsitysolver.search.algorithms import AUTO, GREEDY, GREEDY_BY_DEFAULT, PROJECTION, WALKING, module_of
-from sparsitysolver.search.auto import choose
 from sparsitysolver.search.rewards import ACCURACY, check_reward
 
 if TYPE_CHECKING:

@@ -120,11 +120,11 @@ def _criterion(found: Sequence[tuple[Path, Json]]) -> str:
 def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics, units: Sequence[Unit]) -> list[Json]:
     """Allocations without a search, put on the budget; uniform is that of the tables."""
     found = []
-    for name, line in definition()["lines"].items():
+    for name, line in definition().lines.items():
         if name == UNIFORM:
             kept = uniform_kept(units, args.sparsity, args.granularity)
         else:
-            options = {key: str(value) for key, value in line.get("options", {}).items()}
+            options = {key: str(value) for key, value in line.options.items()}
             job = Job(
                 loaded.adapter,
                 args.sparsity,
@@ -145,7 +145,7 @@ def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics
 def _windows(args: argparse.Namespace, loaded: LoadedModel, split: str) -> Windows:
     """As many windows as the arena asks for, spread evenly; all where there are fewer."""
     windows = windows_of(args, loaded, split, args.task)
-    wanted = min(definition()[f"{split}_windows"], windows.total_windows)
+    wanted = min(getattr(definition(), f"{split}_windows"), windows.total_windows)
     return replace(windows, ids=windows.ids[spread(windows.total_windows, wanted)])
 
 
@@ -153,7 +153,7 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
     """One search: what it cost, its best at every mark of its budget, and its final strategy."""
     curve, found = read_curve(path.with_suffix(".curve.csv")), strategy["found"]
     searching = sum(row.tokens for row in curve)
-    shares = definition()["shares"]
+    shares = definition().shares
     held = anytime(curve, units, strategy["target_sparsity"], [share * searching for share in shares])
     points = [
         {"share": share, "tokens": int(share * searching), "validation_ppl": judge.validation_ppl(kept)}
@@ -178,13 +178,13 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
 
 def _pareto(judge: Judge, found: Sequence[tuple[Path, Json]], args: argparse.Namespace) -> list[Json]:
     """Other budgets' strategies from the effects that a surrogate search measured, beside uniform ones."""
-    settings = next((s for s in definition()["settings"] if s["granularity"] == args.granularity), {})
+    pareto = next((one.pareto for one in definition().settings if one.granularity == args.granularity), ())
     searches = [path for path, strategy in found if strategy["found"]["algorithm"] == SURROGATE]
     points = []
     for path in searches[:1]:
         table = read_table(path.with_suffix(".effects.json"))
         units = table_units(table)
-        for sparsity in (one for one in settings.get("pareto", []) if one <= reach(table)):
+        for sparsity in (one for one in pareto if one <= reach(table)):
             kept = solve(table, sparsity)
             uniform = uniform_kept(units, sparsity, args.granularity)
             points.append(

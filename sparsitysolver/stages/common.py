@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sparsitysolver.config.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, Assets, MethodRow, is_zero_shot
+from sparsitysolver.config.assets import BUNDLED, Assets
+from sparsitysolver.config.registry import HUB_TEXT, HUB_TEXTS, MethodRow, is_zero_shot
 from sparsitysolver.data.sampling import Calibration, Sample, sample
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import Windows, cut_windows

@@ -8,7 +8,8 @@ import datasets
 import pytest
 import tiny  # noqa: F401 - keeps the hub's client off the network
 
-from sparsitysolver.config.registry import Assets, datasets_table
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import datasets_table
 from sparsitysolver.data import minilang
 from sparsitysolver.data.item_schemas import SCHEMAS
 from sparsitysolver.data.items import PARTS, load_items, task_text

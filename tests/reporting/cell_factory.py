@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsitysolver.config.registry import metric_of
 from sparsitysolver.config.tables import load_definition
 from sparsitysolver.config.texts import known_texts
 from sparsitysolver.records.files import validate
-from sparsitysolver.reporting.compare.metrics import metric_of
 
 PUBLISHED_TEXT = known_texts()[0]  # WikiText-2 raw test
 WINDOWS = 200  # of cells with known losses

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 from result_factory import climb, curve, speed, strategy, study
 
-from sparsitysolver.config.registry import models_table
+from sparsitysolver.config.registry import metric_of, models_table
 from sparsitysolver.config.tables import TASKS, load_definition
 from sparsitysolver.reporting.claims.commands import compared_methods
 from sparsitysolver.reporting.claims.definition import Claim
 from sparsitysolver.reporting.claims.results import Results
 from sparsitysolver.reporting.collected.collect import COLUMNS, NUMBERS
-from sparsitysolver.reporting.compare.metrics import metric_of
 
 OBSERVATIONS = 40  # windows or items behind every cell
 _NOTHING = {name: float("nan") if name in NUMBERS else "" for name in COLUMNS}  # as an empty line of cells.csv reads

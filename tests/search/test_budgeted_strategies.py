@@ -7,13 +7,13 @@ from search_cases import curve, interrupt, search
 from tiny import tiny_model
 
 from sparsitysolver import effect_table
+from sparsitysolver.config.auto import choose
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import units_of
 from sparsitysolver.records.files import identity, validate
 from sparsitysolver.search import settings
 from sparsitysolver.search.algorithms import ALGORITHMS, settings_of
 from sparsitysolver.search.algorithms.evolution import Arithmetic
-from sparsitysolver.search.auto import choose
 from sparsitysolver.search.journal import Journal
 
 

@@ -1,20 +1,17 @@
 """Printed tables read strictly: every number exactly as it is printed, or one error that names the place."""
 
-import csv
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import pandas as pd
-
-from sparsitysolver import CONFIG
+from sparsitysolver.config.contract import read_lines
+from sparsitysolver.config.paper import other_rows
+from sparsitysolver.config.registry import is_zero_shot
 from sparsitysolver.config.tables import DASH, METHOD, descriptive_columns
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, read_json
-from sparsitysolver.reporting.compare.metrics import is_zero_shot
 
-QUANTITIES = "quantities.csv"  # rows that hold another quantity than their table's metric, by name
 SETTINGS = "Parameters"  # first column of tables that hold settings, not measurements
 TWINS = ("_extended",)  # what this project writes beside a table, under the table's name
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.IGNORECASE)
@@ -103,10 +100,10 @@ def read_printed(path: Path) -> PrintedTable:
     """Read and check one table.
 
     Raises:
-        SparsitySolverError: see :func:`read_rows`; no row, no number column, or a cell of one that is neither a number
-            nor a dash.
+        SparsitySolverError: no table, no row, two of one name or one without, no number column, or a cell of one that
+            is neither a number nor a dash; see also :func:`~sparsitysolver.config.contract.read_lines`.
     """
-    header, rows = read_rows(path, METHOD)
+    header, rows = _named_rows(path)
     if not rows:
         raise SparsitySolverError(f"{path}: no rows beneath the header; at least one is needed.")
     file = path.with_suffix(".footnotes.json")
@@ -123,73 +120,31 @@ def read_printed(path: Path) -> PrintedTable:
                     f"{path}, line {line}, row '{name}', column '{column}': '{cells[column]}' is no number; a decimal "
                     f"number is needed, or '{DASH}' for none."
                 )
-    others = {name for folder in (CONFIG / "paper", path.parent) for name in _quantities(folder / QUANTITIES)}
+    others = other_rows(path.parent)
     methods = tuple(name for name in rows if name not in others)
     answers = None if sidecar is None else sidecar.get("answers", {})
     return PrintedTable(path.stem, path, tuple(rows), methods, tuple(columns), numbers, answers)
 
 
-def read_rows(path: Path, key: str) -> tuple[list[str], dict[str, tuple[int, dict[str, str]]]]:
-    """A CSV file as header and rows by their ``key`` column: (line, cells by column).
-
-    Raises:
-        SparsitySolverError: see :func:`read_lines`; a row without a name in ``key``, or two of one name.
-    """
-    header, lines = read_lines(path, key)
+def _named_rows(path: Path) -> tuple[list[str], dict[str, tuple[int, dict[str, str]]]]:
+    """Header, and rows by their name: line and cells by column."""
+    header, lines = read_lines(path, METHOD)
     rows: dict[str, tuple[int, dict[str, str]]] = {}
     for line, cells in lines:
-        name = cells[key]
+        name = cells[METHOD]
         if not name or name in rows:
             fault = f"stands in line {rows[name][0]} too" if name else "has no name"
             raise SparsitySolverError(
-                f"{path}, line {line}, row '{name}', column '{key}': the row {fault}; every row needs its own name."
+                f"{path}, line {line}, row '{name}', column '{METHOD}': the row {fault}; every row needs its own name."
             )
         rows[name] = (line, cells)
     return header, rows
 
 
-def read_lines(path: Path, key: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """A CSV file as header and (line number, cells by column).
-
-    Raises:
-        SparsitySolverError: no such file, no text, no column ``key``, a column without a name or named twice, or a row
-            that is longer or shorter than the header; rows are named by their ``key``.
-    """
-    (_, header), *lines = _lines(path) or [(1, [])]
-    for column in header:
-        if not column or header.count(column) > 1:
-            fault = "stands twice" if column else "has no name"
-            raise SparsitySolverError(f"{path}, line 1: column '{column}' {fault}.")
-    if key not in header:
-        found = ", ".join(header) or "an empty file"
-        raise SparsitySolverError(f"{path}, line 1: column '{key}' is missing; found {found}.")
-    place = header.index(key)
-    for line, cells in lines:
-        if len(cells) != len(header):
-            name = cells[place] if place < len(cells) else ""
-            short = len(cells) < len(header)
-            fault = f"column '{header[len(cells)]}' is missing" if short else "no column for the rest"
-            raise SparsitySolverError(
-                f"{path}, line {line}, row '{name}': {len(cells)} fields, the header has {len(header)}; {fault}."
-            )
-    return header, [(line, dict(zip(header, cells, strict=True))) for line, cells in lines]
-
-
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle, strict=True)
-            return [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
-    except FileNotFoundError as error:
-        raise SparsitySolverError(f"no table at {path}.") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise SparsitySolverError(f"{path} is no CSV file in UTF-8: {error}.") from error
-
-
 def _number_columns(header: list[str], sidecar: Json | None, path: Path) -> list[str]:
     """Columns named like registered models (``model@sparsity`` too) or tasks, or like those a written table lists."""
     own = {*sidecar.get("models", []), *sidecar.get("tasks", [])} if sidecar else set()
-    described = descriptive_columns(pd.DataFrame(columns=header))
+    described = descriptive_columns(header)
     columns = [name for name in header if name not in described or name.split("@")[0] in own]
     if not columns:
         raise SparsitySolverError(
@@ -197,10 +152,6 @@ def _number_columns(header: list[str], sidecar: Json | None, path: Path) -> list
             f"keys of config/tasks.tsv, or 'average'. Found {', '.join(header)}."
         )
     return columns
-
-
-def _quantities(path: Path) -> list[str]:
-    return list(read_rows(path, "row")[1]) if path.is_file() else []
 
 
 def _first_line(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
-from sparsitysolver.config.registry import tasks_table, zero_shot_task
+from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table, zero_shot_task
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, atomic_path
 from sparsitysolver.reporting.audit.checks import (
@@ -22,7 +22,6 @@ from sparsitysolver.reporting.audit.checks import (
 )
 from sparsitysolver.reporting.audit.claims import Claim, cost_claims, label_claims
 from sparsitysolver.reporting.audit.read_published import PrintedTable, find_tables, read_printed
-from sparsitysolver.reporting.compare.metrics import AVERAGE, is_zero_shot
 
 DENSE_ROW = "dense"  # the dense model's row, in any case
 COSTS, LABELS = "costs.yaml", "labels.csv"  # claims about costs and labels, beside the tables

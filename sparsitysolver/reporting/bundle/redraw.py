@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
+from sparsitysolver.config.figures import load_figure
 from sparsitysolver.errors import EXIT_USER_ERROR, SparsitySolverError
 from sparsitysolver.provenance import commit
 from sparsitysolver.records.files import atomic_path, read_json
@@ -175,7 +174,7 @@ def _figures(run: Redrawing) -> list[Path]:
     made = []
     for definition in sorted((run.config / "figures").glob("*.yaml")):
         name, script = definition.stem, _SCRIPTS / f"{definition.stem}.py"
-        kinds = dict.fromkeys(need["from"] for need in yaml.safe_load(definition.read_text())["needs"])
+        kinds = load_figure(name, run.config).kinds
         if not run.lacks(name, script, *(run.work / f"{kind}_{name}.csv" for kind in kinds)):
             try:
                 run.run(str(script), "--results", str(run.work), "--out", str(run.work / name))

@@ -2,12 +2,11 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table
 from sparsitysolver.config.tables import TASKS, ZERO_SHOT, Column, Row, load_definition
 from sparsitysolver.reporting.claims.columns import Place, compare_column, entry_of, name_of
 from sparsitysolver.reporting.claims.equals import with_equals
@@ -21,7 +20,6 @@ from sparsitysolver.reporting.claims.rules import (
     numbers_within,
     over_columns,
 )
-from sparsitysolver.reporting.compare.metrics import AVERAGE, is_zero_shot
 from sparsitysolver.reporting.tables.tables import DENSE, MeasuredTable, measured_entries, tasks_of
 
 EACH_TASK = "tasks"  # every task column of a table over tasks, without the average
@@ -139,9 +137,9 @@ def tables_of_models(
         return
     definition = load_definition(table)
     if sparsities is not None:
-        definition = replace(definition, sparsities=tuple(sparsities))
+        definition = definition.model_copy(update={"sparsities": tuple(sparsities)})
     if len(definition.sparsities) > 1:
-        definition = replace(definition, layout="models@sparsity")
+        definition = definition.model_copy(update={"layout": "models@sparsity"})
     cells = results.cells[results.cells["split"] == definition.split]
     of_kind = cells["task"].isin([task for task in tasks_table() if is_zero_shot(task)]) == (
         definition.task == ZERO_SHOT
@@ -150,7 +148,7 @@ def tables_of_models(
     measured = set(held["model"])
     for model in [model for model in results.models if model in measured]:
         columns = tuple(definition.columns([model], tasks_of(definition, held, [model])))
-        rows = [Row(key, key) for key in dict.fromkeys(methods)]
+        rows = [Row(name=key, method=key) for key in dict.fromkeys(methods)]
         entries, _ = measured_entries(cells, rows, columns, definition.split)
         if entries:
             yield MeasuredTable(definition, columns, entries)

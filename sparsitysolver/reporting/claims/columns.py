@@ -97,7 +97,7 @@ def _compare(results: Results, place: Place, better: str, worse: str) -> Compari
     """The finding that one row is better than another; both have a number."""
     table, column = place
     smaller = lower_is_better(column.metric)
-    first, second = (Row(key, key) for key in ((worse, better) if smaller else (better, worse)))
+    first, second = (Row(name=key, method=key) for key in ((worse, better) if smaller else (better, worse)))
     strata = paired_strata(table, column, first, second, results.samples)
     if strata is None:
         one, other = (table.entries[row.name, column.name].value for row in (first, second))

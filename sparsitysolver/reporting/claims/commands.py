@@ -1,12 +1,13 @@
 """The command that measures anew what a claim is about, on a grid that can."""
 
-from sparsitysolver.config import run_settings
+from sparsitysolver.config.grid_settings import load_grid
 from sparsitysolver.config.registry import method
+from sparsitysolver.config.run_settings import Run
 from sparsitysolver.plans.needs import kinds, studies
 from sparsitysolver.reporting.claims.cells import best_of, better, rivals_of
 from sparsitysolver.reporting.claims.curves import episodes_to, rises
 from sparsitysolver.reporting.claims.definition import Claim
-from sparsitysolver.reporting.claims.results import Results, grid_settings
+from sparsitysolver.reporting.claims.results import Results
 
 _ASSETS_GRID = "local"  # the grid that needs a folder named
 _PAPER_GRID = "paper"  # has every model and text that a claim names
@@ -53,7 +54,7 @@ def _searches(claim: Claim, grid: str) -> dict[str, int]:
     arguments = claim.arguments
     least = arguments["of"] if claim.kind in _OF_LONG_RUNS else arguments.get("by", 0)
     names = [arguments[name] for name in ("method", "than") if name in arguments]
-    searches = run_settings.searches(grid_settings(grid), {})
+    searches = Run().searches(load_grid(grid))
     found = {_kind(name): searches[_kind(name)] for name in names if method(name).reward}
     if not found or not (least or "than" in arguments):
         return {}

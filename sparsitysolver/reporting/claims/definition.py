@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.registry import methods_table, models_table, tasks_table
+from sparsitysolver.config.registry import AVERAGE, methods_table, models_table, tasks_table
 from sparsitysolver.config.tables import DASH, TASKS, Definition, Row, load_definition
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.plans.needs import figures, studies
@@ -30,7 +30,7 @@ from sparsitysolver.reporting.claims.measurements import faster_inference, monot
 from sparsitysolver.reporting.claims.reuse import gpu_hours_to_best_of, reaches_best_of, sooner_at_best_of
 from sparsitysolver.reporting.claims.rules import Judgement
 from sparsitysolver.reporting.claims.strategies import more_in_middle, more_varied
-from sparsitysolver.reporting.compare.metrics import AVERAGE, lower_is_better
+from sparsitysolver.reporting.compare.metrics import lower_is_better
 from sparsitysolver.reporting.tables.tables import DENSE
 
 CLAIMS = CONFIG / "paper" / "claims.yaml"

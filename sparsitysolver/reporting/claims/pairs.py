@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.reporting.claims.rules import (
     ClaimVerdict,
     Finding,
@@ -15,7 +16,6 @@ from sparsitysolver.reporting.claims.rules import (
     over_columns,
 )
 from sparsitysolver.reporting.compare.intervals import difference_interval
-from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.compare.paired import in_unit, interval_over
 
 

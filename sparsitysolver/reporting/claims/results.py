@@ -1,19 +1,16 @@
 """The collected results that claims are judged on: each file whole and checked, or None where it does not exist."""
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from sparsitysolver import CONFIG
+from sparsitysolver.config.grid_settings import check_models, load_grid
 from sparsitysolver.config.registry import method, models_table
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.long_tables import Contract, read_long
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
@@ -106,24 +103,18 @@ def read_results(folder: Path, grid: str) -> Results:
         SparsitySolverError: no such grid, models that it lacks, or a broken file: a column is missing, a number is not
             finite, or the cells of a column have different fingerprints; the message names the cell or row.
     """
-    settings = grid_settings(grid)
-    of_grid = _grid_models(settings)
+    settings = load_grid(grid)
     frames = {name: _read(folder / f"{name}.csv", contract) for name, contract in FILES.items()}
     frames["cells"] = _read_cells(folder / "cells.csv")
     samples = samples_path(folder / "cells.csv")
     found = {name: frame for name, frame in frames.items() if frame is not None}
     models = list(dict.fromkeys(model for frame in found.values() for model in frame["model"]))
-    foreign = [model for model in models if of_grid and model not in of_grid]
-    if foreign:
-        raise SparsitySolverError(
-            f"{folder} is not of grid '{grid}': found {', '.join(foreign)}; the grid has {', '.join(of_grid)}. "
-            "Make the results anew, or name their grid."
-        )
+    check_models(grid, models, folder)
     return Results(
         grid=grid,
-        models=tuple(dict.fromkeys([*of_grid, *models])),
+        models=tuple(dict.fromkeys([*settings.all_models, *models])),
         families=_families(found),
-        texts=settings.get("texts", {}),
+        texts=settings.texts,
         samples=_read_samples(samples) if samples.is_file() else {},
         **frames,
     )
@@ -131,21 +122,6 @@ def read_results(folder: Path, grid: str) -> Results:
 
 def _read(path: Path, contract: Contract) -> pd.DataFrame | None:
     return read_long(path, contract) if path.is_file() else None
-
-
-@functools.cache
-def grid_settings(grid: str) -> dict[str, Any]:
-    """What ``config/grids/NAME.yaml`` says of a grid."""
-    files = {path.stem: path for path in (CONFIG / "grids").glob("*.yaml")}
-    if grid not in files:
-        raise unknown_name("grid", grid, files)
-    return yaml.safe_load(files[grid].read_text()) or {}
-
-
-def _grid_models(settings: Mapping[str, Any]) -> list[str]:
-    """The models that a grid names, those of single tables included; none where an assets folder decides."""
-    of_tables = [model for models in settings.get("own_models", {}).values() for model in models]
-    return list(dict.fromkeys([*settings["models"], *of_tables])) if settings.get("models") else []
 
 
 def _families(frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.fingerprints import check_fingerprints
 from sparsitysolver.reporting.collected.samples import Samples, sample_key
-from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
 
 _STATUS = ("ok", "skipped")
 _AXES = ("sparsity", "seed")  # numbers that every row has

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, atomic_path
-from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
 
 Samples = Mapping[str, np.ndarray]
 _CORRECTNESS = ("acc", "acc_norm")

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC
 from sparsitysolver.config.tables import DASH, Column, Definition, Row
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.samples import Samples, sample_key
 from sparsitysolver.reporting.compare.comparability import UNEQUAL, unequal
 from sparsitysolver.reporting.compare.intervals import difference_interval, seeds_of
-from sparsitysolver.reporting.compare.metrics import AVERAGE, PERPLEXITY_METRIC, lower_is_better
+from sparsitysolver.reporting.compare.metrics import lower_is_better
 from sparsitysolver.reporting.tables.entries import Entry, other_tuning, printed
 from sparsitysolver.reporting.tables.tables import MeasuredTable
 

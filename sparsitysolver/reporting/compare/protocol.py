@@ -1,16 +1,12 @@
 """Is a measured number comparable with a published one? The one place that decides, for pages and regression alike."""
 
-import csv
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparsitysolver import CONFIG
+from sparsitysolver.config.paper import published_evaluations
 from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.config.texts import not_the_text
 from sparsitysolver.records.files import Json
-
-SEARCHES = CONFIG / "paper" / "searches.csv"
 
 
 @dataclass(frozen=True)
@@ -38,13 +34,6 @@ class Measurement:
     evaluations: int | None = None
     text_sha256: str = ""
     tokens: int | None = None
-
-
-@functools.cache
-def published_evaluations() -> dict[str, int]:
-    """How many evaluations the paper's searches took, by method: ``config/paper/searches.csv``."""
-    with SEARCHES.open(newline="") as handle:
-        return {row["method"]: int(row["evaluations"]) for row in csv.DictReader(handle)}
 
 
 def other_protocol(measured: Measurement, protocol: Json) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from sparsitysolver.config.registry import AVERAGE
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.config.tolerances import tolerance
 from sparsitysolver.reporting.compare.comparability import UNEQUAL, unequal
-from sparsitysolver.reporting.compare.metrics import AVERAGE
 from sparsitysolver.reporting.compare.paired import PairVerdict, PairVerdicts
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
 from sparsitysolver.reporting.tables.entries import other_tuning, printed

@@ -1,23 +1,22 @@
 """``paper_tables.md``: every table of the paper, published beside measured, with verdicts and provenance."""
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import DASH, METHOD, TASKS, descriptive_columns, published_table
+from sparsitysolver.config.grid_settings import check_models
+from sparsitysolver.config.paper import titles
+from sparsitysolver.config.registry import PERPLEXITY_METRIC
+from sparsitysolver.config.tables import DASH, METHOD, TASKS, descriptive_columns, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, read_json, write_text
 from sparsitysolver.reporting.audit.table import audit_section
 from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.collected.collect import LEAKAGE, UNKNOWN, read_collected
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
-from sparsitysolver.reporting.compare.metrics import PERPLEXITY_METRIC
 from sparsitysolver.reporting.compare.paired import PairVerdict, PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.compare.verdicts import (
     OrderClaim,
@@ -60,14 +59,12 @@ def paper_tables(results: Path, grid: str) -> str:
         results: folder with ``cells.csv`` and the files of any of ``table1`` to ``table7``.
         grid: the grid they were measured on, as the page names it.
     """
-    with (CONFIG / "paper" / "titles.csv").open(newline="") as handle:
-        titles = {row["table"]: row["title"] for row in csv.DictReader(handle)}
     parts = [_INTRODUCTION.format(grid=grid, confidence=CONFIDENCE)]
-    for name, title in titles.items():
+    for name, title in titles().items():
         if name == settings_table.NAME:
             parts.append(_settings(title, results))
             continue
-        published = published_table(CONFIG / "paper" / f"{name}.csv")
+        published = load_definition(name).published
         parts.append(f"## {name.replace('table', 'Table ')}: {title}\n")
         parts.append(_section(name, published, results, grid))
     parts += [section(results / file) for file, section in SECTIONS.items() if (results / file).is_file()]
@@ -101,13 +98,7 @@ def _axes(sidecar: Path, path: Path, grid: str) -> Json:
     axes = read_json(sidecar, "table's footnotes")
     if not {"models", "tasks"} <= axes.keys():
         raise SparsitySolverError(f"{sidecar} does not name the models and tasks of {path.name}; make the table anew.")
-    file = CONFIG / "grids" / f"{grid}.yaml"
-    of_grid = (yaml.safe_load(file.read_text()) or {}).get("models") if file.is_file() else None
-    if of_grid and not set(axes["models"]) <= set(of_grid):
-        raise SparsitySolverError(
-            f"{path} is not of grid '{grid}': found {', '.join(axes['models'])}; the grid has {', '.join(of_grid)}. "
-            "Make the table anew, or name its grid."
-        )
+    check_models(grid, axes["models"], path)
     return axes
 
 

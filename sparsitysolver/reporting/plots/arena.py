@@ -29,7 +29,7 @@ def draw_arena(data: Data, definition: FigureDefinition) -> Picture:
     name = f"{ANYTIME}_{definition.name}.csv"
     frame = data[ANYTIME]
     check_once(frame, name, "model", "granularity", "sparsity", "algorithm", "seed", "share")
-    families: dict[str, list[str]] = definition.setting("families")
+    families: dict[str, tuple[str, ...]] = definition.setting("families")
     panels, legend = [], {}
     for model in models_of(frame):
         for granularity, sparsity in _settings(frame[frame["model"] == model]):

@@ -52,7 +52,7 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
         SparsitySolverError: see :func:`load_figure` and :func:`read_results`, or the data cannot be drawn.
     """
     definition = load_figure(name)
-    data = {kind: read_results(results / f"{kind}_{name}.csv", kind) for kind in definition.data}
+    data = {kind: read_results(results / f"{kind}_{name}.csv", kind) for kind in definition.kinds}
     with style_sheet():
         picture = draw(data, definition)
         caption = definition.filled_caption(_facts(data) | dict(picture.facts))

@@ -63,14 +63,14 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     name = f"{CURVES}_{definition.name}.csv"
     frame = select(data[CURVES], name, sparsity=float(definition.setting("sparsity")))
     window = _window(int(frame["episode"].max()) + 1, int(definition.setting("window")))
-    show, models = tuple(definition.settings.get("show", ())), models_of(frame)
+    show, models = definition.show, models_of(frame)
     panels, legend = [], {}
     for model in models:
         of_model = frame[frame["model"] == model]
         searches = searches_of(of_model, name)
         uniform = uniform_of(of_model, name) if UNIFORM in show else {}
         marks = _marks(searches, definition, numbered=len(models) == 1)
-        for quantity in definition.panels((REWARD, PPL)):
+        for quantity in definition.shown((REWARD, PPL)):
             panel = CurvePanel(searches, quantity, window, show, uniform.get(quantity), marks)
             panels.append(Panel(model, partial(_draw, panel=panel)))
             legend |= _legend(panel)
@@ -84,8 +84,8 @@ def _window(episodes: int, least: int) -> int:
 
 def _facts(definition: FigureDefinition, window: int) -> dict[str, str]:
     facts = {"window": str(window), "sparsity": f"{definition.setting('sparsity'):.0%}"}
-    if within := definition.settings.get("within"):
-        facts |= {"tolerance": f"{within['tolerance']:.0%}", "horizon": str(within["horizon"])}
+    if within := definition.within:
+        facts |= {"tolerance": f"{within.tolerance:.0%}", "horizon": str(within.horizon)}
     return facts
 
 
@@ -94,16 +94,16 @@ def _marks(searches: list[Search], definition: FigureDefinition, numbered: bool)
 
     One legend for several models cannot name the episode: then it is not ``numbered``.
     """
-    within = definition.settings.get("within")
+    within = definition.within
     if not within:
         return {}
     marks = {}
     for search in searches:
-        episodes = sorted(episode_within(run, within["tolerance"], within["horizon"]) for run in search.ppl)
+        episodes = sorted(episode_within(run, within.tolerance, within.horizon) for run in search.ppl)
         median = episodes[(len(episodes) - 1) // 2]
         spread = f" ({episodes[0]} to {episodes[-1]})" if len(episodes) > 1 else ""
         number = f": episode {median}{spread}" if numbered else ""
-        marks[search.label] = median, f"{search.label}, within {within['tolerance']:.0%}{number}"
+        marks[search.label] = median, f"{search.label}, within {within.tolerance:.0%}{number}"
     return marks
 
 

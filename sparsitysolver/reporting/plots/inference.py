@@ -75,7 +75,7 @@ def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
     sparsity = float(definition.setting("sparsity"))
     dense = frame[frame["method"] == DENSE]
     frame = pd.concat([dense, select(frame[frame["method"] != DENSE], name, sparsity=sparsity)])
-    chosen = [QUANTITIES[panel] for panel in definition.panels(tuple(QUANTITIES))]
+    chosen = [QUANTITIES[panel] for panel in definition.shown(tuple(QUANTITIES))]
     chosen = [quantity for quantity in chosen if frame[quantity.column].notna().any()]
     rows = _rows(frame)
     single = len(set(frame["model"])) == 1

@@ -72,7 +72,7 @@ def draw_pareto(data: Data, definition: FigureDefinition) -> Picture:
     Settings: ``panels`` (of label, parameters, latency), ``split`` (of the cells), ``phase`` (prefill or decode).
     """
     name = f"{CELLS}_{definition.name}.csv"
-    chosen = definition.panels((LABEL, PARAMETERS, LATENCY))
+    chosen = definition.shown((LABEL, PARAMETERS, LATENCY))
     cells = select(data[CELLS], name, status="ok", metric="ppl", split=definition.setting("split"))
     check_once(cells, name, "model", "method", "sparsity", "seed")
     names, phase = labels(cells), definition.setting("phase")

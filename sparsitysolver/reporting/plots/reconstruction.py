@@ -31,7 +31,7 @@ def draw_reconstruction(data: Data, definition: FigureDefinition) -> Picture:
     """
     frame, name = data[RECONSTRUCTION], f"{RECONSTRUCTION}_{definition.name}.csv"
     _check(frame, name)
-    chosen, panels = definition.panels(tuple(QUANTITIES)), []
+    chosen, panels = definition.shown(tuple(QUANTITIES)), []
     for model, sparsity in itertools.product(models_of(frame), sorted(set(frame["sparsity"]))):
         study = frame[(frame["model"] == model) & (frame["sparsity"] == sparsity)]
         if study.empty:

@@ -1,24 +1,18 @@
 """The regression check: every watched cell against its published and its last accepted value (no torch)."""
 
-import csv
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tolerances import Tolerance, tolerance
-from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tolerance
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.collect import PROTOCOL
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
 from sparsitysolver.reporting.compare.verdicts import Verdict, judge
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
 from sparsitysolver.reporting.tables.published import published_values
-
-TOLERANCES = CONFIG / "regression" / "tolerances.csv"
 
 
 class RegressionVerdict(StrEnum):
@@ -76,18 +70,6 @@ class Comparison:
         }
         measured = "" if self.measured is None else repr(self.measured)
         return dict(zip(AXES, self.key, strict=True)) | {"measured": measured} | beside | {"cell": self.cell}
-
-
-@functools.cache
-def regression_tolerances(path: Path = TOLERANCES) -> dict[Key, Tolerance]:
-    """Tolerances against accepted values by metric, kind of cell and machine (``same`` or ``other``)."""
-    with path.open(newline="") as handle:
-        return {
-            (row["metric"], row["kind"], row["machine"]): Tolerance(
-                Decimal(row["absolute"]), Decimal(row["relative"]), row["reason"]
-            )
-            for row in csv.DictReader(handle)
-        }
 
 
 def compare(cells: Path, accepted: Values) -> list[Comparison]:
@@ -166,7 +148,7 @@ def _against_accepted(row: Json, accepted: Json | None) -> Judged:
     if search:
         return Judged(RegressionVerdict.NOT_COMPARABLE, value, "", f"another search: {search}")
     kind, machine = kind_of(row), _machine(row, accepted)
-    allowed = _tolerance(row["metric"], kind, machine)
+    allowed = accepted_tolerance(row["metric"], kind, machine)
     exact = Decimal(value)
     verdict = RegressionVerdict.OK if allowed.allows(exact, Decimal(repr(row["value"]))) else RegressionVerdict.OUT
     detail = f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}"
@@ -191,15 +173,6 @@ def _machine(row: Json, accepted: Json) -> str:
     return "same" if all(row[field] == accepted[field] for field in MACHINE) else "other"
 
 
-def _tolerance(*axes: str) -> Tolerance:
-    table = regression_tolerances()
-    if axes not in table:
-        raise SparsitySolverError(
-            f"no tolerance for metric, kind, machine {', '.join(axes)}; add a row to {TOLERANCES}."
-        )
-    return table[axes]
-
-
 def _bound(allowed: Tolerance, value: Decimal) -> str:
     """The allowed deviation as a number, to three digits."""
-    return f"{float(max(allowed.absolute, allowed.relative * abs(value))):.3g}"
+    return f"{float(allowed.bound(value)):.3g}"

@@ -1,12 +1,12 @@
 """``arena.csv``: all searches of all problems, a row each; anytime curves, ranks and paired tests beside it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from sparsitysolver.config.arena import definition
+from sparsitysolver.config.arena import ArenaDefinition, definition
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
@@ -54,8 +54,8 @@ def arena_command(records: Sequence[Path], out: Path) -> None:
     write_text(out.with_suffix(".md"), page(compared, studies))
 
 
-def _check_names(study: Json, arena: Mapping[str, Any]) -> None:
-    for kind, known in (("searches", arena["entrants"]), ("lines", arena["lines"])):
+def _check_names(study: Json, arena: ArenaDefinition) -> None:
+    for kind, known in (("searches", arena.entrants), ("lines", arena.lines)):
         for found in study[kind]:
             if found["algorithm"] not in known:
                 raise unknown_name("entrant of config/arena.yaml", found["algorithm"], known)
@@ -87,35 +87,35 @@ def _place(study: Json) -> Json:
     return {"model": study["model"]["name"]} | {name: study[name] for name in ("granularity", "sparsity", "seed")}
 
 
-def _rows(study: Json, arena: Mapping[str, Any]) -> Iterator[Json]:
+def _rows(study: Json, arena: ArenaDefinition) -> Iterator[Json]:
     """A row for every search, and one for every allocation without a search, which costs nothing."""
     shared = _place(study) | {"dense_test_ppl": study["dense"]["test_ppl"]}
     for search in study["searches"]:
-        label = arena["entrants"][search["algorithm"]]["label"]
+        label = arena.entrants[search["algorithm"]].label
         driver = (search.get("driver") or {}).get("model", "")
         kept = {name: search[name] for name in COLUMNS if name in search}
         yield shared | kept | {"label": label, "status": RAN, "driver": driver, "units": len(search["kept"])}
     for line in study["lines"]:
         kept = {name: line[name] for name in COLUMNS if name in line}
-        label = arena["lines"][line["algorithm"]]["label"]
+        label = arena.lines[line["algorithm"]].label
         yield shared | kept | {"label": label, "status": LINE, "evaluations": 0, "tokens": 0}
 
 
-def _not_run(studies: Sequence[Json], arena: Mapping[str, Any]) -> Iterator[Json]:
+def _not_run(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
     """Entrants that need a chat model, on problems where none was given."""
     for place in {tuple(_place(study)[axis] for axis in AXES): study for study in studies}.values():
         ran = {search["algorithm"] for search in place["searches"]}
-        for name, entry in arena["entrants"].items():
-            if entry.get("chat") and name not in ran:
+        for name, entry in arena.entrants.items():
+            if entry.chat and name not in ran:
                 axes = {axis: _place(place)[axis] for axis in AXES}
-                yield axes | {"algorithm": name, "label": entry["label"], "status": NOT_RUN}
+                yield axes | {"algorithm": name, "label": entry.label, "status": NOT_RUN}
 
 
-def _curves(study: Json, arena: Mapping[str, Any]) -> Iterator[Json]:
+def _curves(study: Json, arena: ArenaDefinition) -> Iterator[Json]:
     uniform = next((line["validation_ppl"] for line in study["lines"] if line["algorithm"] == "uniform"), None)
     shared = _place(study) | {"uniform_ppl": uniform, "dense_ppl": study["dense"]["validation_ppl"]}
     for search in study["searches"]:
-        label = arena["entrants"][search["algorithm"]]["label"]
+        label = arena.entrants[search["algorithm"]].label
         for point in search["anytime"]:
             yield shared | point | {"algorithm": search["algorithm"], "label": label}
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from sparsitysolver.config.arena import ArenaDefinition
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
 from sparsitysolver.reporting.compare.seed_tests import holm, paired_t
@@ -22,7 +23,7 @@ RANK_COLUMNS = (
 )
 
 
-def ranks(studies: Sequence[Json], arena: Mapping[str, Any]) -> list[Json]:
+def ranks(studies: Sequence[Json], arena: ArenaDefinition) -> list[Json]:
     """A row per search (and allocation without one) of every problem, best mean test perplexity first.
 
     ``rank`` is the mean over seeds among the searches, 1 the best. ``difference`` is the geometric mean over seeds and
@@ -45,11 +46,11 @@ def ranks(studies: Sequence[Json], arena: Mapping[str, Any]) -> list[Json]:
     return rows
 
 
-def _problem(studies: Sequence[Json], arena: Mapping[str, Any]) -> Iterator[Json]:
+def _problem(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
     by_name = {
         kind: {
             name: [next((one for one in study[kind] if one["algorithm"] == name), None) for study in studies]
-            for name in arena[known]
+            for name in getattr(arena, known)
         }
         for kind, known in (("searches", "entrants"), ("lines", "lines"))
     }
@@ -57,14 +58,14 @@ def _problem(studies: Sequence[Json], arena: Mapping[str, Any]) -> Iterator[Json
     searches = {name: runs for name, runs in by_name["searches"].items() if None not in runs}
     unranked = {name: _unequal(removed(runs), asked) for name, runs in searches.items()}
     places = _places({name: runs for name, runs in searches.items() if not unranked[name]})
-    reference = searches.get(arena["reference"])
+    reference = searches.get(arena.reference)
     for kind, known, status in (("searches", "entrants", "ran"), ("lines", "lines", "no search")):
         for name, runs in by_name[kind].items():
             if None in runs:
                 continue
-            row = {"algorithm": name, "label": arena[known][name]["label"], "status": status, "seeds": len(runs)}
+            row = {"algorithm": name, "label": getattr(arena, known)[name].label, "status": status, "seeds": len(runs)}
             row |= _means(runs) | {"rank": places.get(name), "not_ranked": unranked.get(name)}
-            if name != arena["reference"] and reference:
+            if name != arena.reference and reference:
                 row |= _against(runs, reference)
             yield row
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from sparsitysolver import CONFIG
 from sparsitysolver.config.registry import method, tasks_table
+from sparsitysolver.config.self_pruner import Compression, definition
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, write_text
@@ -46,14 +44,13 @@ def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
     Raises:
         SparsitySolverError: a missing file, or rows of different tasks.
     """
-    definition = yaml.safe_load((CONFIG / "self_pruner.yaml").read_text())
     frame = _own_metrics(read_long(cells, _CELLS))
     samples = read_samples(cells.with_suffix(".samples.npz"))
     times = {(row["method"], float(row["sparsity"])): row for row in rows_of(read_finite(inference, "inference"))}
     rows = [
         _row(key, published, frame, samples, times)
-        for key in definition["methods"]
-        for published in definition["published"]
+        for key in definition().methods
+        for published in definition().published
     ]
     rows = [row | {"comparison": _comparison(row, rows)} for row in rows]
     write_rows(out, COLUMNS, rows)
@@ -76,12 +73,11 @@ def _own_metrics(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["metric"] == frame["task"].map(own)]
 
 
-def _row(
-    key: str, published: Mapping[str, Any], frame: pd.DataFrame, samples: Samples, times: Mapping[tuple, Json]
-) -> Json:
-    row: Json = {"method": key, "label": method(key).label, "sparsity": published["sparsity"]}
-    row |= {f"published_{name}": published[source] for name, source in _PUBLISHED.items()}
-    sparsity = float(published["sparsity"])
+def _row(key: str, published: Compression, frame: pd.DataFrame, samples: Samples, times: Mapping[tuple, Json]) -> Json:
+    row: Json = {"method": key, "label": method(key).label, "sparsity": published.sparsity}
+    row |= {"published_model": published.of, "published_left": published.left}
+    row |= {"published_drop": published.drop, "published_speedup": published.speedup}
+    sparsity = float(published.sparsity)
     chosen = frame[(frame["method"] == key) & (frame["sparsity"] == sparsity)]
     if chosen.empty:
         return row | {"status": NOT_RUN, "verdict": NOT_RUN}
@@ -89,9 +85,6 @@ def _row(
     row |= {name: float(chosen[name].mean()) for name in ("achieved_sparsity", "parameters")}
     dense = frame[frame["method"] == DENSE]
     return row | _accuracy(chosen, dense, samples, key) | _speed(times.get((key, sparsity)), key, sparsity)
-
-
-_PUBLISHED = {"model": "of", "left": "left", "drop": "drop", "speedup": "speedup"}
 
 
 def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: str) -> Json:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sparsitysolver.config.registry import AVERAGE
 from sparsitysolver.config.tables import DASH, METHOD, Row, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import atomic_path, read_json, write_json, write_text
@@ -12,7 +13,6 @@ from sparsitysolver.reporting.collected.checks import check_samples
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.curves import read_curves
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
-from sparsitysolver.reporting.compare.metrics import AVERAGE
 from sparsitysolver.reporting.compare.paired import compare_rows, pairs_frame
 from sparsitysolver.reporting.pages.latex import fitted, tabular, tex_escape, tex_table
 from sparsitysolver.reporting.pages.markdown import markdown

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sparsitysolver import CONFIG
+from sparsitysolver.config.registry import metric_of
 from sparsitysolver.config.tables import DASH, TASKS, Definition, load_definition
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.compare.metrics import metric_of
 
 Axes = tuple[str, str, float, str, str]  # model, method, sparsity, task, metric
 

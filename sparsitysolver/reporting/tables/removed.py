@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from sparsitysolver.config.registry import AVERAGE
 from sparsitysolver.config.tables import DASH, METHOD, Row
-from sparsitysolver.reporting.compare.metrics import AVERAGE
 from sparsitysolver.reporting.tables.entries import Entry, printed_count
 from sparsitysolver.reporting.tables.tables import MeasuredTable
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, is_zero_shot, tasks_table
 from sparsitysolver.config.tables import (
     DASH,
     METHOD,
@@ -21,7 +21,6 @@ from sparsitysolver.config.tables import (
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.versions import differing_versions
 from sparsitysolver.reporting.compare.comparability import DENSE
-from sparsitysolver.reporting.compare.metrics import AVERAGE, PERPLEXITY_METRIC, is_zero_shot
 from sparsitysolver.reporting.tables.entries import Entry, average_entry, measured_entry
 from sparsitysolver.reporting.tables.quantities import quantity_entry
 

@@ -158,6 +158,9 @@ for ending in (".png", ".pdf", ".txt"):
 """
 
 
+FIGURE_YAML = "{title: t, caption: c, needs: [{from: curves, methods: [sparsitysolver], sparsity: 0.2}]}"
+
+
 @pytest.fixture
 def scripts(results, tmp_path, monkeypatch):
     """Three figures drawn from curves, the last without a script; no tables, which would only take time here."""
@@ -165,7 +168,7 @@ def scripts(results, tmp_path, monkeypatch):
     for path in (*config.glob("figures/*"), *config.glob("tables/*"), *results.glob("table7.*"), results / "cells.csv"):
         path.unlink()
     for name in ("figure1", "figure2", "figure3"):
-        write_text(config / "figures" / f"{name}.yaml", "needs: [{from: curves, methods: [sparsitysolver]}]")
+        write_text(config / "figures" / f"{name}.yaml", FIGURE_YAML)
         write_text(tmp_path / "figures" / f"{name}.py", FIGURE.format(name=name))
     (tmp_path / "figures" / "figure3.py").unlink()
     for module in (redraw, export):

@@ -10,6 +10,7 @@ from result_factory import COLUMNS as FILE_COLUMNS
 from result_factory import OURS_BEATS_FLAP, claim_entry, climb, curve, speed, strategy, study, write_results
 
 from sparsitysolver.cli import main
+from sparsitysolver.config.registry import metric_of
 from sparsitysolver.config.tables import DASH, TASKS, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.definition import load_claims
@@ -17,7 +18,6 @@ from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.claims.results import FILES, read_results
 from sparsitysolver.reporting.claims.rules import ClaimVerdict
 from sparsitysolver.reporting.claims.table import COLUMNS, claims_command, claims_frame, judge_claim
-from sparsitysolver.reporting.compare.metrics import metric_of
 
 HOLDS, FAILS, NOISE = ClaimVerdict.HOLDS, ClaimVerdict.FAILS, ClaimVerdict.NOISE
 NOT_RUN, NOT_COMPARABLE = ClaimVerdict.NOT_RUN, ClaimVerdict.NOT_COMPARABLE

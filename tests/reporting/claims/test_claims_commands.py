@@ -12,7 +12,7 @@ from sparsitysolver.plans import needs
 from sparsitysolver.reporting.claims.commands import command_of, compared_methods
 from sparsitysolver.reporting.claims.definition import load_claims
 from sparsitysolver.reporting.claims.equals import with_equals
-from sparsitysolver.reporting.claims.results import Results, grid_settings, read_results
+from sparsitysolver.reporting.claims.results import Results, read_results
 
 CLAIMS = load_claims()
 GRIDS = ("tiny", "opt125m", "paper", "local")
@@ -166,4 +166,4 @@ def test_a_command_names_the_grid_that_can(tmp_path):
         "results/table3.csv --config grid=local assets=DIR"
     )
     assert command_of(by_key["reuse-wins-on-mistral"], local).endswith("results/table6.csv --config grid=paper")
-    assert grid_settings("tiny")["texts"]["c4"] == "mini"
+    assert Grid({"grid": "tiny"}).texts["c4"] == "mini"

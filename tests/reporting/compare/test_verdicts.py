@@ -50,7 +50,7 @@ def test_verdict_at_the_edge_of_the_tolerance(published, measured, method, verdi
 
 
 def test_larger_bound_counts():
-    both = Tolerance(Decimal("0.5"), Decimal("0.1"), "")
+    both = Tolerance(absolute="0.5", relative="0.1", reason="")
     assert both.allows(Decimal(10), Decimal(11))
     assert both.allows(Decimal(1), Decimal("1.5"))
     assert not both.allows(Decimal(1), Decimal("1.51"))

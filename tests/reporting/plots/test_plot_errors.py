@@ -40,7 +40,7 @@ def change(path, number, **cells):
     factory.write(path, rows)
 
 
-FILES = [(name, kind) for name in FIGURES for kind in load_figure(name).data]
+FILES = [(name, kind) for name in FIGURES for kind in load_figure(name).kinds]
 
 
 @pytest.mark.parametrize(("name", "kind"), FILES)

@@ -1,7 +1,6 @@
 """The regression check: verdicts with known numbers, exit status and lines, what is refused, and accepting values."""
 
 import csv
-from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -9,10 +8,11 @@ import pytest
 from cell_factory import make_cell, make_task_cell
 
 from sparsitysolver.cli import main
+from sparsitysolver.config import tolerances
 from sparsitysolver.config.tolerances import Tolerance
-from sparsitysolver.reporting.regression import check as regression
+from sparsitysolver.config.tolerances import accepted_tolerances as stored_tolerances
 from sparsitysolver.reporting.regression.accepted import COLUMNS, read_accepted, write_accepted
-from sparsitysolver.reporting.regression.check import RegressionVerdict, regression_tolerances
+from sparsitysolver.reporting.regression.check import RegressionVerdict
 from sparsitysolver.reporting.tables.published import published_values
 
 OK, OUT, KNOWN = RegressionVerdict.OK, RegressionVerdict.OUT, RegressionVerdict.KNOWN
@@ -25,8 +25,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Round tolerances, and paths relative to a folder of the test's own."""
     bounds = {("dense", "same"): "0.001", ("pruned", "same"): "0.01", ("searched", "same"): "0.01"}
     bounds |= {("dense", "other"): "0.01", ("pruned", "other"): "0.1", ("searched", "other"): "0.5"}
-    table = {("ppl", *axes): Tolerance(Decimal(0), Decimal(bound), "test") for axes, bound in bounds.items()}
-    monkeypatch.setattr(regression, "regression_tolerances", lambda: table)
+    table = {("ppl", *axes): Tolerance(absolute=0, relative=bound, reason="test") for axes, bound in bounds.items()}
+    monkeypatch.setattr(tolerances, "accepted_tolerances", lambda: table)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -204,8 +204,8 @@ def test_another_protocol_or_other_weights_than_accepted_are_out(check, accept):
 
 
 def test_accuracies_are_in_percent(check, accept, monkeypatch):
-    table = {("acc", "pruned", "same"): Tolerance(Decimal(5), Decimal(0), "test")}
-    monkeypatch.setattr(regression, "regression_tolerances", lambda: table)
+    table = {("acc", "pruned", "same"): Tolerance(absolute=5, relative=0, reason="test")}
+    monkeypatch.setattr(tolerances, "accepted_tolerances", lambda: table)
     accepted = accept([make_task_cell("mini_boolq", "flap", [1, 1, 1, 0], sparsity=0.2)])
     assert read_accepted(accepted, "opt125m").popitem()[1]["value"] == 75.0
     status, rows, _ = check([make_task_cell("mini_boolq", "flap", [1, 1, 0, 0], sparsity=0.2)], accepted)
@@ -267,7 +267,7 @@ def test_accepted_files_of_another_grid_or_shape_or_none_at_all(collected, accep
 
 
 def test_a_tolerance_that_is_not_there_names_its_file(collected, accept, monkeypatch, capsys):
-    monkeypatch.setattr(regression, "regression_tolerances", dict)
+    monkeypatch.setattr(tolerances, "accepted_tolerances", dict)
     cells = [make_cell()]
     accepted = accept(cells)
     error = refused(
@@ -305,10 +305,10 @@ def test_values_of_no_clean_commit_are_pointed_out(accept, capsys):
 
 
 def test_stored_files_are_readable_and_every_metric_of_theirs_has_its_tolerances():
-    kinds = {(metric, kind) for metric, kind, _ in regression_tolerances(regression.TOLERANCES)}
+    kinds = {(metric, kind) for metric, kind, _ in stored_tolerances()}
     assert {("ppl", kind) for kind in ("dense", "pruned", "searched")} <= kinds
     for metric, kind in kinds:
-        rows = {m: regression_tolerances(regression.TOLERANCES)[metric, kind, m] for m in ("same", "other")}
+        rows = {m: stored_tolerances()[metric, kind, m] for m in ("same", "other")}
         assert all(row.reason for row in rows.values())
         assert rows["same"].relative <= rows["other"].relative and rows["same"].absolute <= rows["other"].absolute
     for path in (Path(__file__).parents[3] / "results/accepted").glob("*.csv"):

@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sparsitysolver.config import auto
+from sparsitysolver.config.arena import Entrant, Line, definition
+from sparsitysolver.config.contract import read_rows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import write_record
 from sparsitysolver.reporting.pages.arena_section import pareto_section, ranks_section
@@ -14,14 +17,11 @@ from sparsitysolver.reporting.pages.readme import readme_command
 from sparsitysolver.reporting.studies.arena import arena_command
 from sparsitysolver.reporting.studies.arena_ranks import ranks
 from sparsitysolver.reporting.studies.auto import choice_command
-from sparsitysolver.search import auto
 
 WINDOWS = 40
-ARENA = {
-    "reference": "ppo",
-    "entrants": {"ppo": {"label": "PPO"}, "cma": {"label": "CMA"}, "random": {"label": "Random"}},
-    "lines": {"uniform": {"label": "Uniform"}},
-}
+ENTRANTS = {name: Entrant(label=label) for name, label in (("ppo", "PPO"), ("cma", "CMA"), ("random", "Random"))}
+LINES = {"uniform": Line(label="Uniform")}
+ARENA = definition().model_copy(update={"reference": "ppo", "entrants": ENTRANTS, "lines": LINES})
 
 
 def final(loss, seed, spread=0.5):
@@ -265,7 +265,7 @@ def test_the_choice_is_the_lowest_mean_rank_of_a_budget(files, tmp_path, monkeyp
     arena_command(files, tmp_path / "arena.csv")
     choice_command([tmp_path / "arena.csv"], tmp_path / "auto.tsv")
     monkeypatch.setattr(auto, "TABLE", tmp_path / "auto.tsv")
-    (row,) = auto.choices()
+    (row,) = read_rows(auto.TABLE, auto.Choice)
     assert (row.granularity, row.evaluations_per_unit, row.algorithm) == ("structured", 15.0, "cma")
     assert auto.choose("structured", 1000, 20) == auto.choose("structured", 10, 20) == "cma"
     with pytest.raises(SparsitySolverError, match="no row for granularity 'unstructured'"):
@@ -283,13 +283,13 @@ def test_searches_that_removed_something_else_are_not_chosen(tmp_path, monkeypat
     arena_command(paths, tmp_path / "arena.csv")
     choice_command([tmp_path / "arena.csv"], tmp_path / "auto.tsv")
     monkeypatch.setattr(auto, "TABLE", tmp_path / "auto.tsv")
-    assert [row.algorithm for row in auto.choices()] == ["ppo"]
+    assert [row.algorithm for row in read_rows(auto.TABLE, auto.Choice)] == ["ppo"]
 
 
 def test_the_choice_follows_the_budget(tmp_path, monkeypatch):
     (tmp_path / "auto.tsv").write_text(
-        "# head\ngranularity\tevaluations_per_unit\talgorithm\n"
-        "structured\t2\ttwo_rate\nstructured\t10\tsurrogate\nstructured\t50\tcma\n"
+        "# head\ngranularity\tevaluations_per_unit\talgorithm\tmean_rank\trunner_up\tproblems\n"
+        "structured\t2\ttwo_rate\t1\tcma\t2\nstructured\t10\tsurrogate\t1\tcma\t2\nstructured\t50\tcma\t1\tppo\t2\n"
     )
     monkeypatch.setattr(auto, "TABLE", tmp_path / "auto.tsv")
     picked = [auto.choose("structured", episodes, 20) for episodes in (10, 40, 199, 200, 5000)]

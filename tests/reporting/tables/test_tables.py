@@ -7,7 +7,7 @@ import pytest
 from cell_factory import METHODS, PUBLISHED_125M, make_cell, make_grid, replace_cell
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import descriptive_columns, load_definition, published_table
+from sparsitysolver.config.tables import descriptive_columns, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.pages.latex import tabular, tex_escape
@@ -160,41 +160,8 @@ def test_columns_by_model_and_sparsity_are_named_and_ordered_as_in_table_1(tmp_p
 
 @pytest.mark.parametrize("number", range(1, 7))
 def test_descriptive_columns_are_told_from_numbers(number):
-    published = published_table(CONFIG / "paper" / f"table{number}.csv")
+    published = load_definition(f"table{number}").published
     assert descriptive_columns(published) == [c for c in published if set(published[c]) <= {"yes", "no", "-"}]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("rows: [{name: Dens, method: dense}]", "did you mean Dense"),
-        ("rows: [{name: Dense, method: dens}]", "unknown method 'dens'"),
-        ("columns: rows", "unknown columns"),
-        ("sparsity: [0.2, 0.3]", "take one sparsity"),
-    ],
-)
-def test_mistakes_in_a_definition(tmp_path, change, message):
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "paper").mkdir()
-    (tmp_path / "paper" / "table2.csv").write_bytes((CONFIG / "paper" / "table2.csv").read_bytes())
-    fields = {
-        "title": "title: t",
-        "published": "published: paper/table2.csv",
-        "columns": "columns: models",
-        "task": "task: perplexity",
-        "split": "split: test",
-        "sparsity": "sparsity: 0.2",
-        "rows": "rows: [{name: Dense, method: dense}]",
-    }
-    fields[change.split(":")[0]] = change
-    path = tmp_path / "tables" / "table2.yaml"
-    path.write_text("\n".join(fields.values()))
-    with pytest.raises(SparsitySolverError, match=message):
-        load_definition("table2", tmp_path)
-    del fields["rows"]
-    path.write_text("\n".join(fields.values()))
-    with pytest.raises(SparsitySolverError, match="'rows' is missing"):
-        load_definition("table2", tmp_path)
 
 
 def test_latex_is_booktabs_and_escaped(written):
