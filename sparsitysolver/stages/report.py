@@ -87,7 +87,8 @@ def run(args: argparse.Namespace) -> int | None:
 
         collect_command(args.cells, args.out)
     elif args.what in _LONG_TABLES:
-        module = importlib.import_module(f"sparsitysolver.reporting.collected.{args.what}")
+        room = "studies" if args.what in ("arena", "transfer") else "collected"
+        module = importlib.import_module(f"sparsitysolver.reporting.{room}.{args.what}")
         getattr(module, f"{args.what}_command")(args.files, args.out)
     elif args.what == "table":
         from sparsitysolver.reporting.tables.files import table_command
