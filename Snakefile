@@ -71,7 +71,7 @@ onstart:
     # machine need no such limit; a cluster's scheduler keeps it.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    preload.start()
+        preload.start()
 
 
 localrules:

@@ -8,7 +8,7 @@ for stage, job_of in stages(artefacts, arena).items():
         name:
             stage.name
         input:
-            ancient(gate_of(stage)),
+            ancient(gate_of(job_of)),
             unpack(asked(job_of, lambda job: job.inputs)),
         output:
             [temp(directory(path)) if stage == PRUNE else path for path in stage.patterns],
@@ -40,6 +40,6 @@ rule train_tiny:
         mem_mb=4000,
         runtime=30,
     params:
-        code=code_sha256(source_files("sparsitysolver.models.train_tiny")),
+        code=lambda wildcards: code_sha256(source_files("sparsitysolver.models.train_tiny")),
     shell:
         "python -m sparsitysolver.models.train_tiny {wildcards.model:q} --out {output:q} > {log:q} 2>&1"

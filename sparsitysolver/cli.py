@@ -80,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("strategy", "strategy", _strategy, "strategies from and to other tools' files, and from one model to another"),
         ("prune", "prune", _prune, "prune a model and write it as a folder that is again a model"),
         ("evaluate", "evaluate", _evaluate, "perplexity or zero-shot accuracy of a dense or pruned model"),
+        ("cell", "cell", _cell, "prune and evaluate a model in one go; the pruned model is not kept"),
         ("bench", "bench", _bench, "measure what an episode costs, and how fast pruned models are"),
         ("study", "reconstruction_study", _study, "what a component of the method is worth"),
         ("preflight", "preflight", _preflight, "dense perplexity against the registry of published values"),
@@ -205,6 +206,14 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, help="of a zero-shot task: requests at a time (default: 8)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.add_argument("--out", help="cell file to write")
+
+
+def _cell(parser: argparse.ArgumentParser) -> None:
+    _prune(parser)
+    parser.add_argument("--on", metavar="TASK", required=True, help="what to evaluate on, as --task of evaluate")
+    parser.add_argument("--split", help="of a text: test (reported, default) or validation")
+    parser.add_argument("--part", help="of a zero-shot task's items: report (in tables, default), search or all")
+    parser.add_argument("--limit", type=int, help="of a zero-shot task: so many items, spread evenly (default: all)")
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:

@@ -66,6 +66,11 @@ def stage_code(stage: str, task: str) -> tuple[str, ...]:
     return source_files(f"sparsitysolver.stages.{stage}", without=() if is_zero_shot(task) else _TASK_CODE)
 
 
+def cell_code(key: str, task: str) -> tuple[str, ...]:
+    """Source files of a cell that is pruned and evaluated in one job."""
+    return tuple(sorted({"sparsitysolver/stages/cell.py", *prune_code(key), *stage_code("evaluate", task)}))
+
+
 @functools.cache
 def search_code(algorithm: str, task: str) -> tuple[str, ...]:
     """Source files of a search: the stage's, and the algorithm's, which it imports by name."""

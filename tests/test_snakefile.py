@@ -13,7 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.devices import gpus_here
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.documents import Document
 from sparsitysolver.plans.job import TRANSFER, Job
 
@@ -63,7 +65,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-SMALL = ("results/table2.csv", "--config", "models=opt-tiny", "episodes=15")
+CONFIG = {"models": "opt-tiny", "episodes": 15}
+ON_TASK = Artefacts(Grid(CONFIG)).evaluate(Cell("opt-tiny", "flap", "0.2", "0", "mini_boolq")).path  # by a folder
+SMALL = ("results/table2.csv", ON_TASK, "--config", *(f"{name}={value}" for name, value in CONFIG.items()))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,7 @@ def test_jobs_of_a_machine_without_gpus_ask_for_none_and_run_side_by_side(checko
     done = snakemake(checkout, "-n", "-p", "--cores", "2", "results/table2.csv", CUDA_VISIBLE_DEVICES="")
     plan = done.stdout + done.stderr
     assert set(re.findall(r"resources: .*gpu=(\d)", plan)) == {"0"}
-    assert set(re.findall(r"sparsitysolver (?:search|prune|evaluate) .*?(--threads .*?) --dtype", plan)) == {
+    assert set(re.findall(r"sparsitysolver (?:search|cell|evaluate) .*?(--threads .*?) --dtype", plan)) == {
         "--threads 1 --device cpu"
     }
     assert "threads: " not in plan  # of Snakemake, which names only more than one
@@ -110,7 +114,7 @@ def test_whatever_a_command_takes_from_a_rule_is_quoted() -> None:
 def test_commands_hold_odd_names_as_they_are() -> None:
     name = "it's $HOME;`id` {x} ü"
     job = Job(TRANSFER, {"model": name}, [1], (), inputs={"stats": name, "strategies": [name, "b c"]})
-    words = shlex.split(job.command(f"assets:{name}", "--threads 1"))
+    words = shlex.split(job.words(f"assets:{name}", "--threads 1"))
     assert words[:6] == ["sparsitysolver", "study", "transfer", f"assets:{name}", name, "b c"]
     assert words[6:] == ["--threads", "1", "--stats", name, "--out", f"results/transfer/{name}/{job.key}.json"]
     document = Document("x", ["x.csv"], {}, "sparsitysolver report {kind} {files} --models {models} --out o/{kind}")
@@ -184,14 +188,16 @@ def planned_after_editing(folder: Path, name: str) -> str:
 
 @pytest.mark.dag
 def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
-    """Although its pruned models are gone, being temporary."""
+    """Although its pruned model is gone, being temporary."""
+    assert not list(finished.glob("results/pruned/opt-tiny/*/*/*/*/*"))
     plan = planned_after_editing(finished, "baselines/flap.py")
     assert planned_rules(plan, "method") == {"prune flap", "evaluate flap"}
+    assert planned_rules(plan, "task") == {"evaluate mini", "evaluate mini_boolq"}
 
 
 SEARCHED = {
     "search sparsitysolver",
-    *(f"{stage} {name}" for stage in ("prune", "evaluate") for name in ("sparsitysolver", "sparsitysolver_recon")),
+    *(f"evaluate {name}" for name in ("sparsitysolver", "sparsitysolver_recon")),
 }
 
 
@@ -215,7 +221,7 @@ def test_another_search_budget_searches_again_and_evaluates_nothing_else(finishe
 
 @pytest.mark.dag
 def test_report_stands_alone_and_has_captions_and_categories(finished: Path) -> None:
-    config = SMALL[1:]
+    config = SMALL[2:]
     wanted = ("results/pages/table2.html", "results/pages/audit.html", "results/table2.csv")
     done = snakemake(finished, "--cores", "2", *wanted, *config)
     assert done.returncode == 0, done.stderr[-3000:]

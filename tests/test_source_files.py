@@ -26,6 +26,7 @@ STAGES = [
         "search",
         "prune",
         "evaluate",
+        "cell",
         "inference",
         "reconstruction_study",
         "transfer_study",

@@ -71,6 +71,7 @@ class Arena:
             options=as_options(searched | (self.grid.chat if prompts else {}) | {"sparsity": sparsity}),
             code=search_code(algorithm, text),
             tokens=int(settings["episodes"]) * int(settings["reward_windows"]) * self.artefacts.window(model),
+            gated=True,
         )
 
     @functools.cache  # noqa: B019

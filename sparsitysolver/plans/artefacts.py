@@ -1,6 +1,7 @@
 """From a model to its cells: the job behind every artefact of a grid (no torch)."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sparsitysolver.plans.identities import Identities
 from sparsitysolver.plans.job import CALIBRATE, EVALUATE, PRUNE, SAMPLE, SEARCH, Job, as_options
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.seeds import derive_seed
-from sparsitysolver.sources import prune_code, search_code, stage_code
+from sparsitysolver.sources import cell_code, prune_code, search_code, stage_code
 
 PER_TASK = "task"  # a row's reconstruction or reward is each task's own
 ANY_TASK = "any"  # path segment of strategies that all tasks share
@@ -98,6 +99,7 @@ class Artefacts:
             options=as_options(searched | (self.grid.chat if prompts else {}) | options),
             code=search_code(self.algorithm(cell), target),
             tokens=self._search_tokens(cell),
+            gated=True,
         )
 
     @functools.cache  # noqa: B019
@@ -125,24 +127,39 @@ class Artefacts:
             options=f"--method {cell.method} --sparsity {cell.sparsity} --seed-index {cell.seed} --allow-skip",
             code=prune_code(cell.method),
             tokens=8 * 256 * self.window(model),
+            gated=True,
         )
 
     @functools.cache  # noqa: B019
     def evaluate(self, cell: Cell) -> Job:
-        """A cell."""
+        """A cell: evaluated on a pruned model that other cells share, or pruned and evaluated in one job."""
         pruned, task = self.prune(cell), cell.task
-        options = f"--task {task} --split test"
+        asked = {"task": task, "split": "test"}
         if is_zero_shot(task):
-            limit = f" --limit {self.grid.limit}" if self.grid.limit else ""
-            options = f"--task {task} --items {self.grid.items}{limit}"
-        return Job(
+            asked = {"task": task, "items": self.grid.items} | ({"limit": self.grid.limit} if self.grid.limit else {})
+        options = as_options(asked)
+        job = Job(
             EVALUATE,
             _axes(cell, task=task),
             decided_by=[pruned.key, task, self.identities.text(task), options],
-            inputs={} if cell.method == "dense" else {"model": pruned.path},
             options=options,
             code=stage_code("evaluate", task),
             tokens=evaluation_tokens(task),
+        )
+        if cell.method == "dense":
+            return job
+        if target(cell) == ZERO_SHOT:
+            return replace(job, inputs={"model": pruned.path})
+        other = {"task": "on", "items": "part"}  # names that pruning has for options of its own
+        evaluated = as_options({other.get(name, name): value for name, value in asked.items()})
+        return replace(
+            job,
+            command="cell",
+            gated=True,
+            inputs=pruned.inputs,
+            options=f"{pruned.options} {evaluated}",
+            code=cell_code(cell.method, task),
+            tokens=pruned.tokens + job.tokens,
         )
 
     # --- what decides them ---------------------------------------------------------------------------------------
@@ -207,7 +224,7 @@ class Artefacts:
         device = f"--device cuda --gpus {count}" if count else "--device cpu"
         none = "" if job.stage.loads_model else " --gpus 0"
         common = f"--threads {self.machine.threads(model)} {device} --dtype {self.grid.dtype}{none}"
-        return job.command(self.identities.model_argument(model), common)
+        return job.words(self.identities.model_argument(model), common)
 
     def threads(self, job: Job) -> int:
         """Torch threads of a job."""

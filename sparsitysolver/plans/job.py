@@ -23,7 +23,6 @@ class Stage:
     command: str
     folder: str  # of its files below results, with the axes of its jobs as wildcards
     suffixes: tuple[str, ...] = (".json",)  # of its files; the first is what others read
-    gated: bool = False  # its jobs wait until the model's dense perplexity was found to be the published one
     loads_model: bool = True  # else a job needs the tokenizer alone
     alone: bool = False  # times are its result, and any other job would be measured with them
 
@@ -36,21 +35,18 @@ class Stage:
 SAMPLE = Stage("sample", "sample", "calibration/{model}/{draw}", (".npy", ".npy.json"), loads_model=False)
 CALIBRATE = Stage("calibrate", "calibrate", "statistics/{model}/{granularity}/{draw}", (".safetensors",))
 PREFLIGHT = Stage("preflight", "preflight", "preflight/{model}")
-SEARCH = Stage(
-    "search", "search", "strategies/{model}/{method}/{sparsity}/{seed}/{target}", (".json", ".curve.csv"), gated=True
-)
-PRUNE = Stage("prune", "prune", "pruned/{model}/{method}/{sparsity}/{seed}/{target}", ("",), gated=True)
+SEARCH = Stage("search", "search", "strategies/{model}/{method}/{sparsity}/{seed}/{target}", (".json", ".curve.csv"))
+PRUNE = Stage("prune", "prune", "pruned/{model}/{method}/{sparsity}/{seed}/{target}", ("",))
 EVALUATE = Stage("evaluate", "evaluate", "cells/{model}/{method}/{sparsity}/{seed}/{task}")
 INFERENCE = Stage("inference", "bench inference", "inference/{model}", alone=True)
 SELF_PRUNER = Stage("self_pruner_inference", "bench inference", "inference/self_pruner/{model}", alone=True)
 RECONSTRUCTION = Stage("reconstruction_study", "study reconstruction", "reconstruction/{model}/{sparsity}/{seed}")
-TRANSFER = Stage("transfer", "study transfer", "transfer/{model}", gated=True)
+TRANSFER = Stage("transfer", "study transfer", "transfer/{model}")
 ARENA_SEARCH = Stage(
     "arena_search",
     "search",
     "arena/strategies/{model}/{granularity}/{sparsity}/{seed}/{entrant}",
     (".json", ".curve.csv"),
-    gated=True,
 )
 ARENA_SCORE = Stage("arena_score", "study arena", "arena/scores/{model}/{granularity}/{sparsity}/{seed}")
 
@@ -67,6 +63,8 @@ class Job:
         options: further words of its command, quoted.
         code: source files that decide what it makes.
         tokens: how many go through the model, from which its time is estimated.
+        gated: whether it waits until the model's dense perplexity was found to be the published one.
+        command: where it is not its stage's.
     """
 
     stage: Stage
@@ -76,6 +74,8 @@ class Job:
     inputs: Mapping[str, str | list[str]] = field(default_factory=dict)
     options: str = ""
     tokens: int = 0
+    gated: bool = False
+    command: str = ""
 
     @functools.cached_property
     def key(self) -> str:
@@ -87,7 +87,7 @@ class Job:
         """The file it makes; further ones lie beside it."""
         return self.stage.patterns[0].format(**self.axes, key=self.key)
 
-    def command(self, model: str, common: str) -> str:
+    def words(self, model: str, common: str) -> str:
         """Its command, quoted.
 
         Args:
@@ -98,8 +98,8 @@ class Job:
         named = {k: v for k, v in self.inputs.items() if isinstance(v, str) and k not in ("model", "beside")}
         given = shlex.join([self.inputs.get("model", model), *lists])
         out = as_options({"out": self.path})
-        words = ["sparsitysolver", self.stage.command, given, common, self.options, as_options(named), out]
-        return " ".join(filter(None, words))
+        words = [self.command or self.stage.command, given, common, self.options, as_options(named), out]
+        return f"sparsitysolver {' '.join(filter(None, words))}"
 
 
 def as_options(settings: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ def score(artefacts: Artefacts, model: str) -> Job:
         options=options,
         code=stage_code("transfer_study", grid.task),
         tokens=(len(grid.models) + 2) * evaluation_tokens(grid.task),  # the dense model and uniform pruning too
+        gated=True,
     )
 
 
