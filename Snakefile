@@ -1,22 +1,23 @@
-"""SparsitySolver: from models to tables. Every rule is one subcommand of `sparsitysolver` that also works by hand."""
+"""SparsitySolver: from models to tables. Every rule is one command that also works by hand."""
 
 import re
 import sys
-from pathlib import Path
 
 from snakemake.utils import min_version
 
-from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver import preload, run_lock
 from sparsitysolver.config.arena import definition
-from sparsitysolver.plans import arena as arena_plan, checks, collected, measurements, needs, resources
-from sparsitysolver.plans import self_pruner as self_pruner_plan, transfer as transfer_plan
-from sparsitysolver.plans.artefacts import SHARED, Artefacts, deciding
-from sparsitysolver.plans.machine import on_cluster
-from sparsitysolver.config.grid import RESULTS, Cell, Grid, own_commands
-from sparsitysolver.plans.needs import STUDIED
+from sparsitysolver.config.grid import RESULTS, Grid, own_commands
 from sparsitysolver.config.registry import methods_table
-from sparsitysolver.sources import make_stamps, project_file, prune_code, search_code, source_files, stage_code, stamp
+from sparsitysolver.errors import SparsitySolverError, report_error
+from sparsitysolver.plans import checks, needs
+from sparsitysolver.plans.arena import Arena
+from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.documents import documents, pages
+from sparsitysolver.plans.job import PRUNE
+from sparsitysolver.plans.machine import on_cluster
+from sparsitysolver.plans.stages import stages
+from sparsitysolver.sources import code_sha256, project_file, source_files
 
 min_version("9.27.1")
 
@@ -40,8 +41,7 @@ try:
     grid = Grid(config, lambda: on_cluster(workflow))
     grid.assets.to_environment()
     artefacts = Artefacts(grid)
-    arena = arena_plan.Arena(artefacts)
-    make_stamps((grid.task, *grid.tasks), [f"figures.{name}" for name in needs.figures()])
+    arena = Arena(artefacts)
 except SparsitySolverError as error:
     sys.exit(report_error("snakemake", error))
 
@@ -56,12 +56,13 @@ wildcard_constraints:
     granularity="structured|unstructured",
     draw=r"[a-z0-9_]+-[a-z_]+-\d+x\d+-\d+",
     key=r"[0-9a-f]{16}",
-    table="|".join(grid.tables()),  # table7 has a rule of its own
-    cells=r"cells(_(table|figure)\d+)?",
+    entrant="|".join(definition().entrants),
+    table="|".join(grid.tables()),  # table7 is no table of cells
+    cells=r"cells(_(table|figure)\d+|_regression|_self_pruner)?",
     kind="strategies|curves|inference|reconstruction",
     of=r"(_(table|figure|study)\d+)?",
-    figure=r"figure\d+",
-    entrant="|".join(definition().entrants),
+    figure=r"figure\d+|arena",
+    page="|".join(pages(grid)),
 
 
 onstart:
@@ -70,7 +71,7 @@ onstart:
     # machine need no such limit; a cluster's scheduler keeps it.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    preload.start()
+        preload.start()
 
 
 localrules:
@@ -78,6 +79,7 @@ localrules:
     collect,
     gather,
     html_report,
+    regression,
 
 
 rule all:
@@ -88,16 +90,5 @@ rule all:
 
 
 include: "rules/common.smk"
-include: "rules/preflight.smk"
-include: "rules/prune.smk"
-include: "rules/report.smk"
-include: "rules/measure.smk"
-include: "rules/figures.smk"
-include: "rules/audit.smk"
-include: "rules/claims.smk"
-include: "rules/regression.smk"
-include: "rules/html_report.smk"
-include: "rules/transfer.smk"
-include: "rules/arena.smk"
-include: "rules/self_pruner.smk"
-include: "rules/tiny.smk"
+include: "rules/stages.smk"
+include: "rules/documents.smk"

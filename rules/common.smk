@@ -1,86 +1,38 @@
-# What the rules ask of the grid, by wildcards. Keys in the paths hold all that decides a result. Parameters that name files
-# or addresses take `input` as well, so that Snakemake counts them as derived: another place is no reason to run again.
-
-import json
-import shlex
+# What the rules ask, as Snakemake calls for it: by wildcards. Commands name files, so they take `input` as well, and
+# Snakemake counts them as derived: another place is no reason to run again.
 
 
-def cell_of(wildcards):
-    """The cell that a path belongs to; what all tasks share stands for the grid's own."""
-    own = [name for name in (wildcards.get("task"), wildcards.get("target")) if name and name not in SHARED]
-    return Cell(wildcards.model, wildcards.method, wildcards.sparsity, wildcards.seed, (own or [grid.task])[0])
+def asked(job_of, fact):
+    """A fact of the job that wildcards stand for."""
+    return lambda wildcards: fact(job_of(wildcards))
 
 
-def study(wildcards):
-    """The cell that stands for a reconstruction study: the uniform strategy's, on the grid's own text."""
-    return Cell(wildcards.model, STUDIED, wildcards.sparsity, wildcards.seed, grid.task)
+def asked_with_files(job_of, fact):
+    """The same where the fact names files."""
+    return lambda wildcards, input: fact(job_of(wildcards))
 
 
-def problem(wildcards):
-    """The cell that stands for one problem of the arena."""
-    return arena.cell(wildcards.model, wildcards.granularity, wildcards.sparsity, wildcards.seed)
+def gate_of(job_of):
+    """What a job waits for: nothing is pruned or searched before a published dense perplexity was met."""
+    return lambda wildcards: checks.gate(artefacts, wildcards.model) if job_of(wildcards).gated else []
 
 
-def common(wildcards):
-    """Options that every stage on a model takes; models that need no GPU stay on the CPU wherever they run.
-
-    The assets folder is not among them: jobs find it in their environment, so that its path decides nothing.
-    """
-    count = gpu(wildcards)
-    device = f"--device cuda --gpus {count}" if count else "--device cpu"
-    return f"--threads {torch_threads(wildcards)} {device} --dtype {grid.dtype}"
-
-
-def model(wildcards):
-    """MODEL as the command line takes it."""
-    return artefacts.identities.model_argument(wildcards.model)
-
-
-def preflight(wildcards):
-    """The gate of a model whose dense perplexity is published: nothing is pruned or searched before it is passed."""
-    return checks.preflight_inputs(artefacts, wildcards.model)
-
-
-def minutes(stage):
-    """Estimated run time of a stage of fixed work, by model."""
-    return lambda wildcards: resources.stage_minutes(artefacts, wildcards.model, stage)
-
-
-def search_minutes(wildcards):
-    """Estimated run time of a search."""
-    return resources.search_minutes(artefacts, cell_of(wildcards))
-
-
-def evaluate_minutes(wildcards):
-    """Estimated run time of an evaluation."""
-    return resources.evaluate_minutes(artefacts, wildcards.model, wildcards.task)
-
-
-def memory(wildcards):
-    """Host memory in MB, by model."""
-    return artefacts.machine.memory_mb(wildcards.model)
-
-
-def gpu(wildcards):
-    """GPUs of a job, by model."""
-    return artefacts.machine.gpus(wildcards.model)
-
-
-def torch_threads(wildcards):
-    """Threads of a job, by model."""
-    return artefacts.machine.threads(wildcards.model)
-
-
-def alone(wildcards):
+def everything(wildcards):
     """All cores of this machine, so that nothing runs beside a job; elsewhere the scheduler has to see to that."""
-    return workflow.resource_settings.cores or torch_threads(wildcards)
+    return workflow.resource_settings.cores or artefacts.machine.threads(wildcards.model)
 
 
-def settings_of_run(wildcards):
-    """This run's configuration as the options of another call of Snakemake, which finds the assets as jobs do.
+def filled(document):
+    """A document's command."""
+    return lambda wildcards, input, output: document.words(wildcards, dict(input.items()), output[0])
 
-    The device as resolved: the other call cannot know that a cluster runs the jobs.
-    """
-    settings = {**config, "device": artefacts.machine.device}
-    given = {name: value for name, value in sorted(settings.items()) if value not in ("", None) and name != "assets"}
-    return " ".join(shlex.quote(f"{name}={json.dumps(value)}") for name, value in given.items())
+
+def in_report(document):
+    """A document's files; of those that report.html shows, caption and label bear the name of their wildcard."""
+    (kind,) = re.findall(r"\{(\w+)\}", document.outputs[0]) if document.shown else [""]
+    about = {"caption": f"../docs/report/{kind}.rst", "category": document.category}
+
+    def shown(path):
+        return report(path, **about, labels={"page": f"{{{kind}}}", "as": path.rpartition(".")[2].upper()})
+
+    return [*map(shown, document.outputs[: document.shown]), *document.outputs[document.shown :]]

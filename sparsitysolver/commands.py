@@ -176,6 +176,15 @@ COMMANDS = {
         json=AS_JSON,
         out=option(None, "cell file to write"),
     ),
+    "cell": command(
+        "prune and evaluate a model in one go; the pruned model is not kept",
+        "stages.cell",
+        PRUNED,
+        on=option(REQUIRED, "what to evaluate on, as --task of evaluate", metavar="TASK"),
+        split=option(None, "of a text: test (reported, default) or validation"),
+        part=option(None, "of a zero-shot task's items: report (in tables, default), search or all"),
+        limit=option(None, "of a zero-shot task: so many items, spread evenly (default: all)", type=int),
+    ),
     "bench episode": command(
         "an episode against the pruned and the dense forward pass",
         "stages.bench",

@@ -4,13 +4,13 @@ import ast
 import functools
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sparsitysolver import ROOT
-from sparsitysolver.config.registry import is_zero_shot, method, methods_table
+from sparsitysolver.config.registry import is_zero_shot, method
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, module_of
+from sparsitysolver.search.algorithms import DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
 _NEUTRAL_NAMES = (
@@ -18,8 +18,6 @@ _NEUTRAL_NAMES = (
 )
 _NEUTRAL_NAMES += " records.contracts"  # what records must hold: a wrong one is refused, a right one stays as it is
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
-
-STAMPS = Path("results") / ".code"  # beside what was made with that code
 
 # What only zero-shot tasks need: editing it must not plan perplexity anew.
 _TASK_CODE = (
@@ -74,6 +72,11 @@ def stage_code(stage: str, task: str) -> tuple[str, ...]:
     return source_files(f"sparsitysolver.stages.{stage}", without=() if is_zero_shot(task) else _TASK_CODE)
 
 
+def cell_code(key: str, task: str) -> tuple[str, ...]:
+    """Source files of a cell that is pruned and evaluated in one job."""
+    return tuple(sorted({"sparsitysolver/stages/cell.py", *prune_code(key), *stage_code("evaluate", task)}))
+
+
 @functools.cache
 def search_code(algorithm: str, task: str) -> tuple[str, ...]:
     """Source files of a search: the stage's, and the algorithm's, which it imports by name."""
@@ -82,39 +85,10 @@ def search_code(algorithm: str, task: str) -> tuple[str, ...]:
     return tuple(sorted({file for module in modules for file in source_files(module, without=without)}))
 
 
+@functools.cache
 def code_sha256(files: tuple[str, ...]) -> str:
     """Hash over the names and contents of source files."""
     return hashlib.sha256("".join(f"{name} {_sha256(name)}\n" for name in files).encode()).hexdigest()
-
-
-@functools.cache
-def stamp(files: tuple[str, ...]) -> str:
-    """An empty file that stands for the content of source files: what a rule declares of its code.
-
-    Its name is a hash over them, so an edit is another input, and taking it back is the old one again, whatever the
-    times of files say. One input in place of forty keeps Snakemake quick.
-    """
-    path = STAMPS / code_sha256(files)[:16]
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return str(path)
-
-
-def make_stamps(tasks: Iterable[str], others: Iterable[str]) -> None:
-    """Make the stamps of everything that jobs may declare by their wildcards, before jobs are planned.
-
-    Snakemake lists a folder once and then takes what was not in it for missing.
-
-    Args:
-        tasks: of the grid; one of each kind is enough, since stages differ by kind only.
-        others: dotted names of modules that rules declare by a wildcard.
-    """
-    kinds = {is_zero_shot(task): task for task in tasks}.values()
-    of_stages = (stage_code(stage, task) for stage in ("sample", "evaluate") for task in kinds)
-    of_searches = (search_code(algorithm, task) for algorithm in ALGORITHMS for task in kinds)
-    for files in (*of_stages, *of_searches, *map(prune_code, methods_table()), *map(source_files, others)):
-        stamp(files)
 
 
 def project_file(name: str) -> str:
@@ -136,6 +110,7 @@ def _sha256(name: str) -> str:
     return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
 
 
+@functools.cache
 def _file(module: str) -> Path | None:
     base = ROOT / module.replace(".", "/")
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
@@ -148,9 +123,17 @@ def _file(module: str) -> Path | None:
 def _imports(path: Path) -> tuple[str, ...]:
     """Dotted names that a file imports, wherever in it; ``from a import b`` counts as ``a`` and ``a.b``."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _statements(ast.parse(path.read_text()).body):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return tuple(names)
+
+
+def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All statements of a file, however deep: a tenth of its nodes, which is what makes planning quick."""
+    for node in nodes:
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, part, ()))

@@ -71,7 +71,7 @@ def test_the_grid_plans_every_search_with_every_seed():
     command = [sys.executable, "-m", "snakemake", "-n", "results/arena.csv", "figures/arena.png"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("arena, surrogate at") == 10
+    assert result.stdout.count("entrant=surrogate") == 10
     assert "self_pruner" not in result.stdout
     result = subprocess.run(
         [*command, "--config", "chat_url=http://127.0.0.1:9/v1", "chat_model=x"],
@@ -80,7 +80,7 @@ def test_the_grid_plans_every_search_with_every_seed():
         text=True,
         check=False,
     )
-    assert result.stdout.count("arena, self_pruner at") == 10
+    assert result.stdout.count("entrant=self_pruner") == 10
 
 
 @pytest.mark.parametrize("seeds", ["0", "two"])

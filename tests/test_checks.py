@@ -38,13 +38,13 @@ def test_a_watched_method_without_sparsity_is_refused(tmp_path, monkeypatch):
 
 def test_only_models_with_a_published_perplexity_wait_for_their_preflight():
     tiny = Artefacts(Grid({"grid": "tiny"}))
-    assert [checks.preflight_inputs(tiny, model) for model in tiny.grid.models] == [[], [], []]
+    assert [checks.gate(tiny, model) for model in tiny.grid.models] == [[], [], []]
     paper = Artefacts(Grid({"grid": "paper"}))
     for model in paper.grid.all_models():
-        (path,) = checks.preflight_inputs(paper, model)
-        assert path == checks.preflight_path(paper, model)
+        (path,) = checks.gate(paper, model)
+        assert path == checks.preflight(paper, model).path
         assert path.startswith(f"results/preflight/{model}/")
-        assert path.split("/")[-1] == checks.dense_path(paper, model).split("/")[-1]
+        assert path.split("/")[-1] == checks.preflight(paper, model).inputs["cell"].split("/")[-1]
 
 
 def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path):
@@ -53,8 +53,8 @@ def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path)
         (tmp_path / "models" / name / "config.json").write_text("{}")
     (tmp_path / "wikitext2").mkdir()
     local = Artefacts(Grid({"grid": "local", "assets": str(tmp_path)}))
-    assert checks.preflight_inputs(local, "opt-mini") == []
-    assert len(checks.preflight_inputs(local, "opt-125m")) == 1
+    assert checks.gate(local, "opt-mini") == []
+    assert len(checks.gate(local, "opt-125m")) == 1
 
 
 def test_accepted_values_are_an_option_where_they_are_stored(tmp_path, monkeypatch):

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_snakefile import checkout, planned, snakemake  # noqa: F401 - a fixture
+from test_snakefile import checkout, planned, planned_rules, snakemake  # noqa: F401 - a fixture
 from tiny import tiny_assets
 
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.plans.checks import dense_path, preflight_path
+from sparsitysolver.plans.checks import preflight
 
 pytestmark = pytest.mark.dag
 CHECK = ("--cores", "2", "results/regression.csv", "--config", "models=opt-tiny", "episodes=15")
@@ -39,7 +39,7 @@ def accepted(checkout: Path) -> Path:  # noqa: F811
 
 
 def test_accepted_values_are_compared_without_measuring_anew(accepted, checkout):  # noqa: F811
-    assert "evaluate" not in planned(checkout, *CHECK[2:])
+    assert "evaluate" not in planned_rules(planned(checkout, *CHECK[2:]))
     assert snakemake(checkout, *CHECK).returncode == 0
     rows = rows_of(checkout)
     assert set(rows["accepted_verdict"]) == {"ok"} and set(rows["published_verdict"]) == {"not comparable"}
@@ -91,7 +91,7 @@ def publish(folder: Path, ppl: float) -> None:
 def test_wrong_weights_stop_a_run_before_anything_is_pruned(assets, checkout):  # noqa: F811
     settings = {"grid": "opt125m", "assets": str(assets)}
     artefacts = Artefacts(Grid(settings))
-    target = artefacts.cell_path(Cell("opt-125m", "uniform", "0.2", "0", "wikitext2"))
+    target = artefacts.evaluate(Cell("opt-125m", "uniform", "0.2", "0", "wikitext2")).path
     command = (target, "--config", *(f"{key}={value}" for key, value in settings.items()))
     publish(checkout, 27.64)
     done = snakemake(checkout, "--cores", "2", *command)
@@ -99,15 +99,15 @@ def test_wrong_weights_stop_a_run_before_anything_is_pruned(assets, checkout):  
     assert "published 27.64 ± 0.03 (the test). A perplexity near the vocabulary size" in done.stdout + done.stderr
     assert not list((checkout / "results").glob("pruned/opt-125m/*/*/*/*/*")) and not (checkout / target).exists()
 
-    cell = json.loads((checkout / dense_path(artefacts, "opt-125m")).read_text())
+    cell = json.loads((checkout / preflight(artefacts, "opt-125m").inputs["cell"]).read_text())
     publish(checkout, cell["metrics"]["ppl"]["value"])
     done = snakemake(checkout, "--cores", "2", *command)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    record = json.loads((checkout / preflight_path(artefacts, "opt-125m")).read_text())
+    record = json.loads((checkout / preflight(artefacts, "opt-125m").path).read_text())
     assert record["verdict"].startswith("not comparable: not WikiText-2 raw test (")  # the assets' own text
     assert record["source"] == "the test"
 
     source = checkout / "sparsitysolver/stages/preflight.py"
     source.write_text(source.read_text() + "\n# edited\n")
     plan = planned(checkout, *command)
-    assert "prune by" not in plan and "evaluate" not in plan  # a gate passed once more prunes nothing anew
+    assert not planned_rules(plan) & {"prune", "evaluate"}  # a gate passed once more prunes nothing anew

@@ -1,6 +1,7 @@
 """The grid: which cells, and that a path changes exactly when something that decides its content does."""
 
 import dataclasses
+import shlex
 
 import pytest
 from planned import make_assets
@@ -10,7 +11,6 @@ from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import method, methods_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import artefacts as module
-from sparsitysolver.plans import resources
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.sources import prune_code
 
@@ -38,7 +38,7 @@ def cell(name, model="a", sparsity="0.2", seed="0"):
 
 def paths(artefacts, table="table2"):
     """Path of every cell of a table."""
-    return {(c.model, c.method, c.seed): artefacts.cell_path(c) for c in artefacts.grid.table_cells(table)}
+    return {(c.model, c.method, c.seed): artefacts.evaluate(c).path for c in artefacts.grid.table_cells(table)}
 
 
 def changed(before, after):
@@ -73,9 +73,9 @@ def test_table_2_has_a_cell_for_every_row_model_and_seed(local):
 def test_every_cell_has_a_path_of_its_own(local):
     artefacts = local(seeds=[0, 1])
     cells = artefacts.grid.cells()
-    assert len({artefacts.cell_path(c) for c in cells}) == len(cells)
+    assert len({artefacts.evaluate(c).path for c in cells}) == len(cells)
     own = {(c.model, c.method, c.sparsity, c.seed, module.target(c)) for c in cells}
-    assert len({artefacts.pruned_path(c) for c in cells}) == len(own)
+    assert len({artefacts.prune(c).path for c in cells}) == len(own)
 
 
 def test_models_can_be_chosen(local):
@@ -87,16 +87,16 @@ def test_hub_grids_plan_without_network_or_assets(name):
     grid = Grid({"grid": name, "device": "cuda"})
     artefacts = Artefacts(grid)
     assert grid.assets.folder is None
-    assert len({artefacts.cell_path(cell) for cell in grid.cells()}) == len(grid.cells()) > 0
+    assert len({artefacts.evaluate(cell).path for cell in grid.cells()}) == len(grid.cells()) > 0
     for model in grid.all_models():
         assert artefacts.machine.gpus(model) >= 1 and artefacts.machine.memory_mb(model) > 4096
-        assert all(resources.stage_minutes(artefacts, model, s) >= 5 for s in ("sample", "calibrate", "prune"))
+        assert artefacts.minutes(artefacts.evaluate(Cell(model, "dense", "0", "0", grid.task))) >= 5
 
 
 def test_large_models_are_given_more():
     artefacts = Artefacts(Grid({"grid": "paper", "device": "cuda"}))
     small, large = (Cell(name, "sparsitysolver", "0.2", "0", "wikitext2") for name in ("opt-125m", "llama-2-70b"))
-    times = [resources.search_minutes(artefacts, cell) for cell in (small, large)]
+    times = [artefacts.minutes(artefacts.search(cell)) for cell in (small, large)]
     machine = artefacts.machine
     assert machine.memory_mb(large.model) > 10 * machine.memory_mb(small.model)
     assert times[1] > 10 * times[0]
@@ -145,22 +145,22 @@ def test_search_settings_concern_the_searched_methods_only(local):
 
 
 def test_the_dense_model_depends_on_no_calibration(local):
-    assert local(seeds=[0, 1]).prune_inputs(cell("sparsitysolver")).keys() == {"calibration", "stats", "strategy"}
+    assert local(seeds=[0, 1]).prune(cell("sparsitysolver")).inputs.keys() == {"calibration", "stats", "strategy"}
     dense = [c for c in local(seeds=[0, 1]).grid.table_cells("table2") if c.method == "dense"]
     assert [(c.model, c.seed, c.sparsity) for c in dense] == [("a", "0", "0"), ("b", "0", "0")]
 
 
 def test_sparsity_and_seed_are_part_of_every_key(local):
     grid = local()
-    keys = {grid.pruned_key(cell("flap", sparsity=p, seed=s)) for p in ("0.2", "0.3") for s in ("0", "1")}
+    keys = {grid.prune(cell("flap", sparsity=p, seed=s)).key for p in ("0.2", "0.3") for s in ("0", "1")}
     assert len(keys) == 4
 
 
 def test_methods_with_one_allocation_share_their_strategy(local):
     grid = local()
     one, other = cell("sparsitysolver"), cell("sparsitysolver_recon")
-    assert grid.strategy_path(one) == grid.strategy_path(other)
-    assert grid.cell_path(one) != grid.cell_path(other)
+    assert grid.search(one).path == grid.search(other).path
+    assert grid.evaluate(one).path != grid.evaluate(other).path
     assert grid.search_seed(one) == grid.search_seed(other)
     seeds = {grid.search_seed(cell("sparsitysolver", m, p, s)) for m in "ab" for p in ("0.2", "0.3") for s in "01"}
     assert len(seeds) == 8
@@ -173,7 +173,7 @@ def test_draws_are_named_by_what_they_draw(local):
     assert grid.reconstruction_draw(cell("sparsitysolver_recon")) == "wikitext2-gptq-32x2048-0"
     assert grid.draw("svd_llm_update", "1") == "wikitext2-svd_llm-256x2048-4"
     assert grid.reconstruction_draw(cell("svd_llm_update", "m", "0.2", "1")) == "wikitext2-svd_llm_update-16x2048-1"
-    options = grid.sample_options("wikitext2-svd_llm-256x2048-3")
+    options = grid.sample("a", "wikitext2-svd_llm-256x2048-3").options
     assert options == "--calibration wikitext2 --sampler svd_llm --nsamples 256 --seqlen 2048 --seed 3"
 
 
@@ -192,11 +192,12 @@ def test_a_baselines_file_concerns_its_methods_only():
 
 def test_inputs_are_named_as_the_command_line_names_them(local):
     grid = local()
-    files = grid.prune_inputs(cell("sparsitysolver_recon"))
-    options = grid.prune_options(files | {"code": ["x.py"]})
-    assert options.count("--") == 4 and "x.py" not in options
-    assert f"--reconstruction-calibration {files['reconstruction_calibration']}" in options
-    assert set(grid.prune_inputs(cell("svd_llm"))) == {"calibration"}
+    job = grid.prune(cell("sparsitysolver_recon"))
+    command = shlex.split(grid.command(job))
+    assert {"calibration", "stats", "reconstruction_calibration", "strategy"} == set(job.inputs)
+    for name, path in job.inputs.items():
+        assert command[command.index(f"--{name.replace('_', '-')}") + 1] == path
+    assert set(grid.prune(cell("svd_llm")).inputs) == {"calibration"}
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------
@@ -247,21 +248,21 @@ def test_models_asked_for_are_those_of_every_table():
 
 def test_statistics_are_of_a_granularity(local):
     artefacts = local()
-    wide = artefacts.prune_inputs(cell("owl", sparsity="0.5"))["stats"]
+    wide = artefacts.prune(cell("owl", sparsity="0.5")).inputs["stats"]
     assert "/unstructured/" in wide
-    assert "/structured/" in artefacts.prune_inputs(cell("flap"))["stats"]
+    assert "/structured/" in artefacts.prune(cell("flap")).inputs["stats"]
 
 
 def test_searches_differ_by_granularity_and_task(local):
     artefacts = local(episodes=7)
     names = ("sparsitysolver_unstructured", "sparsitysolver_unstructured_static", "sparsitysolver")
     one, other, structured = (cell(name, sparsity="0.5") for name in names)
-    assert artefacts.strategy_path(one) == artefacts.strategy_path(other) != artefacts.strategy_path(structured)
-    options = artefacts.search_options(one)
+    assert artefacts.search(one).path == artefacts.search(other).path != artefacts.search(structured).path
+    options = artefacts.search(one).options
     assert "--episodes 7" in options and "--granularity unstructured" in options and "--text wikitext2" in options
     tasks = [Cell("a", "sparsitysolver_task", "0.7", "0", task) for task in ("boolq", "piqa")]
-    assert len({artefacts.strategy_path(c) for c in tasks}) == len({artefacts.pruned_path(c) for c in tasks}) == 2
-    options = artefacts.search_options(tasks[1])
+    assert len({artefacts.search(c).path for c in tasks}) == len({artefacts.prune(c).path for c in tasks}) == 2
+    options = artefacts.search(tasks[1]).options
     assert "--reward accuracy" in options and "--task piqa" in options and "--items search" in options
 
 
@@ -271,35 +272,33 @@ def test_reconstruction_on_a_tasks_own_text(local):
     assert artefacts.reconstruction_draw(own) == "boolq-gptq-32x2048-0"
     c4 = dataclasses.replace(own, method="sparsitysolver_recon_c4")
     assert artefacts.reconstruction_draw(c4) == "c4-gptq-32x2048-0"
-    assert artefacts.pruned_path(c4) == artefacts.pruned_path(dataclasses.replace(c4, task="piqa"))
-    assert artefacts.pruned_path(own) != artefacts.pruned_path(dataclasses.replace(own, task="piqa"))
-    assert (
-        artefacts.strategy_path(own) == artefacts.strategy_path(c4) == artefacts.strategy_path(cell("sparsitysolver"))
-    )
+    assert artefacts.prune(c4).path == artefacts.prune(dataclasses.replace(c4, task="piqa")).path
+    assert artefacts.prune(own).path != artefacts.prune(dataclasses.replace(own, task="piqa")).path
+    assert artefacts.search(own).path == artefacts.search(c4).path == artefacts.search(cell("sparsitysolver")).path
 
 
 def test_kinds_of_tasks_have_pruned_models_of_their_own(local):
     """Else making a temporary model again for the second kind would evaluate the first kind again."""
     artefacts = local()
     perplexity, boolq, piqa = (Cell("a", "flap", "0.2", "0", task) for task in ("wikitext2", "boolq", "piqa"))
-    assert artefacts.pruned_path(boolq) == artefacts.pruned_path(piqa) != artefacts.pruned_path(perplexity)
-    assert artefacts.pruned_key(boolq) == artefacts.pruned_key(perplexity)
+    assert artefacts.prune(boolq).path == artefacts.prune(piqa).path != artefacts.prune(perplexity).path
+    assert artefacts.prune(boolq).key == artefacts.prune(perplexity).key
 
 
 def test_a_limit_concerns_zero_shot_cells_only(local):
     whole, some = local(), local(limit=20)
     perplexity, accuracy = cell("flap"), Cell("a", "flap", "0.2", "0", "boolq")
-    assert whole.cell_path(perplexity) == some.cell_path(perplexity)
-    assert whole.cell_path(accuracy) != some.cell_path(accuracy)
-    assert some.evaluate_options("boolq") == "--task boolq --items report --limit 20"
+    assert whole.evaluate(perplexity).path == some.evaluate(perplexity).path
+    assert whole.evaluate(accuracy).path != some.evaluate(accuracy).path
+    assert some.evaluate(Cell("a", "dense", "0", "0", "boolq")).options == "--task boolq --items report --limit 20"
 
 
 def test_the_papers_practice_of_searching_on_reported_items(local):
     """Strategies and task texts of the reported items are other artefacts, and asked for as such."""
     ours, papers = local(), local(search_items="report")
     searched = Cell("a", "sparsitysolver_task", "0.7", "0", "boolq")
-    assert ours.strategy_path(searched) != papers.strategy_path(searched)
-    assert "--items report" in papers.search_options(searched)
+    assert ours.search(searched).path != papers.search(searched).path
+    assert "--items report" in papers.search(searched).options
     draw = "boolq-gptq-32x2048-0"
-    assert ours.ids_path("a", draw) != papers.ids_path("a", draw)
-    assert papers.sample_options(draw).endswith("--items report")
+    assert ours.sample("a", draw).path != papers.sample("a", draw).path
+    assert papers.sample("a", draw).options.endswith("--items report")

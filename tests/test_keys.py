@@ -43,7 +43,7 @@ def plan(folder, **config):
         "task": Cell("a", "dense", "0", "0", "boolq"),
         "searched on task": Cell("a", "sparsitysolver_task", "0.7", "0", "boolq"),
     }
-    return {name: artefacts.cell_path(cell) for name, cell in cells.items()}
+    return {name: artefacts.evaluate(cell).path for name, cell in cells.items()}
 
 
 def changed(before, after):
@@ -154,7 +154,7 @@ def test_no_option_of_a_job_holds_the_place_of_the_assets(folder):
     artefacts = Artefacts(Grid({"grid": "local", "assets": str(folder)}))
     assert artefacts.identities.model_argument("a") == "assets:a"
     cell = Cell("a", "sparsitysolver", "0.2", "0", "wikitext2")
-    options = [artefacts.search_options(cell), artefacts.prune_options(artefacts.prune_inputs(cell))]
+    options = [artefacts.command(job) for job in (artefacts.search(cell), artefacts.prune(cell))]
     assert not any(str(folder) in option for option in options)
 
 
@@ -216,7 +216,7 @@ def test_another_revision_of_a_data_set_concerns_its_cells(monkeypatch):
 def prompted(folder, **config):
     """Path of the strategy that Self-Pruner finds."""
     artefacts = Artefacts(Grid({"grid": "local", "assets": str(folder), **config}))
-    return artefacts.strategy_path(Cell("a", "self_pruner", "0.3", "0", "wikitext2"))
+    return artefacts.search(Cell("a", "self_pruner", "0.3", "0", "wikitext2")).path
 
 
 def test_a_recorded_conversation_counts_by_its_content(folder, tmp_path):

@@ -9,7 +9,7 @@ from planned import make_assets
 
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.plans import machine, resources
+from sparsitysolver.plans import machine
 from sparsitysolver.plans.artefacts import Artefacts
 
 GIB = 1024  # MB
@@ -108,7 +108,7 @@ def test_a_grid_names_its_threads_and_a_run_goes_before_it():
 
 def test_threads_are_in_the_keys(local):
     cell = Cell("a", "flap", "0.2", "0", "wikitext2")
-    paths = [local(135_000_000, **given).cell_path(cell) for given in ({}, {"threads": 2}, {"threads": 4})]
+    paths = [local(135_000_000, **given).evaluate(cell).path for given in ({}, {"threads": 2}, {"threads": 4})]
     assert paths[0] == paths[1] != paths[2]
 
 
@@ -129,8 +129,12 @@ def test_time_is_that_of_the_device_at_hand(local, tmp_path):
     """2 × 135e6 operations a token, 1000 episodes of 8 windows of 1024 tokens: 2.2e15, half as much again as margin."""
     configure(tmp_path, max_position_embeddings=1024)
     search = Cell("a", "sparsitysolver", "0.2", "0", "wikitext2")
+
+    def search_minutes(plan):
+        return plan.minutes(plan.search(search))
+
     times = {
-        given: resources.search_minutes(local(135_000_000, gpus=given[0], threads=given[1]), search)
+        given: search_minutes(local(135_000_000, gpus=given[0], threads=given[1]))
         for given in ((0, 1), (0, 4), (1, 1), (1, 4))
     }
     assert times == {(0, 1): 5 + 2764, (0, 4): 5 + 691, (1, 1): 5, (1, 4): 5}

@@ -7,7 +7,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.plans.collected import records
-from sparsitysolver.plans.measurements import inference_options, study_inputs, study_options, timed_folders
+from sparsitysolver.plans.measurements import inference, study
 
 
 @pytest.fixture
@@ -37,24 +37,24 @@ def test_a_reused_agent_waits_for_the_search_before_it(tiny):
     cell = Cell("opt-tiny", "sparsitysolver_reuse", "0.3", "0", "mini")
     first = needs.first_search(cell)
     assert first == Cell("opt-tiny", "sparsitysolver_first", "0.2", "0", "mini")
-    files = tiny.search_inputs(cell)
-    assert files["first"] == tiny.strategy_path(first)
-    assert tiny.warm_start(files) == f"--warm-start {tiny.strategy_path(first).removesuffix('.json')}.agent"
-    assert tiny.warm_start(tiny.search_inputs(first)) == ""
-    assert "--a-min 0.3" in tiny.search_options(cell) and "warm" not in tiny.search_options(cell)
+    job = tiny.search(cell)
+    assert job.inputs["beside"] == tiny.search(first).path
+    assert f"--warm-start {tiny.search(first).path.removesuffix('.json')}.agent" in job.options
+    assert "--warm-start" not in tiny.search(first).options
+    assert "--a-min 0.3" in job.options and "beside" not in tiny.command(job)
 
 
 def test_another_first_search_is_another_second_one():
     paths = set()
     for episodes in (30, 60):
         artefacts = Artefacts(Grid({"grid": "tiny", "first_episodes": episodes}))
-        paths.add(artefacts.strategy_path(Cell("opt-tiny", "sparsitysolver_reuse", "0.3", "0", "mini")))
+        paths.add(artefacts.search(Cell("opt-tiny", "sparsitysolver_reuse", "0.3", "0", "mini")).path)
     assert len(paths) == 2
 
 
 def test_rows_that_search_alike_share_a_search(tiny):
     def path(name, sparsity="0.3"):
-        return tiny.strategy_path(Cell("opt-tiny", name, sparsity, "0", "mini"))
+        return tiny.search(Cell("opt-tiny", name, sparsity, "0", "mini")).path
 
     assert path("sparsitysolver_reuse") == path("sparsitysolver_reuse_recon")
     assert path("sparsitysolver") == path("sparsitysolver_recon")
@@ -69,18 +69,18 @@ def test_strategies_come_from_searches_and_from_cells_of_allocators(tiny):
 
 def test_timed_models_are_apart_from_evaluated_ones(tiny):
     (record,) = records(tiny, "inference_figure3")
-    folders = timed_folders(tiny, "opt-tiny")
+    folders = inference(tiny, "opt-tiny").inputs["models"]
     assert len(folders) == 21 and all(f"/{TIMED}/" in folder for folder in folders)
     assert record.startswith("results/inference/opt-tiny/")
     assert record in records(tiny, "inference_figure14")
     cell = Cell("opt-tiny", "flap", "0.2", "0", "mini")
-    assert tiny.pruned_path(cell, TIMED) in folders and tiny.pruned_path(cell) not in folders
+    assert tiny.prune(cell, TIMED).path in folders and tiny.prune(cell).path not in folders
 
 
 def test_a_run_says_how_inference_is_measured(tiny):
     asked = Artefacts(Grid({"grid": "tiny", "inference_batch": "8", "inference_new_tokens": 16}))
-    assert inference_options(tiny) == "--rounds 6"
-    assert inference_options(asked) == "--batch 8 --new-tokens 16 --rounds 6"
+    assert inference(tiny, "opt-tiny").options == "--rounds 6"
+    assert inference(asked, "opt-tiny").options == "--batch 8 --new-tokens 16 --rounds 6"
     assert records(asked, "inference_figure3") != records(tiny, "inference_figure3")
 
 
@@ -124,9 +124,10 @@ def test_studies_are_measured_for_claims_alone_and_share_what_figures_measure(ti
 
 def test_a_reconstruction_study_draws_as_many_windows_as_its_largest_number_of_samples(tiny):
     (cell,) = needs.needed(tiny.grid, needs.RECONSTRUCTION, "figure5")
-    drawn = study_inputs(tiny, cell)["reconstruction_calibration"]
+    job = study(tiny, cell.model, cell.sparsity, cell.seed)
+    drawn = job.inputs["reconstruction_calibration"]
     assert f"-{max(tiny.grid.study_samples)}x" in drawn and len(set(tiny.grid.study_samples)) > 1
-    assert f"--samples {','.join(map(str, tiny.grid.study_samples))} " in study_options(tiny, cell)
+    assert f"--samples {','.join(map(str, tiny.grid.study_samples))} " in job.options
 
 
 def test_models_of_two_precisions_are_told_before_any_job(tiny, monkeypatch):

@@ -87,7 +87,8 @@ def test_models_of_every_name_are_planned(places: tuple[Path, Path]) -> None:
         add_model(assets, name)
     done = snakemake(results, assets, "-n", "-p", "results/table2.csv")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert {*re.findall(r"Job \d+: (.*): evaluate dense", done.stdout + done.stderr)} == set(NAMES)
+    plan = done.stdout + done.stderr
+    assert {*re.findall(r"wildcards: model=(.*), method=dense, ", plan)} == set(NAMES)
 
 
 def test_everything_is_planned_elsewhere(places: tuple[Path, Path]) -> None:
@@ -127,7 +128,7 @@ def test_cells_and_documents_are_made_under_such_names(places: tuple[Path, Path]
     config = {"grid": "local", "assets": str(assets), "episodes": 15, "reward_windows": 2, "task_episodes": 15}
     artefacts = Artefacts(Grid(config))
     cells = [Cell(ALL_AT_ONCE, name, "0.2", "0", "wikitext2") for name in ("flap", "sparsitysolver")]
-    wanted = [artefacts.cell_path(cell) for cell in cells]
+    wanted = [artefacts.evaluate(cell).path for cell in cells]
     done = snakemake(results, assets, *wanted, "results/audit.csv", TMPDIR=str(temporary), HOME="")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     for path in wanted:

@@ -77,8 +77,8 @@ def test_keys_know_the_endpoint_and_no_secret(monkeypatch):
     def search(url, **config):
         monkeypatch.setenv(URL_VARIABLE, url)
         arena = Arena(Artefacts(Grid({"grid": "tiny", "chat_model": "m", **config})))
-        cell = arena.cells()[0]
-        return arena.options(cell, "self_pruner"), arena.strategy_path(cell, "self_pruner")
+        job = arena.search(arena.problems()[0], "self_pruner")
+        return job.options, job.path
 
     named = search("", chat_url="http://h:9/v1")
     assert named == search("http://u:s3cr3t@h:9/v1") == search("http://h:9/v1?k=other")

@@ -1,8 +1,10 @@
 """The DAG: lint, plans, and one whole run on a bundled model with what has to hold after it."""
 
+import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.devices import gpus_here
+from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.documents import Document
+from sparsitysolver.plans.job import TRANSFER, Job
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,6 +42,17 @@ def planned(folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+def planned_rules(plan: str, wildcard: str = "") -> set[str]:
+    """Names of the rules in a plan, or the values of one of their wildcards as ``rule wildcard``."""
+    found = re.findall(r"^rule (\w+):$|^    wildcards: (.*)$", plan, re.M)
+    rules, values, rule = set(), set(), ""
+    for name, wildcards in found:
+        rule = name or rule
+        rules.add(rule)
+        values |= {f"{rule} {value}" for value in re.findall(rf"\b{wildcard}=([^,]*)", wildcards) if wildcard}
+    return values if wildcard else rules
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tracked files."""
@@ -48,7 +65,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-SMALL = ("results/table2.csv", "--config", "models=opt-tiny", "episodes=15")
+CONFIG = {"models": "opt-tiny", "episodes": 15}
+ON_TASK = Artefacts(Grid(CONFIG)).evaluate(Cell("opt-tiny", "flap", "0.2", "0", "mini_boolq")).path  # by a folder
+SMALL = ("results/table2.csv", ON_TASK, "--config", *(f"{name}={value}" for name, value in CONFIG.items()))
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +82,8 @@ def test_jobs_of_a_machine_without_gpus_ask_for_none_and_run_side_by_side(checko
     """Where torch can use no GPU, as by this variable: no GPU, one core and one thread each of a small model's jobs."""
     done = snakemake(checkout, "-n", "-p", "--cores", "2", "results/table2.csv", CUDA_VISIBLE_DEVICES="")
     plan = done.stdout + done.stderr
-    assert set(re.findall(r"(\d) GPU", plan)) == {"0"}
-    assert set(re.findall(r"sparsitysolver (?:search|prune|evaluate) .*?(--threads .*?) --dtype", plan)) == {
+    assert set(re.findall(r"resources: .*gpu=(\d)", plan)) == {"0"}
+    assert set(re.findall(r"sparsitysolver (?:search|cell|evaluate) .*?(--threads .*?) --dtype", plan)) == {
         "--threads 1 --device cpu"
     }
     assert "threads: " not in plan  # of Snakemake, which names only more than one
@@ -77,19 +96,34 @@ def test_how_inference_is_measured_reaches_its_jobs(checkout: Path, target: str)
     assert " --batch 8 --rounds 6 --out results/inference/" in job
 
 
-WORDS_OF_THEIR_OWN = {"params.common", "params.options", "params.warm_start", "params.files", "params.config"}
+WORDS_OF_THEIR_OWN = {"params.command", "params.options"}
 
 
 def test_whatever_a_command_takes_from_a_rule_is_quoted() -> None:
-    """All but options, which are several words and quoted where they are put together."""
+    """All but commands and options, which are several words and quoted where they are put together."""
     commands = [
         block
         for path in sorted((ROOT / "rules").glob("*.smk"))
-        for block in re.findall(r"^    shell:\n((?:        .*\n)+)", path.read_text(), re.M)
+        for block in re.findall(r"^ *shell:\n((?: {8,}.*\n)+)", path.read_text(), re.M)
     ]
-    assert len(commands) > 20
+    assert len(commands) == 4
     fields = {field for block in commands for field in re.findall(r"\{([^}]+)\}", block)}
     assert {field for field in fields if not field.endswith(":q")} == WORDS_OF_THEIR_OWN
+
+
+def test_commands_hold_odd_names_as_they_are() -> None:
+    name = "it's $HOME;`id` {x} ü"
+    job = Job(TRANSFER, {"model": name}, [1], (), inputs={"stats": name, "strategies": [name, "b c"]})
+    words = shlex.split(job.words(f"assets:{name}", "--threads 1"))
+    assert words[:6] == ["sparsitysolver", "study", "transfer", f"assets:{name}", name, "b c"]
+    assert words[6:] == ["--threads", "1", "--stats", name, "--out", f"results/transfer/{name}/{job.key}.json"]
+    document = Document("x", ["x.csv"], {}, "sparsitysolver report {kind} {files} --models {models} --out o/{kind}")
+    settings = {"models": lambda w: [name, w["kind"]]}
+    filled = dataclasses.replace(document, settings=settings).words({"kind": "a b"}, {"files": [name]}, "x.csv")
+    assert shlex.split(filled) == [
+        *("sparsitysolver", "report", "a b", name),
+        *("--models", name, "a b", "--out", "o/a b"),
+    ]
 
 
 def test_lint_is_clean(checkout: Path) -> None:
@@ -99,12 +133,12 @@ def test_lint_is_clean(checkout: Path) -> None:
 
 def test_paper_grid_plans_without_network_or_assets(checkout: Path) -> None:
     plan = planned(checkout, "results/table2.csv", "--config", "grid=paper", "device=cuda")
-    models = set(re.findall(r"Job \d+: (\S+): evaluate dense", plan))
-    assert models == {
+    models = planned_rules(plan, "model")
+    assert {model.split()[1] for model in models if model.startswith("evaluate ")} == {
         *("opt-125m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b"),
         *("llama-2-7b", "llama-2-13b", "llama-2-70b", "mistral-7b"),
     }
-    assert re.search(r"search at sparsity 0.2.*\[\d+ MB, 1 GPU, \d+ min\]", plan)
+    assert re.search(r"^rule search:\n(?:    .*\n)*?    resources: .*gpu=1, runtime=\d+, mem_mb=\d+", plan, re.M)
 
 
 @pytest.mark.parametrize(
@@ -154,17 +188,23 @@ def planned_after_editing(folder: Path, name: str) -> str:
 
 @pytest.mark.dag
 def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
-    """Although its pruned models are gone, being temporary."""
+    """Although its pruned model is gone, being temporary."""
+    assert not list(finished.glob("results/pruned/opt-tiny/*/*/*/*/*"))
     plan = planned_after_editing(finished, "baselines/flap.py")
-    assert set(re.findall(r"prune by (\w+)", plan)) == {"flap"}
-    assert set(re.findall(r"evaluate (\w+)", plan)) == {"flap"}
-    assert "search at" not in plan
+    assert planned_rules(plan, "method") == {"prune flap", "evaluate flap"}
+    assert planned_rules(plan, "task") == {"evaluate mini", "evaluate mini_boolq"}
+
+
+SEARCHED = {
+    "search sparsitysolver",
+    *(f"evaluate {name}" for name in ("sparsitysolver", "sparsitysolver_recon")),
+}
 
 
 @pytest.mark.dag
 def test_editing_the_search_replans_searched_cells_alone(finished: Path) -> None:
     plan = planned_after_editing(finished, "sparsitysolver/search/algorithms/ppo.py")
-    assert set(re.findall(r"prune by (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
+    assert planned_rules(plan, "method") == SEARCHED
 
 
 @pytest.mark.dag
@@ -176,13 +216,12 @@ def test_an_edit_that_was_taken_back_plans_nothing(finished: Path) -> None:
 @pytest.mark.dag
 def test_another_search_budget_searches_again_and_evaluates_nothing_else(finished: Path) -> None:
     plan = planned(finished, "results/table2.csv", "--config", "models=opt-tiny", "episodes=30")
-    assert set(re.findall(r"prune by (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
-    assert set(re.findall(r"evaluate (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
+    assert planned_rules(plan, "method") == SEARCHED
 
 
 @pytest.mark.dag
 def test_report_stands_alone_and_has_captions_and_categories(finished: Path) -> None:
-    config = SMALL[1:]
+    config = SMALL[2:]
     wanted = ("results/pages/table2.html", "results/pages/audit.html", "results/table2.csv")
     done = snakemake(finished, "--cores", "2", *wanted, *config)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -26,6 +26,7 @@ STAGES = [
         "search",
         "prune",
         "evaluate",
+        "cell",
         "inference",
         "reconstruction_study",
         "transfer_study",
@@ -94,42 +95,23 @@ def test_unknown_modules_have_no_files():
     assert source_files("torch") == source_files("sparsitysolver.nothing") == ()
 
 
-def test_a_stamp_stands_for_content(tmp_path, monkeypatch):
-    """Another content is another stamp, the old content the old one; other files change nothing."""
+def test_a_hash_stands_for_content(tmp_path, monkeypatch):
+    """Another content is another hash, the old content the old one; other files change nothing."""
     monkeypatch.setattr(sources, "ROOT", tmp_path)
-    monkeypatch.chdir(tmp_path)  # where results lie
     for name in ("a.py", "b.py"):
         (tmp_path / name).write_text(name)
 
-    def stamp(*files):
-        sources.stamp.cache_clear()
+    def code(*files):
+        sources.code_sha256.cache_clear()
         sources._sha256.cache_clear()
-        return sources.stamp(files)
+        return sources.code_sha256(files)
 
-    first = stamp("a.py")
-    made = (tmp_path / first).stat().st_mtime_ns
-    assert stamp("a.py", "b.py") != first
+    first = code("a.py")
+    assert code("a.py", "b.py") != first
     (tmp_path / "a.py").write_text("edited")
-    second = stamp("a.py")
-    assert second != first and (tmp_path / second).is_file()
+    assert code("a.py") != first
     (tmp_path / "a.py").write_text("a.py")
-    assert stamp("a.py") == first and (tmp_path / first).stat().st_mtime_ns == made
-
-
-def test_stamps_are_there_before_jobs_are_planned(tmp_path, monkeypatch):
-    """Whatever a wildcard asks for later: Snakemake does not look into their folder again."""
-    monkeypatch.chdir(tmp_path)
-    sources.stamp.cache_clear()
-    sources.make_stamps(("wikitext2", "piqa"), ["figures.figure3"])
-    made = set(map(str, sources.STAMPS.iterdir()))
-    sources.stamp.cache_clear()
-    asked = [
-        sources.stage_code(stage, task) for stage in ("sample", "evaluate") for task in ("c4", "wikitext2", "boolq")
-    ]
-    asked += [
-        sources.search_code(name, target) for name in ("ppo", "self_pruner", "cma") for target in ("any", "boolq")
-    ]
-    asked += [sources.prune_code(name) for name in ("wanda", "slicegpt", "sparsitysolver_recon")]
-    asked.append(sources.source_files("figures.figure3"))
-    assert {sources.stamp(files) for files in asked} <= made
-    sources.stamp.cache_clear()
+    (tmp_path / "b.py").write_text("edited")
+    assert code("a.py") == first
+    sources.code_sha256.cache_clear()
+    sources._sha256.cache_clear()

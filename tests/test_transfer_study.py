@@ -1,6 +1,7 @@
 """The transfer matrix: scores against prune and evaluate, the table, the plan, and what users get wrong."""
 
 import csv
+import functools
 import json
 import math
 import shutil
@@ -142,16 +143,17 @@ def test_what_the_study_refuses(capsys):
 
 
 def test_the_plan_follows_what_decides_it():
+    scored = functools.partial(transfer_plan.score, model="opt-tiny")
     small, other = (Artefacts(Grid({"grid": "tiny", "episodes": episodes})) for episodes in (15, 30))
-    assert transfer_plan.strategies(small) != transfer_plan.strategies(other)
+    assert scored(small).inputs["strategies"] != scored(other).inputs["strategies"]
     paths = transfer_plan.records(small)
     assert [path.split("/")[2] for path in paths] == small.grid.models and len(set(paths)) == len(paths)
     assert not set(paths) & set(transfer_plan.records(other))
     fewer = Artefacts(Grid({"grid": "tiny", "episodes": 15, "models": "opt-tiny,llama-tiny"}))
     assert not set(paths) & set(transfer_plan.records(fewer))
     ranked = Artefacts(Grid({"grid": "tiny", "criterion": "wanda_sp"}))
-    assert "--criterion wanda_sp" in transfer_plan.options(ranked, "opt-tiny")
-    needed = transfer_plan.inputs(small, "opt-tiny")
+    assert "--criterion wanda_sp" in scored(ranked).options
+    needed = scored(small).inputs
     assert set(needed) == {"calibration", "stats", "strategies"} and len(needed["strategies"]) == 3
     assert all("/opt-tiny/" in needed[name] for name in ("calibration", "stats"))
 

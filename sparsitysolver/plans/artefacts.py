@@ -1,16 +1,11 @@
-"""Artefacts of a grid: where they lie, what each depends on, how it is asked for (no torch).
+"""From a model to its cells: the job behind every artefact of a grid (no torch)."""
 
-Every artefact's path ends in a content key over all that decides it: model, text, method row, settings, seeds. So a
-changed setting is another path, switching grids back and forth evaluates nothing twice, and two grids never mix.
-Source files are not in the keys: a stamp of them is an input of every rule.
-"""
-
-import shlex
-from collections.abc import Mapping
+import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.config.grid import RESULTS, Cell, Grid
+from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import (
     PERPLEXITY,
     SEARCHING,
@@ -24,51 +19,148 @@ from sparsitysolver.config.registry import (
 from sparsitysolver.config.run_settings import TASK_SEARCH
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.identities import Identities
-from sparsitysolver.records.files import content_key
+from sparsitysolver.plans.job import CALIBRATE, EVALUATE, PRUNE, SAMPLE, SEARCH, Job, as_options
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.seeds import derive_seed
+from sparsitysolver.sources import cell_code, prune_code, search_code, stage_code
 
 PER_TASK = "task"  # a row's reconstruction or reward is each task's own
 ANY_TASK = "any"  # path segment of strategies that all tasks share
 TIMED = "inference"  # path segment of pruned models whose inference is timed
 SHARED = (ANY_TASK, PERPLEXITY, ZERO_SHOT, TIMED)  # segments that name no task
 
+_TEXT = 170 * 2048  # tokens of a text that is evaluated whole
+_ITEM_TOKENS = 400  # tokens of one zero-shot item, all its choices together
+_TOKENIZER_MB = 8000  # of a job that loads no model
+
 
 class Artefacts:
-    """Paths, keys and inputs of everything that a grid's jobs make."""
+    """Jobs that make a grid's cells, and what they ask of the machine."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid, self.identities = grid, Identities(grid)
         self.machine = self.identities.machine
 
-    # --- where they lie ------------------------------------------------------------------------------------------
+    # --- jobs ----------------------------------------------------------------------------------------------------
 
-    def cell_path(self, cell: Cell) -> str:
-        """Path of a cell's JSON."""
-        return f"{RESULTS}/cells/{_place(cell)}/{cell.task}/{self.cell_key(cell)}.json"
+    @functools.cache  # noqa: B019 - one grid per process
+    def sample(self, model: str, draw: str) -> Job:
+        """Calibration token ids; ``draw`` names the drawing as :meth:`draw` does."""
+        source, sampler, size, seed = draw.split("-")
+        nsamples, seqlen = size.split("x")
+        options = f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
+        if is_zero_shot(source):
+            options = f"{options} --items {self.grid.search_items}"
+        return Job(
+            SAMPLE,
+            {"model": model, "draw": draw},
+            decided_by=[self.identities.model(model), options, self.identities.text(source)],
+            options=options,
+            code=stage_code("sample", source),
+        )
 
-    def pruned_path(self, cell: Cell, use: str | None = None) -> str:
-        """Path of the pruned model behind a cell; one for all tasks, unless the method has one for each.
+    @functools.cache  # noqa: B019
+    def calibrate(self, model: str, draw: str, granularity: str) -> Job:
+        """The dense model's statistics over calibration windows."""
+        ids, identity = self.sample(model, draw), self.identities.model(model)
+        return Job(
+            CALIBRATE,
+            {"model": model, "granularity": granularity, "draw": draw},
+            decided_by=[identity, ids.key, self.identities.precision(model), granularity],
+            inputs={"calibration": ids.path},
+            options=f"--granularity {granularity}",
+            code=stage_code("calibrate", self.grid.task),
+            tokens=128 * self.window(model),
+        )
+
+    @functools.cache  # noqa: B019
+    def search(self, cell: Cell) -> Job:
+        """The search behind a cell: one for all rows that search alike, and for all tasks unless rewarded on each."""
+        target = cell.task if cell.row.reward == PER_TASK else ANY_TASK
+        inputs, options, searched = self.calibrated(cell), {"sparsity": cell.sparsity}, self._searched(cell)
+        prompts = self.algorithm(cell) in DRIVEN
+        decided_by = [
+            inputs["stats"],
+            [as_options(searched), self.identities.chat() if prompts else None],
+            cell.sparsity,
+            self.identities.text(self.grid.task if target == ANY_TASK else target),
+        ]
+        before = needs.first_search(cell)
+        if before:  # its agent, which this search starts from, lies beside its strategy
+            first = self.search(before)
+            decided_by.append(first.key)
+            inputs["beside"] = first.path
+            options["warm_start"] = str(Path(first.path).with_suffix(".agent"))
+        return Job(
+            SEARCH,
+            _axes(cell, target=target) | {"method": _searcher(cell.row)},
+            decided_by,
+            inputs=inputs,
+            options=as_options(searched | (self.grid.chat if prompts else {}) | options),
+            code=search_code(self.algorithm(cell), target),
+            tokens=self._search_tokens(cell),
+            gated=True,
+        )
+
+    @functools.cache  # noqa: B019
+    def prune(self, cell: Cell, use: str | None = None) -> Job:
+        """The pruned model behind a cell; one for all tasks, unless the method has one for each.
 
         Pruned models are temporary, so every ``use`` besides evaluation has one of its own (see :func:`target`).
         """
-        return f"{RESULTS}/pruned/{_place(cell)}/{use or target(cell)}/{self.pruned_key(cell)}"
+        row, model = cell.row, cell.model
+        stats = {"stats": self.calibrated(cell)["stats"]} if row.allocator else {}
+        asked = [self.identities.model(model), self.identities.precision(model)]
+        asked += [_deciding(row), cell.sparsity, cell.seed]
+        made = {}
+        if cell.method != "dense":
+            made["calibration"] = self.sample(model, self.draw(cell.method, cell.seed))
+        if row.reconstruction:
+            made["reconstruction_calibration"] = self.sample(model, self.reconstruction_draw(cell))
+        if searches(row):
+            made["strategy"] = self.search(cell)
+        return Job(
+            PRUNE,
+            _axes(cell, target=use or target(cell)),
+            decided_by=[*asked, *(job.key for job in made.values())],
+            inputs=stats | {name: job.path for name, job in made.items()},
+            options=f"--method {cell.method} --sparsity {cell.sparsity} --seed-index {cell.seed} --allow-skip",
+            code=prune_code(cell.method),
+            tokens=8 * 256 * self.window(model),
+            gated=True,
+        )
 
-    def strategy_path(self, cell: Cell) -> str:
-        """Path of the searched strategy behind a cell; shared by all methods that search alike."""
-        kind = _searcher(cell.row)
-        place = f"{cell.model}/{kind}/{cell.sparsity}/{cell.seed}/{search_target(cell)}"
-        return f"{RESULTS}/strategies/{place}/{self.strategy_key(cell)}.json"
-
-    def ids_path(self, model: str, draw: str) -> str:
-        """Path of calibration token ids; ``draw`` names the drawing as :meth:`draw` does."""
-        return f"{RESULTS}/calibration/{model}/{draw}/{self.ids_key(model, draw)}.npy"
-
-    def stats_path(self, model: str, draw: str, granularity: str) -> str:
-        """Path of the dense model's statistics over those ids."""
-        identity, precision = self.identities.model(model), self.identities.precision(model)
-        key = content_key([identity, self.ids_key(model, draw), precision, granularity])
-        return f"{RESULTS}/statistics/{model}/{granularity}/{draw}/{key}.safetensors"
+    @functools.cache  # noqa: B019
+    def evaluate(self, cell: Cell) -> Job:
+        """A cell: evaluated on a pruned model that other cells share, or pruned and evaluated in one job."""
+        pruned, task = self.prune(cell), cell.task
+        asked = {"task": task, "split": "test"}
+        if is_zero_shot(task):
+            asked = {"task": task, "items": self.grid.items} | ({"limit": self.grid.limit} if self.grid.limit else {})
+        options = as_options(asked)
+        job = Job(
+            EVALUATE,
+            _axes(cell, task=task),
+            decided_by=[pruned.key, task, self.identities.text(task), options],
+            options=options,
+            code=stage_code("evaluate", task),
+            tokens=evaluation_tokens(task),
+        )
+        if cell.method == "dense":
+            return job
+        if target(cell) == ZERO_SHOT:
+            return replace(job, inputs={"model": pruned.path})
+        other = {"task": "on", "items": "part"}  # names that pruning has for options of its own
+        evaluated = as_options({other.get(name, name): value for name, value in asked.items()})
+        return replace(
+            job,
+            command="cell",
+            gated=True,
+            inputs=pruned.inputs,
+            options=f"{pruned.options} {evaluated}",
+            code=cell_code(cell.method, task),
+            tokens=pruned.tokens + job.tokens,
+        )
 
     # --- what decides them ---------------------------------------------------------------------------------------
 
@@ -91,31 +183,11 @@ class Artefacts:
         text = self.grid.text_of(source)
         return f"{text}-{row.sampler}-{nsamples}x{row.seqlen}-{row.calibration_seed + int(seed)}"
 
-    def sample_options(self, draw: str) -> str:
-        """The drawing as options of ``sparsitysolver sample``."""
-        source, sampler, size, seed = draw.split("-")
-        nsamples, seqlen = size.split("x")
-        options = f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
-        return f"{options} --items {self.grid.search_items}" if is_zero_shot(source) else options
-
-    def ids_key(self, model: str, draw: str) -> str:
-        """Content key of calibration ids."""
-        text = self.identities.text(draw.split("-")[0])
-        return content_key([self.identities.model(model), self.sample_options(draw), text])
-
-    def strategy_key(self, cell: Cell) -> str:
-        """Content key of a searched strategy."""
-        rewarded_on = cell.task if cell.row.reward == PER_TASK else self.grid.task
-        first = needs.first_search(cell)
-        return content_key(
-            [
-                self.stats(cell),
-                self._search_identity(cell),
-                cell.sparsity,
-                self.identities.text(rewarded_on),
-                *([self.strategy_key(first)] if first else []),
-            ]
-        )
+    def calibrated(self, cell: Cell, granularity: str | None = None) -> dict[str, str]:
+        """Calibration windows of a cell's method, and the dense model's statistics over them for its granularity."""
+        draw = self.draw(cell.method, cell.seed)
+        stats = self.calibrate(cell.model, draw, granularity or cell.row.granularity)
+        return {"calibration": self.sample(cell.model, draw).path, "stats": stats.path}
 
     def search_settings(self, cell: Cell) -> dict[str, Any]:
         """Settings of the search behind a cell: the grid's, and what the method's row adds."""
@@ -132,89 +204,61 @@ class Artefacts:
         axes = [cell.model, _searcher(cell.row), cell.sparsity, cell.seed]
         return derive_seed("search", *axes, *([cell.task] if cell.row.reward == PER_TASK else []))
 
-    def pruned_key(self, cell: Cell) -> str:
-        """Content key of a pruned model."""
-        row = cell.row
-        parts: list[Any] = [self.identities.model(cell.model), self.identities.precision(cell.model)]
-        parts += [deciding(cell.method), cell.sparsity, cell.seed]
-        if cell.method != "dense":
-            parts.append(self.ids_key(cell.model, self.draw(cell.method, cell.seed)))
-        if row.reconstruction:
-            parts.append(self.ids_key(cell.model, self.reconstruction_draw(cell)))
-        if searches(row):
-            parts.append(self.strategy_key(cell))
-        return content_key(parts)
-
-    def cell_key(self, cell: Cell) -> str:
-        """Content key of a cell."""
-        return content_key(
-            [self.pruned_key(cell), cell.task, self.identities.text(cell.task), self.evaluate_options(cell.task)]
-        )
-
-    # --- what jobs need ------------------------------------------------------------------------------------------
-
-    def prune_inputs(self, cell: Cell) -> dict[str, str]:
-        """Files that pruning a cell reads, by the option that names them."""
-        row = cell.row
-        files = {"calibration": self.ids_path(cell.model, self.draw(cell.method, cell.seed))}
-        if row.allocator:
-            files["stats"] = self.stats(cell)
-        if row.reconstruction:
-            files["reconstruction_calibration"] = self.ids_path(cell.model, self.reconstruction_draw(cell))
-        if searches(row):
-            files["strategy"] = self.strategy_path(cell)
-        return files
-
-    def stats(self, cell: Cell) -> str:
-        """Path of the statistics that a cell's allocator reads."""
-        return self.stats_path(cell.model, self.draw(cell.method, cell.seed), cell.row.granularity)
-
-    def prune_options(self, files: Mapping[str, Any]) -> str:
-        """Those files as options of ``sparsitysolver prune``."""
-        named = {name: path for name, path in files.items() if name != "code"}
-        return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(path))}" for name, path in named.items())
-
-    def calibrated(self, cell: Cell) -> dict[str, str]:
-        """Calibration windows of a cell's method and the dense model's statistics over them."""
-        ids = self.ids_path(cell.model, self.draw(cell.method, cell.seed))
-        return {"calibration": ids, "stats": self.stats(cell)}
-
-    def search_inputs(self, cell: Cell) -> dict[str, str]:
-        """Files that a search reads; the agent of the search before it lies beside that one's strategy."""
-        first = needs.first_search(cell)
-        return self.calibrated(cell) | ({"first": self.strategy_path(first)} if first else {})
-
-    def warm_start(self, files: Mapping[str, Any]) -> str:
-        """The option that names the agent to start from, if the search has one before it."""
-        return shlex.join(["--warm-start", str(Path(files["first"]).with_suffix(".agent"))]) if "first" in files else ""
-
-    def search_options(self, cell: Cell) -> str:
-        """The search behind a cell as options of ``sparsitysolver search``."""
-        chat = self.grid.chat if self.algorithm(cell) in DRIVEN else {}
-        return _options(self._searched(cell) | chat)
-
     def _searched(self, cell: Cell) -> dict[str, Any]:
         """The options of a search, who answers its prompts apart."""
         own = {"text": self.grid.task}
         if cell.row.reward == PER_TASK:
             own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
-        return self.search_settings(cell) | own | {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
+        asked = {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
+        return dict(sorted((self.search_settings(cell) | own | asked).items()))
 
-    def _search_identity(self, cell: Cell) -> list[Any]:
-        """What decides a search beside model, statistics, sparsity and text."""
-        driver = self.identities.chat() if self.algorithm(cell) in DRIVEN else None
-        return [_options(self._searched(cell)), driver]
+    # --- what they ask of the machine ----------------------------------------------------------------------------
 
-    def evaluate_options(self, task: str) -> str:
-        """What is evaluated, as options of ``sparsitysolver evaluate``."""
-        if not is_zero_shot(task):
-            return f"--task {task} --split test"
-        limit = f" --limit {self.grid.limit}" if self.grid.limit else ""
-        return f"--task {task} --items {self.grid.items}{limit}"
+    def command(self, job: Job) -> str:
+        """A job's command. Models that need no GPU stay on the CPU wherever they run.
+
+        The assets folder is not in it: jobs find it in their environment, so that its path decides nothing.
+        """
+        model = job.axes["model"]
+        count = self.machine.gpus(model)
+        device = f"--device cuda --gpus {count}" if count else "--device cpu"
+        none = "" if job.stage.loads_model else " --gpus 0"
+        common = f"--threads {self.machine.threads(model)} {device} --dtype {self.grid.dtype}{none}"
+        return job.words(self.identities.model_argument(model), common)
+
+    def threads(self, job: Job) -> int:
+        """Torch threads of a job."""
+        return self.machine.threads(job.axes["model"]) if job.stage.loads_model else 1
+
+    def gpus(self, job: Job) -> int:
+        """GPUs of a job."""
+        return self.machine.gpus(job.axes["model"]) if job.stage.loads_model else 0
+
+    def memory_mb(self, job: Job) -> int:
+        """Host memory of a job."""
+        if not job.stage.loads_model:
+            return _TOKENIZER_MB
+        return (2 if job.stage.alone else 1) * self.machine.memory_mb(job.axes["model"])
+
+    def minutes(self, job: Job) -> int:
+        """Estimated run time of a job."""
+        return self.machine.minutes(job.axes["model"], job.tokens)
+
+    def window(self, model: str) -> int:
+        """Tokens of a model's window."""
+        return self.machine.size(model).window
+
+    def _search_tokens(self, cell: Cell) -> int:
+        """Every reward window, or item, in every episode."""
+        settings = self.search_settings(cell)
+        windows, items = int(settings.get("reward_windows", 0)), int(settings.get("reward_items", 0))
+        return int(settings["episodes"]) * (windows * self.window(cell.model) + items * _ITEM_TOKENS)
 
 
-def _options(settings: Mapping[str, Any]) -> str:
-    return " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(v))}" for name, v in sorted(settings.items()))
+def evaluation_tokens(task: str) -> int:
+    """Tokens of one evaluation on a task."""
+    row = tasks_table()[task]
+    return row.n_items * _ITEM_TOKENS if row.kind == ZERO_SHOT else _TEXT
 
 
 def target(cell: Cell) -> str:
@@ -227,19 +271,13 @@ def target(cell: Cell) -> str:
     return cell.task if own else tasks_table()[cell.task].kind
 
 
-def search_target(cell: Cell) -> str:
-    """Path segment of a cell's strategy: its task where it was rewarded on that, else ``any``."""
-    return cell.task if cell.row.reward == PER_TASK else ANY_TASK
-
-
 def searches(row: MethodRow) -> bool:
     """Whether a method's allocator searches (and so needs a strategy made by its own rule)."""
     return row.allocator == SEARCHING
 
 
-def deciding(key: str) -> list[str]:
+def _deciding(row: MethodRow) -> list[str]:
     """The columns of a method's row that decide its result; its label does not."""
-    row = method(key)
     return [row.granularity, row.allocator, row.pruner, row.options, row.reconstruction, row.reward]
 
 
@@ -252,5 +290,5 @@ def _searcher(row: MethodRow) -> str:
     return next(other.key for other in methods_table().values() if kind(other) == kind(row))
 
 
-def _place(cell: Cell) -> str:
-    return f"{cell.model}/{cell.method}/{cell.sparsity}/{cell.seed}"
+def _axes(cell: Cell, **last: str) -> dict[str, str]:
+    return {"model": cell.model, "method": cell.method, "sparsity": cell.sparsity, "seed": cell.seed, **last}

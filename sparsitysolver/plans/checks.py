@@ -7,7 +7,8 @@ from sparsitysolver.config.anchors import published_anchors, standard_anchor
 from sparsitysolver.config.grid import RESULTS, Cell, Grid
 from sparsitysolver.config.regression import watched_cells
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.sources import project_file
+from sparsitysolver.plans.job import PREFLIGHT, Job
+from sparsitysolver.sources import project_file, stage_code
 
 ACCEPTED = f"{RESULTS}/accepted"  # the one tracked folder of results: last accepted values, a file per grid
 
@@ -28,27 +29,34 @@ def accepted_inputs(grid: Grid) -> list[str]:
     return [found for found in (path, project_file(path)) if Path(found).is_file()][:1]
 
 
+def regression_inputs(grid: Grid) -> list[str]:
+    """Files of the project that the comparison is made by."""
+    published = (f"paper/{table}.csv" for table in grid.tables())
+    names = ("regression/tolerances.csv", "paper/tolerances.csv", "regression/cells.yaml", *published)
+    return [project_file(f"config/{name}") for name in names]
+
+
 def regression_options(grid: Grid) -> str:
     """The comparison as options of ``sparsitysolver report regression``: accepted values of other runs are left out."""
     accepted = [word for path in accepted_inputs(grid) for word in ("--accepted", path)]
     return shlex.join(["--grid", grid.name, "--models", *grid.models, "--seeds", *grid.seeds, *accepted])
 
 
-def dense_path(artefacts: Artefacts, model: str) -> str:
-    """Path of the dense cell by which a model is recognised."""
-    return artefacts.cell_path(_dense(artefacts, model))
+@functools.cache
+def preflight(artefacts: Artefacts, model: str) -> Job:
+    """Whether a model's dense perplexity is the published one: wrong weights or texts stop a run with a diagnosis."""
+    dense, task = artefacts.evaluate(Cell(model, "dense", "0", "0", artefacts.grid.task)), artefacts.grid.task
+    return Job(
+        PREFLIGHT,
+        {"model": model},
+        decided_by=dense.decided_by,
+        inputs={"cell": dense.path, "beside": project_file("config/paper/dense.csv")},
+        options=f"--task {task}",
+        code=stage_code("preflight", task),
+    )
 
 
-def preflight_path(artefacts: Artefacts, model: str) -> str:
-    """Path of the record that a model's dense perplexity is the published one."""
-    return f"{RESULTS}/preflight/{model}/{artefacts.cell_key(_dense(artefacts, model))}.json"
-
-
-def preflight_inputs(artefacts: Artefacts, model: str) -> list[str]:
+def gate(artefacts: Artefacts, model: str) -> list[str]:
     """What pruning a model waits for: its preflight, if its dense perplexity on the grid's task is published."""
     known = standard_anchor(published_anchors(model), artefacts.grid.task)
-    return [preflight_path(artefacts, model)] if known else []
-
-
-def _dense(artefacts: Artefacts, model: str) -> Cell:
-    return Cell(model, "dense", "0", "0", artefacts.grid.task)
+    return [preflight(artefacts, model).path] if known else []

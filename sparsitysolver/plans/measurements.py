@@ -1,61 +1,56 @@
-"""Measurements of a grid: inference times and reconstruction studies, where they lie and what they read (no torch)."""
+"""Measurements of a grid: inference times and reconstruction studies (no torch)."""
 
-from sparsitysolver.config.grid import RESULTS, Cell
+import functools
+from collections.abc import Iterable
+
+from sparsitysolver.config.grid import Cell
 from sparsitysolver.plans import needs
-from sparsitysolver.plans.artefacts import TIMED, Artefacts
-from sparsitysolver.records.files import content_key
+from sparsitysolver.plans.artefacts import TIMED, Artefacts, evaluation_tokens
+from sparsitysolver.plans.job import INFERENCE, RECONSTRUCTION, Job, Stage, as_options
+from sparsitysolver.sources import source_files
 
 
-def inference_path(artefacts: Artefacts, model: str) -> str:
-    """Path of the record of inference times of a model, dense and pruned; one for all figures."""
-    return f"{RESULTS}/inference/{model}/{inference_key(artefacts, model, _timed_cells(artefacts, model))}.json"
-
-
-def inference_key(artefacts: Artefacts, model: str, cells: list[Cell]) -> str:
-    """Key of a record of inference times: of the model, of what was pruned from it, and of how it is measured."""
-    identities = artefacts.identities
-    pruned = [artefacts.pruned_key(cell) for cell in cells]
-    asked = inference_options(artefacts)
-    return content_key([identities.model(model), identities.precision(model), pruned, asked])
-
-
-def inference_options(artefacts: Artefacts) -> str:
-    """How this grid measures inference as options of ``sparsitysolver bench inference``."""
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in sorted(artefacts.grid.inference.items()))
-
-
-def timed_folders(artefacts: Artefacts, model: str) -> list[str]:
-    """Folders of the pruned models of a model whose inference is timed."""
-    return [artefacts.pruned_path(cell, TIMED) for cell in _timed_cells(artefacts, model)]
-
-
-def study_path(artefacts: Artefacts, cell: Cell) -> str:
-    """Path of the record of a reconstruction study."""
-    identities = artefacts.identities
-    parts = [identities.model(cell.model), identities.precision(cell.model), study_options(artefacts, cell)]
-    parts += [artefacts.ids_key(cell.model, _study_draw(artefacts, cell)), identities.text(cell.task)]
-    place = f"{cell.model}/{cell.sparsity}/{cell.seed}"
-    return f"{RESULTS}/reconstruction/{place}/{content_key([*parts, artefacts.stats(cell)])}.json"
-
-
-def study_inputs(artefacts: Artefacts, cell: Cell) -> dict[str, str]:
-    """Files that a reconstruction study reads, by the option that names them."""
-    regressed_on = artefacts.ids_path(cell.model, _study_draw(artefacts, cell))
-    return artefacts.calibrated(cell) | {"reconstruction_calibration": regressed_on}
-
-
-def study_options(artefacts: Artefacts, cell: Cell) -> str:
-    """A reconstruction study as options of ``sparsitysolver study reconstruction``."""
-    samples = ",".join(map(str, needs.study_samples(artefacts.grid, cell)))
-    return f"--sparsity {cell.sparsity} --samples {samples} --task {cell.task} --split test"
-
-
-def _timed_cells(artefacts: Artefacts, model: str) -> list[Cell]:
+@functools.cache
+def inference(artefacts: Artefacts, model: str) -> Job:
+    """Inference times of a model, dense and pruned; one record for all figures."""
     cells = needs.needed(artefacts.grid, needs.INFERENCE)
-    return [cell for cell in cells if cell.model == model and cell.method != needs.DENSE]
+    return timing(artefacts, INFERENCE, model, (cell for cell in cells if cell.model == model))
 
 
-def _study_draw(artefacts: Artefacts, cell: Cell) -> str:
-    """Calibration windows of a reconstruction study: as many as its largest number of samples."""
-    largest = max(needs.study_samples(artefacts.grid, cell))
-    return artefacts.draw_of(cell.row, cell.row.reconstruction, largest, cell.seed)
+def timing(artefacts: Artefacts, stage: Stage, model: str, cells: Iterable[Cell]) -> Job:
+    """Inference times of a model and of what was pruned from it."""
+    pruned = [artefacts.prune(cell, TIMED) for cell in cells if cell.method != needs.DENSE]
+    identities, options = artefacts.identities, as_options(dict(sorted(artefacts.grid.inference.items())))
+    return Job(
+        stage,
+        {"model": model},
+        decided_by=[identities.model(model), identities.precision(model), [job.key for job in pruned], options],
+        inputs={"models": [job.path for job in pruned]},
+        options=options,
+        code=source_files("sparsitysolver.stages.inference"),
+        tokens=256 * artefacts.window(model),
+    )
+
+
+@functools.cache
+def study(artefacts: Artefacts, model: str, sparsity: str, seed: str) -> Job:
+    """What reconstruction gains by samples and modules, under the uniform strategy, on the grid's own text.
+
+    It draws as many calibration windows as its largest number of samples.
+    """
+    cell = Cell(model, needs.STUDIED, sparsity, seed, artefacts.grid.task)
+    samples, identities = needs.study_samples(artefacts.grid, cell), artefacts.identities
+    ids = artefacts.sample(model, artefacts.draw_of(cell.row, cell.row.reconstruction, max(samples), seed))
+    calibrated = artefacts.calibrated(cell)
+    options = f"--sparsity {sparsity} --samples {','.join(map(str, samples))} --task {cell.task} --split test"
+    parts = [identities.model(model), identities.precision(model), options]
+    reconstruction = 4 * 255 * artefacts.window(model)  # four passes over 1 + 2 + ... + 128 windows
+    return Job(
+        RECONSTRUCTION,
+        {"model": model, "sparsity": sparsity, "seed": seed},
+        decided_by=[*parts, ids.key, identities.text(cell.task), calibrated["stats"]],
+        inputs=calibrated | {"reconstruction_calibration": ids.path},
+        options=options,
+        code=source_files("sparsitysolver.stages.reconstruction_study"),
+        tokens=26 * evaluation_tokens(cell.task) + 3 * reconstruction,
+    )

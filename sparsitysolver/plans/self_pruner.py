@@ -1,9 +1,10 @@
-"""Self-Pruner's own table on a grid: which cells and times it is made of, and where they lie (no torch)."""
+"""Self-Pruner's own table on a grid: which cells and times it is made of (no torch)."""
 
-from sparsitysolver.config.grid import RESULTS, Cell
+from sparsitysolver.config.grid import Cell
 from sparsitysolver.config.self_pruner import definition
-from sparsitysolver.plans.artefacts import TIMED, Artefacts
-from sparsitysolver.plans.measurements import inference_key
+from sparsitysolver.plans import measurements
+from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.job import SELF_PRUNER, Job
 from sparsitysolver.search.algorithms import DRIVEN
 
 NAME = "self_pruner"
@@ -14,26 +15,19 @@ def model(artefacts: Artefacts) -> str:
     return (artefacts.grid.own_models(NAME) or artefacts.grid.table_models("table3"))[0]
 
 
-def cells(artefacts: Artefacts) -> list[str]:
+def cells(artefacts: Artefacts) -> list[Cell]:
     """Cells of the dense model and of every row at both compressions, on all zero-shot tasks."""
-    grid = artefacts.grid
-    pruned = [(cell.method, cell.sparsity) for cell in _pruned(artefacts)]
+    dense = Cell(model(artefacts), "dense", "0", "0", artefacts.grid.task)
     return [
-        artefacts.cell_path(Cell(model(artefacts), method, sparsity, grid.seeds[0] if sparsity != "0" else "0", task))
-        for method, sparsity in [("dense", "0"), *pruned]
-        for task in grid.tasks
+        Cell(cell.model, cell.method, cell.sparsity, cell.seed, task)
+        for cell in [dense, *_pruned(artefacts)]
+        for task in artefacts.grid.tasks
     ]
 
 
-def timed_folders(artefacts: Artefacts) -> list[str]:
-    """Folders of the pruned models whose generation is timed."""
-    return [artefacts.pruned_path(cell, TIMED) for cell in _pruned(artefacts)]
-
-
-def inference_path(artefacts: Artefacts) -> str:
-    """Path of the record of their times beside the dense model's."""
-    name = model(artefacts)
-    return f"{RESULTS}/inference/{NAME}/{name}/{inference_key(artefacts, name, _pruned(artefacts))}.json"
+def inference(artefacts: Artefacts) -> Job:
+    """Generation of the dense model and of the table's rows."""
+    return measurements.timing(artefacts, SELF_PRUNER, model(artefacts), _pruned(artefacts))
 
 
 def _pruned(artefacts: Artefacts) -> list[Cell]:

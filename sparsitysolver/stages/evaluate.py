@@ -25,7 +25,7 @@ _OWN_OPTIONS = {
 def run(args: argparse.Namespace) -> None:
     """Evaluate MODEL on ``--task``; ``--out`` writes the cell, ``--json`` prints the result on the last line."""
     clock = Clock()
-    kind = _kind(args.task)
+    kind = kind_of(args.task)
     _own_options(args, kind)
     assets = assets_of(args)
     pruning = pruning_of(args.model, assets)
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     _print(args, cell)
 
 
-def _kind(task: str) -> str:
+def kind_of(task: str) -> str:
     """What is measured on a task: texts, by name or by path, have a perplexity."""
     table = tasks_table()
     if task in table:
