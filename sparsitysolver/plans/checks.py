@@ -1,5 +1,6 @@
 """Checks of a grid: the cells that are watched for regressions, and the dense perplexity that pruning waits for."""
 
+import functools
 import shlex
 from pathlib import Path
 
