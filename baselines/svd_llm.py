@@ -47,7 +47,7 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
         seen = {} if compressed is None else compressed.observe(index, taps)
         for role, linear in linears.items():
             factors = _factorise(linear, moments[tap_of(role)], seen.get(tap_of(role)), job.sparsity)
-            adapter.set_linear(module, role, factors)
+            adapter.replace(module, role, factors)
             ranks[f"layers.{index}.{role}"] = factors.down.out_features
         if compressed is not None:
             compressed.advance(index)

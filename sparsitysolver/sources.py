@@ -28,6 +28,9 @@ _TASK_CODE = (
     "sparsitysolver.search.task_reward",
 )
 
+# Packages whose modules are found by the names of their files: what uses one of them may use all.
+_FOUND_BY_NAME = ("sparsitysolver.models.families",)
+
 # What only searches driven by a chat model need.
 _CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver", "sparsitysolver.stages.chat_options")
 
@@ -51,6 +54,8 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
             continue
         seen[name] = path
         queue.extend(_imports(path))
+        if name in _FOUND_BY_NAME:
+            queue.extend(f"{name}.{file.stem}" for file in path.parent.glob("[!_]*.py"))
     return tuple(sorted(str(path.relative_to(ROOT)) for path in seen.values()))
 
 

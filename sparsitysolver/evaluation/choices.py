@@ -155,12 +155,12 @@ def choice_loglikelihoods(adapter: Adapter, requests: ChoiceRequests) -> np.ndar
 def _token_scores(adapter: Adapter, batch: Batch) -> np.ndarray:
     """Log-probability of each target of a batch; the head is applied to the positions that are read, no others."""
     hidden = adapter.hidden_states(batch.ids)
-    flat, head = hidden.reshape(-1, hidden.shape[-1]), adapter.lm_head
-    rows = max(1, _LOGITS // head.weight.shape[0])
+    flat = hidden.reshape(-1, hidden.shape[-1])
+    rows = max(1, _LOGITS // adapter.lm_head.weight.shape[0])
     scores = []
     places, targets = batch.places.to(flat.device), batch.targets
     for place, target in zip(places.split(rows), targets.split(rows), strict=True):
-        logits = head(flat[place]).float().log_softmax(-1)
+        logits = adapter.logits(flat[place]).float().log_softmax(-1)
         scores.append(logits.gather(1, target.to(logits.device)[:, None])[:, 0])
     return torch.cat(scores).double().cpu().numpy()
 

@@ -34,12 +34,11 @@ def window_losses(adapter: Adapter, ids: torch.Tensor, batch_tokens: int = BATCH
 
 def _batch_losses(adapter: Adapter, ids: torch.Tensor) -> torch.Tensor:
     hidden = adapter.hidden_states(ids)[:, :-1]
-    head = adapter.lm_head
     targets = ids[:, 1:].to(hidden.device)
     flat, goal = hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1)
-    rows = max(1, _LOGITS // head.weight.shape[0])
+    rows = max(1, _LOGITS // adapter.lm_head.weight.shape[0])
     losses = [
-        functional.cross_entropy(head(part).float(), want.to(part.device), reduction="none")
+        functional.cross_entropy(adapter.logits(part).float(), want.to(part.device), reduction="none")
         for part, want in zip(flat.split(rows), goal.split(rows), strict=True)
     ]
     return torch.cat(losses).view(targets.shape).mean(dim=1)

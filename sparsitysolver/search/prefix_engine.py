@@ -86,10 +86,10 @@ class PrefixEngine:
 
     def _set_groups(self, index: int, count: int) -> None:
         module, attention = self.adapter.layer_modules[index], self._attentions[index]
-        self.adapter.set_attention(module, attention)
+        self.adapter.replace(module, "attention", attention)
         self.adapter.group_count_changed(attention, count)
         if count == 0:
-            self.adapter.set_attention(module, zero_attention(self.adapter, module))
+            self.adapter.replace(module, "attention", zero_attention(self.adapter, module))
 
     def losses(self, kept: Sequence[int], windows: torch.Tensor) -> np.ndarray:
         """Mean loss (nats per token) of each window (windows, seqlen) under a candidate."""

@@ -54,7 +54,7 @@ class RankEngine:
             for role, linear in zip(adapter.roles(), adapter.layer(module).linears, strict=True):
                 scores = score(linear.weight, statistics.of(index, tap_of(role)))
                 ranked = RankedLinear(linear, row_ranks(check_scores(scores, f"layers.{index}.{role}")))
-                adapter.set_linear(module, role, ranked)
+                adapter.replace(module, role, ranked)
                 self._linears.append(ranked)
 
     @property

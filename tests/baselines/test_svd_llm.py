@@ -167,7 +167,7 @@ def test_update_sees_16_windows_of_its_own_in_dense_layers_on_the_compressed_pre
         mixed = adapt(tiny_model(family))
         for before in range(index):
             for role, linear in zip(roles, job.adapter.layers[before].linears, strict=True):
-                mixed.set_linear(mixed.layer_modules[before], role, linear)
+                mixed.replace(mixed.layer_modules[before], role, linear)
         linears = dict(zip(roles, mixed.layers[index].linears, strict=True))
         with recording(linears, gram=True) as moments:
             mixed.hidden_states(torch.from_numpy(own[:16]).long())
