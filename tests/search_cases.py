@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from tiny import tiny_folder, tiny_ids, tiny_text
 
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.models.loading import load_model

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from tiny import tiny_folder
 
-from sparsitysolver.config.registry import Assets, method
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import method
 from sparsitysolver.data.sampling import Calibration
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.stages.common import calibration_of, reconstruction_calibration

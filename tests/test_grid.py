@@ -49,7 +49,7 @@ def changed(before, after):
 
 def change_row(monkeypatch, key, **fields):
     """The methods table with one row changed."""
-    row = dataclasses.replace(method(key), **fields)
+    row = method(key).model_copy(update=fields)
     for place in (module, grid_module):
         monkeypatch.setattr(place, "method", lambda name: row if name == key else method(name))
 

@@ -3,14 +3,14 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 
 import pytest
 from planned import make_assets
 
 from sparsitysolver.config import registry
+from sparsitysolver.config.assets import Assets, asset_model
 from sparsitysolver.config.grid import Cell, Grid
-from sparsitysolver.config.registry import Assets, asset_model, tasks_table
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import deciding_files, model_sha256, weight_files, weights_sha256
 from sparsitysolver.models.loading import resolve_model
@@ -192,10 +192,10 @@ def test_jobs_find_the_assets_in_their_environment(folder, monkeypatch):
 # --- what is asked ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("field", [{"metric": "acc_norm"}, {"harness_task": "boolq_other"}])
+@pytest.mark.parametrize("field", [{"metric": "acc_norm"}, {"harness_task": "boolq_other"}, {"fields": "passage:text"}])
 def test_how_a_task_is_scored_concerns_its_cells(field, folder, monkeypatch):
     before = plan(folder)
-    rows = tasks_table() | {"boolq": replace(tasks_table()["boolq"], **field)}
+    rows = tasks_table() | {"boolq": tasks_table()["boolq"].model_copy(update=field)}
     monkeypatch.setattr(registry, "tasks_table", lambda: rows)
     monkeypatch.setattr(identities, "tasks_table", lambda: rows)
     assert changed(before, plan(folder)) == {"task", "searched on task"}
@@ -205,7 +205,7 @@ def test_another_revision_of_a_data_set_concerns_its_cells(monkeypatch):
     grid = Grid({"grid": "opt125m"})
     before = identities.Identities(grid).text("wikitext2")
     rows = registry.datasets_table()
-    other = rows | {"wikitext2": replace(rows["wikitext2"], config="wikitext-2-v1")}
+    other = rows | {"wikitext2": rows["wikitext2"].model_copy(update={"config": "wikitext-2-v1"})}
     monkeypatch.setattr(identities, "datasets_table", lambda: other)
     assert identities.Identities(grid).text("wikitext2") != before
 

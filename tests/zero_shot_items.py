@@ -1,6 +1,7 @@
 """Zero-shot items for tests: of the bundled mini language, and of words that the tiny tokenizer knows."""
 
-from sparsitysolver.config.registry import Assets, tasks_table
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data.items import Items, load_items
 
 MINI = [key for key, row in tasks_table().items() if row.dataset == "mini" and row.kind == "zero_shot"]

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from sparsitysolver.chat.driver import Messages, Reply
 from sparsitysolver.chat.settings import ChatSettings
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import chat_model_sha256
 from sparsitysolver.models.loading import load_chat_model, load_tokenizer, resolve_model, weights_identity

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.registry import BUNDLED
+from sparsitysolver.config.assets import BUNDLED
 
 STANDARD_SPLIT = "test"  # published dense perplexities are test-split numbers
 _BUNDLED_TOLERANCE = 0.02  # of the perplexity in a training record

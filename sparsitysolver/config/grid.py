@@ -12,7 +12,8 @@ import yaml
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config import run_settings
-from sparsitysolver.config.registry import ZERO_SHOT, Assets, MethodRow, method, models_table, tasks_table
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import ZERO_SHOT, MethodRow, method, models_table, tasks_table
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 
 RESULTS = "results"

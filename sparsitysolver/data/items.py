@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.config.registry import Assets, TaskRow, datasets_table, zero_shot_task
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import TaskRow, datasets_table, zero_shot_task
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import read_lines
-from sparsitysolver.data.item_schemas import SCHEMAS, item_record
-from sparsitysolver.data.sources import Text
+from sparsitysolver.data.item_schemas import item_record
 from sparsitysolver.data.windows import spread
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records.files import Json, canonical_json
@@ -71,13 +71,6 @@ def load_items(task: str, part: str, assets: Assets, limit: int | None = None) -
     return Items(task, row.harness_task, chosen, row.dataset, revision, part, location)
 
 
-def task_text(items: Items) -> Text:
-    """The task's own text, to calibrate on: a document an item, its stock prompt followed by its right answer."""
-    from sparsitysolver.data.harness import answered_prompts
-
-    return Text(items.task, items.part, tuple(answered_prompts(items)), items.revision, items.location)
-
-
 def _from_minilang(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
     records = minilang.items(row.harness_task, "train" if part == SEARCH else "test")
     location = "sparsitysolver.data.minilang"
@@ -116,7 +109,7 @@ def _read_jsonl(row: TaskRow, path: Path) -> list[Json]:
 def _from_hub(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
     from datasets import load_dataset
 
-    data, split = datasets_table()[row.dataset], "train" if part == SEARCH else SCHEMAS[row.harness_task].split
+    data, split = datasets_table()[row.dataset], "train" if part == SEARCH else row.split
     try:
         values = list(load_dataset(data.hub_id, data.config or None, split=split, revision=data.revision))
     except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had

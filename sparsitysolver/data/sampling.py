@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from sparsitysolver.config.registry import Assets, is_zero_shot
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import is_zero_shot
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
 from sparsitysolver.data.tokens import check_ids, encode, ids_sha256
 from sparsitysolver.errors import SparsitySolverError, unknown_name
@@ -80,7 +81,8 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
 def _text(calibration: Calibration, assets: Assets) -> Text:
     if not is_zero_shot(calibration.source):
         return load_text(calibration.source, "train", assets)
-    from sparsitysolver.data.items import load_items, task_text  # lm-eval takes seconds to import
+    from sparsitysolver.data.harness import task_text  # lm-eval takes seconds to import
+    from sparsitysolver.data.items import load_items
 
     return task_text(load_items(calibration.source, calibration.items, assets))
 

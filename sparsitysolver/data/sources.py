@@ -5,7 +5,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsitysolver.config.registry import Assets, DatasetRow, datasets_table
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import DatasetRow, datasets_table
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import COMPRESSED, DOCUMENTS, holds_documents, read_documents, read_text
 from sparsitysolver.errors import SparsitySolverError, unknown_name

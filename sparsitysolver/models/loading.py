@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.inspection import check_folder, check_tokenizer, check_weights

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.loading import load_config

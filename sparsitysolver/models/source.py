@@ -13,7 +13,8 @@ from transformers import PretrainedConfig
 from transformers.utils import cached_file
 
 from sparsitysolver import model_files
-from sparsitysolver.config.registry import BUNDLED, Assets, models_table, named_asset_model
+from sparsitysolver.config.assets import BUNDLED, Assets, named_asset_model
+from sparsitysolver.config.registry import models_table
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, unknown_name
 from sparsitysolver.models.adapter import family_class, family_names
 from sparsitysolver.models.inspection import CUT_SHORT, unreadable

@@ -5,21 +5,13 @@ Contents decide, and names of files within a model or text; where a folder lies,
 
 import functools
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sparsitysolver import ROOT
+from sparsitysolver.config.assets import BUNDLED, asset_model
 from sparsitysolver.config.grid import Grid
-from sparsitysolver.config.registry import (
-    BUNDLED,
-    TaskRow,
-    asset_model,
-    datasets_table,
-    is_zero_shot,
-    models_table,
-    tasks_table,
-)
+from sparsitysolver.config.registry import TaskRow, datasets_table, is_zero_shot, models_table, tasks_table
 from sparsitysolver.data import items, sources
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.file_hashes import cached_sha256
@@ -107,7 +99,7 @@ class Identities:
             generator = sorted((ROOT / "sparsitysolver" / "data").glob("minilang*.py"))
             return [cached_sha256(path) for path in generator]
         if self.grid.assets.folder is None:
-            return asdict(datasets_table()[dataset])
+            return datasets_table()[dataset].model_dump(exclude={"note"})
         read = items if is_zero_shot(source) else sources
         return [[path.name, cached_sha256(path)] for path in read.asset_files(source, self.grid.assets)]
 
@@ -119,5 +111,9 @@ def _recorded(path: str) -> Path:
 
 
 def _asked(task: TaskRow | None) -> list[str]:
-    """What of a task's row decides its numbers."""
-    return [task.kind, task.dataset, task.harness_task, task.metric] if task else []
+    """What of a task's row, and of the row that its items are checked by, decides its numbers."""
+    if task is None:
+        return []
+    own = [task.kind, task.dataset, task.harness_task, task.metric]
+    stock = tasks_table().get(task.harness_task)
+    return [*own, stock.stock, stock.fields] if stock else own

@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.grid import Grid
-from sparsitysolver.config.registry import Assets, models_table
+from sparsitysolver.config.registry import models_table
 from sparsitysolver.data.items import ALL, SEARCH, load_items
 from sparsitysolver.data.sources import SPLITS, load_text
 from sparsitysolver.errors import SparsitySolverError

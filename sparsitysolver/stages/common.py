@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from sparsitysolver.config.registry import BUNDLED, HUB_TEXT, HUB_TEXTS, Assets, MethodRow
+from sparsitysolver.config.assets import BUNDLED, Assets
+from sparsitysolver.config.registry import HUB_TEXT, HUB_TEXTS, MethodRow
 from sparsitysolver.data.sampling import Calibration, Sample, sample
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.file_hashes import user_cache

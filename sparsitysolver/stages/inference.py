@@ -6,7 +6,7 @@ import json
 
 import torch
 
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.inference import Contestant, Seconds, Workload, interleave, speed, speedups
 from sparsitysolver.evaluation.memory import MEASURE

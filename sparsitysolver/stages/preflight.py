@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sparsitysolver.config.anchors import STANDARD_SPLIT, Anchor, anchors, standard_anchor
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.texts import not_the_text
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows

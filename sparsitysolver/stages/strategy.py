@@ -2,7 +2,7 @@
 
 import argparse
 
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.effect_table import read_table, strategy_of
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.exchange.columns import write_table

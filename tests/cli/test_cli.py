@@ -11,7 +11,7 @@ from tiny import tiny_text
 
 from sparsitysolver import cli
 from sparsitysolver.cli import build_parser
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.data import minilang
 from sparsitysolver.data.items import load_items
 from sparsitysolver.errors import SparsitySolverError

@@ -4,9 +4,12 @@ import math
 import re
 from pathlib import Path
 
+import lm_eval
 import pandas as pd
 import pytest
+from lm_eval.tasks._yaml_loader import load_yaml
 
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data import minilang
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -130,7 +133,7 @@ def test_tasks_name_registered_data_and_cover_the_columns_of_the_paper():
     assert set(tasks["kind"]) == {"perplexity", "zero_shot"}
     assert zero_shot["metric"].isin(["acc", "acc_norm"]).all()
     assert zero_shot["n_items"].astype(int).gt(0).all()
-    assert set(tasks["dataset"]) - bundled <= set(registry("datasets.tsv")["key"])
+    assert set(tasks["dataset"]) - bundled - set(published.index) <= set(registry("datasets.tsv")["key"])
 
 
 def test_every_zero_shot_task_has_its_like_in_the_mini_language():
@@ -144,3 +147,14 @@ def test_every_zero_shot_task_has_its_like_in_the_mini_language():
 
 def test_data_sets_are_pinned():
     assert registry("datasets.tsv")["revision"].str.fullmatch(r"[0-9a-f]{40}").all()
+    tasks = registry("tasks.tsv")
+    own = tasks[tasks["hub_id"] != "-"]
+    assert own["revision"].str.fullmatch(r"[0-9a-f]{40}").all() and len(own) == 7
+
+
+@pytest.mark.parametrize("row", [row for row in tasks_table().values() if row.hub_id], ids=lambda row: row.key)
+def test_a_task_and_its_stock_file_speak_of_the_same_data(row):
+    stock = load_yaml(Path(lm_eval.__file__).parent / "tasks" / row.stock)
+    assert (stock["task"], stock["dataset_path"]) == (row.harness_task, row.hub_id)
+    assert (stock["dataset_name"] or "") == row.config
+    assert (stock.get("test_split") or stock["validation_split"]) == row.split

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.data.files import read_documents, read_text
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.errors import SparsitySolverError

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny import VOCABULARY, tiny_text, tiny_tokenizer
 
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.data.sampling import SAMPLERS, Calibration, Sample, read_ids, sample
 from sparsitysolver.data.sources import Text
 from sparsitysolver.errors import SparsitySolverError

@@ -1,13 +1,13 @@
 """Texts by name: assets folder, any file, and the hub's code path on local data."""
 
-import dataclasses
 import gzip
 import json
 
 import pandas as pd
 import pytest
 
-from sparsitysolver.config.registry import Assets, datasets_table
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import datasets_table
 from sparsitysolver.data import sources
 from sparsitysolver.data.sources import is_file_source, load_text
 from sparsitysolver.errors import SparsitySolverError
@@ -166,7 +166,7 @@ def test_an_unreachable_hub_is_one_clear_error(source):
 
 def pretend(monkeypatch, source, **changes):
     """The registry row of a source changed."""
-    row = dataclasses.replace(datasets_table()[source], **changes)
+    row = datasets_table()[source].model_copy(update=changes)
     monkeypatch.setattr(sources, "datasets_table", lambda: {source: row})
 
 

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from tiny import logits, tiny_config, tiny_folder, tiny_model
 from transformers import GPT2Config
 
-from sparsitysolver.config.registry import Assets, models_table
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import models_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import load_model, resolve_model, weights_identity
 

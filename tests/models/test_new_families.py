@@ -103,7 +103,8 @@ def test_methods_prune_save_and_load(name, folder, key, tmp_path):
 
 def test_parameters_of_published_models_are_counted(name, monkeypatch):
     adapter, model = adapt(random_model(name)), random_model(name)
-    row = ModelRow(name, name, "org/it", "0" * 40, 3, 32, 4, 2, 8, 44, model.num_parameters(), 1, 9, "")
+    sizes = {"layers": 3, "hidden": 32, "heads": 4, "kv_heads": 2, "head_dim": 8, "ffn": 44}
+    row = ModelRow(key=name, family=name, hub_id="org/it", parameters=model.num_parameters(), **sizes)
     monkeypatch.setattr(published, "models_table", lambda: {name: row})
     found = published.published_model(name)
     assert (found.vocabulary, found.shape) == (VOCABULARY, adapter.shape)

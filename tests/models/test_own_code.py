@@ -10,7 +10,7 @@ from tiny import logits, tiny_folder, tiny_model, tiny_text
 from transformers import LlamaForCausalLM
 
 from sparsitysolver.chat.transformers_model import TransformersModel
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import load_model
 

@@ -1,7 +1,5 @@
 """Published models as counts: shapes and parameters from one line of the registry."""
 
-from dataclasses import replace
-
 import pytest
 
 from sparsitysolver.config.registry import models_table
@@ -34,7 +32,7 @@ def test_models_without_published_sizes_are_refused(key):
 
 @pytest.mark.parametrize("key", ["opt-125m", "mistral-7b"])
 def test_a_count_that_does_not_fit_the_sizes_is_refused(key, monkeypatch):
-    wrong = {key: replace(models_table()[key], parameters=models_table()[key].parameters + 1)}
+    wrong = {key: models_table()[key].model_copy(update={"parameters": models_table()[key].parameters + 1})}
     monkeypatch.setattr("sparsitysolver.models.published.models_table", lambda: wrong)
     with pytest.raises(SparsitySolverError, match=f"parameters of '{key}' do not fit"):
         published_model(key)

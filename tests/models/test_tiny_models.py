@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sparsitysolver.config.registry import BUNDLED
+from sparsitysolver.config.assets import BUNDLED
 from sparsitysolver.data import minilang
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models import train_tiny

@@ -6,7 +6,7 @@ import torch
 from jobs import job_for
 
 from baselines import besa, magnitude, owl, sparsegpt, svd_llm, uniform
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.data.sampling import Calibration, read_ids, sample
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows

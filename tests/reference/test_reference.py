@@ -6,7 +6,8 @@ import torch
 from jobs import job_for
 
 from baselines import reconstruction, slicing
-from sparsitysolver.config.registry import Assets, tasks_table
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data.items import load_items
 from sparsitysolver.data.sampling import read_ids
 from sparsitysolver.data.sources import load_text

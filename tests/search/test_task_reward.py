@@ -2,7 +2,7 @@
 
 import pytest
 
-from sparsitysolver.config.registry import Assets
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.data.items import load_items
 from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot
 from sparsitysolver.models.loading import load_model

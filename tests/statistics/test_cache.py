@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from sparsitysolver.config.registry import BUNDLED
+from sparsitysolver.config.assets import BUNDLED
 from sparsitysolver.data.sampling import Sample
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.stages import common
