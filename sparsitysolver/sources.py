@@ -44,6 +44,7 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
         without: packages that are left out although imported, because this use of the module never enters them.
     """
     seen: dict[str, Path] = {}
+    data: set[Path] = set()  # beside a package's modules
     queue = [module]
     while queue:
         name = queue.pop()
@@ -54,9 +55,11 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
             continue
         seen[name] = path
         queue.extend(_imports(path))
+        if path.name == "__init__.py":
+            data.update(path.parent.glob("*.yaml"))
         if name in _FOUND_BY_NAME:
             queue.extend(f"{name}.{file.stem}" for file in path.parent.glob("[!_]*.py"))
-    return tuple(sorted(str(path.relative_to(ROOT)) for path in seen.values()))
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in (*seen.values(), *data)))
 
 
 @functools.cache

@@ -96,8 +96,8 @@ class Identities:
     def _contents(self, source: str, dataset: str) -> Any:
         """What is in a data set: file contents, the generator's source, or a pinned revision."""
         if dataset == MINI:
-            generator = sorted((ROOT / "sparsitysolver" / "data").glob("minilang*.py"))
-            return [cached_sha256(path) for path in generator]
+            generator = (ROOT / "sparsitysolver" / "data" / "minilang").iterdir()
+            return [cached_sha256(path) for path in sorted(generator) if path.suffix in (".py", ".yaml")]
         if self.grid.assets.folder is None:
             return datasets_table()[dataset].model_dump(exclude={"note"})
         read = items if is_zero_shot(source) else sources
