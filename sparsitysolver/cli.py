@@ -132,7 +132,6 @@ def _calibrate(parser: argparse.ArgumentParser) -> None:
     _calibration(parser)
     parser.add_argument("--method", default="sparsitysolver", help="method whose default calibration is taken")
     _granularity(parser)
-    parser.add_argument("--gram", action="store_true", help="Gram matrices too")
     parser.add_argument("--out", required=True, help="file to write (.safetensors)")
 
 

@@ -15,6 +15,7 @@ from sparsitysolver.config import run_settings
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import ZERO_SHOT, MethodRow, method, models_table, tasks_table
 from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.model_files import configuration
 
 RESULTS = "results"
 TASK_COLUMNS = "tasks"  # layout of tables whose columns are the zero-shot tasks of one model
@@ -131,10 +132,13 @@ class Grid:
         models = self._own_models.get(name, self.models)
         if self.table(name)["columns"] != TASK_COLUMNS:
             return models
-        of_family = [
-            model for model in models if model in models_table() and models_table()[model].family == PAPER_FAMILY
-        ]
-        return (of_family or models)[:1]
+        return ([model for model in models if self._family(model) == PAPER_FAMILY] or models)[:1]
+
+    def _family(self, model: str) -> str:
+        """The family of a registered model, or of one that only the assets folder has, by its ``config.json``."""
+        if model in models_table() or self.assets.folder is None:
+            return models_table()[model].family
+        return str(configuration(self.assets.folder / "models" / model).get("model_type"))
 
     def table_tasks(self, name: str) -> list[str]:
         """The zero-shot tasks of a table's columns; none for tables of perplexity."""

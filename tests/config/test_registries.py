@@ -16,8 +16,8 @@ CONFIG = Path(__file__).parents[2] / "config"
 GIB = 2**30
 BYTES_PER_PARAMETER = 2.5  # float16 weights and room for loading them
 WORKING_GIB = 8
-CONTEXT = {"paper": 2048, "mini": 256}
-OPT_VOCABULARY, LLAMA_VOCABULARY, MINI_VOCABULARY = 50272, 32000, 4096
+CONTEXT = 2048
+OPT_VOCABULARY, LLAMA_VOCABULARY = 50272, 32000
 TABLE_MARKS = {
     "Method",
     "Reproduced",
@@ -35,22 +35,17 @@ def registry(name: str) -> pd.DataFrame:
 
 MODELS = registry("models.tsv").set_index("key")
 PAPER_MODELS = MODELS[MODELS["hub_id"] != ""]
-SHAPED_MODELS = MODELS[MODELS["layers"] != "-"]
 
 
 def count_parameters(model: pd.Series) -> int:
     """All parameters of the model, a tied head counted once."""
     layers, d, f = (int(model[c]) for c in ("layers", "hidden", "ffn"))
     kv = int(model["kv_heads"]) * int(model["head_dim"])
-    mini = model.name.endswith("-mini")
     if model["family"] == "opt":
-        vocabulary = MINI_VOCABULARY if mini else OPT_VOCABULARY
-        positions = CONTEXT["mini" if mini else "paper"] + 2
         attention, ffn, norms = 4 * (d * d + d), 2 * d * f + f + d, 4 * d
-        return (vocabulary + positions) * d + layers * (attention + ffn + norms) + 2 * d
-    embeddings = MINI_VOCABULARY * d if mini else 2 * LLAMA_VOCABULARY * d
+        return (OPT_VOCABULARY + CONTEXT + 2) * d + layers * (attention + ffn + norms) + 2 * d
     attention, ffn, norms = 2 * d * d + 2 * d * kv, 3 * d * f, 2 * d
-    return embeddings + layers * (attention + ffn + norms) + d
+    return 2 * LLAMA_VOCABULARY * d + layers * (attention + ffn + norms) + d
 
 
 def published_models() -> set[str]:
@@ -79,9 +74,9 @@ def test_paper_models_are_pinned(key):
     assert PAPER_MODELS["revision"].is_unique
 
 
-@pytest.mark.parametrize("key", SHAPED_MODELS.index)
+@pytest.mark.parametrize("key", PAPER_MODELS.index)
 def test_shapes_give_the_stated_number_of_parameters(key):
-    model = SHAPED_MODELS.loc[key]
+    model = PAPER_MODELS.loc[key]
     assert int(model["heads"]) * int(model["head_dim"]) == int(model["hidden"])
     assert int(model["heads"]) % int(model["kv_heads"]) == 0
     assert count_parameters(model) == int(model["parameters"])
