@@ -13,7 +13,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
-_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid file_hashes model_files chat.address"
+_NEUTRAL_NAMES = "cli options preload errors provenance devices sources grid file_hashes model_files chat.address"
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
 STAMPS = Path("results") / ".code"  # beside what was made with that code
@@ -32,7 +32,7 @@ _TASK_CODE = (
 _FOUND_BY_NAME = ("sparsitysolver.models.families",)
 
 # What only searches driven by a chat model need.
-_CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver", "sparsitysolver.stages.chat_options")
+_CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver")
 
 
 @functools.cache

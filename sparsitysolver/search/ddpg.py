@@ -1,7 +1,6 @@
 """DDPG on a walk over the units: the agent that AMC and AGMC share, and its search (He et al. 2018, section 3.3)."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ from stable_baselines3.common.noise import ActionNoise
 
 from sparsitysolver.search.agents import Agent
 from sparsitysolver.search.generators import generator_states, restore_generators
-from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
+from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
-from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.result import SearchResult
 from sparsitysolver.search.walk import Observer, Walk, WalkEnvironment
 
 # Episodes between two checkpoints; a killed search repeats at most so many.
@@ -44,10 +43,6 @@ class DDPGSettings:
     def warm_up(self, episodes: int) -> int:
         """Random episodes at the start of a search of ``episodes``."""
         return min(self.warm_up_episodes, int(episodes * self.warm_up_share))
-
-    def record(self) -> dict[str, Any]:
-        """The settings as a strategy keeps them."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 class WalkDDPG(DDPG):
@@ -98,7 +93,6 @@ class WalkSearch:
     settings: DDPGSettings
     policy: dict[str, Any] = field(default_factory=dict)  # further arguments of the policy
     start: Agent | None = None
-    after_episode: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         environment = WalkEnvironment(self.problem, self.observe, self._evaluate)
@@ -110,9 +104,7 @@ class WalkSearch:
             self.start.give_to(self.agent.policy)
 
     def _evaluate(self, kept: list[int]) -> float:
-        episode = self.journal.record(self.problem, kept)
-        self.after_episode()
-        return episode.reward
+        return self.journal.record(self.problem, kept).reward
 
     def _new_agent(self, environment: WalkEnvironment) -> WalkDDPG:
         """A fresh agent; one that starts from another's networks needs no random episodes."""
@@ -140,6 +132,13 @@ class WalkSearch:
         )
         agent.set_logger(Logger(folder=None, output_formats=[]))
         return agent
+
+    def run(self) -> SearchResult:
+        """All episodes; the final policy's own walk is candidate ``policy``."""
+        with self.journal.progress(self.episodes, self.problem.objective.tokens):
+            while (left := self.episodes - len(self.journal.episodes)) > 0:
+                self.learn(min(left, EPISODES_PER_CHECKPOINT))
+        return SearchResult({"policy": self.policy_walk()}, self.agent.policy.state_dict())
 
     def learn(self, episodes: int) -> None:
         """So many episodes, each followed by its updates of the agent; then a checkpoint."""
@@ -171,24 +170,3 @@ class WalkSearch:
         agent.replay_buffer.restore(state["buffer"])
         agent.num_timesteps, agent._episode_num = state["steps"], state["episodes"]
         restore_generators(state["generators"])
-
-
-def search(
-    problem: Problem,
-    journal: Journal,
-    episodes: int,
-    seed: int,
-    observe: Observer,
-    settings: DDPGSettings,
-    policy: dict[str, Any] | None = None,
-    start: Agent | None = None,
-) -> Searched:
-    """Search for ``episodes`` episodes; the final policy's own walk is candidate ``policy``."""
-    with progress_bar(episodes) as bar:
-        run = WalkSearch(
-            problem, journal, episodes, seed, observe, settings, policy or {}, start, lambda: advance(bar, journal)
-        )
-        catch_up(bar, journal)
-        while (left := episodes - len(journal.episodes)) > 0:
-            run.learn(min(left, EPISODES_PER_CHECKPOINT))
-    return Searched({"policy": run.policy_walk()}, run.agent.policy.state_dict())

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsitysolver.chat.conversation import Chat
 from sparsitysolver.effect_table import make_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
@@ -17,14 +16,18 @@ from sparsitysolver.records.files import Json, content_key, write_record
 from sparsitysolver.records.seen import CALIBRATION, Seen, seen_of_sample, union
 from sparsitysolver.records.strategy import make_strategy
 from sparsitysolver.search.agents import Agent, save_agent
-from sparsitysolver.search.algorithms import AUTO, algorithm
+from sparsitysolver.search.algorithms import AUTO, algorithm, settings_of
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Episode, Journal
-from sparsitysolver.search.objectives import ACCURACY, Objective, Reward
+from sparsitysolver.search.objectives import Objective, Reward
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.result import SearchResult
+from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.statistics.collect import Statistics
+
+if TYPE_CHECKING:
+    from sparsitysolver.chat.conversation import Chat
 
 # What effects keep of their search: the text or task that changes are of, and how they were measured.
 _MEASURED_ON = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")
@@ -39,7 +42,7 @@ def solve(
     out: Path,
     log: Callable[[str], None] = print,
     start: Agent | None = None,
-    driver: Chat | None = None,
+    driver: "Chat | None" = None,
 ) -> Json:
     """Search a strategy and return it; curve file, checkpoint and the agent lie beside ``out``.
 
@@ -71,7 +74,9 @@ def solve(
     candidates = _rescore(problem, journal, searched, rescore, settings)
     chosen = _best(candidates, settings.sparsity)
     found = _found(problem, journal, candidates, chosen, reward, rescore, settings)
-    found |= {"agent": module.record(), "notes": searched.notes} | ({"driver": driver.record()} if driver else {})
+    found |= {"agent": settings_of(settings.algorithm), "notes": searched.notes} | (
+        {"driver": driver.record()} if driver else {}
+    )
     _save_learned(out, loaded, problem, searched, settings, found, seen)
     return make_strategy(
         problem.units,
@@ -112,7 +117,7 @@ def _save_learned(
     out: Path,
     loaded: LoadedModel,
     problem: Problem,
-    searched: Searched,
+    searched: SearchResult,
     settings: SearchSettings,
     found: Json,
     seen: Seen,
@@ -126,7 +131,9 @@ def _save_learned(
         write_record(out.with_suffix(".effects.json"), table, "effects")
 
 
-def _table(loaded: LoadedModel, problem: Problem, searched: Searched, settings: SearchSettings, found: Json) -> Json:
+def _table(
+    loaded: LoadedModel, problem: Problem, searched: SearchResult, settings: SearchSettings, found: Json
+) -> Json:
     """A surrogate's measured table, and what it was measured on."""
     about = {
         "model": about_model(loaded),
@@ -183,7 +190,7 @@ def make_objective(
 
 
 def _rescore(
-    problem: Problem, journal: Journal, searched: Searched, rescore: Objective, settings: SearchSettings
+    problem: Problem, journal: Journal, searched: SearchResult, rescore: Objective, settings: SearchSettings
 ) -> list[dict[str, Any]]:
     """Candidates for the final choice, each scored on more: the best episodes and the algorithm's own."""
     feasible = [episode for episode in journal.episodes if episode.feasible]
@@ -231,7 +238,7 @@ def _found(
     uniform, uniform_evaluations = _uniform(problem, settings)
     on_reward = len(candidates) + uniform_evaluations
     on_rescore = len(candidates) + rescore.setup_evaluations
-    searching = sum(episode.tokens for episode in journal.episodes) + problem.setup_tokens
+    searching = journal.tokens + problem.setup_tokens
     return {
         **asdict(settings),
         "criterion": settings.chosen_criterion,

@@ -10,7 +10,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import atomic_path
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
 from sparsitysolver.reporting.studies.arena import RAN
-from sparsitysolver.search.choice import COLUMNS
+from sparsitysolver.search.auto import COLUMNS
 
 _AXES = ["file", "model", "granularity", "sparsity", "seed"]
 

@@ -14,7 +14,7 @@ from sparsitysolver.reporting.pages.readme import readme_command
 from sparsitysolver.reporting.studies.arena import arena_command
 from sparsitysolver.reporting.studies.arena_ranks import ranks
 from sparsitysolver.reporting.studies.auto import choice_command
-from sparsitysolver.search import choice
+from sparsitysolver.search import auto
 
 WINDOWS = 40
 ARENA = {
@@ -264,12 +264,12 @@ def test_the_readme_gets_what_the_arena_found(tmp_path):
 def test_the_choice_is_the_lowest_mean_rank_of_a_budget(files, tmp_path, monkeypatch):
     arena_command(files, tmp_path / "arena.csv")
     choice_command([tmp_path / "arena.csv"], tmp_path / "auto.tsv")
-    monkeypatch.setattr(choice, "TABLE", tmp_path / "auto.tsv")
-    (row,) = choice.choices()
+    monkeypatch.setattr(auto, "TABLE", tmp_path / "auto.tsv")
+    (row,) = auto.choices()
     assert (row.granularity, row.evaluations_per_unit, row.algorithm) == ("structured", 15.0, "cma")
-    assert choice.choose("structured", 1000, 20) == choice.choose("structured", 10, 20) == "cma"
+    assert auto.choose("structured", 1000, 20) == auto.choose("structured", 10, 20) == "cma"
     with pytest.raises(SparsitySolverError, match="no row for granularity 'unstructured'"):
-        choice.choose("unstructured", 10, 20)
+        auto.choose("unstructured", 10, 20)
 
 
 def test_searches_that_removed_something_else_are_not_chosen(tmp_path, monkeypatch):
@@ -282,8 +282,8 @@ def test_searches_that_removed_something_else_are_not_chosen(tmp_path, monkeypat
         write_record(paths[-1], record, "arena")
     arena_command(paths, tmp_path / "arena.csv")
     choice_command([tmp_path / "arena.csv"], tmp_path / "auto.tsv")
-    monkeypatch.setattr(choice, "TABLE", tmp_path / "auto.tsv")
-    assert [row.algorithm for row in choice.choices()] == ["ppo"]
+    monkeypatch.setattr(auto, "TABLE", tmp_path / "auto.tsv")
+    assert [row.algorithm for row in auto.choices()] == ["ppo"]
 
 
 def test_the_choice_follows_the_budget(tmp_path, monkeypatch):
@@ -291,6 +291,6 @@ def test_the_choice_follows_the_budget(tmp_path, monkeypatch):
         "# head\ngranularity\tevaluations_per_unit\talgorithm\n"
         "structured\t2\ttwo_rate\nstructured\t10\tsurrogate\nstructured\t50\tcma\n"
     )
-    monkeypatch.setattr(choice, "TABLE", tmp_path / "auto.tsv")
-    picked = [choice.choose("structured", episodes, 20) for episodes in (10, 40, 199, 200, 5000)]
+    monkeypatch.setattr(auto, "TABLE", tmp_path / "auto.tsv")
+    picked = [auto.choose("structured", episodes, 20) for episodes in (10, 40, 199, 200, 5000)]
     assert picked == ["two_rate", "two_rate", "two_rate", "surrogate", "cma"]
