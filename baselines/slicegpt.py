@@ -6,10 +6,11 @@ from torch import nn
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.rotated import rotate_skeleton, set_table
 from sparsitysolver.models.structure import rotated_structure
-from sparsitysolver.pruning.gram import CALIBRATION, GramUse, stream
+from sparsitysolver.pruning.gram import GramUse, stream
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
 from sparsitysolver.pruning.widths import matched_width, removed_fraction, sliced_width
+from sparsitysolver.records.seen import CALIBRATION
 from sparsitysolver.statistics.moments import Moments
 from sparsitysolver.statistics.replay import LayerReplay
 

@@ -5,9 +5,10 @@ from torch import nn
 
 from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.models.structure import low_rank_structure
-from sparsitysolver.pruning.gram import CALIBRATION, GramUse, widest_input
+from sparsitysolver.pruning.gram import GramUse, widest_input
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor
+from sparsitysolver.records.seen import CALIBRATION
 from sparsitysolver.statistics.collect import layer_taps, recording, tap_of
 from sparsitysolver.statistics.moments import Moments
 from sparsitysolver.statistics.replay import LayerReplay

@@ -16,6 +16,7 @@ from sparsitysolver.config.registry import TaskRow, datasets_table, zero_shot_ta
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import read_lines
 from sparsitysolver.data.item_schemas import item_record
+from sparsitysolver.data.sources import hub_split
 from sparsitysolver.data.windows import spread
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records.files import Json, canonical_json
@@ -107,18 +108,8 @@ def _read_jsonl(row: TaskRow, path: Path) -> list[Json]:
 
 
 def _from_hub(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
-    from datasets import load_dataset
-
     data, split = datasets_table()[row.dataset], "train" if part == SEARCH else row.split
-    try:
-        values = list(load_dataset(data.hub_id, data.config or None, split=split, revision=data.revision))
-    except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
-        why = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
-        raise SparsitySolverError(
-            f"cannot get {row.key} ({data.hub_id} at {data.revision[:12]}, split {split}) from the hub or its cache: "
-            f"{why}. Without network give an assets folder with tasks/{row.key}.jsonl by --assets DIR or "
-            "SPARSITYSOLVER_ASSETS."
-        ) from error
+    values = list(hub_split(data, split, row.key, f"tasks/{row.key}.jsonl"))
     location = f"{data.hub_id} {split}"
     return _checked(row, values, lambda index: f"{location}, item {index + 1}"), data.revision, location
 

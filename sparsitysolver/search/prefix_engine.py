@@ -13,8 +13,7 @@ from torch import nn
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.structure import zero_attention
-from sparsitysolver.pruning.scores import channels_of, ranking
-from sparsitysolver.pruning.selection import Selection
+from sparsitysolver.pruning.scores import Selection, channels_of, ranking
 from sparsitysolver.pruning.slicing import keep_rows, set_columns
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from jobs import run_row
+from jobs import job_for, run_row
 from tiny import VOCABULARY, logits, tiny_ids, tiny_tokenizer
 from transformers import AutoModelForCausalLM, Gemma2Config, Phi3Config, Qwen3Config
 
+from baselines import slicing
 from sparsitysolver.config.registry import ModelRow, method
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
@@ -15,6 +16,9 @@ from sparsitysolver.models import families, published
 from sparsitysolver.models.adapter import adapt, family_class
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.models.saving import save_padded, save_pruned
+from sparsitysolver.pruning.scores import score_units
+from sparsitysolver.search.prefix_engine import PrefixEngine
+from sparsitysolver.statistics.collect import collect
 from sparsitysolver.statistics.replay import LayerReplay
 
 SIZES = {
@@ -99,6 +103,17 @@ def test_methods_prune_save_and_load(name, folder, key, tmp_path):
         save_padded(again.model, again.tokenizer, tmp_path / "padded")
         stock = AutoModelForCausalLM.from_pretrained(tmp_path / "padded", dtype=torch.float32)
         assert torch.allclose(logits(stock), pruned, atol=1e-3)
+
+
+@pytest.mark.parametrize("kept", [[1, 20, 2, 44, 1, 7], [0, 3, 2, 0, 1, 44], [0] * 6])
+def test_a_candidate_of_a_search_is_the_sliced_model(name, kept):
+    adapter, ids = adapt(random_model(name)), torch.from_numpy(tiny_ids(4, 16)).long()
+    engine = PrefixEngine(adapter, score_units(adapter, collect(adapter, tiny_ids(), "weights", "ids"), "l2"))
+    engine.losses([2, 44] * 3, ids)
+    found = engine.losses(kept, ids)
+    job = job_for(random_model(name), ids=tiny_ids())
+    slicing.prune(job, kept)
+    assert abs(found - window_losses(job.adapter, ids)).max() < 1e-5
 
 
 def test_parameters_of_published_models_are_counted(name, monkeypatch):
