@@ -3,7 +3,7 @@
 import functools
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, read_rows
@@ -69,6 +69,17 @@ class TaskRow(Contract):
     stock: str = ""
     fields: str = ""
     note: str = ""
+
+    @model_validator(mode="after")
+    def _check_own_data(self) -> Self:
+        needed = ("harness_task", "revision", "split", "stock", "fields")
+        missing = [name for name in needed if self.hub_id and not getattr(self, name)]
+        if missing:
+            raise SparsitySolverError(
+                f"task '{self.key}' has a data set of its own and no {' and no '.join(missing)}; needed: "
+                f"{', '.join(needed)}."
+            )
+        return self
 
 
 def _pairs(text: str) -> str:

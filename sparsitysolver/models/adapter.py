@@ -11,6 +11,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
@@ -81,6 +82,8 @@ class Adapter(ABC):
         self.model = model
         self.config = model.config
         self.shape = self.shape_of(model.config)
+        # fetched once: the layers of SliceGPT ask for their parts at every step
+        self._getters = {part: attrgetter(path) for part, path in self.paths.items()}
         self.split()
 
     def __init_subclass__(cls) -> None:
@@ -145,7 +148,7 @@ class Adapter(ABC):
 
     def layer(self, module: nn.Module) -> Layer:
         """The parts of one decoder-layer module."""
-        parts = {part: module.get_submodule(path) for part, path in self.paths.items()}
+        parts = {part: get(module) for part, get in self._getters.items()}
         inputs = tuple(parts.pop(role) for role in self.shape.ffn_input_roles)
         return Layer(module=module, ffn_inputs=inputs, **parts)
 

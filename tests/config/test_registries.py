@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from lm_eval.tasks._yaml_loader import load_yaml
 
-from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.contract import checked
+from sparsitysolver.config.registry import TaskRow, tasks_table
 from sparsitysolver.data import minilang
+from sparsitysolver.errors import SparsitySolverError
 
 CONFIG = Path(__file__).parents[2] / "config"
 GIB = 2**30
@@ -145,6 +147,12 @@ def test_data_sets_are_pinned():
     tasks = registry("tasks.tsv")
     own = tasks[tasks["hub_id"] != "-"]
     assert own["revision"].str.fullmatch(r"[0-9a-f]{40}").all() and len(own) == 7
+
+
+def test_a_task_with_data_of_its_own_says_all_of_it():
+    own = {"key": "new", "kind": "zero_shot", "dataset": "new", "metric": "acc", "hub_id": "org/new"}
+    with pytest.raises(SparsitySolverError, match="here: task 'new' has a data set of its own and no harness_task and"):
+        checked(TaskRow, own, "here")
 
 
 @pytest.mark.parametrize("row", [row for row in tasks_table().values() if row.hub_id], ids=lambda row: row.key)
