@@ -10,7 +10,7 @@ from torch import nn
 from sparsitysolver.pruning import besa
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import check_scores
-from sparsitysolver.pruning.matrix_scores import wanda
+from sparsitysolver.pruning.scores import wanda
 from sparsitysolver.statistics.collect import layer_taps, recording, tap_of
 from sparsitysolver.statistics.moments import Moments
 from sparsitysolver.statistics.replay import LayerReplay

@@ -1,8 +1,7 @@
 """DLP: layers of large scores keep less, in closed form."""
 
-from sparsitysolver.pruning.allocation import layer_columns, spread_sparsities
+from sparsitysolver.pruning.allocation import layer_columns, layer_scores, spread_sparsities
 from sparsitysolver.pruning.job import Job
-from sparsitysolver.pruning.layer_scores import layer_scores
 
 NAME = "DLP"
 REFERENCE = "Chen et al., 2025 (arXiv 2505.23807): relative importance 1 - mean score / sum over layers, alpha 0.15"

@@ -2,7 +2,7 @@
 
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import check_scores, matrix_mask, pattern_mask
-from sparsitysolver.pruning.matrix_scores import magnitude
+from sparsitysolver.pruning.scores import magnitude
 from sparsitysolver.pruning.units import sparsity_of
 
 NAME = "Magnitude"

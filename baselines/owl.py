@@ -1,8 +1,7 @@
 """OWL: layers with more outlying Wanda scores keep more."""
 
-from sparsitysolver.pruning.allocation import layer_columns, spread_sparsities
+from sparsitysolver.pruning.allocation import layer_columns, layer_scores, spread_sparsities
 from sparsitysolver.pruning.job import Job
-from sparsitysolver.pruning.layer_scores import layer_scores
 
 NAME = "OWL"
 REFERENCE = "Yin et al., ICML 2024: outlier-weighed layer-wise sparsity, lambda 0.08, M 5"

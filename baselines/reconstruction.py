@@ -4,12 +4,13 @@ import torch
 
 from sparsitysolver.errors import unknown_name
 from sparsitysolver.models.structure import sliced_structure
-from sparsitysolver.pruning.gram import RECONSTRUCTION, GramUse, widest_input
+from sparsitysolver.pruning.gram import GramUse, widest_input
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.reconstruction import RIDGE, reconstruct
 from sparsitysolver.pruning.scores import channels_of
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
 from sparsitysolver.pruning.units import FFN, MHA
+from sparsitysolver.records.seen import RECONSTRUCTION
 from sparsitysolver.statistics.replay import LayerReplay
 from sparsitysolver.timing import timed
 

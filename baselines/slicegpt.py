@@ -6,10 +6,11 @@ from torch import nn
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.rotated import rotate_skeleton, set_table
 from sparsitysolver.models.structure import rotated_structure
-from sparsitysolver.pruning.gram import CALIBRATION, GramUse, stream
+from sparsitysolver.pruning.gram import GramUse, stream
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
 from sparsitysolver.pruning.widths import matched_width, removed_fraction, sliced_width
+from sparsitysolver.records.seen import CALIBRATION
 from sparsitysolver.statistics.moments import Moments
 from sparsitysolver.statistics.replay import LayerReplay
 
@@ -20,7 +21,7 @@ _WEIGHTS_MISSED = 0.05  # a parameter-matched width further than this from the s
 
 
 def skip(job: Job) -> str | None:
-    """Widths that do not exist, and LayerNorm variants whose shift, gain or mean subtraction has nowhere to go."""
+    """Widths that do not exist, and models whose norms cannot be folded."""
     adapter = job.adapter
     width = _width(job)
     if width < 1:
@@ -28,12 +29,7 @@ def skip(job: Job) -> str | None:
     missed = abs(removed_fraction(adapter.shape, width) - job.sparsity)
     if job.flag("match_parameters") and missed > _WEIGHTS_MISSED:
         return f"no width removes {job.sparsity} of the prunable weights; the nearest misses it by {missed:.2f}"
-    layer = adapter.layers[0]
-    if layer.attention_norm.weight is None or (adapter.subtracts_mean and layer.query.bias is None):
-        return "LayerNorm without gain, or linears without bias"
-    if getattr(adapter.decoder, adapter.final_norm_name) is None:
-        return "there is no norm before the head, which so reads the stream's mean, and centring would remove that"
-    return None
+    return adapter.unrotatable()
 
 
 def ratio(job: Job) -> str:
@@ -81,11 +77,11 @@ def fold_norms(adapter: Adapter) -> None:
     for layer in adapter.layers:
         for norm, linears in ((layer.attention_norm, layer.attention_inputs), (layer.ffn_norm, layer.ffn_inputs)):
             for linear in linears:
-                _fold(norm, linear)
+                _fold(adapter, norm, linear)
         if adapter.subtracts_mean:
             for linear in (layer.attention_output, layer.ffn_output):
                 _set(linear, centre_outputs(linear.weight), centre_outputs(linear.bias))
-    _fold(getattr(adapter.decoder, adapter.final_norm_name), adapter.lm_head)
+    _fold(adapter, getattr(adapter.decoder, adapter.final_norm_name), adapter.lm_head)
     if adapter.subtracts_mean:
         for table in adapter.embeddings:
             set_table(table, centre_outputs(table.weight.T).T.to(table.weight.dtype))
@@ -148,8 +144,8 @@ def _rotate_outputs(linear: nn.Linear, rotation: torch.Tensor) -> None:
     _set(linear, _times(linear.weight.T, rotation).T, bias)
 
 
-def _fold(norm: nn.Module, linear: nn.Linear) -> None:
-    gain, shift = norm.weight.to(linear.weight.device), getattr(norm, "bias", None)
+def _fold(adapter: Adapter, norm: nn.Module, linear: nn.Linear) -> None:
+    gain, shift = adapter.gain(norm).to(linear.weight.device), getattr(norm, "bias", None)
     weight, bias = fold_gain(linear.weight, linear.bias, gain, None if shift is None else shift.to(gain.device))
     _set(linear, weight, bias)
 

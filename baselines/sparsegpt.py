@@ -2,11 +2,12 @@
 
 import torch
 
-from sparsitysolver.pruning.gram import CALIBRATION, GramUse, widest_input
+from sparsitysolver.pruning.gram import GramUse, widest_input
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.matrices import Matrix, prune_sequentially
 from sparsitysolver.pruning.obs import BLOCKSIZE, PERCDAMP, sparsegpt
 from sparsitysolver.pruning.units import sparsity_of
+from sparsitysolver.records.seen import CALIBRATION
 
 NAME = "SparseGPT"
 REFERENCE = "Frantar and Alistarh, ICML 2023: one-shot optimal brain surgeon, blocks of 128 columns, damping 0.01"

@@ -5,9 +5,10 @@ from torch import nn
 
 from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.models.structure import low_rank_structure
-from sparsitysolver.pruning.gram import CALIBRATION, GramUse, widest_input
+from sparsitysolver.pruning.gram import GramUse, widest_input
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor
+from sparsitysolver.records.seen import CALIBRATION
 from sparsitysolver.statistics.collect import layer_taps, recording, tap_of
 from sparsitysolver.statistics.moments import Moments
 from sparsitysolver.statistics.replay import LayerReplay
@@ -47,7 +48,7 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
         seen = {} if compressed is None else compressed.observe(index, taps)
         for role, linear in linears.items():
             factors = _factorise(linear, moments[tap_of(role)], seen.get(tap_of(role)), job.sparsity)
-            adapter.set_linear(module, role, factors)
+            adapter.replace(module, role, factors)
             ranks[f"layers.{index}.{role}"] = factors.down.out_features
         if compressed is not None:
             compressed.advance(index)

@@ -5,7 +5,8 @@ import torch
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import check_scores, pattern_mask, row_mask
 from sparsitysolver.pruning.matrices import Matrix, prune_sequentially
-from sparsitysolver.pruning.matrix_scores import matrix_criterion
+from sparsitysolver.pruning.scores import criterion
+from sparsitysolver.pruning.units import UNSTRUCTURED
 
 NAME = "Wanda"
 REFERENCE = "Sun et al., ICLR 2024: weights times activations, per output, no weight update"
@@ -14,7 +15,7 @@ PATTERNS = True
 
 def prune(job: Job, kept: list[int]) -> Outcome:
     """Keep ``kept[i]`` weights in every row of matrix i, or N of every M where the job asks for a pattern."""
-    score = matrix_criterion(job.criterion)
+    score = criterion(UNSTRUCTURED, job.criterion)
 
     def change(matrix: Matrix) -> torch.Tensor:
         name = matrix.unit.name

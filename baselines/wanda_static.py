@@ -5,7 +5,8 @@ import torch
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import check_scores, row_ranks
 from sparsitysolver.pruning.matrices import Matrix, prune_statically
-from sparsitysolver.pruning.matrix_scores import matrix_criterion
+from sparsitysolver.pruning.scores import criterion
+from sparsitysolver.pruning.units import UNSTRUCTURED
 
 NAME = "Wanda, static scores"
 REFERENCE = "SparsitySolver, section 3.1: scores do not change during the search; Sun et al., ICLR 2024"
@@ -13,7 +14,7 @@ REFERENCE = "SparsitySolver, section 3.1: scores do not change during the search
 
 def prune(job: Job, kept: list[int]) -> Outcome:
     """Keep the ``kept[i]`` best weights of every row of matrix i by the dense model's scores."""
-    score = matrix_criterion(job.criterion)
+    score = criterion(UNSTRUCTURED, job.criterion)
 
     def change(matrix: Matrix) -> torch.Tensor:
         scores = check_scores(score(matrix.weight, matrix.moments), matrix.unit.name)

@@ -1,11 +1,9 @@
 """Reproducible benchmark suite for LLM pruning, built around SparsitySolver (RL-based pruning)."""
 
+import importlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -14,11 +12,8 @@ CONFIG_VARIABLE = "SPARSITYSOLVER_CONFIG"  # a bundle's own configuration, for w
 CONFIG = Path(os.environ.get(CONFIG_VARIABLE) or ROOT / "config")
 
 
-def load_pruned(folder: str | Path, device: str = "auto", dtype: str = "auto") -> "PreTrainedModel":
-    """Load a folder written by ``sparsitysolver prune`` as a transformers model, shrunken shapes and all.
-
-    It is in evaluation mode, as transformers load models, and may be fine-tuned: all parameters require gradients.
-    """
-    from sparsitysolver.models.loading import load_model
-
-    return load_model(str(folder), device=device, dtype=dtype).model.requires_grad_(True)
+def __getattr__(name: str) -> Any:
+    """``load_pruned``, which brings torch along once it is asked for."""
+    if name == "load_pruned":
+        return importlib.import_module("sparsitysolver.models.loading").load_pruned
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

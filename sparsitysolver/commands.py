@@ -104,7 +104,6 @@ COMMANDS = {
         CALIBRATED,
         method=option("sparsitysolver", "method whose default calibration is taken"),
         granularity=option(None, "structured or unstructured (default: the method's own; structured)"),
-        gram=option(False, "Gram matrices too"),
         out=option(REQUIRED, "file to write (.safetensors)"),
     ),
     "search": command(

@@ -29,6 +29,9 @@ _TASK_CODE = (
     "sparsitysolver.search.task_reward",
 )
 
+# Packages whose modules are found by the names of their files: what uses one of them may use all.
+_FOUND_BY_NAME = ("sparsitysolver.models.families",)
+
 # What only searches driven by a chat model need.
 _CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver")
 
@@ -44,6 +47,7 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
         without: packages that are left out although imported, because this use of the module never enters them.
     """
     seen: dict[str, Path] = {}
+    data: set[Path] = set()  # beside a package's modules
     queue = [module]
     while queue:
         name = queue.pop()
@@ -54,8 +58,11 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
             continue
         seen[name] = path
         queue.extend(_imports(path))
-    templates = (file for path in seen.values() if path.name == "__init__.py" for file in path.parent.glob("*.j2"))
-    return tuple(sorted(str(path.relative_to(ROOT)) for path in (*seen.values(), *templates)))
+        if path.name == "__init__.py":
+            data.update(file for ending in ("yaml", "j2") for file in path.parent.glob(f"*.{ending}"))
+        if name in _FOUND_BY_NAME:
+            queue.extend(f"{name}.{file.stem}" for file in path.parent.glob("[!_]*.py"))
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in (*seen.values(), *data)))
 
 
 @functools.cache

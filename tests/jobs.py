@@ -4,14 +4,16 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import torch
 from tiny import tiny_ids
 from transformers import PreTrainedModel
 
 from sparsitysolver.config.registry import MethodRow
-from sparsitysolver.models.adapter import adapt
+from sparsitysolver.models.adapter import Adapter, adapt
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
-from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect
+from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect, recording, tap_modules
+from sparsitysolver.statistics.moments import Moments
 
 
 def job_for(
@@ -34,6 +36,13 @@ def job_for(
         granularity=granularity,
         **{"reconstruction_ids": lambda: windows, "criterion": "wanda" if unstructured else "l2", **fields},
     )
+
+
+def gram_moments(adapter: Adapter, ids: np.ndarray) -> dict[str, Moments]:
+    """Moments with Gram matrices of every distinct input, of a plain forward pass."""
+    with recording(tap_modules(adapter, ALL_TAPS), gram=True) as moments, torch.no_grad():
+        adapter.hidden_states(torch.from_numpy(ids).long())
+    return moments
 
 
 def run_row(row: MethodRow, model: PreTrainedModel, sparsity: float, ids: np.ndarray) -> tuple[Job, Any, Outcome]:

@@ -246,6 +246,13 @@ def test_models_asked_for_are_those_of_every_table():
     assert Grid({"grid": "tiny", "models": "mistral-tiny"}).table_models("table1") == ["mistral-tiny"]
 
 
+def test_tables_of_tasks_take_the_llama_of_an_assets_folder(local, tmp_path):
+    (tmp_path / "models" / "b" / "config.json").write_text('{"model_type": "llama"}')
+    assert local().grid.table_models("table3") == ["b"]
+    (tmp_path / "models" / "b" / "config.json").write_text('{"model_type": "opt"}')
+    assert local().grid.table_models("table3") == ["a"]
+
+
 def test_statistics_are_of_a_granularity(local):
     artefacts = local()
     wide = artefacts.prune(cell("owl", sparsity="0.5")).inputs["stats"]

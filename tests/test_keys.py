@@ -192,7 +192,7 @@ def test_jobs_find_the_assets_in_their_environment(folder, monkeypatch):
 # --- what is asked ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("field", [{"metric": "acc_norm"}, {"harness_task": "boolq_other"}])
+@pytest.mark.parametrize("field", [{"metric": "acc_norm"}, {"harness_task": "boolq_other"}, {"fields": "passage:text"}])
 def test_how_a_task_is_scored_concerns_its_cells(field, folder, monkeypatch):
     before = plan(folder)
     rows = tasks_table() | {"boolq": tasks_table()["boolq"].model_copy(update=field)}

@@ -65,7 +65,7 @@ def test_every_module_that_a_stage_loads_is_declared(stage, loaded):
 def test_imports_are_followed_wherever_they_stand():
     files = source_files("sparsitysolver.stages.evaluate")
     assert list(files) == sorted(set(files))
-    for path in ("stages/evaluate", "stages/common", "evaluation/perplexity", "data/windows", "models/opt"):
+    for path in ("stages/evaluate", "stages/common", "evaluation/perplexity", "data/windows", "models/families/opt"):
         assert f"sparsitysolver/{path}.py" in files, path
     assert all((ROOT / path).is_file() for path in files)
 

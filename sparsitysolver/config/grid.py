@@ -14,6 +14,7 @@ from sparsitysolver.config.registry import MethodRow, method, models_table, zero
 from sparsitysolver.config.run_settings import read_run
 from sparsitysolver.config.tables import DENSE, TASKS, Definition, load_definition, tables
 from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.model_files import configuration
 
 RESULTS = "results"
 PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
@@ -102,10 +103,13 @@ class Grid:
         models = self._own_models.get(name, self.models)
         if self.table(name).layout != TASKS:
             return models
-        of_family = [
-            model for model in models if model in models_table() and models_table()[model].family == PAPER_FAMILY
-        ]
-        return (of_family or models)[:1]
+        return ([model for model in models if self._family(model) == PAPER_FAMILY] or models)[:1]
+
+    def _family(self, model: str) -> str:
+        """The family of a registered model, or of one that only the assets folder has, by its ``config.json``."""
+        if model in models_table() or self.assets.folder is None:
+            return models_table()[model].family
+        return str(configuration(self.assets.folder / "models" / model).get("model_type"))
 
     def table_tasks(self, name: str) -> list[str]:
         """The zero-shot tasks of a table's columns; none for tables of perplexity."""

@@ -3,7 +3,7 @@
 import functools
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, read_rows
@@ -51,7 +51,12 @@ class DatasetRow(Contract):
 
 
 class TaskRow(Contract):
-    """One line of ``config/tasks.tsv``; ``harness_task`` and ``n_items`` are empty and 0 for perplexity."""
+    """One line of ``config/tasks.tsv``; those of perplexity have neither items nor a task of lm-eval.
+
+    ``hub_id``, ``config`` and ``revision`` pin the data set of a task's own, ``split`` is the part of it that lm-eval
+    evaluates, ``stock`` the file that defines the task within ``lm_eval/tasks``, and ``fields`` what an item must hold
+    (see ``data/item_schemas.py``). The tasks of the mini language are asked and checked as their ``harness_task`` is.
+    """
 
     key: str
     kind: Literal["perplexity", "zero_shot"]
@@ -59,7 +64,24 @@ class TaskRow(Contract):
     harness_task: str = ""
     metric: str
     n_items: int = 0
+    hub_id: str = ""
+    config: str = ""
+    revision: str = ""
+    split: str = ""
+    stock: str = ""
+    fields: str = ""
     note: str = ""
+
+    @model_validator(mode="after")
+    def _check_own_data(self) -> Self:
+        needed = ("harness_task", "revision", "split", "stock", "fields")
+        missing = [name for name in needed if self.hub_id and not getattr(self, name)]
+        if missing:
+            raise SparsitySolverError(
+                f"task '{self.key}' has a data set of its own and no {' and no '.join(missing)}; needed: "
+                f"{', '.join(needed)}."
+            )
+        return self
 
 
 def _pairs(text: str) -> str:
@@ -126,8 +148,13 @@ def models_table() -> dict[str, ModelRow]:
 
 @functools.cache
 def datasets_table() -> dict[str, DatasetRow]:
-    """Every hub data set by key."""
-    return {row.key: row for row in read_rows(CONFIG / "datasets.tsv", DatasetRow)}
+    """Every hub data set by key: those of texts, and those that tasks have of their own."""
+    of_tasks = [
+        DatasetRow(key=row.dataset, hub_id=row.hub_id, config=row.config, revision=row.revision)
+        for row in tasks_table().values()
+        if row.hub_id
+    ]
+    return {row.key: row for row in (*read_rows(CONFIG / "datasets.tsv", DatasetRow), *of_tasks)}
 
 
 @functools.cache

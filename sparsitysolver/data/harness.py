@@ -12,18 +12,11 @@ import lm_eval
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._yaml_loader import load_yaml
 
+from sparsitysolver.config.registry import zero_shot_task
 from sparsitysolver.data.items import Items
+from sparsitysolver.data.sources import Text
 
 _STOCK = Path(lm_eval.__file__).parent / "tasks"
-STOCK_FILES = {
-    "boolq": "super_glue/boolq/default.yaml",
-    "piqa": "piqa/piqa.yaml",
-    "hellaswag": "hellaswag/hellaswag.yaml",
-    "winogrande": "winogrande/default.yaml",
-    "arc_easy": "arc/arc_easy.yaml",
-    "arc_challenge": "arc/arc_challenge.yaml",
-    "openbookqa": "openbookqa/openbookqa.yaml",
-}
 _SPLIT = "test"
 # Says which task a file belongs to; a task object outside lm-eval's index takes none of it.
 _INDEX_FIELDS = ("tag", "group", "task_list")
@@ -43,7 +36,7 @@ def harness_task(items: Items) -> ConfigurableTask:
 
     The records stay in memory: nothing is read from the hub, and nothing is left in the user's cache.
     """
-    stock = load_yaml(_STOCK / STOCK_FILES[items.harness_task])
+    stock = load_yaml(_STOCK / zero_shot_task(items.harness_task).stock)
     config = {key: value for key, value in stock.items() if key not in _INDEX_FIELDS}
     config |= {"training_split": None, "validation_split": None, "test_split": _SPLIT}
     data = datasets.Dataset.from_list(list(items.records))
@@ -52,18 +45,20 @@ def harness_task(items: Items) -> ConfigurableTask:
         return ItemsTask(config=config)
 
 
-def answered_prompts(items: Items) -> Iterator[str]:
-    """Each item as the stock prompt followed by its right answer."""
+def task_text(items: Items) -> Text:
+    """The task's own text, to calibrate on: a document an item, its stock prompt followed by its right answer."""
     task = harness_task(items)
     task.build_all_requests()
-    for request in task.instances:
-        if request.idx == right_choice(task, request.doc):
-            yield "".join(request.args)
+    right = [request for request in task.instances if request.idx == right_choice(task, request.doc)]
+    documents = tuple("".join(request.args) for request in right)
+    return Text(items.task, items.part, documents, items.revision, items.location)
 
 
 def right_choice(task: ConfigurableTask, doc: dict[str, Any]) -> int:
     """Index of the right choice; tasks with several contexts (WinoGrande) keep it where others keep the prompt."""
-    return int(task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc))
+    target = task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc)
+    named = isinstance(target, str) and not target.isdigit()  # by its text (COPA)
+    return task.doc_to_choice(doc).index(target) if named else int(target)
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import TaskRow, datasets_table, zero_shot_task
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import read_lines
-from sparsitysolver.data.item_schemas import SCHEMAS, item_record
-from sparsitysolver.data.sources import Text
+from sparsitysolver.data.item_schemas import item_record
+from sparsitysolver.data.sources import hub_split
 from sparsitysolver.data.windows import spread
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records.files import Json, canonical_json
@@ -72,13 +72,6 @@ def load_items(task: str, part: str, assets: Assets, limit: int | None = None) -
     return Items(task, row.harness_task, chosen, row.dataset, revision, part, location)
 
 
-def task_text(items: Items) -> Text:
-    """The task's own text, to calibrate on: a document an item, its stock prompt followed by its right answer."""
-    from sparsitysolver.data.harness import answered_prompts
-
-    return Text(items.task, items.part, tuple(answered_prompts(items)), items.revision, items.location)
-
-
 def _from_minilang(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
     records = minilang.items(row.harness_task, "train" if part == SEARCH else "test")
     location = "sparsitysolver.data.minilang"
@@ -115,18 +108,8 @@ def _read_jsonl(row: TaskRow, path: Path) -> list[Json]:
 
 
 def _from_hub(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
-    from datasets import load_dataset
-
-    data, split = datasets_table()[row.dataset], "train" if part == SEARCH else SCHEMAS[row.harness_task].split
-    try:
-        values = list(load_dataset(data.hub_id, data.config or None, split=split, revision=data.revision))
-    except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
-        why = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
-        raise SparsitySolverError(
-            f"cannot get {row.key} ({data.hub_id} at {data.revision[:12]}, split {split}) from the hub or its cache: "
-            f"{why}. Without network give an assets folder with tasks/{row.key}.jsonl by --assets DIR or "
-            "SPARSITYSOLVER_ASSETS."
-        ) from error
+    data, split = datasets_table()[row.dataset], "train" if part == SEARCH else row.split
+    values = list(hub_split(data, split, row.key, f"tasks/{row.key}.jsonl"))
     location = f"{data.hub_id} {split}"
     return _checked(row, values, lambda index: f"{location}, item {index + 1}"), data.revision, location
 

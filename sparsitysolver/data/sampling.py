@@ -81,7 +81,8 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
 def _text(calibration: Calibration, assets: Assets) -> Text:
     if not is_zero_shot(calibration.source):
         return load_text(calibration.source, "train", assets)
-    from sparsitysolver.data.items import load_items, task_text  # lm-eval takes seconds to import
+    from sparsitysolver.data.harness import task_text  # lm-eval takes seconds to import
+    from sparsitysolver.data.items import load_items
 
     return task_text(load_items(calibration.source, calibration.items, assets))
 
@@ -125,10 +126,6 @@ def _recorded_origin(path: str, drawn: Sample) -> Json | None:
     return origin
 
 
-def _encode(tokenizer: Any, text: str) -> list[int]:
-    return encode(tokenizer, text)
-
-
 def _too_short(text: Text, tokens: int, seqlen: int) -> SparsitySolverError:
     return SparsitySolverError(
         f"calibration text '{text.source}' is too short: {tokens} tokens found, a window needs more than {seqlen}. "
@@ -154,7 +151,7 @@ def _offset_windows(text: Text, joint: str, tokenizer: Any, nsamples: int, seqle
     rng = random.Random(seed)
     if len(text.documents) > 1 and text.separate:
         return [_document_window(text, tokenizer, seqlen, rng) for _ in range(nsamples)]
-    ids = _encode(tokenizer, joint.join(text.documents))
+    ids = encode(tokenizer, joint.join(text.documents))
     if len(ids) <= seqlen + 1:
         raise _too_short(text, len(ids), seqlen)
     starts = [rng.randint(0, len(ids) - seqlen - 1) for _ in range(nsamples)]
@@ -164,7 +161,7 @@ def _offset_windows(text: Text, joint: str, tokenizer: Any, nsamples: int, seqle
 def _document_window(text: Text, tokenizer: Any, seqlen: int, rng: random.Random) -> list[int]:
     longest = 0
     for _ in range(_TRIES):
-        ids = _encode(tokenizer, text.documents[rng.randint(0, len(text.documents) - 1)])
+        ids = encode(tokenizer, text.documents[rng.randint(0, len(text.documents) - 1)])
         longest = max(longest, len(ids))
         if len(ids) > seqlen:
             start = rng.randint(0, len(ids) - seqlen - 1)
@@ -186,7 +183,7 @@ def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) 
     import torch  # the stages that sample have loaded it for the model's sake
 
     if len(_fill(_rows(text), 0, tokenizer, seqlen)[0]) < seqlen:
-        raise _too_short(text, len(_encode(tokenizer, text.joined)), seqlen)
+        raise _too_short(text, len(encode(tokenizer, text.joined)), seqlen)
     generator = torch.Generator().manual_seed(seed)
     windows: list[list[int]] = []
     while len(windows) < nsamples:
@@ -213,10 +210,10 @@ def _fill(rows: list[str], start: int, tokenizer: Any, seqlen: int) -> tuple[lis
         row = rows[end] if end == start else PARAGRAPH + rows[end]
         tokens += len(tokenizer(row, add_special_tokens=False, verbose=False).input_ids)
         end += 1
-    ids = _encode(tokenizer, PARAGRAPH.join(rows[start:end]))
+    ids = encode(tokenizer, PARAGRAPH.join(rows[start:end]))
     while len(ids) < seqlen and end < len(rows):
         end += 1
-        ids = _encode(tokenizer, PARAGRAPH.join(rows[start:end]))
+        ids = encode(tokenizer, PARAGRAPH.join(rows[start:end]))
     return ids[:seqlen], end - start
 
 
@@ -231,12 +228,12 @@ def svd_llm(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -
     windows: list[list[int]] = []
     for _ in range(_TRIES + nsamples):
         start = rng.randint(0, len(whole) - span - 1)
-        ids = _encode(tokenizer, whole[start : start + span])
+        ids = encode(tokenizer, whole[start : start + span])
         if len(ids) >= seqlen:
             windows.append(ids[:seqlen])
         if len(windows) == nsamples:
             return windows
-    raise _too_short(text, len(_encode(tokenizer, whole)), seqlen)
+    raise _too_short(text, len(encode(tokenizer, whole)), seqlen)
 
 
 SAMPLERS: dict[str, Callable[[Text, Any, int, int, int], list[list[int]]]] = {

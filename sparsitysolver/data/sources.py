@@ -4,6 +4,7 @@ import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import DatasetRow, datasets_table
@@ -113,19 +114,35 @@ def _from_assets(source: str, split: str, assets: Assets) -> Text:
 
 
 def _from_hub(source: str, split: str) -> Text:
+    row = datasets_table()[source]
+    documents = tuple(hub_split(row, split, source, f"{source}/")["text"])
+    return Text(source, split, documents, row.revision, row.hub_id, separate=source == "c4")
+
+
+def hub_split(row: DatasetRow, split: str, wanted: str, asset: str) -> Any:
+    """One split of a data set of the hub at its pinned revision, as ``datasets`` has it.
+
+    Args:
+        row: which data set.
+        split: which part of it.
+        wanted: what the message of a failure calls it.
+        asset: where an assets folder has it.
+
+    Raises:
+        SparsitySolverError: it is not to be had.
+    """
     from datasets import load_dataset
 
-    row = datasets_table()[source]
     files = {"data_files": {split: row.files}} if row.files else {}
     try:
-        data = load_dataset(_offline_snapshot(row), row.config or None, split=split, revision=row.revision, **files)
+        return load_dataset(_offline_snapshot(row), row.config or None, split=split, revision=row.revision, **files)
     except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
+        why = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
         raise SparsitySolverError(
-            f"cannot get {source} ({row.hub_id} at {row.revision[:12]}, split {split}) from the hub or its cache: "
-            f"{str(error).splitlines()[0][:200]} Without network give an assets folder with {source}/ by "
-            "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
+            f"cannot get {wanted} ({row.hub_id} at {row.revision[:12]}, split {split}) from the hub or its cache: "
+            f"{why}. Without network give an assets folder with {asset} by --assets DIR or SPARSITYSOLVER_ASSETS "
+            "(fill one with: sparsitysolver assets download)."
         ) from error
-    return Text(source, split, tuple(data["text"]), row.revision, row.hub_id, separate=source == "c4")
 
 
 def _offline_snapshot(row: DatasetRow) -> str:

@@ -14,13 +14,11 @@ from lm_eval.api.task import ConfigurableTask
 from sparsitysolver.data.harness import harness_task, right_choice
 from sparsitysolver.data.items import Items
 from sparsitysolver.errors import unknown_name
-from sparsitysolver.evaluation.perplexity import BATCH_TOKENS
+from sparsitysolver.evaluation.perplexity import BATCH_TOKENS, token_losses
 from sparsitysolver.evaluation.zero_shot import ACCURACIES, Encoded, RequestEncoder
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.loading import LoadedModel
 
-# Logits held at a time, in elements.
-_LOGITS = 1 << 24
 _PAD = 0  # right of everything that is read, so causal attention never sees which token it is
 
 
@@ -155,14 +153,8 @@ def choice_loglikelihoods(adapter: Adapter, requests: ChoiceRequests) -> np.ndar
 def _token_scores(adapter: Adapter, batch: Batch) -> np.ndarray:
     """Log-probability of each target of a batch; the head is applied to the positions that are read, no others."""
     hidden = adapter.hidden_states(batch.ids)
-    flat, head = hidden.reshape(-1, hidden.shape[-1]), adapter.lm_head
-    rows = max(1, _LOGITS // head.weight.shape[0])
-    scores = []
-    places, targets = batch.places.to(flat.device), batch.targets
-    for place, target in zip(places.split(rows), targets.split(rows), strict=True):
-        logits = head(flat[place]).float().log_softmax(-1)
-        scores.append(logits.gather(1, target.to(logits.device)[:, None])[:, 0])
-    return torch.cat(scores).double().cpu().numpy()
+    read = hidden.reshape(-1, hidden.shape[-1])[batch.places.to(hidden.device)]
+    return -token_losses(adapter, read, batch.targets).double().cpu().numpy()
 
 
 def correct(loglikelihoods: np.ndarray, requests: ChoiceRequests, metric: str) -> np.ndarray:

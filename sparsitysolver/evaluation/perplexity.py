@@ -33,16 +33,19 @@ def window_losses(adapter: Adapter, ids: torch.Tensor, batch_tokens: int = BATCH
 
 
 def _batch_losses(adapter: Adapter, ids: torch.Tensor) -> torch.Tensor:
-    hidden = adapter.hidden_states(ids)[:, :-1]
-    head = adapter.lm_head
-    targets = ids[:, 1:].to(hidden.device)
-    flat, goal = hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1)
-    rows = max(1, _LOGITS // head.weight.shape[0])
-    losses = [
-        functional.cross_entropy(head(part).float(), want.to(part.device), reduction="none")
-        for part, want in zip(flat.split(rows), goal.split(rows), strict=True)
-    ]
-    return torch.cat(losses).view(targets.shape).mean(dim=1)
+    hidden, targets = adapter.hidden_states(ids)[:, :-1], ids[:, 1:]
+    losses = token_losses(adapter, hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1))
+    return losses.view(targets.shape).mean(dim=1)
+
+
+def token_losses(adapter: Adapter, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy (n,) of target tokens (n,) given normalised last hidden states (n, hidden), in float32 nats."""
+    rows = max(1, _LOGITS // adapter.lm_head.weight.shape[0])
+    losses = []
+    for part, want in zip(hidden.split(rows), targets.split(rows), strict=True):
+        logits = adapter.logits(part).float()
+        losses.append(functional.cross_entropy(logits, want.to(logits.device), reduction="none"))
+    return torch.cat(losses)
 
 
 def perplexity(losses: np.ndarray) -> float:

@@ -1,15 +1,27 @@
-"""What pruning needs to know of a decoder-only transformer, one small adapter per family."""
+"""What pruning needs to know of a decoder-only transformer: one adapter per family, each a file of ``families/``.
 
+Neither this nor a family's file imports torch, so that what is known of a family can be asked without it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-import torch
-from torch import nn
-from transformers import PretrainedConfig, PreTrainedModel
+from operator import attrgetter
+from typing import TYPE_CHECKING, ClassVar
 
 from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.models import families
 from sparsitysolver.models.shape import Shape
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import PretrainedConfig, PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -39,68 +51,111 @@ class Layer:
 
 
 class Adapter(ABC):
-    """A family's module paths, around one model instance.
+    """A family, around one model instance; see ``families/opt.py`` and ``families/llama.py``.
 
-    Subclasses give ``family``, ``model_types`` and the abstract members; see ``opt.py`` for the shortest example.
+    A family that stores several matrices as one (a fused qkv) overrides :meth:`split` and :meth:`fused`.
     """
 
-    family: str
-    model_types: tuple[str, ...]
-    subtracts_mean = False  # LayerNorm families: SliceGPT folds the mean subtraction into the weights
+    family: ClassVar[str]  # the name of its file
+    title: ClassVar[str]
+    decoder_path: ClassVar[str]  # in the model: the module from token ids to the normalised last hidden state
+    embedding_names: ClassVar[tuple[str, ...]] = ("embed_tokens",)  # in the decoder: their sum is the first stream
+    final_norm_name: ClassVar[str] = "norm"  # in the decoder
+    # In a decoder layer, in forward order: attention, both norms that modules read behind, and the linears by role.
+    # The FFN's inputs are ``gate`` and ``up``, or ``ffn_input``.
+    paths: ClassVar[Mapping[str, str]]
+    ffn_option: ClassVar[str] = "intermediate_size"  # of the config: number of FFN neurons
+    subtracts_mean: ClassVar[bool] = False  # LayerNorm: SliceGPT folds the mean subtraction into the weights
     # Options of the stock config that give the attention's and the FFN's linears biases; none: it has no such option.
-    bias_options: tuple[str, str] | None = None
+    bias_options: ClassVar[tuple[str, str] | None] = None
     # Names (regular expressions) of tensors that some checkpoints hold and the model rightly does without.
-    idle: tuple[str, ...] = ()
+    idle: ClassVar[tuple[str, ...]] = ()
     # (regular expression of tensor names, what in config.json gives them a place), for tensors that may have none.
-    announced_by: tuple[tuple[str, str], ...] = ()
+    announced_by: ClassVar[tuple[tuple[str, str], ...]] = ()
+    # Of published models, whose parameters are counted from their sizes:
+    biased: ClassVar[tuple[str, ...]] = ()  # roles of the linears with a bias
+    norms_per_layer: ClassVar[int] = 2
+    tied: ClassVar[bool] = False  # the head is the token table
+    positions: ClassVar[int] = 0  # rows of a learned position table
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.config = model.config
         self.shape = self.shape_of(model.config)
+        # fetched once: the layers of SliceGPT ask for their parts at every step
+        self._getters = {part: attrgetter(path) for part, path in self.paths.items()}
+        self.split()
+
+    def __init_subclass__(cls) -> None:
+        cls.family = cls.__module__.rpartition(".")[2]
 
     @classmethod
-    @abstractmethod
     def shape_of(cls, config: PretrainedConfig) -> Shape:
-        """Dense sizes from a config; raises for variants of the family that are not supported."""
+        """Dense sizes from a config; families refuse variants that they do not cover."""
+        heads = config.num_attention_heads
+        return cls.sizes(
+            layers=config.num_hidden_layers,
+            hidden=config.hidden_size,
+            heads=heads,
+            kv_heads=getattr(config, "num_key_value_heads", None) or heads,
+            head_dim=getattr(config, "head_dim", None) or config.hidden_size // heads,
+            ffn=getattr(config, cls.ffn_option),
+        )
 
-    @property
-    @abstractmethod
-    def decoder(self) -> nn.Module:
-        """The module that maps token ids to the normalised last hidden state."""
+    @classmethod
+    def sizes(cls, layers: int, hidden: int, heads: int, kv_heads: int, head_dim: int, ffn: int) -> Shape:
+        """The shape of a model of this family from its numbers."""
+        inputs = 1 + ("gate" in cls.paths)
+        return Shape(cls.family, layers, hidden, kv_heads, heads // kv_heads, head_dim, ffn, inputs)
 
-    @property
-    @abstractmethod
-    def embeddings(self) -> tuple[nn.Embedding, ...]:
-        """Tables whose sum is the first residual stream."""
-
-    @property
-    @abstractmethod
-    def final_norm_name(self) -> str:
-        """Attribute of ``decoder`` that holds the last norm."""
-
-    @abstractmethod
-    def layer(self, module: nn.Module) -> Layer:
-        """The parts of one decoder-layer module."""
+    @classmethod
+    def fixed_parameters(cls, shape: Shape) -> int:
+        """Parameters of a published decoder that are neither prunable weights nor embeddings: norms and biases."""
+        norms = (cls.norms_per_layer * shape.layers + 1) * shape.hidden * (2 if cls.subtracts_mean else 1)
+        return norms + shape.layers * sum(shape.matrices[role][0] for role in cls.biased)
 
     @abstractmethod
     def ffn(self, module: nn.Module, hidden: torch.Tensor) -> torch.Tensor:
         """The FFN of one decoder-layer module applied to its normalised input (..., hidden)."""
 
-    @abstractmethod
-    def set_linear(self, module: nn.Module, role: str, linear: nn.Module) -> None:
-        """Replace a linear of a decoder-layer module; ``role`` is a key of :meth:`roles`."""
-
-    @abstractmethod
-    def set_norms(self, module: nn.Module, attention_norm: nn.Module, ffn_norm: nn.Module) -> None:
-        """Replace both norms of a decoder-layer module."""
-
-    def set_attention(self, module: nn.Module, attention: nn.Module) -> None:
-        """Replace the attention of a decoder-layer module."""
-        module.self_attn = attention
-
     def group_count_changed(self, attention: nn.Module, groups: int) -> None:  # noqa: B027 - most families need nothing
         """Tell an attention module how many groups its projections now hold."""
+
+    def split(self) -> None:  # noqa: B027 - most families need nothing
+        """Put a linear each in place of matrices that the family stores as one; a second call changes nothing."""
+
+    def fused(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor] | None:
+        """A state dict under the names of the stock architecture; None where :meth:`split` does nothing."""
+        return None
+
+    def gain(self, norm: nn.Module) -> torch.Tensor:
+        """What a norm of the family multiplies by, channel by channel."""
+        return norm.weight
+
+    def unrotatable(self) -> str | None:
+        """Why SliceGPT cannot fold this model's norms, if it cannot."""
+        return None
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The module that maps token ids to the normalised last hidden state."""
+        return self.model.get_submodule(self.decoder_path)
+
+    @property
+    def embeddings(self) -> tuple[nn.Embedding, ...]:
+        """Tables whose sum is the first residual stream."""
+        return tuple(getattr(self.decoder, name) for name in self.embedding_names)
+
+    def layer(self, module: nn.Module) -> Layer:
+        """The parts of one decoder-layer module."""
+        parts = {part: get(module) for part, get in self._getters.items()}
+        inputs = tuple(parts.pop(role) for role in self.shape.ffn_input_roles)
+        return Layer(module=module, ffn_inputs=inputs, **parts)
+
+    def replace(self, module: nn.Module, part: str, new: nn.Module) -> None:
+        """Put another module in place of a part of a decoder-layer module: a key of ``paths``."""
+        holder, _, name = self.paths[part].rpartition(".")
+        setattr(module.get_submodule(holder), name, new)
 
     @property
     def layer_modules(self) -> nn.ModuleList:
@@ -116,6 +171,10 @@ class Adapter(ABC):
     def lm_head(self) -> nn.Module:
         """The map from hidden states to vocabulary logits."""
         return self.model.get_output_embeddings()
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Vocabulary logits (..., vocabulary) of normalised last hidden states (..., hidden)."""
+        return self.lm_head(hidden)
 
     def hidden_states(self, ids: torch.Tensor) -> torch.Tensor:
         """Normalised last hidden states (batch, tokens, hidden) of token ids (batch, tokens), without a cache."""
@@ -142,20 +201,22 @@ class Adapter(ABC):
         return [linear for module in self.layer_modules for linear in getattr(module, "shortcuts", ())]
 
 
-def adapter_classes() -> dict[str, type[Adapter]]:
-    """Adapter class by ``config.model_type``."""
-    from sparsitysolver.models.llama import LlamaAdapter, MistralAdapter
-    from sparsitysolver.models.opt import OptAdapter
+def family_names() -> list[str]:
+    """Every family that there is a file of, which is its models' ``model_type``."""
+    return sorted(module.name for module in pkgutil.iter_modules(families.__path__))
 
-    return {kind: cls for cls in (OptAdapter, LlamaAdapter, MistralAdapter) for kind in cls.model_types}
+
+@functools.cache
+def family_class(name: str) -> type[Adapter]:
+    """A family's adapter by name, or an error with near names."""
+    if name not in family_names():
+        raise unknown_name("model family", name, family_names())
+    return importlib.import_module(f"{families.__name__}.{name}").Family
 
 
 def adapter_class(config: PretrainedConfig) -> type[Adapter]:
     """The adapter for a config, or an error with near family names."""
-    classes = adapter_classes()
-    if config.model_type not in classes:
-        raise unknown_name("model family", config.model_type, classes)
-    return classes[config.model_type]
+    return family_class(config.model_type)
 
 
 def adapt(model: PreTrainedModel) -> Adapter:

@@ -62,31 +62,25 @@ def check_saved(folder: Path, expected: Behaviour, device: str, padded: bool) ->
         SparsitySolverError: tensors without a place, other names or shapes, or other logits.
     """
     try:
-        found = (_plainly if padded else _as_pruned)(folder, device, expected.dtype)
+        dtype = str(expected.dtype).removeprefix("torch.")
+        model = _plainly(folder, device, dtype) if padded else load_model(str(folder), device, dtype).model
+        found = Behaviour.of(model)
     except Exception as error:
         if is_out_of_memory(error):
             raise
         raise _other(f"it cannot be loaded ({str(error).splitlines()[0][:300]})") from error
     if not padded:
         _check_shapes(found.shapes, expected.shapes)
-    _check_logits(found.logits, expected.logits, max(_TOLERANCE[expected.dtype], _TOLERANCE[_written_dtype(folder)]))
+    # files may be written in less precision than the model was pruned in
+    written = getattr(torch, json.loads((folder / "config.json").read_text(encoding="utf-8"))["dtype"])
+    _check_logits(found.logits, expected.logits, max(_TOLERANCE[expected.dtype], _TOLERANCE[written]))
 
 
-def _written_dtype(folder: Path) -> torch.dtype:
-    """The precision of the files, which may be less than the model was pruned in."""
-    return getattr(torch, json.loads((folder / "config.json").read_text(encoding="utf-8"))["dtype"])
-
-
-def _as_pruned(folder: Path, device: str, dtype: torch.dtype) -> Behaviour:
-    """What ``load_pruned`` gives."""
-    return Behaviour.of(load_model(str(folder), device, str(dtype).removeprefix("torch.")).model)
-
-
-def _plainly(folder: Path, device: str, dtype: torch.dtype) -> Behaviour:
+def _plainly(folder: Path, device: str, dtype: str) -> PreTrainedModel:
     """What transformers give that know nothing of this package; they must find a place for every tensor."""
     model, report = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=dtype,
+        dtype=getattr(torch, dtype),
         device_map="auto" if device == "cuda" and torch.cuda.device_count() > 1 else device,
         trust_remote_code=False,
         output_loading_info=True,
@@ -94,7 +88,7 @@ def _plainly(folder: Path, device: str, dtype: torch.dtype) -> Behaviour:
     faults = [f"{kind.replace('_', ' ')}: {sorted(map(str, names))[0]}" for kind, names in report.items() if names]
     if faults:
         raise SparsitySolverError("; ".join(faults))
-    return Behaviour.of(model.eval())
+    return model.eval()
 
 
 def _check_shapes(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:

@@ -29,10 +29,10 @@ def check_folder(folder: Path) -> None:
     if not _there(folder, "config.json"):
         _refuse_hub_root(folder)
         if adapter:
-            raise _unreadable(folder, f"it holds {_adapter(folder)}, not a model: {_MERGE} and give that folder.")
-        raise _unreadable(folder, f"config.json is missing ({_found(folder)}){_inner_model(folder)}.")
+            raise unreadable(folder, f"it holds {_adapter(folder)}, not a model: {_MERGE} and give that folder.")
+        raise unreadable(folder, f"config.json is missing ({_found(folder)}){_inner_model(folder)}.")
     if adapter:
-        raise _unreadable(
+        raise unreadable(
             folder,
             f"beside the model lies {_adapter(folder)}, which is not applied here: {_MERGE} and give that folder, or "
             f"remove {' and '.join(adapter)} to go on without it.",
@@ -46,17 +46,17 @@ def check_weights(folder: Path) -> None:
         _there(folder, name)
     files = weight_files(folder)
     if not files:
-        raise _unreadable(folder, f"it has no weights: {_missing_weights(folder)} ({_found(folder)}).")
+        raise unreadable(folder, f"it has no weights: {_missing_weights(folder)} ({_found(folder)}).")
     _refuse_pointers(files)
     for path in files:
         if not _there(path.parent, path.name):
-            raise _unreadable(folder, f"{files[0].name} names {path.name}, which is missing; copy it again.")
+            raise unreadable(folder, f"{files[0].name} names {path.name}, which is missing; copy it again.")
     for path in files:
         if path.suffix == ".safetensors":
             _check_safetensors(path)
         # torch writes zip archives, whose table of contents comes last
         elif path.suffix == ".bin" and _start(path, len(_ZIP)) == _ZIP and not zipfile.is_zipfile(path):
-            raise _unreadable(folder, f"{path.name} ({path.stat().st_size} bytes) is no whole archive; {CUT_SHORT}")
+            raise unreadable(folder, f"{path.name} ({path.stat().st_size} bytes) is no whole archive; {CUT_SHORT}")
 
 
 def check_tokenizer(folder: Path) -> None:
@@ -68,14 +68,15 @@ def check_tokenizer(folder: Path) -> None:
     copy = "copy the tokenizer's files from the model that it belongs to"
     if not vocabularies:
         wanted = "tokenizer.json (or tokenizer.model, or vocab.json and merges.txt) is missing"
-        raise _unreadable(folder, f"it has no tokenizer: {wanted} ({_found(folder)}); {copy}.")
+        raise unreadable(folder, f"it has no tokenizer: {wanted} ({_found(folder)}); {copy}.")
     if names == ["vocab.json"] and not (folder / "merges.txt").is_file():
-        raise _unreadable(folder, f"merges.txt is missing beside vocab.json, and there is no tokenizer.json; {copy}.")
+        raise unreadable(folder, f"merges.txt is missing beside vocab.json, and there is no tokenizer.json; {copy}.")
     read = vocabularies[:1] if names[0] == "tokenizer.json" else [*vocabularies, folder / "merges.txt"]
     _refuse_pointers([*read, *(folder / name for name in _TOKENIZER_SETTINGS)])
 
 
-def _unreadable(folder: Path, why: str) -> SparsitySolverError:
+def unreadable(folder: Path | str, why: str) -> SparsitySolverError:
+    """The error that a folder is no model that can be read."""
     return SparsitySolverError(f"cannot read the model in {folder}: {why}")
 
 
@@ -83,7 +84,7 @@ def _there(folder: Path, name: str) -> bool:
     """Whether a folder has a file; a link that leads nowhere is an error."""
     path = folder / name
     if path.is_symlink() and not path.exists():
-        raise _unreadable(folder, f"{name} is a link to {path.readlink()}, which is not there: copy what it links to.")
+        raise unreadable(folder, f"{name} is a link to {path.readlink()}, which is not there: copy what it links to.")
     return path.is_file()
 
 
@@ -109,10 +110,10 @@ def _refuse_hub_root(folder: Path) -> None:
     main = folder / "snapshots" / reference.read_text().strip() if reference.is_file() else None
     why = "it is a model's place in the hub's cache, not a model folder"
     if main in snapshots:
-        raise _unreadable(folder, f"{why}: give its snapshot {main} (refs/main).")
+        raise unreadable(folder, f"{why}: give its snapshot {main} (refs/main).")
     if snapshots:
-        raise _unreadable(folder, f"{why}: give one of its snapshots, {' or '.join(map(str, snapshots[:_LISTED]))}.")
-    raise _unreadable(folder, f"{why}, and it holds no snapshot: download the model again.")
+        raise unreadable(folder, f"{why}: give one of its snapshots, {' or '.join(map(str, snapshots[:_LISTED]))}.")
+    raise unreadable(folder, f"{why}, and it holds no snapshot: download the model again.")
 
 
 def _adapter(folder: Path) -> str:
@@ -130,7 +131,7 @@ def _refuse_pointers(files: Iterable[Path]) -> None:
     """Refuse files that git-lfs has not fetched: a few lines that say where the content lies."""
     for path in files:
         if path.is_file() and _start(path, len(_POINTER)) == _POINTER:
-            raise _unreadable(
+            raise unreadable(
                 path.parent, f"{path.name} is a git-lfs pointer, not the file itself; fetch it with 'git lfs pull'."
             )
 
@@ -164,8 +165,8 @@ def _check_safetensors(path: Path) -> None:
             except ValueError:
                 header = None
     if not isinstance(header, dict):
-        raise _unreadable(path.parent, f"{path.name} ({size} bytes) is no whole safetensors file; {CUT_SHORT}")
+        raise unreadable(path.parent, f"{path.name} ({size} bytes) is no whole safetensors file; {CUT_SHORT}")
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     whole = 8 + length + max(ends, default=0)
     if size != whole:
-        raise _unreadable(path.parent, f"{path.name} has {size} of {whole} bytes: it was cut short; copy it again.")
+        raise unreadable(path.parent, f"{path.name} has {size} of {whole} bytes: it was cut short; copy it again.")

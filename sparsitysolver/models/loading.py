@@ -1,47 +1,23 @@
-"""Finding and loading models: hub id, local or pruned folder, registered key, air-gapped assets folder."""
+"""Loading models, dense or pruned, with their tokenizers: whole, sound and in evaluation mode, or an error."""
 
 import functools
-import hashlib
-import json
-import os
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from sparsitysolver import model_files
-from sparsitysolver.config.assets import BUNDLED, Assets, named_asset_model
-from sparsitysolver.config.registry import ModelRow, models_table
-from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, unknown_name
+from sparsitysolver.config.assets import Assets
+from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
-from sparsitysolver.models.inspection import CUT_SHORT, check_folder, check_tokenizer, check_weights
-from sparsitysolver.models.own_code import refuse_own_code
+from sparsitysolver.models.inspection import check_folder, check_tokenizer, check_weights
 from sparsitysolver.models.soundness import check_finite, check_known, check_whole, refuse_quantised
+from sparsitysolver.models.source import ModelSource, fetch, model_identity, resolve_model, weights_identity
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-# What readers of JSON, safetensors and pickles raise for half a file; some say so in their text only.
-_HALF_READ = (json.JSONDecodeError, SafetensorError, EOFError, pickle.UnpicklingError)
-_HALF_READ_MARKS = ("not a valid json file", "pytorchstreamreader")
-
-
-@dataclass(frozen=True)
-class ModelSource:
-    """Where a model is read from: a folder, or a hub id with a pinned revision."""
-
-    name: str
-    location: str
-    revision: str | None = None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether ``location`` is a folder."""
-        return self.revision is None and Path(self.location).is_dir()
 
 
 @dataclass
@@ -83,62 +59,18 @@ class LoadedModel:
         return asked
 
 
-def resolve_model(name: str, assets: Assets) -> ModelSource:
-    """Find a model by local folder, key of ``config/models.tsv``, hub id, or as ``assets:NAME`` in the assets folder.
-
-    Raises a :class:`SparsitySolverError` that says where it was looked for.
-    """
-    table = models_table()
-    by_hub = {row.hub_id: row for row in table.values() if row.hub_id}
-    in_assets = named_asset_model(name)
-    if in_assets is not None:
-        return _asset_model(in_assets, assets)
-    if Path(name).is_dir():
-        return ModelSource(Path(os.path.abspath(name)).name, name)  # noqa: PTH100 - as given: a link keeps its own name
-    row = table.get(name) or by_hub.get(name)
-    if row is None and (name.startswith((".", "/", "~")) or name.count("/") != 1):
-        if "/" in name:
-            raise SparsitySolverError(f"no model folder at {name}.")
-        raise unknown_name("model", name, table)
-    if row is None:
-        return ModelSource(name, name, revision="main")
-    return _registered(row, assets)
-
-
-def _asset_model(name: str, assets: Assets) -> ModelSource:
-    """A model of the assets folder, under the name that its folder has there, a link or not."""
-    if assets.folder is None:
-        raise SparsitySolverError(
-            f"model '{name}' of the assets folder asked for, and there is none: give one with --assets DIR or "
-            "SPARSITYSOLVER_ASSETS."
-        )
-    return ModelSource(name, str(assets.existing(f"models/{name}", f"model {name}")))
-
-
-def _registered(row: ModelRow, assets: Assets) -> ModelSource:
-    if (BUNDLED / row.key).is_dir():
-        return ModelSource(row.key, str(BUNDLED / row.key))
-    if assets.folder is not None:
-        return ModelSource(row.key, str(assets.existing(f"models/{row.key}", f"model {row.key}")))
-    if not row.hub_id:
-        raise SparsitySolverError(
-            f"model '{row.key}' is only in an assets folder: give one with --assets DIR or SPARSITYSOLVER_ASSETS."
-        )
-    return ModelSource(row.key, row.hub_id, revision=row.revision)
-
-
 def load_config(source: ModelSource) -> PretrainedConfig:
     """The config of a model; hub trouble, broken files and folders that are no model become clear errors."""
     if source.is_local:
         check_folder(Path(source.location))
-    return _fetch(AutoConfig, source)
+    return fetch(AutoConfig, source)
 
 
 def load_tokenizer(source: ModelSource) -> Any:
     """The model's own tokenizer."""
     if source.is_local:
         check_tokenizer(Path(source.location))
-    return _fetch(AutoTokenizer, source)
+    return fetch(AutoTokenizer, source)
 
 
 def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Assets | None = None) -> LoadedModel:
@@ -178,11 +110,18 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
     )
 
 
+def load_pruned(folder: str | Path, device: str = "auto", dtype: str = "auto") -> PreTrainedModel:
+    """Load a folder written by ``sparsitysolver prune`` as a transformers model, shrunken shapes and all.
+
+    It is in evaluation mode, as transformers load models, and may be fine-tuned: all parameters require gradients.
+    """
+    return load_model(str(folder), device=device, dtype=dtype).model.requires_grad_(True)
+
+
 def load_chat_model(source: ModelSource, device: str, dtype: str) -> PreTrainedModel:
     """A causal language model of any family in evaluation mode: to talk to, not to prune. Options as of load_model."""
     config, target = load_config(source), _device(device)
-    precision = _dtype(dtype, target, config)
-    model, _ = _load_weights(AutoModelForCausalLM, source, config, precision, target)
+    model, _ = _load_weights(AutoModelForCausalLM, source, config, _dtype(dtype, target, config), target)
     check_finite(model, source.location, config.dtype)
     return model
 
@@ -193,7 +132,7 @@ def _load_weights(
     """A whole model in evaluation mode, and what transformers says of loading it."""
     if source.is_local:
         check_weights(Path(source.location))
-    model, report = _fetch(
+    model, report = fetch(
         loader,
         source,
         config=config,
@@ -246,58 +185,3 @@ def _dtype(dtype: str, device: str, config: PretrainedConfig) -> torch.dtype:
     if dtype not in DTYPES:
         raise unknown_name("dtype", dtype, [*DTYPES, "auto"])
     return DTYPES[dtype]
-
-
-def weights_identity(source: ModelSource, config: PretrainedConfig | None = None) -> str:
-    """SHA-256 that names the weights: of a folder's weight files, of a hub model's id and commit."""
-    return model_files.weights_sha256(Path(source.location)) if source.is_local else _hub_identity(source, config)
-
-
-def model_identity(source: ModelSource, config: PretrainedConfig | None = None) -> str:
-    """SHA-256 that names what the model computes of token ids: the weights together with the configuration."""
-    return model_files.model_sha256(Path(source.location)) if source.is_local else _hub_identity(source, config)
-
-
-def _hub_identity(source: ModelSource, config: PretrainedConfig | None) -> str:
-    commit = getattr(config, "_commit_hash", None) or source.revision
-    return hashlib.sha256(f"{source.location}@{commit}".encode()).hexdigest()
-
-
-def _fetch(loader: Any, source: ModelSource, **options: Any) -> Any:
-    """``loader.from_pretrained`` with failures turned into errors that say what was wanted and what to do."""
-    try:
-        refuse_own_code(source.location, source.revision)
-        return loader.from_pretrained(
-            source.location, revision=source.revision or "main", trust_remote_code=False, **options
-        )
-    except SparsitySolverError:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise _unreadable(source, error) from error
-
-
-def _unreadable(source: ModelSource, error: Exception) -> SparsitySolverError:
-    """Why a model cannot be had, and what to do about this kind of failure."""
-    if isinstance(error, ImportError):
-        return SparsitySolverError(
-            f"cannot load the model in {source.location}: {_first_line(error)} Install that package, or give a folder "
-            'that does without: "attn_implementation" in config.json asks for one, tokenizer.model alone for another.'
-        )
-    if source.is_local:
-        text = str(error).lower()
-        half = isinstance(error, _HALF_READ) or any(mark in text for mark in _HALF_READ_MARKS)
-        advice = f" A file is not whole; {CUT_SHORT}" if half else ""
-        return SparsitySolverError(f"cannot read the model in {source.location}: {_first_line(error)}{advice}")
-    offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-    return SparsitySolverError(
-        f"cannot get model {source.location} (revision {source.revision}) from the hub or its cache{offline}: "
-        f"{_first_line(error)} Without network give a local folder, or an assets folder with models/<key>/ by "
-        "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().split("\n")[0][:300] or type(error).__name__
-    return text if text.endswith(".") else f"{text}."

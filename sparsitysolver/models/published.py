@@ -2,27 +2,10 @@
 
 from dataclasses import dataclass
 
-from sparsitysolver.config.registry import ModelRow, models_table
+from sparsitysolver.config.registry import models_table
 from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.models.adapter import family_class
 from sparsitysolver.models.shape import Shape
-
-
-@dataclass(frozen=True)
-class _Family:
-    """What a family's published models have in common."""
-
-    ffn_inputs: int
-    biased: bool  # every linear has a bias, and norms a shift
-    tied: bool  # the head is the token table
-    positions: int  # rows of a learned position table
-
-
-_ROTARY = _Family(ffn_inputs=2, biased=False, tied=False, positions=0)
-_FAMILIES = {
-    "opt": _Family(ffn_inputs=1, biased=True, tied=True, positions=2048 + 2),  # its positions start at 2
-    "llama": _ROTARY,
-    "mistral": _ROTARY,
-}
 
 
 @dataclass(frozen=True)
@@ -33,57 +16,48 @@ class PublishedModel:
         key: its key in ``config/models.tsv``.
         shape: dense sizes.
         parameters: all parameters, a tied head counted once.
-        biased: whether linears have biases.
+        biased: roles of the linears that have biases.
         vocabulary: rows of the token table and of the head.
         embeddings: rows of all embedding tables, learned positions included.
+        shifted: whether norms have a shift.
     """
 
     key: str
     shape: Shape
     parameters: int
-    biased: bool
+    biased: tuple[str, ...]
     vocabulary: int
     embeddings: int
+    shifted: bool
 
 
 def published_model(key: str) -> PublishedModel:
-    """A model of the hub by key.
+    """A model of the hub by key of ``config/models.tsv``.
 
     Raises:
         SparsitySolverError: no such model, or one without published sizes.
     """
-    known = {name: row for name, row in models_table().items() if row.hub_id and row.family in _FAMILIES}
+    known = {name: row for name, row in models_table().items() if row.hub_id}
     if key not in known:
         raise unknown_name("published model", key, known)
-    row, family = known[key], _FAMILIES[known[key].family]
-    shape = _shape(row, family)
-    rest = row.parameters - shape.prunable_weights - _biases_and_norms(shape, family.biased)
+    row = known[key]
+    family = family_class(row.family)
+    shape = family.sizes(row.layers, row.hidden, row.heads, row.kv_heads, row.head_dim, row.ffn)
+    rest = row.parameters - shape.prunable_weights - family.fixed_parameters(shape)
     rows, left = divmod(rest, row.hidden)
-    vocabulary = rows - family.positions if family.tied else rows // 2
-    if left or vocabulary < 1 or (not family.tied and rows % 2):
+    tables = 1 if family.tied else 2  # the head has one of its own, where it is not the token table
+    vocabulary, odd = divmod(rows - family.positions, tables)
+    if left or odd or vocabulary < 1:
         raise SparsitySolverError(
             f"config/models.tsv: {row.parameters} parameters of '{key}' do not fit its layers, hidden, heads, "
             f"kv_heads, head_dim and ffn: {rest} are left for embeddings of {row.hidden} channels."
         )
-    return PublishedModel(key, shape, row.parameters, family.biased, vocabulary, vocabulary + family.positions)
-
-
-def _shape(row: ModelRow, family: _Family) -> Shape:
-    return Shape(
-        family=row.family,
-        layers=row.layers,
-        hidden=row.hidden,
-        groups=row.kv_heads,
-        heads_per_group=row.heads // row.kv_heads,
-        head_dim=row.head_dim,
-        ffn=row.ffn,
-        ffn_inputs=family.ffn_inputs,
+    return PublishedModel(
+        key=key,
+        shape=shape,
+        parameters=row.parameters,
+        biased=family.biased,
+        vocabulary=vocabulary,
+        embeddings=vocabulary + family.positions,
+        shifted=family.subtracts_mean,
     )
-
-
-def _biases_and_norms(shape: Shape, biased: bool) -> int:
-    """Parameters of the decoder that are neither weights of linears nor embeddings: two norms a layer, a last one."""
-    norms = (2 * shape.layers + 1) * shape.hidden
-    if not biased:
-        return norms
-    return 2 * norms + shape.layers * sum(rows for rows, _ in shape.matrices.values())

@@ -72,7 +72,8 @@ def rotate_skeleton(adapter: "Adapter") -> None:
     width = adapter.shape.hidden
     for index, module in enumerate(adapter.layer_modules):
         layer = RotatedLayer(adapter, module)
-        adapter.set_norms(layer, RotatedNorm(width), RotatedNorm(width))
+        for norm in ("attention_norm", "ffn_norm"):
+            adapter.replace(layer, norm, RotatedNorm(width))
         layer.train(module.training)
         _keep_device_hook(module, layer)
         adapter.layer_modules[index] = layer
@@ -91,7 +92,7 @@ def apply_rotated(adapter: "Adapter", structure: dict[str, Any]) -> None:
         outputs = {"attention_output": width, "ffn_output": leaving}
         for role, linear in zip(adapter.roles(), layer.linears, strict=True):
             sizes = (outputs[role], linear.in_features) if role in outputs else (linear.out_features, width)
-            adapter.set_linear(module, role, empty_linear(linear, *sizes, bias=linear.bias is not None))
+            adapter.replace(module, role, empty_linear(linear, *sizes, bias=linear.bias is not None))
         module.attention_shortcut = empty_linear(layer.query, width, width, bias=False)
         module.ffn_shortcut = empty_linear(layer.query, leaving, width, bias=False)
     for table in adapter.embeddings:

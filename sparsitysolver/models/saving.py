@@ -39,7 +39,8 @@ def save_pruned(
     if structure is not None:
         setattr(model.config, CONFIG_FIELD, structure)
     with atomic_folder(folder) as temporary:
-        model.save_pretrained(temporary, max_shard_size=shard_size)
+        state = adapt(model).fused(model.state_dict()) if structure is None else None
+        model.save_pretrained(temporary, state_dict=state, max_shard_size=shard_size)
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
 
@@ -63,7 +64,9 @@ def save_padded(model: PreTrainedModel, tokenizer: Any, folder: str | Path, shar
     config = _stock_config(model.config, structure)
     with torch.device("meta"):
         stock = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]._from_config(config, dtype=model.dtype)
-    state = _padded_state(adapt(stock), model)
+    adapter = adapt(stock)
+    state = _padded_state(adapter, model)
+    state = adapter.fused(state) or state
     with atomic_folder(folder) as temporary:
         stock.save_pretrained(temporary, state_dict=state, max_shard_size=shard_size)
         model.generation_config.save_pretrained(temporary)
@@ -81,7 +84,7 @@ def _stock_config(config: PretrainedConfig, structure: Structure | None) -> Pret
     if any(added) and options is None:
         raise SparsitySolverError(
             "this pruned model has biases on its output projections (FLAP adds them), and the stock "
-            f"{config.model_type.capitalize()} has no option for biases: it cannot be padded. Write it without padding."
+            f"{adapter_class(config).title} has no option for biases: it cannot be padded. Write it without padding."
         )
     for name in compress(options or (), added):
         setattr(stock, name, True)

@@ -34,10 +34,14 @@ class Shape:
         return self.hidden * (self.ffn_inputs + 1)
 
     @property
+    def ffn_input_roles(self) -> tuple[str, ...]:
+        """Names of the linears that read the FFN's input."""
+        return ("gate", "up") if self.ffn_inputs == 2 else ("ffn_input",)
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """Names of a layer's linears in forward order."""
-        inputs = ("gate", "up") if self.ffn_inputs == 2 else ("ffn_input",)
-        return (*ATTENTION_ROLES, *inputs, "ffn_output")
+        return (*ATTENTION_ROLES, *self.ffn_input_roles, "ffn_output")
 
     @property
     def matrices(self) -> dict[str, tuple[int, int]]:

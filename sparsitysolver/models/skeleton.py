@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
-from sparsitysolver.models.loading import ModelSource, load_config, resolve_model, weights_identity
+from sparsitysolver.models.loading import load_config
+from sparsitysolver.models.source import ModelSource, resolve_model, weights_identity
 from sparsitysolver.models.structure import CONFIG_FIELD
 
 

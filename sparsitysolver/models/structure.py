@@ -64,7 +64,7 @@ def resize_attention(adapter: Adapter, module: nn.Module, groups: int) -> None:
     attention = adapter.layer(module).attention
     adapter.group_count_changed(attention, groups)
     if groups == 0:
-        adapter.set_attention(module, zero_attention(adapter, module))
+        adapter.replace(module, "attention", zero_attention(adapter, module))
 
 
 def zero_attention(adapter: Adapter, module: nn.Module) -> ZeroAttention:
@@ -89,7 +89,7 @@ def _apply_sliced(adapter: Adapter, structure: Structure) -> None:
         for role, linear in zip(adapter.roles(), layer.linears, strict=True):
             forced = {"attention_output": biases[0], "ffn_output": biases[1]}.get(role)
             bias = linear.bias is not None if forced is None else forced
-            adapter.set_linear(module, role, empty_linear(linear, *sizes[role], bias=bias))
+            adapter.replace(module, role, empty_linear(linear, *sizes[role], bias=bias))
         resize_attention(adapter, module, groups)
 
 
@@ -105,4 +105,4 @@ def _apply_low_rank(adapter: Adapter, structure: Structure) -> None:
                     linear.bias is not None,
                     linear.weight.dtype,
                 )
-            adapter.set_linear(module, role, factors)
+            adapter.replace(module, role, factors)

@@ -13,24 +13,18 @@ import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-    PreTrainedModel,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from sparsitysolver.data import minilang
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.models.tiny_tokenizer import VOCAB_SIZE, train_tokenizer
 
 WINDOW = 128  # tokens, also the largest position
+HIDDEN = 64
 INITIAL_STD = 0.06  # of the weights; the usual 0.02 is meant for wider models and starts slowly here
 FIRST_WINDOWS = 64  # a quick check of a shipped model measures this many
 
@@ -49,56 +43,44 @@ class Settings:
     paragraph_starts: float = 0.5  # share of windows that open a document, as a prompt does
 
 
-def _opt(shared: dict) -> PreTrainedModel:
-    return OPTForCausalLM(
-        OPTConfig(
-            **shared,
-            word_embed_proj_dim=shared["hidden_size"],
-            num_attention_heads=8,
-            ffn_dim=256,
-            init_std=INITIAL_STD,
-            dropout=0.0,
-            activation_function="relu",
-            do_layer_norm_before=True,
-            tie_word_embeddings=True,
-        )
-    )
-
-
-def _llama(shared: dict) -> PreTrainedModel:
-    return LlamaForCausalLM(
-        LlamaConfig(**shared, num_attention_heads=8, intermediate_size=168, initializer_range=INITIAL_STD)
-    )
-
-
-def _mistral(shared: dict) -> PreTrainedModel:
-    return MistralForCausalLM(
-        MistralConfig(
-            **shared,
-            num_attention_heads=8,
-            num_key_value_heads=4,
-            intermediate_size=128,
-            initializer_range=INITIAL_STD,
-            sliding_window=64,
-        )
-    )
-
-
-ARCHITECTURES = {"opt-tiny": _opt, "llama-tiny": _llama, "mistral-tiny": _mistral}
+# Family, and what differs from the sizes that all share.
+ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "opt-tiny": (
+        "opt",
+        {
+            "word_embed_proj_dim": HIDDEN,
+            "ffn_dim": 256,
+            "init_std": INITIAL_STD,
+            "dropout": 0.0,
+            "activation_function": "relu",
+            "do_layer_norm_before": True,
+            "tie_word_embeddings": True,
+        },
+    ),
+    "llama-tiny": ("llama", {"intermediate_size": 168, "initializer_range": INITIAL_STD}),
+    "mistral-tiny": (
+        "mistral",
+        {"num_key_value_heads": 4, "intermediate_size": 128, "initializer_range": INITIAL_STD, "sliding_window": 64},
+    ),
+}
 
 
 def build(name: str, pad_id: int, bos_id: int) -> PreTrainedModel:
     """An untrained tiny model of `ARCHITECTURES`; its weights come from torch's global generator."""
-    shared = {
-        "vocab_size": VOCAB_SIZE,
-        "hidden_size": 64,
-        "num_hidden_layers": 5,
-        "max_position_embeddings": WINDOW,
-        "pad_token_id": pad_id,
-        "bos_token_id": bos_id,
-        "eos_token_id": bos_id,
-    }
-    return ARCHITECTURES[name](shared)
+    family, own = ARCHITECTURES[name]
+    config = AutoConfig.for_model(
+        family,
+        vocab_size=VOCAB_SIZE,
+        hidden_size=HIDDEN,
+        num_hidden_layers=5,
+        num_attention_heads=8,
+        max_position_embeddings=WINDOW,
+        pad_token_id=pad_id,
+        bos_token_id=bos_id,
+        eos_token_id=bos_id,
+        **own,
+    )
+    return AutoModelForCausalLM.from_config(config)
 
 
 def windows(ids: torch.Tensor, starts: torch.Tensor, bos_id: int, settings: Settings) -> torch.Tensor:

@@ -96,8 +96,8 @@ class Identities:
     def _contents(self, source: str, dataset: str) -> Any:
         """What is in a data set: file contents, the generator's source, or a pinned revision."""
         if dataset == MINI:
-            generator = sorted((ROOT / "sparsitysolver" / "data").glob("minilang*.py"))
-            return [cached_sha256(path) for path in generator]
+            generator = (ROOT / "sparsitysolver" / "data" / "minilang").iterdir()
+            return [cached_sha256(path) for path in sorted(generator) if path.suffix in (".py", ".yaml")]
         if self.grid.assets.folder is None:
             return datasets_table()[dataset].model_dump(exclude={"note"})
         read = items if is_zero_shot(source) else sources
@@ -111,5 +111,9 @@ def _recorded(path: str) -> Path:
 
 
 def _asked(task: TaskRow | None) -> list[str]:
-    """What of a task's row decides its numbers."""
-    return [task.kind, task.dataset, task.harness_task, task.metric] if task else []
+    """What of a task's row, and of the row that its items are checked by, decides its numbers."""
+    if task is None:
+        return []
+    own = [task.kind, task.dataset, task.harness_task, task.metric]
+    stock = tasks_table().get(task.harness_task)
+    return [*own, stock.stock, stock.fields] if stock else own

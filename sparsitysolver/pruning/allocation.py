@@ -1,13 +1,29 @@
-"""Closed-form allocations: one density per decoder layer from one importance per layer (pure mathematics)."""
+"""Closed-form allocations: one density per decoder layer from one importance per layer, such as its Wanda scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 
-from sparsitysolver.pruning.units import Unit, columns_at
+from sparsitysolver.pruning.job import Job
+from sparsitysolver.pruning.masks import check_scores
+from sparsitysolver.pruning.scores import criterion
+from sparsitysolver.pruning.units import UNSTRUCTURED, Unit, columns_at
+from sparsitysolver.statistics.collect import tap_of
 
 LEAST_SPARSITY = 0.01  # OWL's code sets layers that would have none to this
 _MOST_SPARSITY = 1.0
+
+
+def layer_scores(job: Job) -> Iterator[torch.Tensor]:
+    """The dense model's scores of all matrices of a layer in one vector (float32, on the CPU), a layer at a time."""
+    score = criterion(UNSTRUCTURED, job.criterion)
+    for index, layer in enumerate(job.adapter.layers):
+        parts = []
+        for role, linear in zip(job.adapter.roles(), layer.linears, strict=True):
+            scores = score(linear.weight.detach(), job.statistics.of(index, tap_of(role)))
+            parts.append(check_scores(scores, f"layers.{index}.{role}").flatten().cpu())
+        yield torch.cat(parts)
 
 
 def spread_sparsities(importance: Sequence[float], half_range: float, sparsity: float) -> np.ndarray:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from sparsitysolver.models.shape import Shape
 
-CALIBRATION, RECONSTRUCTION = "calibration", "reconstruction"
-
 
 @dataclass(frozen=True)
 class GramUse:
-    """Gram matrices over the tokens of ``windows`` (one of the names above) of ``channels(shape)`` channels at most."""
+    """Gram matrices of ``channels(shape)`` channels at most, over the tokens of ``windows``: ``CALIBRATION`` or
+    ``RECONSTRUCTION`` of ``records/seen.py``.
+    """
 
     windows: str
     channels: Callable[[Shape], int]

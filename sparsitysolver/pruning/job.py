@@ -11,7 +11,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.structure import Structure
 from sparsitysolver.pruning.masks import Pattern
-from sparsitysolver.pruning.selection import Selection, score_units
+from sparsitysolver.pruning.scores import Selection, score_units
 from sparsitysolver.pruning.units import STRUCTURED, Unit, units_of
 from sparsitysolver.statistics.collect import Statistics
 

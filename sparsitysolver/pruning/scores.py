@@ -1,14 +1,19 @@
-"""Which attention groups and neurons to keep: scores of the input channels of a module's last linear.
+"""Which items to keep: how much a channel of a module's last linear, or a single weight, matters.
 
-Every criterion is a pure function of the last linear's weight W (out, channels) and the moments of its input X.
-A group's score gathers its channels' scores; within a unit the highest scores are kept.
+Every criterion is a pure function of a linear's weight W (out, channels) and the moments of its input X. Structured
+ones score the input channels of the last linear of attention or FFN; a group gathers its channels' scores, and within a
+unit the highest are kept. Unstructured ones score every weight against the others of its row.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
 from sparsitysolver.errors import unknown_name
+from sparsitysolver.models.adapter import Adapter
+from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
+from sparsitysolver.statistics.collect import Statistics
 from sparsitysolver.statistics.moments import Moments
 
 Criterion = Callable[[torch.Tensor, Moments], torch.Tensor]
@@ -32,24 +37,37 @@ def fluctuation(weight: torch.Tensor, moments: Moments) -> torch.Tensor:
     return moments.variance * weight.double().square().sum(dim=0)
 
 
-def magnitude(weight: torch.Tensor, moments: Moments) -> torch.Tensor:
+def channel_magnitude(weight: torch.Tensor, moments: Moments) -> torch.Tensor:
     """‖W_:j‖₂² of the last linear: uses no data."""
     return weight.double().square().sum(dim=0)
 
 
-CRITERIA: dict[str, Criterion] = {
-    "l2": l2,
-    "wanda_sp": wanda_sp,
-    "fluctuation": fluctuation,
-    "magnitude": magnitude,
+def wanda(weight: torch.Tensor, moments: Moments) -> torch.Tensor:
+    """|W_ij| · ‖X_j‖₂, float32 (Wanda, section 3; the paper's criterion for unstructured pruning).
+
+    The norm is over all calibration tokens; the published code divides its square by the number of sequences, one
+    scale for all columns. A column that is always zero scores 0 throughout and goes first.
+    """
+    return weight.abs().float() * moments.norm.to(weight.device).float()
+
+
+def magnitude(weight: torch.Tensor, moments: Moments | None = None) -> torch.Tensor:
+    """|W_ij|, float32: uses no data."""
+    return weight.abs().float()
+
+
+CRITERIA: dict[str, dict[str, Criterion]] = {
+    STRUCTURED: {"l2": l2, "wanda_sp": wanda_sp, "fluctuation": fluctuation, "magnitude": channel_magnitude},
+    UNSTRUCTURED: {"wanda": wanda, "magnitude": magnitude},
 }
 
 
-def criterion(name: str) -> Criterion:
-    """A structured criterion by name, or an error with near names."""
-    if name not in CRITERIA:
-        raise unknown_name("structured criterion", name, CRITERIA)
-    return CRITERIA[name]
+def criterion(granularity: str, name: str) -> Criterion:
+    """A criterion of a granularity by name, or an error with near names."""
+    known = CRITERIA[granularity]
+    if name not in known:
+        raise unknown_name(f"{granularity} criterion", name, known)
+    return known[name]
 
 
 def group_scores(channel_scores: torch.Tensor, channels_per_group: int) -> torch.Tensor:
@@ -71,3 +89,27 @@ def channels_of(groups: torch.Tensor, channels_per_group: int) -> torch.Tensor:
     """Channel indices of whole groups, in the groups' order: (n,) to (n * channels_per_group,)."""
     offsets = torch.arange(channels_per_group, device=groups.device)
     return (groups[:, None] * channels_per_group + offsets).reshape(-1)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Item scores of every unit, in the order of ``structured_units``: groups of layer 0, neurons of layer 0, …"""
+
+    scores: list[torch.Tensor]
+
+    def kept(self, unit: int, count: int) -> torch.Tensor:
+        """Indices of the ``count`` best items of a unit, ascending."""
+        return kept_indices(self.scores[unit], count)
+
+
+def score_units(adapter: Adapter, statistics: Statistics, criterion_name: str) -> Selection:
+    """Score groups and neurons of all layers of the dense model by a structured criterion (paper, section 3.1)."""
+    score = criterion(STRUCTURED, criterion_name)
+    scores = []
+    for index, layer in enumerate(adapter.layers):
+        attention, ffn = (
+            score(linear.weight.detach().cpu(), statistics.of(index, tap).cpu())
+            for tap, linear in (("attention_output", layer.attention_output), ("ffn_output", layer.ffn_output))
+        )
+        scores += [group_scores(attention, adapter.shape.group_channels), ffn]
+    return Selection(scores)

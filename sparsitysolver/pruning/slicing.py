@@ -68,7 +68,7 @@ def dense_again(adapter: Adapter) -> Iterator[None]:
         yield
     finally:
         for module, attention in attentions:
-            adapter.set_attention(module, attention)
+            adapter.replace(module, "attention", attention)
             adapter.group_count_changed(attention, adapter.shape.groups)
         for linear, *before in linears:
             linear.weight, linear.bias, linear.in_features, linear.out_features = before

@@ -34,16 +34,15 @@ def stored_weights(shape: Shape, width: int) -> int:
 def stored_parameters(model: PublishedModel, width: int) -> int:
     """All parameters of a published model sliced to ``width``.
 
-    Norms vanish into the linears, tables are cut, and the head is untied and whole; where linears have biases, the head
-    gets one from the last norm, and biases of outputs are cut but the last.
+    Norms vanish into the linears, tables are cut, and the head is untied and whole; where norms have shifts, the head
+    gets a bias from the last one. Biases of outputs are cut but the last.
     """
     shape = model.shape
     total = stored_weights(shape, width) + model.embeddings * width + model.vocabulary * shape.hidden
-    if not model.biased:
-        return total
     cut = ("attention_output", "ffn_output")
-    biases = sum(width if role in cut else rows for role, (rows, _) in shape.matrices.items())
-    return total + shape.layers * biases + (shape.hidden - width) + model.vocabulary
+    biases = shape.layers * sum(width if role in cut else shape.matrices[role][0] for role in model.biased)
+    whole = shape.hidden - width if "ffn_output" in model.biased else 0
+    return total + biases + whole + (model.vocabulary if model.shifted else 0)
 
 
 def removed_fraction(shape: Shape, width: int) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from sparsitysolver.models.adapter import Adapter
-from sparsitysolver.pruning.selection import score_units
+from sparsitysolver.pruning.scores import score_units
 from sparsitysolver.pruning.units import STRUCTURED
 from sparsitysolver.search.prefix_engine import PrefixEngine
 from sparsitysolver.search.rank_engine import RankEngine

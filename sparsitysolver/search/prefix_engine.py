@@ -13,8 +13,7 @@ from torch import nn
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.structure import zero_attention
-from sparsitysolver.pruning.scores import channels_of, ranking
-from sparsitysolver.pruning.selection import Selection
+from sparsitysolver.pruning.scores import Selection, channels_of, ranking
 from sparsitysolver.pruning.slicing import keep_rows, set_columns
 
 
@@ -86,10 +85,10 @@ class PrefixEngine:
 
     def _set_groups(self, index: int, count: int) -> None:
         module, attention = self.adapter.layer_modules[index], self._attentions[index]
-        self.adapter.set_attention(module, attention)
+        self.adapter.replace(module, "attention", attention)
         self.adapter.group_count_changed(attention, count)
         if count == 0:
-            self.adapter.set_attention(module, zero_attention(self.adapter, module))
+            self.adapter.replace(module, "attention", zero_attention(self.adapter, module))
 
     def losses(self, kept: Sequence[int], windows: torch.Tensor) -> np.ndarray:
         """Mean loss (nats per token) of each window (windows, seqlen) under a candidate."""

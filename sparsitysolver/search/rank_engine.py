@@ -15,7 +15,8 @@ from torch.nn import functional
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.pruning.masks import check_scores, row_ranks
-from sparsitysolver.pruning.matrix_scores import matrix_criterion
+from sparsitysolver.pruning.scores import criterion as criterion_of
+from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.statistics.collect import Statistics, tap_of
 
 
@@ -49,12 +50,12 @@ class RankEngine:
     def __init__(self, adapter: Adapter, statistics: Statistics, criterion: str) -> None:
         self.adapter = adapter
         self._linears: list[RankedLinear] = []
-        score = matrix_criterion(criterion)
+        score = criterion_of(UNSTRUCTURED, criterion)
         for index, module in enumerate(adapter.layer_modules):
             for role, linear in zip(adapter.roles(), adapter.layer(module).linears, strict=True):
                 scores = score(linear.weight, statistics.of(index, tap_of(role)))
                 ranked = RankedLinear(linear, row_ranks(check_scores(scores, f"layers.{index}.{role}")))
-                adapter.set_linear(module, role, ranked)
+                adapter.replace(module, role, ranked)
                 self._linears.append(ranked)
 
     @property

@@ -116,8 +116,7 @@ class SearchSettings:
 
 def check_criterion(granularity: str, name: str) -> str:
     """A criterion of a granularity, or an error with near names."""
-    from sparsitysolver.pruning.matrix_scores import matrix_criterion  # torch takes seconds to import
-    from sparsitysolver.pruning.scores import criterion
+    from sparsitysolver.pruning.scores import criterion  # torch takes seconds to import
 
-    (criterion if granularity == STRUCTURED else matrix_criterion)(name)
+    criterion(granularity, name)
     return name

@@ -24,13 +24,6 @@ OUTPUT_TAPS = ("attention_output", "ffn_output")
 ALL_TAPS = ("query", "attention_output", "ffn_input", "ffn_output")
 
 
-def roles_by_tap(roles: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Which linears of a layer share each distinct input; ``roles`` in order as ``Adapter.roles`` gives them."""
-    return dict(
-        zip(ALL_TAPS, (tuple(roles[:3]), tuple(roles[3:4]), tuple(roles[4:-1]), tuple(roles[-1:])), strict=True)
-    )
-
-
 def tap_of(role: str) -> str:
     """The tap that stands for the input of a linear."""
     shared = {"key": "query", "value": "query", "gate": "ffn_input", "up": "ffn_input"}
@@ -67,9 +60,11 @@ def tap_modules(adapter: Adapter, taps: Iterable[str]) -> dict[str, nn.Module]:
 
 
 def layer_taps(adapter: Adapter, index: int) -> dict[str, nn.Module]:
-    """The linear whose input each tap of a layer stands for."""
-    linears = dict(zip(adapter.roles(), adapter.layers[index].linears, strict=True))
-    return {tap: linears[roles[0]] for tap, roles in roles_by_tap(adapter.roles()).items()}
+    """The linear whose input each tap of a layer stands for: the first of those that share it."""
+    taps: dict[str, nn.Module] = {}
+    for role, linear in zip(adapter.roles(), adapter.layers[index].linears, strict=True):
+        taps.setdefault(tap_of(role), linear)
+    return taps
 
 
 @contextmanager
@@ -94,7 +89,6 @@ def collect(
     model_sha256: str,
     ids_sha256: str,
     taps: Iterable[str] = OUTPUT_TAPS,
-    gram: bool = False,
 ) -> Statistics:
     """Statistics of the model as it is over token ids (windows, seqlen).
 
@@ -104,10 +98,9 @@ def collect(
         model_sha256: identity of weights and configuration, kept for the content key.
         ids_sha256: identity of the ids.
         taps: which inputs to record: see ``OUTPUT_TAPS`` and ``ALL_TAPS``.
-        gram: whether to accumulate Σ x xᵀ (memory: 8 bytes × channels² a tap).
     """
     tokens = torch.from_numpy(ids.astype(np.int64)).to(adapter.input_device)
-    with recording(tap_modules(adapter, taps), gram) as moments:
+    with recording(tap_modules(adapter, taps), gram=False) as moments:
         for batch in tokens.split(max(1, BATCH_TOKENS // ids.shape[1])):
             adapter.hidden_states(batch)
     return Statistics(moments, model_sha256, ids_sha256, int(ids.size))
@@ -119,8 +112,6 @@ def save_statistics(statistics: Statistics, path: str | Path) -> None:
     for name, moments in statistics.moments.items():
         tensors[f"{name}.total"] = moments.total.cpu()
         tensors[f"{name}.squares"] = moments.squares.cpu()
-        if moments.gram is not None:
-            tensors[f"{name}.gram"] = moments.gram.cpu()
     metadata = {
         "model_sha256": statistics.model_sha256,
         "ids_sha256": statistics.ids_sha256,
@@ -164,5 +155,4 @@ def _moments(handle: Any, tokens: int) -> dict[str, Moments]:
         name, field = key.rsplit(".", 1)
         entry = moments.setdefault(name, Moments(tokens=tokens))
         setattr(entry, field, handle.get_tensor(key))
-        entry.want_gram = entry.gram is not None
     return moments

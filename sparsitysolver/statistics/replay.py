@@ -1,8 +1,9 @@
 """Layer-by-layer replay of the calibration windows through a model that changes as it goes.
 
 Sequential methods (reconstruction, SliceGPT, SVD-LLM's update) need each layer's inputs as the already changed prefix
-gives them. The inputs of the first layer are captured from a whole forward pass, with the keyword arguments the model
-itself computed, so nothing here knows masks or rotary embeddings; a test holds replay equal to the full forward pass.
+gives them. The inputs of the first layer are captured from a forward pass, with the keyword arguments that the model
+itself computes for every layer, so nothing here knows masks or rotary embeddings, nor which layers slide; a test holds
+replay equal to the full forward pass.
 """
 
 from collections.abc import Callable
@@ -17,10 +18,6 @@ from sparsitysolver.statistics.collect import BATCH_TOKENS, recording
 from sparsitysolver.statistics.moments import Moments
 
 
-class _Captured(Exception):  # noqa: N818 - not an error: it ends a forward pass whose rest is not needed
-    """Raised by the capturing hook once the first layer's inputs are known."""
-
-
 class LayerReplay:
     """Calibration activations standing before one layer; ``advance`` moves them behind it."""
 
@@ -29,31 +26,35 @@ class LayerReplay:
         tokens = torch.from_numpy(ids.astype(np.int64)).to(adapter.input_device)
         captured = [self._capture(batch) for batch in tokens.split(max(1, batch_tokens // ids.shape[1]))]
         self.hidden: list[torch.Tensor] = [hidden for hidden, _ in captured]
-        self._kwargs: list[dict[str, Any]] = [kwargs for _, kwargs in captured]
+        self._kwargs: list[list[dict[str, Any]]] = [kwargs for _, kwargs in captured]  # of every batch, by layer
 
     @torch.no_grad()
-    def _capture(self, ids: torch.Tensor) -> tuple[torch.Tensor, dict[str, Any]]:
+    def _capture(self, ids: torch.Tensor) -> tuple[torch.Tensor, list[dict[str, Any]]]:
+        """The first layer's input and every layer's keyword arguments, from a pass whose layers do nothing."""
         seen: list[tuple[torch.Tensor, dict[str, Any]]] = []
 
-        def capture(_: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
-            hidden = args[0] if args else kwargs.pop("hidden_states")
-            seen.append((hidden, kwargs))
-            raise _Captured
+        def stand_in(hidden_states: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+            seen.append((hidden_states, kwargs))
+            return hidden_states
 
-        handle = self.adapter.layer_modules[0].register_forward_pre_hook(capture, with_kwargs=True)
+        modules = list(self.adapter.layer_modules)
+        own = [vars(module).get("forward") for module in modules]  # of models spread over several devices
+        for module in modules:
+            module.forward = stand_in
         try:
             self.adapter.hidden_states(ids)
-        except _Captured:
-            pass
         finally:
-            handle.remove()
-        return seen[0]
+            for module, forward in zip(modules, own, strict=True):
+                del module.forward
+                if forward is not None:
+                    module.forward = forward
+        return seen[0][0], [kwargs for _, kwargs in seen]
 
     @torch.no_grad()
     def run(self, index: int) -> list[torch.Tensor]:
         """Outputs of layer ``index`` for the activations standing before it, which stay where they are."""
         module = self.adapter.layer_modules[index]
-        return [module(hidden, **kwargs) for hidden, kwargs in zip(self.hidden, self._kwargs, strict=True)]
+        return [module(hidden, **kwargs[index]) for hidden, kwargs in zip(self.hidden, self._kwargs, strict=True)]
 
     def run_with(self, index: int, batch: int, weights: dict[str, torch.Tensor]) -> torch.Tensor:
         """Output of layer ``index`` for one batch with ``weights`` in place of its own; gradients flow through them.
@@ -64,7 +65,7 @@ class LayerReplay:
             weights: tensors by parameter name within the layer's module, such as ``self_attn.q_proj.weight``.
         """
         module = self.adapter.layer_modules[index]
-        return torch.func.functional_call(module, weights, (self.hidden[batch],), self._kwargs[batch])
+        return torch.func.functional_call(module, weights, (self.hidden[batch],), self._kwargs[batch][index])
 
     def observe(self, index: int, modules: dict[str, nn.Module], gram: bool = True) -> dict[str, Moments]:
         """Moments of the inputs of some modules of layer ``index``, without moving on."""

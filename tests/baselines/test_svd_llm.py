@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from jobs import job_for
+from jobs import gram_moments, job_for
 from tiny import assert_generates_alike, logits, tiny_ids, tiny_model
 
 from baselines import svd_llm
@@ -11,7 +11,7 @@ from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor, whitener
-from sparsitysolver.statistics.collect import ALL_TAPS, collect, recording
+from sparsitysolver.statistics.collect import recording
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_whitening_reads_the_dense_model(family):
     model, reference = tiny_model(family), tiny_model(family)
     job, adapter = job_for(model), adapt(reference)
     svd_llm.prune(job, None)
-    gram = collect(adapter, job.ids(), "", "", taps=ALL_TAPS, gram=True).of(2, "ffn_output").gram
+    gram = gram_moments(adapter, job.ids())["layers.2.ffn_output"].gram
     weight = adapter.layers[2].ffn_output.weight
     up, down = low_rank_factors(weight, gram, kept_rank(*weight.shape, 0.25))
     found = job.adapter.layers[2].ffn_output
@@ -167,7 +167,7 @@ def test_update_sees_16_windows_of_its_own_in_dense_layers_on_the_compressed_pre
         mixed = adapt(tiny_model(family))
         for before in range(index):
             for role, linear in zip(roles, job.adapter.layers[before].linears, strict=True):
-                mixed.set_linear(mixed.layer_modules[before], role, linear)
+                mixed.replace(mixed.layer_modules[before], role, linear)
         linears = dict(zip(roles, mixed.layers[index].linears, strict=True))
         with recording(linears, gram=True) as moments:
             mixed.hidden_states(torch.from_numpy(own[:16]).long())

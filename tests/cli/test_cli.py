@@ -206,7 +206,7 @@ def test_prune_searches_with_the_options_of_a_search(place, capsys):
 def test_sample_and_calibrate(place, capsys):
     output(capsys, "sample", MODEL, "--nsamples", "5", "--seqlen", "16", "--out", "drawn.npy")
     assert np.load("drawn.npy").shape == (5, 16)
-    output(capsys, "calibrate", MODEL, "--calibration", "drawn.npy", "--out", "s.safetensors", "--gram")
+    output(capsys, "calibrate", MODEL, "--calibration", "drawn.npy", "--out", "s.safetensors")
     model = load_model(MODEL, device="cpu").model_sha256
     assert load_statistics("s.safetensors", model).tokens == 80
     output(capsys, *PRUNE, "--calibration", "drawn.npy", "--method", "uniform", "--stats", "s.safetensors")

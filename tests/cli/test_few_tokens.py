@@ -10,7 +10,8 @@ from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.cli import main
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.gram import CALIBRATION, GramUse, stream, widest_input
+from sparsitysolver.pruning.gram import GramUse, stream, widest_input
+from sparsitysolver.records.seen import CALIBRATION
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SOLVING = {"svd_llm": 44, "sparsegpt": 44, "slicegpt": 32, "uniform_recon": 44}  # channels of the tiny LLaMA

@@ -4,17 +4,22 @@ import math
 import re
 from pathlib import Path
 
+import lm_eval
 import pandas as pd
 import pytest
+from lm_eval.tasks._yaml_loader import load_yaml
 
+from sparsitysolver.config.contract import checked
+from sparsitysolver.config.registry import TaskRow, tasks_table
 from sparsitysolver.data import minilang
+from sparsitysolver.errors import SparsitySolverError
 
 CONFIG = Path(__file__).parents[2] / "config"
 GIB = 2**30
 BYTES_PER_PARAMETER = 2.5  # float16 weights and room for loading them
 WORKING_GIB = 8
-CONTEXT = {"paper": 2048, "mini": 256}
-OPT_VOCABULARY, LLAMA_VOCABULARY, MINI_VOCABULARY = 50272, 32000, 4096
+CONTEXT = 2048
+OPT_VOCABULARY, LLAMA_VOCABULARY = 50272, 32000
 TABLE_MARKS = {
     "Method",
     "Reproduced",
@@ -32,22 +37,17 @@ def registry(name: str) -> pd.DataFrame:
 
 MODELS = registry("models.tsv").set_index("key")
 PAPER_MODELS = MODELS[MODELS["hub_id"] != ""]
-SHAPED_MODELS = MODELS[MODELS["layers"] != "-"]
 
 
 def count_parameters(model: pd.Series) -> int:
     """All parameters of the model, a tied head counted once."""
     layers, d, f = (int(model[c]) for c in ("layers", "hidden", "ffn"))
     kv = int(model["kv_heads"]) * int(model["head_dim"])
-    mini = model.name.endswith("-mini")
     if model["family"] == "opt":
-        vocabulary = MINI_VOCABULARY if mini else OPT_VOCABULARY
-        positions = CONTEXT["mini" if mini else "paper"] + 2
         attention, ffn, norms = 4 * (d * d + d), 2 * d * f + f + d, 4 * d
-        return (vocabulary + positions) * d + layers * (attention + ffn + norms) + 2 * d
-    embeddings = MINI_VOCABULARY * d if mini else 2 * LLAMA_VOCABULARY * d
+        return (OPT_VOCABULARY + CONTEXT + 2) * d + layers * (attention + ffn + norms) + 2 * d
     attention, ffn, norms = 2 * d * d + 2 * d * kv, 3 * d * f, 2 * d
-    return embeddings + layers * (attention + ffn + norms) + d
+    return 2 * LLAMA_VOCABULARY * d + layers * (attention + ffn + norms) + d
 
 
 def published_models() -> set[str]:
@@ -76,9 +76,9 @@ def test_paper_models_are_pinned(key):
     assert PAPER_MODELS["revision"].is_unique
 
 
-@pytest.mark.parametrize("key", SHAPED_MODELS.index)
+@pytest.mark.parametrize("key", PAPER_MODELS.index)
 def test_shapes_give_the_stated_number_of_parameters(key):
-    model = SHAPED_MODELS.loc[key]
+    model = PAPER_MODELS.loc[key]
     assert int(model["heads"]) * int(model["head_dim"]) == int(model["hidden"])
     assert int(model["heads"]) % int(model["kv_heads"]) == 0
     assert count_parameters(model) == int(model["parameters"])
@@ -130,7 +130,7 @@ def test_tasks_name_registered_data_and_cover_the_columns_of_the_paper():
     assert set(tasks["kind"]) == {"perplexity", "zero_shot"}
     assert zero_shot["metric"].isin(["acc", "acc_norm"]).all()
     assert zero_shot["n_items"].astype(int).gt(0).all()
-    assert set(tasks["dataset"]) - bundled <= set(registry("datasets.tsv")["key"])
+    assert set(tasks["dataset"]) - bundled - set(published.index) <= set(registry("datasets.tsv")["key"])
 
 
 def test_every_zero_shot_task_has_its_like_in_the_mini_language():
@@ -144,3 +144,20 @@ def test_every_zero_shot_task_has_its_like_in_the_mini_language():
 
 def test_data_sets_are_pinned():
     assert registry("datasets.tsv")["revision"].str.fullmatch(r"[0-9a-f]{40}").all()
+    tasks = registry("tasks.tsv")
+    own = tasks[tasks["hub_id"] != "-"]
+    assert own["revision"].str.fullmatch(r"[0-9a-f]{40}").all() and len(own) == 7
+
+
+def test_a_task_with_data_of_its_own_says_all_of_it():
+    own = {"key": "new", "kind": "zero_shot", "dataset": "new", "metric": "acc", "hub_id": "org/new"}
+    with pytest.raises(SparsitySolverError, match="here: task 'new' has a data set of its own and no harness_task and"):
+        checked(TaskRow, own, "here")
+
+
+@pytest.mark.parametrize("row", [row for row in tasks_table().values() if row.hub_id], ids=lambda row: row.key)
+def test_a_task_and_its_stock_file_speak_of_the_same_data(row):
+    stock = load_yaml(Path(lm_eval.__file__).parent / "tasks" / row.stock)
+    assert (stock["task"], stock["dataset_path"]) == (row.harness_task, row.hub_id)
+    assert (stock["dataset_name"] or "") == row.config
+    assert (stock.get("test_split") or stock["validation_split"]) == row.split

@@ -8,11 +8,12 @@ import datasets
 import pytest
 import tiny  # noqa: F401 - keeps the hub's client off the network
 
+from sparsitysolver.config import registry
 from sparsitysolver.config.assets import Assets
-from sparsitysolver.config.registry import datasets_table
+from sparsitysolver.config.registry import TaskRow, datasets_table
 from sparsitysolver.data import minilang
-from sparsitysolver.data.item_schemas import SCHEMAS
-from sparsitysolver.data.items import PARTS, load_items, task_text
+from sparsitysolver.data.harness import task_text
+from sparsitysolver.data.items import PARTS, load_items
 from sparsitysolver.errors import SparsitySolverError
 
 NO_ASSETS = Assets(None)
@@ -65,7 +66,7 @@ def failure(*arguments):
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", SCHEMAS)
+@pytest.mark.parametrize("task", ITEMS)
 def test_mini_items_are_those_of_the_mini_language(task):
     report, search, whole = (load_items(f"mini_{task}", part, NO_ASSETS) for part in PARTS)
     assert list(report.records) == list(whole.records) == minilang.items(task, "test")
@@ -208,7 +209,7 @@ def test_labels_have_the_hubs_type(tmp_path):
 # --- hub ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", SCHEMAS)
+@pytest.mark.parametrize("task", ITEMS)
 @pytest.mark.parametrize("part", PARTS)
 def test_items_from_the_hub(task, part, monkeypatch):
     asked = []
@@ -247,12 +248,49 @@ def test_an_unreachable_hub_is_one_clear_error(monkeypatch):
 # --- text of a task -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", SCHEMAS)
+@pytest.mark.parametrize("task", ITEMS)
 def test_the_text_of_a_task_is_its_prompts_with_the_right_answers(task, tmp_path):
     items = load_items(task, "all", write(tmp_path, task, [ITEMS[task]] * 2))
     text = task_text(items)
     assert text.documents == (ANSWERED[task],) * 2
     assert (text.source, text.split, text.revision) == (task, "all", "assets")
+
+
+ADDED = {
+    "sciq": (
+        {"hub_id": "allenai/sciq", "split": "test", "stock": "sciq/sciq.yaml"},
+        "support:text question:text distractor1:option distractor2:option distractor3:option correct_answer:option",
+        {"support": " Salt is.", "question": "Is it?", "correct_answer": "yes"}
+        | {f"distractor{number}": f"no {number}" for number in (1, 2, 3)},
+        "Salt is.\nQuestion: Is it?\nAnswer: yes",
+    ),
+    "copa": (
+        {"hub_id": "aps/super_glue", "config": "copa", "split": "validation", "stock": "super_glue/copa/default.yaml"},
+        "premise:text question:text choice1:option choice2:option label:0|1",
+        {"premise": "It rained.", "question": "effect", "choice1": "I got wet.", "choice2": "I sang.", "label": 0},
+        "It rained therefore  i got wet.",
+    ),
+}
+
+
+@pytest.mark.parametrize("task", ADDED)
+def test_a_task_is_one_row(task, tmp_path, monkeypatch):
+    columns, fields, item, answered = ADDED[task]
+    row = TaskRow(key=task, kind="zero_shot", dataset=task, harness_task=task, metric="acc", fields=fields, **columns)
+    rows = registry.tasks_table() | {task: row}
+    monkeypatch.setattr(registry, "tasks_table", lambda: rows)
+    items = load_items(task, "all", write(tmp_path, task, [{"id": 1, **item}]))
+    assert items.records == (item,) and task_text(items).documents == (answered,)
+    assert "field 'question' is 3; allowed: a text." in failure(
+        task, "all", write(tmp_path, task, [item | {"question": 3}])
+    )
+
+
+def test_a_kind_of_field_that_does_not_exist(tmp_path, monkeypatch):
+    rows = registry.tasks_table() | {"boolq": registry.task("boolq").model_copy(update={"fields": "passage:txet"})}
+    monkeypatch.setattr(registry, "tasks_table", lambda: rows)
+    message = failure("boolq", "all", write(tmp_path, "boolq", questions(1)))
+    assert "unknown kind of field (in config/tasks.tsv) 'txet'; did you mean text?" in message
 
 
 def test_the_text_of_a_mini_task_is_deterministic():

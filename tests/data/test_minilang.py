@@ -19,6 +19,20 @@ FIELDS = {
     "arc_challenge": {"question", "choices", "answerKey"},
     "openbookqa": {"question_stem", "choices", "answerKey"},
 }
+TEXT_SHA256 = {
+    "train": "17c877cfed69ab6634f6d04db18c6ac160b46b2c8ca73cb91a24d62fa4301b25",
+    "validation": "1a3df1f8fa8e57d7dc2a561ec0f73597076412effa2f749182a26933f7397984",
+    "test": "ee020e8e172afe99481449eed22ceb8f65cbdc36b043d9983113eafc9b553f28",
+}
+ITEMS_SHA256 = {  # of train and test
+    "boolq": ("380002c0d0b2f9eb", "ac55fe26e4456e36"),
+    "piqa": ("76cbf6512061a06e", "5a3e8ee622bdb716"),
+    "hellaswag": ("320da1cd791fd1fa", "0e4ef25085c1e703"),
+    "winogrande": ("0006d317dee1c4c6", "6a1094f49c904dcf"),
+    "arc_easy": ("aa7a3c0692f469cb", "478fd22c2f5bdf18"),
+    "arc_challenge": ("01bb396c5c548278", "ba9771c11d1e1708"),
+    "openbookqa": ("2f4c0802b3f5d2e8", "16c7a636f538bde5"),
+}
 HASHES = (
     "import hashlib, json; from sparsitysolver.data import minilang as m; "
     "made = [m.text(s) for s in m.TEXT_BYTES] + [m.items(t, s) for t in m.TASKS for s in ('train', 'test')]; "
@@ -57,6 +71,21 @@ def test_another_process_makes_the_same_text_and_items():
     here = hashlib.sha256(json.dumps(made).encode()).hexdigest()
     run = subprocess.run([sys.executable, "-c", HASHES], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == here
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("split", minilang.TEXT_BYTES)
+def test_the_text_is_the_one_that_the_bundled_models_read(split):
+    assert sha256(minilang.text(split)) == TEXT_SHA256[split]
+
+
+@pytest.mark.parametrize("task", minilang.TASKS)
+def test_the_items_are_those_of_all_measurements(task):
+    made = tuple(sha256(json.dumps(minilang.items(task, split)))[:16] for split in ("train", "test"))
+    assert made == ITEMS_SHA256[task]
 
 
 @pytest.mark.parametrize("split", minilang.TEXT_BYTES)

@@ -8,7 +8,6 @@ from zero_shot_items import BUNDLED_MODELS, MINI, WORDS, mini
 from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data.items import Items
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.evaluation import choices as module
 from sparsitysolver.evaluation.choices import (
     ChoiceRequests,
     accuracy,
@@ -78,7 +77,7 @@ def test_the_head_reads_the_answers_only(rows, tiny, monkeypatch):
     whole = choice_loglikelihoods(tiny.adapter, requests)
     sizes, head = [], tiny.adapter.lm_head.forward
     tiny.adapter.lm_head.forward = lambda part: sizes.append(len(part)) or head(part)
-    monkeypatch.setattr(module, "_LOGITS", rows * 50)
+    monkeypatch.setattr("sparsitysolver.evaluation.perplexity._LOGITS", rows * 50)
     assert np.abs(choice_loglikelihoods(tiny.adapter, requests) - whole).max() <= 1e-6
     assert max(sizes) <= rows and sum(sizes) == 2 + 1 + 1 + 3 + 1 + 2
 

@@ -108,8 +108,12 @@ def test_a_registered_model_comes_from_the_assets_folder(tmp_path):
         assert load_model(name, device="cpu", assets=Assets(tmp_path)).source.name == key
 
 
-def test_a_model_that_only_assets_hold():
-    assert "'opt-mini' is only in an assets folder: give one with --assets" in refused("opt-mini")
+def test_a_model_that_only_assets_hold(tmp_path):
+    """By its name there, where an assets folder is given; without one it is no model that anybody knows."""
+    shutil.copytree(tiny_folder("opt"), tmp_path / "models" / "my-own")
+    assert "unknown model 'my-own'" in refused("my-own")
+    assert "unknown model 'my-one'; did you mean my-own" in refused("my-one", assets=Assets(tmp_path))
+    assert load_model("my-own", device="cpu", assets=Assets(tmp_path)).source.name == "my-own"
 
 
 def test_an_unreachable_hub_is_one_clear_error():

@@ -8,8 +8,7 @@ from tiny import tiny_model
 
 from baselines import dlp, owl, ramp
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.allocation import layer_columns, spread_sparsities
-from sparsitysolver.pruning.layer_scores import layer_scores
+from sparsitysolver.pruning.allocation import layer_columns, layer_scores, spread_sparsities
 from sparsitysolver.pruning.units import UNSTRUCTURED, achieved_sparsity, uniform_columns, unstructured_units
 
 OUTLIERS = [3.1, 0.4, 0.9, 2.2, 0.4]

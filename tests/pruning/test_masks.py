@@ -7,7 +7,8 @@ import torch
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.masks import Pattern, check_scores, matrix_mask, pattern_mask, row_mask, row_ranks
-from sparsitysolver.pruning.matrix_scores import magnitude, matrix_criterion, wanda
+from sparsitysolver.pruning.scores import criterion, magnitude, wanda
+from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.statistics.moments import Moments
 
 
@@ -130,4 +131,4 @@ def test_magnitude_uses_no_data(layer):
 
 def test_an_unknown_criterion_names_near_ones():
     with pytest.raises(SparsitySolverError, match="unknown unstructured criterion 'wnda'; did you mean wanda"):
-        matrix_criterion("wnda")
+        criterion(UNSTRUCTURED, "wnda")

@@ -7,8 +7,16 @@ from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.scores import CRITERIA, channels_of, criterion, group_scores, kept_indices, ranking
-from sparsitysolver.pruning.selection import score_units
+from sparsitysolver.pruning.scores import (
+    CRITERIA,
+    channels_of,
+    criterion,
+    group_scores,
+    kept_indices,
+    ranking,
+    score_units,
+)
+from sparsitysolver.pruning.units import STRUCTURED
 from sparsitysolver.statistics.collect import collect
 from sparsitysolver.statistics.moments import Moments
 
@@ -28,20 +36,20 @@ def moments_of(inputs):
     return moments
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("name", CRITERIA[STRUCTURED])
 def test_criterion_equals_its_formula(name):
-    scores = criterion(name)(torch.from_numpy(W), moments_of(X))
+    scores = criterion(STRUCTURED, name)(torch.from_numpy(W), moments_of(X))
     assert scores.dtype == torch.float64
     assert np.allclose(scores.numpy(), FORMULAS[name]())
 
 
 def test_every_criterion_has_a_formula_here():
-    assert set(FORMULAS) == set(CRITERIA)
+    assert set(FORMULAS) == set(CRITERIA[STRUCTURED])
 
 
 def test_unknown_criterion():
     with pytest.raises(SparsitySolverError, match="unknown structured criterion 'wanda-sp'; did you mean wanda_sp"):
-        criterion("wanda-sp")
+        criterion(STRUCTURED, "wanda-sp")
 
 
 def test_groups_add_up_their_channels():
@@ -51,7 +59,7 @@ def test_groups_add_up_their_channels():
 def test_a_group_is_ranked_by_the_norm_of_all_its_channels():
     """‖(3, 3)‖ < ‖(0, 5)‖ although the plain sum of norms says otherwise."""
     inputs = np.array([[3.0, 3.0, 0.0, 5.0]])
-    scores = group_scores(criterion("l2")(torch.zeros(1, 4), moments_of(inputs)), 2)
+    scores = group_scores(criterion(STRUCTURED, "l2")(torch.zeros(1, 4), moments_of(inputs)), 2)
     assert ranking(scores).tolist() == [1, 0]
 
 

@@ -9,7 +9,7 @@ from tiny import tiny_ids, tiny_model
 from baselines import slicing
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.selection import score_units
+from sparsitysolver.pruning.scores import score_units
 from sparsitysolver.pruning.units import structured_units
 from sparsitysolver.search.prefix_engine import PrefixEngine
 from sparsitysolver.statistics.collect import collect

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from jobs import gram_moments
 from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.structure import apply_structure, rotated_structure
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
-from sparsitysolver.statistics.collect import ALL_TAPS, collect, tap_modules
+from sparsitysolver.statistics.collect import ALL_TAPS, tap_modules
 from sparsitysolver.statistics.replay import LayerReplay
 
 IDS = tiny_ids(5, 12, seed=3)
@@ -60,12 +61,12 @@ def test_a_changed_prefix_is_seen(family):
 
 def test_observed_moments_are_those_of_one_pass(family):
     adapter = adapt(tiny_model(family))
-    whole = collect(adapter, IDS, "weights", "ids", taps=ALL_TAPS, gram=True)
+    whole = gram_moments(adapter, IDS)
     replay = LayerReplay(adapter, IDS)
     for index in range(adapter.shape.layers):
         taps = {tap: tap_modules(adapter, [tap])[f"layers.{index}.{tap}"] for tap in ALL_TAPS}
         for tap, moments in replay.observe(index, taps).items():
-            expected = whole.of(index, tap)
+            expected = whole[f"layers.{index}.{tap}"]
             assert moments.tokens == expected.tokens == IDS.size
             assert torch.allclose(moments.gram, expected.gram, atol=1e-4)
             assert torch.allclose(moments.mean, expected.mean, atol=1e-5)

@@ -3,43 +3,23 @@
 `text` gives three documents, `items` the seven task shapes. Both are drawn from one fixed world of facts:
 prose states the facts, questions ask for them. Questions in the text and items of the train split share one
 pool of keys, items of the test split have another, so answering those takes facts read elsewhere, not
-remembered questions.
+remembered questions. Words and sentences are data, `words.yaml` and `sentences.yaml`.
 """
 
 import functools
 import random
 
-from sparsitysolver.data.minilang_prose import PROSE
-from sparsitysolver.data.minilang_tasks import (
-    N_OPTIONS,
-    TASKS,
-    Question,
-    item,
-    passage_with_questions,
-    prompt,
-    question,
-)
-from sparsitysolver.data.minilang_world import world
+from sparsitysolver.data.minilang.language import sentences
+from sparsitysolver.data.minilang.prose import PROSE
+from sparsitysolver.data.minilang.questions import DRAW, item, prompt, question
 from sparsitysolver.errors import unknown_name
 
-__all__ = ["SEED", "TASKS", "TEXT_BYTES", "items", "text"]
-
 SEED = 20250101
+TASKS = tuple(DRAW)
 TEXT_BYTES = {"train": 4_000_000, "validation": 200_000, "test": 200_000}
 ITEM_SPLITS = ("train", "test")
 ITEMS_PER_SPLIT = 400
 PARAGRAPH_BREAK = "\n\n"
-
-# how often each shape comes up in the text, on the scale of the prose weights (which add up to 46)
-PROMPT_WEIGHTS = {
-    "boolq": 16,
-    "piqa": 10,
-    "hellaswag": 3,
-    "winogrande": 16,
-    "arc_easy": 14,
-    "arc_challenge": 18,
-    "openbookqa": 8,
-}
 
 
 @functools.cache
@@ -52,27 +32,18 @@ def text(split: str) -> str:
     if split not in TEXT_BYTES:
         raise unknown_name("mini language split", split, TEXT_BYTES)
     rng = random.Random(f"{SEED} text {split}")
-    makers = [maker for maker, _ in PROSE] + list(PROMPT_WEIGHTS)
-    weights = [weight for _, weight in PROSE] + list(PROMPT_WEIGHTS.values())
+    shapes = sentences()["tasks"]
+    makers = [maker for maker, _ in PROSE] + [functools.partial(prompt, task) for task in shapes]
+    weights = [weight for _, weight in PROSE] + [shape["weight"] for shape in shapes.values()]
     paragraphs: list[str] = []
     size = 0
     while size < TEXT_BYTES[split]:
         for maker in rng.choices(makers, weights, k=1000):
-            if isinstance(maker, str):
-                paragraphs.append(_prompt(maker, rng))
-            else:
-                paragraphs.append(maker(rng, world()))
+            paragraphs.append(maker(rng))
             size += len(paragraphs[-1]) + len(PARAGRAPH_BREAK)
             if size >= TEXT_BYTES[split]:
                 break
     return PARAGRAPH_BREAK.join(paragraphs)
-
-
-def _prompt(task: str, rng: random.Random) -> str:
-    """A paragraph in the shape of that task's prompt, with its right answer."""
-    if task == "boolq":
-        return passage_with_questions(rng, world())
-    return prompt(task, question(task, rng, world(), test=False))
 
 
 def items(task: str, split: str) -> list[dict]:
@@ -88,16 +59,12 @@ def items(task: str, split: str) -> list[dict]:
     records: list[dict] = []
     seen: set[str] = set()
     while len(records) < ITEMS_PER_SPLIT:
-        position = len(records) % N_OPTIONS[task]
-        drawn = question(task, rng, world(), test=split == "test")
-        if repr(drawn) in seen or not _fits(task, drawn, position):
+        position = len(records) % sentences()["tasks"][task]["options"]
+        drawn = question(task, rng, test=split == "test")
+        # of boolq the answer itself is the position
+        if repr(drawn) in seen or (task == "boolq" and drawn.right != ("no", "yes")[position]):
             continue
         seen.add(repr(drawn))
         records.append(item(task, drawn, position))
     rng.shuffle(records)
     return records
-
-
-def _fits(task: str, drawn: Question, position: int) -> bool:
-    """Whether the question's right option may stand there: for boolq the answer itself is the position."""
-    return task != "boolq" or drawn.right == ("no", "yes")[position]

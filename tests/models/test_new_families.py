@@ -1,0 +1,130 @@
+"""A family is one file: three that the project does not ship, each with something that LLaMA has not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from jobs import job_for, run_row
+from tiny import VOCABULARY, logits, tiny_ids, tiny_tokenizer
+from transformers import AutoModelForCausalLM, Gemma2Config, Phi3Config, Qwen3Config
+
+from baselines import slicing
+from sparsitysolver.config.registry import ModelRow, method
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.perplexity import window_losses
+from sparsitysolver.models import families, published
+from sparsitysolver.models.adapter import adapt, family_class
+from sparsitysolver.models.loading import load_model
+from sparsitysolver.models.saving import save_padded, save_pruned
+from sparsitysolver.pruning.scores import score_units
+from sparsitysolver.search.prefix_engine import PrefixEngine
+from sparsitysolver.statistics.collect import collect
+from sparsitysolver.statistics.replay import LayerReplay
+
+SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 44,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "pad_token_id": 1,
+    "bos_token_id": 2,
+    "eos_token_id": 2,
+}
+SLIDING = {"sliding_window": 4, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
+CONFIGS = {
+    "qwen3": lambda: Qwen3Config(**SIZES, head_dim=8),
+    "gemma2": lambda: Gemma2Config(**SIZES, **SLIDING, head_dim=8, final_logit_softcapping=2.0),
+    "phi3": lambda: Phi3Config(**SIZES),
+}
+METHODS = ("uniform", "uniform_recon", "flap", "wanda", "sparsegpt", "svd_llm", "besa", "slicegpt")
+
+
+@pytest.fixture(params=CONFIGS)
+def name(request, monkeypatch):
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(Path(__file__).parent / "families")])
+    return request.param
+
+
+def random_model(name):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(CONFIGS[name](), dtype=torch.float32)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter) * (0.3 if parameter.ndim == 1 else 0.2))
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def folder(name, tmp_path):
+    random_model(name).save_pretrained(tmp_path / name)
+    tiny_tokenizer().save_pretrained(tmp_path / name)
+    return tmp_path / name
+
+
+def test_a_loaded_model_is_the_stock_one(name, folder):
+    loaded = load_model(str(folder), device="cpu")
+    assert loaded.adapter.shape.family == name
+    assert torch.allclose(logits(loaded.model), logits(random_model(name)), atol=1e-5)
+    ids = torch.from_numpy(tiny_ids(2, 16)).long()
+    expected = torch.nn.functional.cross_entropy(
+        loaded.model(ids).logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none"
+    ).mean(dim=1)
+    assert torch.allclose(torch.from_numpy(window_losses(loaded.adapter, ids)).float(), expected, atol=1e-5)
+
+
+def test_replay_equals_the_forward_pass(name):
+    adapter = adapt(random_model(name))
+    ids = tiny_ids(4, 16)
+    states = adapter.model(torch.from_numpy(ids).long(), output_hidden_states=True).hidden_states
+    replay = LayerReplay(adapter, ids, batch_tokens=32)
+    for index in range(adapter.shape.layers):
+        replay.advance(index)
+        if index < adapter.shape.layers - 1:  # behind the last stands the norm
+            assert torch.allclose(torch.cat(replay.hidden), states[index + 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("key", METHODS)
+def test_methods_prune_save_and_load(name, folder, key, tmp_path):
+    loaded = load_model(str(folder), device="cpu")
+    if (name, key) == ("gemma2", "slicegpt"):
+        assert "gains cannot be folded" in loaded.adapter.unrotatable()
+        return
+    dense = logits(loaded.model)
+    _, _, outcome = run_row(method(key), loaded.model, 0.25, tiny_ids(12, 16, seed=1))
+    pruned = logits(loaded.model)
+    assert pruned.isfinite().all() and not torch.equal(pruned, dense)
+    save_pruned(loaded.model, loaded.tokenizer, outcome.structure, tmp_path / "pruned")
+    again = load_model(str(tmp_path / "pruned"), device="cpu")
+    assert torch.equal(logits(again.model), pruned)
+    if key in ("uniform", "svd_llm", "wanda"):
+        save_padded(again.model, again.tokenizer, tmp_path / "padded")
+        stock = AutoModelForCausalLM.from_pretrained(tmp_path / "padded", dtype=torch.float32)
+        assert torch.allclose(logits(stock), pruned, atol=1e-3)
+
+
+@pytest.mark.parametrize("kept", [[1, 20, 2, 44, 1, 7], [0, 3, 2, 0, 1, 44], [0] * 6])
+def test_a_candidate_of_a_search_is_the_sliced_model(name, kept):
+    adapter, ids = adapt(random_model(name)), torch.from_numpy(tiny_ids(4, 16)).long()
+    engine = PrefixEngine(adapter, score_units(adapter, collect(adapter, tiny_ids(), "weights", "ids"), "l2"))
+    engine.losses([2, 44] * 3, ids)
+    found = engine.losses(kept, ids)
+    job = job_for(random_model(name), ids=tiny_ids())
+    slicing.prune(job, kept)
+    assert abs(found - window_losses(job.adapter, ids)).max() < 1e-5
+
+
+def test_parameters_of_published_models_are_counted(name, monkeypatch):
+    adapter, model = adapt(random_model(name)), random_model(name)
+    sizes = {"layers": 3, "hidden": 32, "heads": 4, "kv_heads": 2, "head_dim": 8, "ffn": 44}
+    row = ModelRow(key=name, family=name, hub_id="org/it", parameters=model.num_parameters(), **sizes)
+    monkeypatch.setattr(published, "models_table", lambda: {name: row})
+    found = published.published_model(name)
+    assert (found.vocabulary, found.shape) == (VOCABULARY, adapter.shape)
+
+
+def test_a_family_without_a_file_is_unknown():
+    with pytest.raises(SparsitySolverError, match="unknown model family 'lama'; did you mean llama"):
+        family_class("lama")
