@@ -29,7 +29,7 @@ def drawn(name: str, folder: Path, **files: list[dict]) -> Picture:
     definition = load_figure(name)
     for kind, rows in files.items():
         factory.write(folder / f"{kind}_{name}.csv", rows)
-    data = {kind: read_results(folder / f"{kind}_{name}.csv", kind) for kind in definition.data}
+    data = {kind: read_results(folder / f"{kind}_{name}.csv", kind) for kind in definition.kinds}
     with style.style_sheet():
         picture = script(name).draw(data, definition)
         picture.figure.draw_without_rendering()

@@ -43,7 +43,7 @@ def test_every_script_writes_the_same_bytes_twice(name, small, tmp_path, capsys)
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_cut_off_or_hidden(name, small):
-    data = {kind: read_results(small / f"{kind}_{name}.csv", kind) for kind in load_figure(name).data}
+    data = {kind: read_results(small / f"{kind}_{name}.csv", kind) for kind in load_figure(name).kinds}
     with style.style_sheet():
         figure = script(name).draw(data, load_figure(name)).figure
         figure.draw_without_rendering()
