@@ -40,7 +40,7 @@ _CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver")
 def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Files of a module and of its imports within the project, transitively, relative to the repository.
 
-    A package's templates belong to it.
+    A package's templates and data belong to it.
 
     Args:
         module: dotted name, e.g. ``sparsitysolver.stages.prune`` or ``baselines.flap``.
