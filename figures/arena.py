@@ -1,9 +1,7 @@
 """The arena: best validation perplexity against evaluated tokens, for every search."""
 
-import sys
-
 from sparsitysolver.reporting.plots.arena import draw_arena as draw
 from sparsitysolver.reporting.plots.command import main
 
 if __name__ == "__main__":
-    sys.exit(main("arena", draw))
+    raise SystemExit(main("arena", draw))

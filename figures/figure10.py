@@ -1,9 +1,7 @@
 """Figure 10: reward and perplexity of the structured search on the grid's third model."""
 
-import sys
-
 from sparsitysolver.reporting.plots.command import main
 from sparsitysolver.reporting.plots.curves import draw_curves as draw
 
 if __name__ == "__main__":
-    sys.exit(main("figure10", draw))
+    raise SystemExit(main("figure10", draw))

@@ -1,9 +1,7 @@
 """Figure 13: the strategy at several episodes of one search."""
 
-import sys
-
 from sparsitysolver.reporting.plots.command import main
 from sparsitysolver.reporting.plots.evolution import draw_evolution as draw
 
 if __name__ == "__main__":
-    sys.exit(main("figure13", draw))
+    raise SystemExit(main("figure13", draw))

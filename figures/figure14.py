@@ -1,9 +1,7 @@
 """Figure 14: times, speed and memory of pruned models beside the dense one."""
 
-import sys
-
 from sparsitysolver.reporting.plots.command import main
 from sparsitysolver.reporting.plots.inference import draw_inference as draw
 
 if __name__ == "__main__":
-    sys.exit(main("figure14", draw))
+    raise SystemExit(main("figure14", draw))

@@ -1,9 +1,7 @@
 """Figure 5: perplexity and time of reconstruction against the number of samples."""
 
-import sys
-
 from sparsitysolver.reporting.plots.command import main
 from sparsitysolver.reporting.plots.reconstruction import draw_reconstruction as draw
 
 if __name__ == "__main__":
-    sys.exit(main("figure5", draw))
+    raise SystemExit(main("figure5", draw))

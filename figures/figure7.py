@@ -1,9 +1,7 @@
 """Figure 7: an agent trained at one sparsity searches at another."""
 
-import sys
-
 from sparsitysolver.reporting.plots.command import main
 from sparsitysolver.reporting.plots.curves import draw_curves as draw
 
 if __name__ == "__main__":
-    sys.exit(main("figure7", draw))
+    raise SystemExit(main("figure7", draw))

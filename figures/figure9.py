@@ -1,9 +1,7 @@
 """Figure 9: reward and perplexity of the structured search on the grid's second model."""
 
-import sys
-
 from sparsitysolver.reporting.plots.command import main
 from sparsitysolver.reporting.plots.curves import draw_curves as draw
 
 if __name__ == "__main__":
-    sys.exit(main("figure9", draw))
+    raise SystemExit(main("figure9", draw))

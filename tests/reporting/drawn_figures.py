@@ -10,10 +10,9 @@ from matplotlib.text import Text
 from sparsitysolver import ROOT
 from sparsitysolver.config.figures import load_figure
 from sparsitysolver.reporting.plots import style
-from sparsitysolver.reporting.plots.command import Picture
-from sparsitysolver.reporting.plots.contracts import read_results
+from sparsitysolver.reporting.plots.command import Picture, read_data
 
-FIGURES = [f"figure{number}" for number in range(3, 15)]
+FIGURES = [*(f"figure{number}" for number in range(3, 15)), "arena"]
 
 
 def script(name):
@@ -29,9 +28,8 @@ def drawn(name: str, folder: Path, **files: list[dict]) -> Picture:
     definition = load_figure(name)
     for kind, rows in files.items():
         factory.write_whole(folder / f"{kind}_{name}.csv", rows)
-    data = {kind: read_results(folder / f"{kind}_{name}.csv", kind) for kind in definition.data}
     with style.style_sheet():
-        picture = script(name).draw(data, definition)
+        picture = script(name).draw(read_data(definition, folder), definition)
         picture.figure.draw_without_rendering()
     return picture
 

@@ -198,6 +198,21 @@ def strategies(
     return rows
 
 
+def anytime(
+    models: Sequence[str] = ("llama-tiny",), algorithms: Sequence[str] = ("ppo", "cma", "random"), seeds: int = 1
+) -> list[dict]:
+    """Rows of ``anytime_arena.csv``: perplexity 8 + rank - share, seeds a tenth apart; uniform pruning at 9."""
+    return [
+        {"algorithm": key, "label": LABELS.get(key, key), "model": model, "granularity": "structured"}
+        | {"sparsity": 0.2, "seed": seed, "share": share, "tokens": 1000 * share}
+        | {"validation_ppl": 8 + rank - share + 0.1 * seed, "uniform_ppl": 9.0, "dense_ppl": 5.0}
+        for model in models
+        for rank, key in enumerate(algorithms)
+        for seed in range(seeds)
+        for share in (0.25, 0.5, 1.0)
+    ]
+
+
 def reconstruction(
     models: Sequence[str] = ("llama-tiny",),
     samples: Sequence[int] = (1, 2, 4, 8, 16, 32, 64, 128),
@@ -224,12 +239,13 @@ def reconstruction(
 
 
 def small_results(folder: Path) -> Path:
-    """Everything the twelve figures read, small: one model more or less, one seed."""
+    """Everything the figures read, small: one model more or less, one seed."""
     two = ("llama-tiny", "opt-tiny")
     figure6 = ("ppo", "amc", "amc_broadcast", "agmc")
     pairs = ("sparsitysolver_unstructured", "owl")
     seeds = strategies(sparsity=0.3, seeds=4)
     files = {
+        "anytime_arena": anytime(),
         "cells_figure3": cells(),
         "inference_figure3": inference(sparsities=(0.1, 0.2, 0.3, 0.4, 0.5)),
         "strategies_figure4": strategies(two, pairs, 0.7, granularity="unstructured") + strategies(two),

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from sparsitysolver.config.figures import FigureDefinition, load_figure
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver.records.files import atomic_path, write_text
-from sparsitysolver.reporting.plots.contracts import models_of, read_results
+from sparsitysolver.reporting.plots.contracts import read_results
+from sparsitysolver.reporting.plots.rows import FILE, by_model
 from sparsitysolver.reporting.plots.style import style_sheet
 
 Data = Mapping[str, pd.DataFrame]
@@ -23,7 +24,7 @@ class Picture:
     """A drawn figure, and what its caption says of the very data, by the caption's word in braces."""
 
     figure: Figure
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 Draw = Callable[[Data, FigureDefinition], Picture]
@@ -49,37 +50,40 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
     Title and caption stand in the files' metadata, and the caption in ``out.txt`` for pages that show the picture.
 
     Raises:
-        SparsitySolverError: see :func:`load_figure` and :func:`read_results`, or the data cannot be drawn.
+        SparsitySolverError: no such figure or results, or results that cannot be drawn.
     """
     definition = load_figure(name)
-    data = {kind: read_results(results / f"{kind}_{name}.csv", kind) for kind in definition.kinds}
+    data = read_data(definition, results)
+    files = {"png": io.BytesIO(), "pdf": io.BytesIO()}
     with style_sheet():
         picture = draw(data, definition)
-        caption = definition.filled_caption(_facts(data) | dict(picture.facts))
-        files = {ending: _bytes(picture.figure, ending, definition.title, caption) for ending in ("png", "pdf")}
-    for ending, content in files.items():
+        caption = definition.filled_caption(_facts(definition, data) | picture.facts)
+        said = {"png": {"Description": caption}, "pdf": {"Subject": caption, "CreationDate": None}}  # without dates
+        for ending, file in files.items():
+            picture.figure.savefig(file, format=ending, metadata={"Title": definition.title} | said[ending])
+    for ending, file in files.items():
         with atomic_path(f"{out}.{ending}") as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(file.getvalue())
     write_text(f"{out}.txt", f"{caption}\n")
     return caption
 
 
-def _facts(data: Data) -> dict[str, str]:
-    """What captions of all figures may say: the models, and what a line is over how many seeds."""
-    counts = [
-        int(frame.groupby(["model", *({"method"} & set(frame))])["seed"].nunique().max()) for frame in data.values()
-    ]
-    models = models_of(pd.concat([frame[["model"]] for frame in data.values()]))
-    several = f"means over up to {max(counts)} seeds, with bands from the lowest to the highest"
-    return {"models": ", ".join(models), "seeds": "those of a single seed" if max(counts) == 1 else several}
+def read_data(definition: FigureDefinition, results: Path) -> Data:
+    """What a figure is drawn from, by kind of results; each frame says what its file is called."""
+    data = {}
+    for kind in definition.kinds:
+        path = results / f"{kind}_{definition.name}.csv"
+        data[kind] = read_results(path, kind)
+        data[kind].attrs[FILE] = path.name
+    return data
 
 
-def _bytes(figure: Figure, ending: str, title: str, caption: str) -> bytes:
-    """A figure as a file without dates."""
-    metadata = {
-        "png": {"Title": title, "Description": caption},
-        "pdf": {"Title": title, "Subject": caption, "CreationDate": None},
-    }
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=ending, metadata=metadata[ending])
-    return buffer.getvalue()
+def _facts(definition: FigureDefinition, data: Data) -> dict[str, str]:
+    """What captions of all figures may say: sparsities chosen, the models, and what a line is over how many seeds."""
+    chosen = {"sparsity": definition.sparsity, "seeds_sparsity": definition.seeds_sparsity}
+    facts = {key: f"{sparsity:.0%}" for key, sparsity in chosen.items() if sparsity is not None}
+    models = [model for model, _ in by_model(pd.concat([frame[["model"]] for frame in data.values()]))]
+    axes = [(frame, [axis for axis in ("model", "method") if axis in frame]) for frame in data.values()]
+    most = max(frame.groupby(by)["seed"].nunique().max() for frame, by in axes)
+    several = f"means over up to {most} seeds, with bands from the lowest to the highest"
+    return facts | {"models": ", ".join(models), "seeds": "those of a single seed" if most == 1 else several}

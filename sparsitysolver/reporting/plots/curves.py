@@ -1,53 +1,34 @@
 """Search curves: reward and perplexity over episodes (Figures 6 to 10)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from sparsitysolver.config.figures import FigureDefinition
-from sparsitysolver.reporting.plots.bands import band, draw_band
+from sparsitysolver.config.figures import FigureDefinition, Within
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import CURVES, models_of, select
-from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page, whole_numbers
+from sparsitysolver.reporting.plots.contracts import CURVES
+from sparsitysolver.reporting.plots.lines import Line, over_seeds
+from sparsitysolver.reporting.plots.panels import UNIFORM, Panel, log_if_wide, page, whole_numbers
+from sparsitysolver.reporting.plots.rows import by_model, select
 from sparsitysolver.reporting.plots.searches import (
     PPL,
     REWARD,
     Search,
     episode_within,
-    running_best,
     running_mean,
     searches_of,
     uniform_of,
 )
-from sparsitysolver.reporting.plots.style import REFERENCE, Style
+from sparsitysolver.reporting.plots.style import BLACK
 
-RAW, BEST, UNIFORM = "episodes", "best", "uniform"  # what a figure may show besides running means
+_EPISODES, _BEST, _UNIFORM = "episodes", "best", "uniform"  # what a figure may show besides running means
 _UNITS = {REWARD: "reward", PPL: "perplexity"}
 _WINDOWS = 50  # a long search is averaged over this part of its episodes
-_BEST_LINE = {"color": "black", "linestyle": "--", "linewidth": 0.9}
+_BEST_LINE = {"color": BLACK, "linestyle": "--", "linewidth": 0.9}
 _MARK_LINE = {"linestyle": (0, (4, 1, 1, 1, 1, 1)), "linewidth": 0.9}
-_DOTS = 600  # single episodes that can be dark without hiding the line
-
-
-@dataclass(frozen=True)
-class CurvePanel:
-    """What one panel shows: searches of one model, a quantity, and what is drawn besides the running mean.
-
-    ``marks`` has for every label of a search the episode to mark and the legend's words for it.
-    """
-
-    searches: list[Search]
-    quantity: str
-    window: int
-    show: tuple[str, ...]
-    uniform: float | None
-    marks: Mapping[str, tuple[int, str]]
+Marks = dict[str, tuple[int, dict]]  # by the legend's words the episode to mark by an upright line, and its look
 
 
 def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
@@ -56,25 +37,21 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     Settings: ``sparsity`` (others are left out), ``panels`` (reward, ppl), ``window`` (least number of episodes of a
     running mean), ``show`` (what besides running means: episodes, best, uniform), ``within`` (``tolerance`` and
     ``horizon`` of the episode to mark).
-
-    Raises:
-        SparsitySolverError: no search at that sparsity; see also :func:`searches_of` and :func:`uniform_of`.
     """
-    name = f"{CURVES}_{definition.name}.csv"
-    frame = select(data[CURVES], name, sparsity=float(definition.setting("sparsity")))
-    window = _window(int(frame["episode"].max()) + 1, int(definition.setting("window")))
-    show, models = definition.show, models_of(frame)
-    panels, legend = [], {}
-    for model in models:
-        of_model = frame[frame["model"] == model]
-        searches = searches_of(of_model, name)
-        uniform = uniform_of(of_model, name) if UNIFORM in show else {}
-        marks = _marks(searches, definition, numbered=len(models) == 1)
+    show, within = definition.show, definition.within
+    frame = select(data[CURVES], sparsity=definition.setting("sparsity"))
+    window = _window(int(frame["episode"].max()) + 1, definition.setting("window"))
+    models, panels = by_model(frame), []
+    for model, rows in models:
+        searches = searches_of(rows)
+        uniform = uniform_of(rows) if _UNIFORM in show else {}
+        marks = _marks(searches, within, numbered=len(models) == 1) if within else {}
         for quantity in definition.shown((REWARD, PPL)):
-            panel = CurvePanel(searches, quantity, window, show, uniform.get(quantity), marks)
-            panels.append(Panel(model, partial(_draw, panel=panel)))
-            legend |= _legend(panel)
-    return Picture(page(panels, legend, row_height=1.6), _facts(definition, window))
+            panels.append(_panel(model, searches, quantity, window, show, uniform.get(quantity), marks))
+    facts = {"window": str(window)}
+    if within:
+        facts |= {"tolerance": f"{within.tolerance:.0%}", "horizon": str(within.horizon)}
+    return Picture(page(panels, row_height=1.6), facts)
 
 
 def _window(episodes: int, least: int) -> int:
@@ -82,85 +59,59 @@ def _window(episodes: int, least: int) -> int:
     return min(episodes, max(least, episodes // _WINDOWS))
 
 
-def _facts(definition: FigureDefinition, window: int) -> dict[str, str]:
-    facts = {"window": str(window), "sparsity": f"{definition.setting('sparsity'):.0%}"}
-    if within := definition.within:
-        facts |= {"tolerance": f"{within.tolerance:.0%}", "horizon": str(within.horizon)}
-    return facts
-
-
-def _marks(searches: list[Search], definition: FigureDefinition, numbered: bool) -> dict[str, tuple[int, str]]:
-    """For every search the episode to mark (the median over seeds) and the legend's words for it.
-
-    One legend for several models cannot name the episode: then it is not ``numbered``.
-    """
-    within = definition.within
-    if not within:
-        return {}
+def _marks(searches: list[Search], within: Within, numbered: bool) -> Marks:
+    """The median over seeds of every search; one legend for several models cannot name it: then it is not numbered."""
     marks = {}
     for search in searches:
-        episodes = sorted(episode_within(run, within.tolerance, within.horizon) for run in search.ppl)
+        episodes = sorted(episode_within(run, within.tolerance, within.horizon) for run in search.values[PPL])
         median = episodes[(len(episodes) - 1) // 2]
         spread = f" ({episodes[0]} to {episodes[-1]})" if len(episodes) > 1 else ""
         number = f": episode {median}{spread}" if numbered else ""
-        marks[search.label] = median, f"{search.label}, within {within.tolerance:.0%}{number}"
+        look = {"color": search.style.colour, **_MARK_LINE}
+        marks[f"{search.label}, within {within.tolerance:.0%}{number}"] = median, look
     return marks
 
 
-def _draw(ax: Axes, panel: CurvePanel) -> None:
+def _panel(
+    model: str,
+    searches: list[Search],
+    quantity: str,
+    window: int,
+    show: Sequence[str],
+    uniform: float | None,
+    marks: Marks,
+) -> Panel:
     """One quantity of one model over episodes."""
-    drawn = []
-    for rank, search in enumerate(panel.searches):
-        values, order = search.values(panel.quantity), 10 - rank
-        if RAW in panel.show:
-            drawn.append(_draw_episodes(ax, search, values))
-        line = band(search.episodes, running_mean(values, panel.window))
-        draw_band(ax, line, search.style, search.label, rank, order)
-        drawn += [line.low, line.high]
-        if BEST in panel.show:
-            best = band(search.episodes, running_best(values, panel.quantity)).mean
-            ax.plot(search.episodes, best, zorder=order, **_BEST_LINE)
-            drawn.append(best)
-        if search.label in panel.marks:
-            ax.axvline(panel.marks[search.label][0], **_mark_line(search.style))
-    if panel.uniform is not None:
-        ax.axhline(panel.uniform, **REFERENCE)
-        drawn.append(np.array([panel.uniform]))
-    if panel.quantity == PPL:
-        log_if_wide(ax, np.concatenate([values.ravel() for values in drawn]))
-    whole_numbers(ax, 4)
-    ax.set_xlabel("episode")
-    ax.set_ylabel(_UNITS[panel.quantity])
+    lines, legend = _lines(searches, quantity, window, dots=_EPISODES in show), {}
+    if _EPISODES in show:
+        colour = searches[0].style.colour if len(searches) == 1 else BLACK
+        legend["single episode"] = Line2D([], [], linestyle="", marker=".", markersize=3, color=colour, alpha=0.6)
+    if _BEST in show:
+        legend["best so far"] = Line2D([], [], **_BEST_LINE)
+    legend |= {text: Line2D([], [], **look) for text, (_, look) in marks.items()}
+
+    def finish(ax: Axes) -> None:
+        if _BEST in show:
+            best = np.minimum if quantity == PPL else np.maximum
+            for line, search in zip(lines, searches, strict=True):
+                mean, _, _ = over_seeds(best.accumulate(search.values[quantity], axis=1))
+                ax.plot(line.x, mean, zorder=line.order, **_BEST_LINE)
+        for episode, look in marks.values():
+            ax.axvline(episode, **look)
+        if quantity == PPL:
+            log_if_wide(ax, ax.dataLim.intervaly)
+        whole_numbers(ax, 4)
+
+    reference = (UNIFORM, uniform) if uniform is not None else None
+    return Panel(model, "episode", _UNITS[quantity], lines, reference, finish, legend)
 
 
-def _draw_episodes(ax: Axes, search: Search, values: np.ndarray) -> np.ndarray:
-    """Single episodes of all seeds as dots; returns those drawn."""
-    points = np.where(np.isfinite(values), values, np.nan).ravel()
-    places = np.broadcast_to(search.episodes, values.shape).ravel()
-    alpha = max(0.08, 0.5 * min(1.0, _DOTS / points.size))
-    ax.plot(places, points, ".", markersize=2, markeredgewidth=0, color=search.style.colour, alpha=alpha, zorder=1)
-    return points
-
-
-def _mark_line(style: Style) -> dict[str, Any]:
-    return {"color": style.colour, **_MARK_LINE}
-
-
-def _legend(panel: CurvePanel) -> dict[str, Artist]:
-    """Entries of the legend for one panel."""
-    single = len(panel.searches) == 1
-    entries: dict[str, Artist] = {}
-    for search in panel.searches:
-        name = f"{search.label}, mean of {panel.window} episodes" if single else search.label
-        entries[name] = search.style.handle(name)
-    if RAW in panel.show:
-        colour = panel.searches[0].style.colour if single else "black"
-        entries["single episode"] = Line2D([], [], linestyle="", marker=".", markersize=3, color=colour, alpha=0.6)
-    if BEST in panel.show:
-        entries["best so far"] = Line2D([], [], **_BEST_LINE)
-    if panel.uniform is not None:
-        entries["Uniform"] = Line2D([], [], **REFERENCE)
-    for search in panel.searches:
-        if search.label in panel.marks:
-            entries[panel.marks[search.label][1]] = Line2D([], [], **_mark_line(search.style))
-    return entries
+def _lines(searches: list[Search], quantity: str, window: int, dots: bool) -> list[Line]:
+    """Running means; the only one of a panel says so in the legend."""
+    lines = []
+    for rank, search in enumerate(searches):
+        values = search.values[quantity]
+        means, episodes = running_mean(values, window), np.arange(values.shape[1])
+        label = f"{search.label}, mean of {window} episodes" if len(searches) == 1 else search.label
+        lines.append(Line(label, search.style, episodes, means, rank, 10 - rank, values if dots else None))
+    return lines

@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.collected.long_tables import row_name
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import INFERENCE, check_once, labels, models_of, select
+from sparsitysolver.reporting.plots.contracts import INFERENCE
 from sparsitysolver.reporting.plots.panels import COLUMN_WIDTH, Panel, log_if_wide, page
-from sparsitysolver.reporting.plots.style import in_order, method_styles
+from sparsitysolver.reporting.plots.rows import FILE, by_method, by_model, check_once, place, refuse, select
+from sparsitysolver.reporting.plots.style import method_styles
 
 PAGE_WIDTH = 6.75  # inches: both columns, where several models are shown
 BAR_HEIGHT = 0.14  # inches
@@ -22,7 +21,7 @@ _WIDE = 30.0  # largest over smallest value from which bars need a logarithmic a
 DENSE = "dense"
 _SETTING = ("batch", "prompt_tokens", "new_tokens", "threads", "device", "dtype")  # the same for all of one model
 _INTERVAL = {"fmt": "none", "ecolor": "black", "elinewidth": 0.8, "capsize": 1.7, "capthick": 0.8}
-Row = tuple[str, tuple[str, str] | None]  # name, and (model, method); a model's own line has no bar
+Names = dict[tuple[str, str], str]  # what stands beside the bar of a model and method; without method, a heading
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,57 @@ QUANTITIES = {
 }
 
 
+def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
+    """One panel a quantity, one bar a method, models below each other; bars of a quantity nobody measured are left out.
+
+    Settings: ``panels`` (of :data:`QUANTITIES`), ``sparsity`` (the dense model apart, others are left out: one
+    measurement of a model may hold several).
+    """
+    frame = data[INFERENCE]
+    check_times(frame)
+    dense = frame["method"] == DENSE
+    frame = pd.concat([frame[dense], select(frame[~dense], sparsity=definition.setting("sparsity"))])
+    quantities = [QUANTITIES[panel] for panel in definition.shown(tuple(QUANTITIES))]
+    quantities = [quantity for quantity in quantities if frame[quantity.column].notna().any()]
+    names, single = _names(frame), len(set(frame["model"])) == 1
+    columns, width = (2, COLUMN_WIDTH) if single else (len(quantities), PAGE_WIDTH)
+    panels = []
+    for rank, quantity in enumerate(quantities):
+        finish = partial(_draw, bars=bars(frame, quantity), names=names, interval=bool(quantity.phase))
+        panels.append(Panel(quantity.title, finish=partial(finish, named=rank % columns == 0)))
+    first = frame.iloc[0]
+    facts = {key: first[key] if isinstance(first[key], str) else f"{first[key]:g}" for key in _SETTING}
+    return Picture(page(panels, columns, _AXIS_HEIGHT + BAR_HEIGHT * len(names), width), facts)
+
+
+def check_times(frame: pd.DataFrame) -> None:
+    """Refuse times that cannot be compared, or that contradict themselves.
+
+    Raises:
+        SparsitySolverError: models measured under different conditions or twice, or a speedup outside its interval.
+    """
+    check_once(frame, "model", "method", "sparsity", "seed")
+    for column in _SETTING:
+        for _, of_model in frame.groupby("model"):
+            other = of_model.index[of_model[column] != of_model[column].iloc[0]]
+            if len(other):
+                lines = (of_model.index[0], other[0])
+                found = " and ".join(f"{frame.loc[line, column]} in {place(frame, line)}" for line in lines)
+                raise SparsitySolverError(f"{frame.attrs[FILE]}: {column} is {found}; such times cannot be compared.")
+    for phase in ("prefill", "decode"):
+        speedup, low, high = (frame[f"{phase}_speedup{bound}"] for bound in ("", "_low", "_high"))
+        name = f"{phase}_speedup"
+        found = f"{name} {{{name}:g}} lies outside its interval {{{name}_low:g}} to {{{name}_high:g}}."
+        refuse(frame, ~((low > 0) & (low <= speedup) & (speedup <= high)), found)
+
+
 def bars(frame: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
     """Value, low and high of a quantity by model and method: means over seeds, the widest interval.
 
     The interval is that of the speedup, carried over to the measured time: what took ``t`` at speedup ``s`` takes
     ``t s / s_high`` to ``t s / s_low``.
     """
-    value, low, high = (frame[quantity.column] * quantity.scale for _ in range(3))
+    value = low = high = frame[quantity.column] * quantity.scale
     if quantity.phase:
         speedup, slow, fast = (frame[f"{quantity.phase}_speedup{bound}"] for bound in ("", "_low", "_high"))
         slower, faster = slow / speedup, fast / speedup
@@ -61,93 +104,40 @@ def bars(frame: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
     return groups.agg(value=("value", "mean"), low=("low", "min"), high=("high", "max"))
 
 
-def draw_inference(data: Data, definition: FigureDefinition) -> Picture:
-    """One panel a quantity, one bar a method, models below each other; bars of a quantity nobody measured are left out.
-
-    Settings: ``panels`` (of :data:`QUANTITIES`), ``sparsity`` (the dense model apart, others are left out: one
-    measurement of a model may hold several).
-
-    Raises:
-        SparsitySolverError: see :func:`check_times`.
-    """
-    frame, name = data[INFERENCE], f"{INFERENCE}_{definition.name}.csv"
-    check_times(frame, name)
-    sparsity = float(definition.setting("sparsity"))
-    dense = frame[frame["method"] == DENSE]
-    frame = pd.concat([dense, select(frame[frame["method"] != DENSE], name, sparsity=sparsity)])
-    chosen = [QUANTITIES[panel] for panel in definition.shown(tuple(QUANTITIES))]
-    chosen = [quantity for quantity in chosen if frame[quantity.column].notna().any()]
-    rows = _rows(frame)
-    single = len(set(frame["model"])) == 1
-    columns = 2 if single else len(chosen)
-    panels = [
-        Panel(quantity.title, partial(_draw, frame=frame, rows=rows, quantity=quantity, named=rank % columns == 0))
-        for rank, quantity in enumerate(chosen)
-    ]
-    height = _AXIS_HEIGHT + BAR_HEIGHT * len(rows)
-    figure = page(panels, {}, columns, height, COLUMN_WIDTH if single else PAGE_WIDTH)
-    first = frame.iloc[0]
-    facts = {key: f"{first[key]:g}" for key in ("batch", "prompt_tokens", "new_tokens", "threads")}
-    return Picture(figure, facts | {"device": first["device"], "dtype": first["dtype"], "sparsity": f"{sparsity:.0%}"})
+def _names(frame: pd.DataFrame) -> Names:
+    """What stands in the lines of every panel from the top."""
+    labels, models = {method.key: method.label for method in by_method(frame)}, by_model(frame)
+    names = {}
+    for model, rows in models:
+        if len(models) > 1:
+            names[model, ""] = model
+        names |= {(model, method.key): labels[method.key] for method in by_method(rows)}
+    return names
 
 
-def check_times(frame: pd.DataFrame, name: str) -> None:
-    """Refuse times that cannot be compared, or that contradict themselves.
-
-    Raises:
-        SparsitySolverError: models measured under different conditions or twice, or a speedup outside its interval.
-    """
-    check_once(frame, name, "model", "method", "sparsity", "seed")
-    for column in _SETTING:
-        for _, of_model in frame.groupby("model"):
-            other = of_model.index[of_model[column] != of_model[column].iloc[0]]
-            if len(other):
-                lines = (of_model.index[0], other[0])
-                found = [f"{frame.loc[line, column]} in line {line} ({row_name(frame, line)})" for line in lines]
-                raise SparsitySolverError(f"{name}: {column} is {' and '.join(found)}; such times cannot be compared.")
-    for phase in ("prefill", "decode"):
-        speedup, low, high = (frame[f"{phase}_speedup{bound}"] for bound in ("", "_low", "_high"))
-        wrong = frame.index[~((low > 0) & (low <= speedup) & (speedup <= high))]
-        if len(wrong):
-            line = wrong[0]
-            raise SparsitySolverError(
-                f"{name}, line {line} ({row_name(frame, line)}): {phase}_speedup {speedup[line]:g} lies outside its "
-                f"interval {low[line]:g} to {high[line]:g}."
-            )
-
-
-def _rows(frame: pd.DataFrame) -> list[Row]:
-    """Lines of every panel from the top."""
-    names, rows = labels(frame), []
-    single = len(set(frame["model"])) == 1
-    for model in models_of(frame):
-        rows += [] if single else [(model, None)]
-        rows += [(names[m], (model, m)) for m in in_order(frame.loc[frame["model"] == model, "method"])]
-    return rows
-
-
-def _draw(ax: Axes, frame: pd.DataFrame, rows: list[Row], quantity: Quantity, named: bool) -> None:
+def _draw(ax: Axes, bars: pd.DataFrame, names: Names, interval: bool, named: bool) -> None:
     """Bars of one quantity; only the panels at the left name them."""
-    table, styles = bars(frame, quantity), method_styles(frame["method"])
-    shown = [(place, bar) for place, (_, bar) in enumerate(rows) if bar and not np.isnan(table.loc[bar, "value"])]
-    places, looks = [place for place, _ in shown], [styles[method] for _, (_, method) in shown]
-    value, low, high = (table.loc[[bar for _, bar in shown], column].to_numpy() for column in ("value", "low", "high"))
+    places = pd.Series(range(len(names)), index=pd.MultiIndex.from_tuples(names))
+    shown = bars.reindex(places.index).assign(place=places).dropna(subset=["value"])
+    styles = method_styles(method for _, method in bars.index)
+    looks = [styles[method] for _, method in shown.index]
     ax.barh(
-        places,
-        value,
+        shown["place"],
+        shown["value"],
         height=0.72,
         color=["white" if look.hollow else look.colour for look in looks],
         edgecolor=[look.colour for look in looks],
         hatch=["/////" if look.hollow else None for look in looks],
         linewidth=0.7,
     )
-    if quantity.phase:
-        ax.errorbar(value, places, xerr=[value - low, high - value], **_INTERVAL)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_yticks(range(len(rows)), [name for name, _ in rows] if named else [])
-    for label, (_, bar) in zip(ax.get_yticklabels(), rows, strict=False):
-        label.set_fontweight("normal" if bar else "bold")
+    if interval:
+        errors = [shown["value"] - shown["low"], shown["high"] - shown["value"]]
+        ax.errorbar(shown["value"], shown["place"], xerr=errors, **_INTERVAL)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_yticks(range(len(names)), list(names.values()) if named else [])
+    for label, (_, method) in zip(ax.get_yticklabels(), names, strict=False):
+        label.set_fontweight("normal" if method else "bold")
     ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", length=0)
     ax.xaxis.get_major_locator().set_params(nbins=4)
-    log_if_wide(ax, table["value"].to_numpy(), _WIDE, axis="x")
+    log_if_wide(ax, bars["value"].to_numpy(), _WIDE, axis="x")

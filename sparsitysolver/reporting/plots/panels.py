@@ -3,41 +3,51 @@
 import string
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from sparsitysolver.reporting.plots.lines import Line
+from sparsitysolver.reporting.plots.style import REFERENCE
+
+UNIFORM = "Uniform"  # the line of reference of most figures
 COLUMN_WIDTH = 3.5  # inches: one column of a two-column page
 _MARGIN = 0.45  # inches of a panel that its title cannot use: ticks and label of the y axis
 _SLOT_LETTERS = 20  # of a line of a legend that takes the place of a panel
 _SLOT_ROOM = 0.3  # inches around that place, which panels use for ticks and labels
 _LARGE_SPAN = 10.0  # largest over smallest value from which an axis is logarithmic
-_MOST_POINTS = 20  # of a line that has a marker at each
-_MARKERS = 8  # of a line of more points
-_MANY_POINTS, _THIN = 60, 0.8  # from how many points on a line is thin, and how thin (points)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: what it shows, and how it is drawn."""
+    """One panel, drawn in the order of its attributes."""
 
-    title: str
-    draw: Callable[[Axes], None]
+    title: str  # after its letter
+    x: str = ""  # labels of the axes
+    y: str = ""
+    lines: Sequence[Line] = ()
+    reference: tuple[str, float] | None = None  # name and height of the line that others are measured by
+    finish: Callable[[Axes], None] = lambda ax: None  # draws what is peculiar to a figure, and sets its axes
+    legend: Mapping[str, Artist] = field(default_factory=dict)  # entries of what ``finish`` draws
+
+    def draw(self, ax: Axes) -> None:
+        """Draw into empty axes."""
+        for line in self.lines:
+            line.draw(ax)
+        if self.reference:
+            ax.axhline(self.reference[1], **REFERENCE)
+        self.finish(ax)
+        ax.set_xlabel(self.x)
+        ax.set_ylabel(self.y)
 
 
-def page(
-    panels: Sequence[Panel],
-    legend: Mapping[str, Artist],
-    columns: int = 2,
-    row_height: float = 1.45,
-    width: float = COLUMN_WIDTH,
-) -> Figure:
+def page(panels: Sequence[Panel], columns: int = 2, row_height: float = 1.45, width: float = COLUMN_WIDTH) -> Figure:
     """A figure of lettered panels, row by row, with a legend below; sizes in inches."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
@@ -48,7 +58,7 @@ def page(
     for ax, panel, letter in zip(axes, panels, _letters(len(panels)), strict=False):
         panel.draw(ax)
         _set_title(ax, f"{letter}{panel.title}", width / columns - _MARGIN)
-    free = list(axes[len(panels) :])
+    free, legend = list(axes[len(panels) :]), _legend(panels)
     for ax in free:
         ax.set_axis_off()
     if legend and not (free and _legend_within(figure, free[0], legend)):
@@ -56,12 +66,18 @@ def page(
     return figure
 
 
+def _legend(panels: Sequence[Panel]) -> dict[str, Artist]:
+    """What all panels show, each once: lines, what is peculiar to the figure, the line of reference."""
+    entries: dict[str, Artist] = {line.label: line.style.handle() for panel in panels for line in panel.lines}
+    for panel in panels:
+        entries |= panel.legend
+    return entries | {panel.reference[0]: Line2D([], [], **REFERENCE) for panel in panels if panel.reference}
+
+
 def _letters(count: int) -> list[str]:
     """(a), (b) ... for several panels; numbers where letters do not suffice."""
-    if count == 1:
-        return [""]
-    names = string.ascii_lowercase if count <= len(string.ascii_lowercase) else map(str, range(1, count + 1))
-    return [f"({name}) " for _, name in zip(range(count), names, strict=False)]
+    names = string.ascii_lowercase if count <= len(string.ascii_lowercase) else range(1, count + 1)
+    return [f"({name}) " for name in names[:count]] if count > 1 else [""]
 
 
 def _set_title(ax: Axes, text: str, room: float) -> None:
@@ -108,34 +124,23 @@ def whole_numbers(ax: Axes, most: int = 5) -> None:
 
 
 def log_if_wide(ax: Axes, values: np.ndarray, span: float = _LARGE_SPAN, axis: str = "y") -> None:
-    """A logarithmic axis with plain numbers, where positive values span more than ``span``."""
+    """A logarithmic axis where positive values span more than ``span``.
+
+    Its ticks are plain numbers: 1, 2, 5, 10 ... over few decades, powers of ten over many.
+    """
     finite = values[np.isfinite(values)]
     if not len(finite) or finite.min() <= 0 or finite.max() < span * finite.min():
         return
-    (ax.set_yscale if axis == "y" else ax.set_xscale)("log")
-    plain_log(ax, axis, np.log10(finite.max() / finite.min()))
-
-
-def plain_log(ax: Axes, axis: str, decades: float) -> None:
-    """Ticks of a logarithmic axis as plain numbers: 1, 2, 5, 10 ... over few decades, powers of ten over many."""
-    ticks = ax.yaxis if axis == "y" else ax.xaxis
+    decades, ticks = np.log10(finite.max() / finite.min()), ax.yaxis if axis == "y" else ax.xaxis
+    ax.set(**{f"{axis}scale": "log"})
     ticks.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,), numticks=7 if axis == "y" else 4))
-    ticks.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+    ticks.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     ticks.set_minor_formatter(NullFormatter())
 
 
-def short_number(value: float) -> str:
-    """1000 as 1k, 20000000 as 20M; beyond that as a power of ten."""
-    for scale, letter in ((1e9, ""), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= scale:
-            return f"{value:.0e}".replace("e+0", "e").replace("e+", "e") if not letter else f"{value / scale:g}{letter}"
-    return f"{value:g}"
-
-
-def by_points(points: int, rank: int = 0) -> dict[str, Any]:
-    """Arguments of ``Axes.plot`` for a line of so many points: markers apart, shifted by rank; many make it thin."""
-    if points <= _MOST_POINTS:
-        return {}
-    spacing = -(-points // _MARKERS)
-    thin = {"linewidth": _THIN} if points >= _MANY_POINTS else {}
-    return {"markevery": (rank * spacing // 4 % spacing, spacing)} | thin
+def _short(value: float) -> str:
+    """1000 as 1k, 20000000 as 20M; from 1e9 on a power of ten."""
+    if value >= 1e9:
+        return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    scale, letter = (1e6, "M") if value >= 1e6 else (1e3, "k") if value >= 1e3 else (1, "")
+    return f"{value / scale:g}{letter}"

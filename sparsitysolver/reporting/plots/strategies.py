@@ -1,146 +1,94 @@
 """Strategies: the preserved ratio of every unit (Figures 4, 11, 12 and 13)."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
-from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.collected.long_tables import row_name
-from sparsitysolver.reporting.plots.bands import Band, band, draw_band
-from sparsitysolver.reporting.plots.contracts import check_once, check_one_run_a_seed, labels
-from sparsitysolver.reporting.plots.panels import Panel, by_points, whole_numbers
-from sparsitysolver.reporting.plots.style import (
-    KIND_LABELS,
-    KINDS,
-    REFERENCE,
-    SERIES,
-    Style,
-    in_order,
-    method_styles,
+from sparsitysolver.reporting.plots.lines import Line
+from sparsitysolver.reporting.plots.panels import UNIFORM, Panel, whole_numbers
+from sparsitysolver.reporting.plots.rows import (
+    by_method,
+    by_model,
+    by_search,
+    check_once,
+    check_one_run_a_seed,
+    select,
+    wrong_row,
 )
+from sparsitysolver.reporting.plots.style import KIND_LABELS, KINDS, SERIES, Style
 
-RATIO = "preserved ratio"
 LAYER, MATRIX = "layer", "unit"  # what counts on the x axis
+_X = {LAYER: "layer", MATRIX: "index of weight matrix"}
+_SEARCHES = (*SERIES, *(Style(s.colour, "X", s.line, hollow=True) for s in SERIES))  # more than there are to compare
 
 
-def ratios_over_seeds(frame: pd.DataFrame, place: str, name: str) -> Band:
-    """Preserved ratios of the searches in ``frame`` (one model and method) by place; the band is over seeds.
+def structured_panels(frame: pd.DataFrame, sparsity: float, method: str, models: int | None = None) -> list[Panel]:
+    """MHA and FFN of one method by layer: a panel for each of the first models, or for all."""
+    panels = []
+    for model, rows in by_model(select(frame, granularity="structured", sparsity=sparsity, method=method))[:models]:
+        kinds = {kind: rows[rows["kind"] == kind] for kind in KINDS}
+        lines = [_line(units, LAYER, KIND_LABELS[kind], KINDS[kind]) for kind, units in kinds.items() if len(units)]
+        panels.append(_panel(f"{model}, {sparsity:.0%}", LAYER, lines, rows))
+    return panels
 
-    Args:
-        frame: rows of strategies; one row a place and search.
-        place: ``layer`` for the units of one kind, ``unit`` for weight matrices.
-        name: file that messages name.
+
+def matrices_panels(frame: pd.DataFrame, sparsity: float, models: int | None = None) -> list[Panel]:
+    """Every method by weight matrix: a panel for each of the first models, or for all."""
+    panels = []
+    for model, rows in by_model(select(frame, granularity="unstructured", sparsity=sparsity))[:models]:
+        lines = [
+            _line(method.rows, MATRIX, method.label, method.style, rank, order=10 - rank)
+            for rank, method in enumerate(by_method(rows))
+        ]
+        panels.append(_panel(f"{model}, {sparsity:.0%}", MATRIX, lines, rows))
+    return panels
+
+
+def searches_panels(frame: pd.DataFrame, title: str) -> list[Panel]:
+    """MHA and FFN apart of one model and method, by layer: one line a search."""
+    panels = []
+    for kind in ("mha", "ffn"):
+        rows = frame[frame["kind"] == kind]
+        lines = [
+            _line(search, LAYER, f"search {rank + 1}", style, rank)
+            for rank, (search, style) in enumerate(zip(by_search(rows), _SEARCHES, strict=False))
+        ]
+        panels.append(_panel(f"{KIND_LABELS[kind]}, {title}", LAYER, lines, rows))
+    return panels
+
+
+def _line(rows: pd.DataFrame, place: str, label: str, style: Style, rank: int = 0, order: int = 2) -> Line:
+    """Preserved ratios of searches of one model and method by place, a unit of one kind in each.
 
     Raises:
         SparsitySolverError: a unit stands twice in a search, a seed has two, or searches have different units.
     """
-    check_once(frame, name, "key", place)
-    check_one_run_a_seed(frame, name)
-    table = frame.pivot_table(index="key", columns=place, values="ratio", sort=True)
-    if table.isna().any(axis=None):
-        key, column = next(zip(*np.nonzero(table.isna().to_numpy()), strict=True))
-        line = frame.index[frame["key"] == table.index[key]][0]
-        raise SparsitySolverError(
-            f"{name}, line {line} ({row_name(frame, line)}): this strategy has no {place} {table.columns[column]:g}, "
-            "which another of the same model and method has."
-        )
-    return band(table.columns.to_numpy(), table.to_numpy())
+    check_once(rows, "key", place)
+    check_one_run_a_seed(rows)
+    table = rows.pivot_table(index="key", columns=place, values="ratio", sort=True)
+    lacking = np.argwhere(table.isna().to_numpy())
+    if len(lacking):
+        key, column = lacking[0]
+        line = rows.index[rows["key"] == table.index[key]][0]
+        unit = f"{place} {table.columns[column]:g}"
+        raise wrong_row(rows, line, f"this strategy has no {unit}, which another of the same model and method has.")
+    return Line(label, style, table.columns.to_numpy(), table.to_numpy(), rank, order)
 
 
-def structured_panel(frame: pd.DataFrame, title: str, name: str) -> Panel:
-    """MHA and FFN of one model and method, by layer."""
-    return Panel(title, partial(_draw_kinds, frame=frame, name=name))
+def _panel(title: str, place: str, lines: Sequence[Line], rows: pd.DataFrame) -> Panel:
+    """Strategies at one sparsity, with the line of uniform pruning."""
+    return ratios_panel(title, place, lines, rows["ratio"].max(), (UNIFORM, 1 - rows["sparsity"].iloc[0]))
 
 
-def _draw_kinds(ax: Axes, frame: pd.DataFrame, name: str) -> None:
-    for kind, style in KINDS.items():
-        if (frame["kind"] == kind).any():
-            draw_band(ax, ratios_over_seeds(frame[frame["kind"] == kind], LAYER, name), style, KIND_LABELS[kind])
-    _finish(ax, frame, LAYER)
+def ratios_panel(
+    title: str, place: str, lines: Sequence[Line], highest: float, reference: tuple[str, float] | None = None
+) -> Panel:
+    """Preserved ratios on one of two scales, so that panels can be compared: up to 1, or 0.6 where none is above."""
 
+    def finish(ax: Axes) -> None:
+        ax.set_ylim(*((-0.03, 0.63) if highest <= 0.6 else (-0.05, 1.05)))
+        whole_numbers(ax)
 
-def matrices_panel(frame: pd.DataFrame, title: str, name: str) -> Panel:
-    """Every method of one model, by weight matrix."""
-    return Panel(title, partial(_draw_matrices, frame=frame, name=name))
-
-
-def _draw_matrices(ax: Axes, frame: pd.DataFrame, name: str) -> None:
-    names, styles = labels(frame), method_styles(frame["method"])
-    for rank, method in enumerate(in_order(names)):
-        line = ratios_over_seeds(frame[frame["method"] == method], MATRIX, name)
-        draw_band(ax, line, styles[method], names[method], rank, order=10 - rank)
-    _finish(ax, frame, MATRIX)
-
-
-def seeds_panel(frame: pd.DataFrame, kind: str, title: str, name: str) -> Panel:
-    """One kind of units of one model and method, by layer: one line a search."""
-    return Panel(title, partial(_draw_seeds, frame=frame[frame["kind"] == kind], name=name))
-
-
-def _draw_seeds(ax: Axes, frame: pd.DataFrame, name: str) -> None:
-    for rank, (key, style) in enumerate(zip(search_keys(frame), series_styles(), strict=False)):
-        line = ratios_over_seeds(frame[frame["key"] == key], LAYER, name)
-        draw_band(ax, line, style, f"search {rank + 1}", rank)
-    _finish(ax, frame, LAYER)
-
-
-def stages_panel(layers: np.ndarray, ratios: Sequence[np.ndarray], styles: Sequence[Style], title: str) -> Panel:
-    """Ratios (layers,) of one kind of units at several episodes of a search."""
-
-    def draw(ax: Axes) -> None:
-        for rank, (values, style) in enumerate(zip(ratios, styles, strict=True)):
-            ax.plot(layers, values, **style.of_line(), **by_points(len(layers), rank))
-        _axes(ax, LAYER, 1.0)
-
-    return Panel(title, draw)
-
-
-def search_keys(frame: pd.DataFrame) -> list[str]:
-    """The searches of a frame by seed."""
-    return list(dict.fromkeys(frame.sort_values("seed", kind="stable")["key"]))
-
-
-def series_styles() -> list[Style]:
-    """Looks of lines of one sort: more than there are searches to compare."""
-    return [*SERIES, *(Style(s.colour, "X", s.line, hollow=True) for s in SERIES)]
-
-
-def _finish(ax: Axes, frame: pd.DataFrame, place: str) -> None:
-    """Axes of a panel of strategies at one sparsity, with the line of uniform pruning."""
-    ax.axhline(1 - frame["sparsity"].iloc[0], **REFERENCE)
-    _axes(ax, place, frame["ratio"].max())
-
-
-def _axes(ax: Axes, place: str, highest: float) -> None:
-    """One of two scales, so that panels can be compared: up to 1, or to 0.6 where nothing is above."""
-    ax.set_ylim(*((-0.03, 0.63) if highest <= 0.6 else (-0.05, 1.05)))
-    ax.set_xlabel("layer" if place == LAYER else "index of weight matrix")
-    ax.set_ylabel(RATIO)
-    whole_numbers(ax)
-
-
-def kind_entries() -> dict[str, Artist]:
-    """Legend of :func:`structured_panel`."""
-    return {KIND_LABELS[kind]: KINDS[kind].handle(KIND_LABELS[kind]) for kind in ("mha", "ffn")}
-
-
-def method_entries(frame: pd.DataFrame) -> dict[str, Artist]:
-    """Legend of :func:`matrices_panel`."""
-    names, styles = labels(frame), method_styles(frame["method"])
-    return {names[method]: styles[method].handle(names[method]) for method in in_order(names)}
-
-
-def seed_entries(frame: pd.DataFrame) -> dict[str, Artist]:
-    """Legend of :func:`seeds_panel`."""
-    styles = zip(search_keys(frame), series_styles(), strict=False)
-    return {f"search {rank}": style.handle("") for rank, (_, style) in enumerate(styles, start=1)}
-
-
-def uniform_entry() -> dict[str, Artist]:
-    """Legend of the line of uniform pruning."""
-    return {"Uniform": Line2D([], [], **REFERENCE)}
+    return Panel(title, _X[place], "preserved ratio", lines, reference, finish)

@@ -36,9 +36,9 @@ class Style:
         face = "white" if self.hollow else self.colour
         return {"color": self.colour, "marker": self.marker, "linestyle": self.line, "markerfacecolor": face}
 
-    def handle(self, label: str) -> Line2D:
+    def handle(self) -> Line2D:
         """What a legend shows."""
-        return Line2D([], [], label=label, **self.of_line())
+        return Line2D([], [], **self.of_line())
 
 
 METHODS = {
@@ -115,31 +115,17 @@ def _spare() -> tuple[Style, ...]:
     return tuple(style for style in itertools.starmap(Style, looks) if style not in METHODS.values())
 
 
-def method_style(key: str) -> Style:
-    """The look of a method; one that is not registered has a look that follows from its key alone."""
-    return METHODS[key] if key in METHODS else _spare()[_place(key)]
-
-
-def _place(key: str) -> int:
-    return int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(_spare())
-
-
 def method_styles(keys: Iterable[str]) -> dict[str, Style]:
-    """Looks of the methods of one figure: where two unregistered ones fall together, the later key moves on."""
+    """Looks of the methods of one figure, in the order of legends: as registered, then those to come by key.
+
+    The look of one to come follows from its key alone, or is the next one that no other method has.
+    """
     found: dict[str, Style] = {}
     for key in sorted(set(keys)):
-        style, place = method_style(key), _place(key)
-        while style in found.values() and key not in METHODS:
-            place = (place + 1) % len(_spare())
-            style = _spare()[place]
-        found[key] = style
-    return found
-
-
-def in_order(keys: Iterable[str]) -> list[str]:
-    """Methods in the order of legends: as registered, then those to come by key."""
-    ranks = {key: rank for rank, key in enumerate(METHODS)}
-    return sorted(set(keys), key=lambda key: (ranks.get(key, len(ranks)), key))
+        first = int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(_spare())
+        free = (style for style in _spare()[first:] + _spare()[:first] if style not in found.values())
+        found[key] = METHODS[key] if key in METHODS else next(free)
+    return {key: found[key] for key in [*METHODS, *found] if key in found}
 
 
 def style_sheet() -> AbstractContextManager[None]:

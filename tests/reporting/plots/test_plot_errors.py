@@ -33,170 +33,148 @@ def error_of(results, tmp_path, capsys):
     return run
 
 
-def change(path, number, **cells):
+def cell(number, **cells):
     """Set cells of one row, counted from 0: it stands in line number + 2."""
-    rows = factory.read(path)
-    rows[number] |= cells
-    factory.write(path, rows)
+    return lambda rows: [row | cells if place == number else row for place, row in enumerate(rows)]
 
 
-FILES = [(name, kind) for name in FIGURES for kind in load_figure(name).kinds]
+def column(**cells):
+    """Set cells of every row."""
+    return lambda rows: [row | cells for row in rows]
 
 
-@pytest.mark.parametrize(("name", "kind"), FILES)
-def test_a_missing_file_is_named_with_what_makes_it(name, kind, results, error_of):
-    path = results / f"{kind}_{name}.csv"
-    path.unlink()
-    assert f"at {path}; make it with 'snakemake results/{kind}_{name}.csv'." in error_of(name)
+def without(name):
+    """Leave a column out."""
+    return lambda rows: [{key: text for key, text in row.items() if key != name} for row in rows]
 
 
-@pytest.mark.parametrize(("name", "kind"), FILES)
-def test_no_rows_and_an_empty_file(name, kind, results, error_of):
-    path = results / f"{kind}_{name}.csv"
+def twice(**cells):
+    """The second row again, in line 4, with other cells."""
+    return lambda rows: [*rows[:2], rows[1] | cells, *rows[2:]]
+
+
+def longer_search(rows):
+    """A search of one seed with an episode more than that of the other."""
+    other = [row | {"key": "other", "seed": "1"} for row in rows[:90]]
+    return [*rows[:90], rows[89] | {"episode": "90"}, *other]
+
+
+def fewer_units(rows):
+    """A search of another seed that lacks the last unit."""
+    return rows + [row | {"key": "other", "seed": "1"} for row in rows if row["key"] == rows[0]["key"]][:-1]
+
+
+SEARCH = "llama-tiny × sparsitysolver × 0.2 × 0"
+DENSE_PPL = "dense_ppl is 5 in line 2 (llama-tiny × ppo × 0.2 × 0) and 9 in line 97 (llama-tiny × amc"
+CASES = {
+    "cells_figure3": [
+        (without("value"), "column 'value' is missing"),
+        (cell(7, value="nan"), "line 9 (llama-tiny", "value is 'nan'"),
+        (cell(7, value=""), "line 9 (llama-tiny", "needs value and parameters"),
+        (twice(), "lines 3 and 4 (llama-tiny × sparsitysolver × 0.1 × 0) have the same model, method"),
+        (lambda rows: rows[1:], "cells_figure3.csv: no dense cell of llama-tiny"),
+    ],
+    "inference_figure3": [
+        (without("prefill_speedup"), "column 'prefill_speedup' is missing"),
+        (cell(7, prefill_speedup="inf"), "line 9 (llama-tiny", "prefill_speedup is 'inf'"),
+        (twice(), "lines 3 and 4 (llama-tiny × slicegpt × 0.1 × 0) have the same model, method"),
+    ],
+    "strategies_figure4": [
+        (without("ratio"), "column 'ratio' is missing"),
+        (cell(7, ratio="nan"), "line 9 (llama-tiny", "ratio is 'nan'"),
+        (twice(), "lines 3 and 4 (llama-tiny × sparsitysolver_unstructured × 0.7 × 0) have the same"),
+    ],
+    "reconstruction_figure5": [
+        (without("seconds_per_module"), "column 'seconds_per_module' is missing"),
+        (cell(7, ppl=""), "line 9 (llama-tiny", "ppl is empty"),
+        (cell(7, samples="-1"), "line 9 (llama-tiny", "-1 samples"),
+        (cell(7, modules="mlp"), "modules in reconstruction_figure5.csv, line 9", "'mlp'"),
+        (twice(), "every seed needs every number of samples once"),
+    ],
+    "curves_figure6": [
+        (without("ppl"), "column 'ppl' is missing"),
+        (cell(7, ppl="nan"), "line 9 (llama-tiny", "ppl is 'nan'"),
+        (cell(7, ppl="inf"), "line 9 (llama-tiny", "ppl is 'inf'"),
+        (cell(95, dense_ppl="9"), DENSE_PPL),
+        (longer_search, "have 90 and 91 episodes"),
+    ],
+    "curves_figure7": [
+        (cell(7, ppl=""), "line 9 (llama-tiny", "ppl is empty"),
+        (column(sparsity="0.25"), "curves_figure7.csv: no rows of sparsity 0.3; sparsity found: 0.25."),
+    ],
+    "curves_figure8": [
+        (cell(7, reward="high"), "line 9 (llama-tiny", "reward is 'high'"),
+        (cell(7, episode="8"), "line 9 (llama-tiny", "episode 8 found where 7 is due"),
+        (twice(key="other"), f"lines 2 and 4 ({SEARCH}) have the same model"),
+    ],
+    "strategies_figure11": [(cell(7, ratio=""), "line 9 (llama-tiny", "ratio is empty")],
+    "strategies_figure12": [
+        (twice(key="other"), "lines 2 and 4 (llama-tiny × sparsitysolver_unstructured × 0.7 × 0)"),
+        (fewer_units, "has no unit 27, which another of the same model and method has"),
+    ],
+    "curves_figure13": [
+        (without("kept"), "column 'kept' is missing"),
+        (cell(0, kept="[1, 2"), "line 2 (llama-tiny", "kept is no list of counts"),
+        (cell(29, kept=json.dumps([8] * 7)), f"line 31 ({SEARCH}): kept holds 7 counts, where the model has 8 units"),
+        (
+            cell(29, kept=json.dumps([8, 8, 9, *[8] * 5])),
+            f"line 31 ({SEARCH}): kept is 9 for unit 2, which has 8 items.",
+        ),
+    ],
+    "strategies_figure13": [
+        (without("size"), "column 'size' is missing"),
+        (twice(size="7"), f"line 4 ({SEARCH}): unit 1 differs from that of another strategy of the same model."),
+        (column(model="other"), "no structured strategy of llama-tiny"),
+    ],
+    "inference_figure14": [
+        (without("decode_speedup_low"), "column 'decode_speedup_low' is missing"),
+        (cell(2, decode_seconds="NaN"), "line 4 (llama-tiny", "decode_seconds is 'NaN'"),
+        (cell(2, decode_speedup="9"), "line 4 (llama-tiny", "decode_speedup 9 lies outside its interval"),
+        (twice(), "lines 3 and 4 (llama-tiny × slicegpt × 0.2 × 0) have the same model, method"),
+        (cell(1, device="cuda"), "device is cpu in line 2 (llama-tiny × dense", "cuda in line 3"),
+    ],
+    "anytime_arena": [
+        (without("tokens"), "column 'tokens' is missing"),
+        (cell(7, tokens="many"), "line 9 (llama-tiny × random × 0.2 × 0)", "tokens is 'many'"),
+        (twice(), "lines 3 and 4 (llama-tiny × ppo × 0.2 × 0) have the same model, granularity"),
+        (lambda rows: column(algorithm="other")(rows[:3]), "no search of the figure's families, which are agmc, amc"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        pytest.param(file, change, words, id=f"{file}: {words[-1]}")
+        for file, cases in CASES.items()
+        for change, *words in cases
+    ],
+)
+def test_broken_rows_are_named(file, change, words, results, error_of):
+    path = results / f"{file}.csv"
+    factory.write(path, change(factory.read(path)))
+    message = error_of(file.partition("_")[2])
+    assert path.name in message
+    assert [word for word in words if word not in message] == []
+
+
+@pytest.mark.parametrize("file", [f"{kind}_{name}" for name in FIGURES for kind in load_figure(name).kinds])
+def test_files_that_lack_rows_columns_or_all_are_named(file, results, error_of):
+    path, name = results / f"{file}.csv", file.partition("_")[2]
     path.write_text(path.read_text().split("\n")[0] + "\n")
     assert f"{path}: no rows" in error_of(name)
     path.write_text("")
     assert f"{path}: column '" in error_of(name)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "column"),
-    [
-        ("figure3", "cells", "value"),
-        ("figure3", "inference", "prefill_speedup"),
-        ("figure4", "strategies", "ratio"),
-        ("figure5", "reconstruction", "seconds_per_module"),
-        ("figure6", "curves", "ppl"),
-        ("figure13", "curves", "kept"),
-        ("figure13", "strategies", "size"),
-        ("figure14", "inference", "decode_speedup_low"),
-    ],
-)
-def test_a_missing_column_is_named(name, kind, column, results, error_of):
-    path = results / f"{kind}_{name}.csv"
-    factory.write(path, [{k: v for k, v in row.items() if k != column} for row in factory.read(path)])
-    assert f"{path}: column '{column}' is missing" in error_of(name)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "cells", "words"),
-    [
-        ("figure3", "cells", {"value": "nan"}, "value is 'nan'"),
-        ("figure3", "cells", {"value": ""}, "needs value and parameters"),
-        ("figure3", "inference", {"prefill_speedup": "inf"}, "prefill_speedup is 'inf'"),
-        ("figure4", "strategies", {"ratio": "nan"}, "ratio is 'nan'"),
-        ("figure5", "reconstruction", {"ppl": ""}, "ppl is empty"),
-        ("figure5", "reconstruction", {"samples": "-1"}, "-1 samples"),
-        ("figure6", "curves", {"ppl": "nan"}, "ppl is 'nan'"),
-        ("figure6", "curves", {"ppl": "inf"}, "ppl is 'inf'"),
-        ("figure7", "curves", {"ppl": ""}, "ppl is empty"),
-        ("figure8", "curves", {"reward": "high"}, "reward is 'high'"),
-        ("figure8", "curves", {"episode": "8"}, "episode 8 found where 7 is due"),
-        ("figure11", "strategies", {"ratio": ""}, "ratio is empty"),
-        ("figure13", "curves", {"kept": "[1, 2"}, "kept is no list of counts"),
-        ("figure14", "inference", {"decode_seconds": "NaN"}, "decode_seconds is 'NaN'"),
-        ("figure14", "inference", {"decode_speedup": "9"}, "decode_speedup 9 lies outside"),
-    ],
-)
-def test_a_wrong_cell_is_named_with_its_line(name, kind, cells, words, results, error_of):
-    path = results / f"{kind}_{name}.csv"
-    number = {"figure13": 0, "figure14": 2}.get(name, 7)
-    change(path, number, **cells)
-    message = error_of(name)
-    assert f"{path.name}, line {number + 2} (llama-tiny" in message
-    assert words in message
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "changes", "words"),
-    [
-        ("figure3", "cells", {}, "lines 3 and 4 (llama-tiny × sparsitysolver × 0.1 × 0) have the same model, method"),
-        ("figure3", "inference", {}, "lines 3 and 4 (llama-tiny × slicegpt × 0.1 × 0) have the same model, method"),
-        (
-            "figure4",
-            "strategies",
-            {},
-            "lines 3 and 4 (llama-tiny × sparsitysolver_unstructured × 0.7 × 0) have the same",
-        ),
-        (
-            "figure12",
-            "strategies",
-            {"key": "other"},
-            "lines 2 and 4 (llama-tiny × sparsitysolver_unstructured × 0.7 × 0)",
-        ),
-        ("figure5", "reconstruction", {}, "every seed needs every number of samples once"),
-        (
-            "figure8",
-            "curves",
-            {"key": "other"},
-            "lines 2 and 4 (llama-tiny × sparsitysolver × 0.2 × 0) have the same model",
-        ),
-        ("figure14", "inference", {}, "lines 3 and 4 (llama-tiny × slicegpt × 0.2 × 0) have the same model, method"),
-    ],
-)
-def test_nothing_stands_twice(name, kind, changes, words, results, error_of):
-    path = results / f"{kind}_{name}.csv"
-    rows = factory.read(path)
-    factory.write(path, [*rows[:2], rows[1] | changes, *rows[2:]])
-    message = error_of(name)
-    assert f"{path.name}" in message and words in message
-
-
-def test_searches_of_one_model_must_fit_together(results, error_of):
-    path = results / "curves_figure6.csv"
-    rows = factory.read(path)
-    change(path, 95, dense_ppl="9")
-    assert "dense_ppl is 5 in line 2 (llama-tiny × ppo × 0.2 × 0) and 9 in line 97 (llama-tiny × amc" in error_of(
-        "figure6"
-    )
-    longer = rows[89] | {"episode": "90"}
-    other = [row | {"key": "other", "seed": "1"} for row in rows[:90]]
-    factory.write(path, [*rows[:90], longer, *other])
-    assert "have 90 and 91 episodes" in error_of("figure6")
-
-
-def test_a_sparsity_that_is_not_there(results, error_of):
-    path = results / "curves_figure7.csv"
-    factory.write(path, [row | {"sparsity": "0.25"} for row in factory.read(path)])
-    assert "curves_figure7.csv: no rows of sparsity 0.3; sparsity found: 0.25." in error_of("figure7")
-
-
-def test_strategies_that_differ_in_their_units(results, error_of):
-    path = results / "strategies_figure12.csv"
-    rows = factory.read(path)
-    extra = [row | {"key": "other", "seed": "1"} for row in rows if row["key"] == rows[0]["key"]]
-    factory.write(path, [*rows, *extra[:-1]])
-    assert "has no unit 27, which another of the same model and method has" in error_of("figure12")
-
-
-def test_kept_counts_need_the_sizes_of_their_model(results, error_of):
-    curves, strategies = results / "curves_figure13.csv", results / "strategies_figure13.csv"
-    change(curves, 29, kept=json.dumps([8] * 7))
-    place = "curves_figure13.csv, line 31 (llama-tiny × sparsitysolver × 0.2 × 0)"
-    assert f"{place}: kept holds 7 counts, where the model has 8 units" in error_of("figure13")
-    change(curves, 29, kept=json.dumps([8, 8, 9, 8, 8, 8, 8, 8]))
-    assert f"{place}: kept is 9 for unit 2, which has 8 items." in error_of("figure13")
-    factory.write(strategies, [row | {"model": "other"} for row in factory.read(strategies)])
-    assert "no structured strategy of llama-tiny" in error_of("figure13")
-
-
-def test_times_under_other_conditions_are_not_compared(results, error_of):
-    change(results / "inference_figure14.csv", 1, device="cuda")
-    message = error_of("figure14")
-    assert "device is cpu in line 2 (llama-tiny × dense" in message and "cuda in line 3" in message
-
-
-def test_a_pareto_curve_needs_its_dense_model(results, error_of):
-    path = results / "cells_figure3.csv"
-    factory.write(path, factory.read(path)[1:])
-    assert "cells_figure3.csv: no dense cell of llama-tiny" in error_of("figure3")
+    path.unlink()
+    assert f"at {path}; make it with 'snakemake results/{file}.csv'." in error_of(name)
 
 
 def test_a_row_of_another_length(results, error_of):
     path = results / "reconstruction_figure5.csv"
     lines = path.read_text().split("\n")
     path.write_text("\n".join([*lines[:3], lines[3] + ",1", *lines[4:]]))
-    assert f"{path}, line 4: 10 cells, where the header has 9." in error_of("figure5")
+    columns = len(lines[0].split(","))
+    assert f"{path}, line 4: {columns + 1} cells, where the header has {columns}." in error_of("figure5")
 
 
 def test_scripts_end_with_status_2_and_never_load_torch(results, tmp_path):

@@ -4,10 +4,8 @@ import plot_factory as factory
 import pytest
 from drawn_figures import FIGURES, check_readable, drawn, script
 
-from sparsitysolver.config.figures import load_figure
 from sparsitysolver.reporting.plots import style
 from sparsitysolver.reporting.plots.command import main
-from sparsitysolver.reporting.plots.contracts import read_results
 
 LONG = tuple(f"a-rather-long-model-name-{number}b-hf" for number in range(9))
 SEARCHES = ("ppo", "amc", "amc_broadcast", "agmc")
@@ -43,12 +41,9 @@ def test_every_script_writes_the_same_bytes_twice(name, small, tmp_path, capsys)
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_cut_off_or_hidden(name, small):
-    data = {kind: read_results(small / f"{kind}_{name}.csv", kind) for kind in load_figure(name).data}
-    with style.style_sheet():
-        figure = script(name).draw(data, load_figure(name)).figure
-        figure.draw_without_rendering()
+    figure = drawn(name, small).figure
     check_readable(figure)
-    assert figure.get_size_inches()[0] == 3.5
+    assert figure.get_size_inches()[0] == (7.0 if name == "arena" else 3.5)
 
 
 LARGE = {
@@ -95,8 +90,8 @@ def test_the_least_there_can_be_is_drawn(name, tmp_path):
 def test_methods_look_alike_nowhere_and_new_ones_keep_their_look():
     looks = list(style.METHODS.values())
     assert len(set(looks)) == len(looks)
-    assert style.method_style("my_method") == style.method_style("my_method")
-    assert style.method_style("my_method") not in looks
+    assert style.method_styles(["my_method"]) == style.method_styles(["my_method"])
+    assert style.method_styles(["my_method"])["my_method"] not in looks
     new = [f"method_{number}" for number in range(60)]
     together = style.method_styles([*new, *style.METHODS])
     assert len(set(together.values())) == len(together)

@@ -185,6 +185,23 @@ def test_figure14_has_bars_with_the_interval_of_the_speedup(tmp_path):
     assert not memory.collections
 
 
+def test_the_arena_has_a_panel_a_family_and_leaves_out_what_is_far_above_uniform(tmp_path):
+    rows = factory.anytime(algorithms=("ppo", "cma", "random"), seeds=3)
+    rows[0]["validation_ppl"] = 100.0
+    figure = drawn("arena", tmp_path, anytime=rows).figure
+    learned, evolved, simple = panels(figure)
+    assert [set(lines(ax)) for ax in (learned, evolved, simple)] == [
+        {"Ours (PPO)"},
+        {"Ours (PPO)", "cma"},
+        {"Ours (PPO)", "random"},
+    ]
+    assert np.allclose(lines(evolved)["cma"].get_xdata(), [250, 500, 1000])
+    assert np.allclose(lines(evolved)["cma"].get_ydata(), [8.85, 8.6, 8.1])
+    assert 9.0 in [line.get_ydata()[0] for line in evolved.get_lines() if line.get_linestyle() == ":"]
+    assert learned.get_ylim()[1] < 13 and learned.get_xscale() == "log"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Ours (PPO)", "cma", "random", "Uniform"]
+
+
 def test_episode_within_looks_at_the_horizon_alone():
     ppl = np.array([math.inf, 12.0, 10.05, 10.0, 1.0])
     assert episode_within(ppl, 0.01, 4) == 2

@@ -1,0 +1,102 @@
+"""Rows of collected results, chosen, checked, and taken apart by model and method; errors name the file and the row."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sparsitysolver.config.registry import models_table
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.collected.long_tables import row_name
+from sparsitysolver.reporting.plots.style import Style, method_styles
+
+FILE = "file"  # the attribute of a frame, and of what is chosen from it, that has its file's name
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method in a figure: its name and look there, and its rows."""
+
+    key: str
+    label: str
+    style: Style
+    rows: pd.DataFrame
+
+
+def by_model(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Models and their rows in the order of ``config/models.tsv``; others follow as they come."""
+    ranks = {key: rank for rank, key in enumerate(models_table())}
+    models = sorted(dict.fromkeys(frame["model"]), key=lambda model: ranks.get(model, len(ranks)))
+    return [(model, frame[frame["model"] == model]) for model in models]
+
+
+def by_method(frame: pd.DataFrame) -> list[Method]:
+    """Methods in the order of legends; where two share a printed name, the key is added."""
+    names = dict(zip(frame["method"], frame["label"], strict=True))
+    counts = Counter(names.values())
+    labels = {key: name or key if counts[name] == 1 else f"{name} ({key})" for key, name in names.items()}
+    return [
+        Method(key, labels[key], style, frame[frame["method"] == key]) for key, style in method_styles(names).items()
+    ]
+
+
+def by_search(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of every search, by seed."""
+    return [search for _, search in frame.sort_values("seed", kind="stable").groupby("key", sort=False)]
+
+
+def select(frame: pd.DataFrame, **wanted: float | str) -> pd.DataFrame:
+    """Rows whose columns have the wanted values, sparsities to nine digits.
+
+    Raises:
+        SparsitySolverError: there are none; the message says what was wanted and what there is.
+    """
+    chosen = frame
+    for column, value in wanted.items():
+        same = (chosen[column] - value).abs() < 1e-9 if isinstance(value, float) else chosen[column] == value
+        if not same.any():
+            asked = ", ".join(f"{key} {text}" for key, text in wanted.items())
+            found = ", ".join(map(str, dict.fromkeys(chosen[column]))) or "none"
+            raise SparsitySolverError(f"{frame.attrs[FILE]}: no rows of {asked}; {column} found: {found}.")
+        chosen = chosen[same]
+    return chosen
+
+
+def place(frame: pd.DataFrame, line: int) -> str:
+    """A row in messages: its line in the file, and what it is a row of."""
+    return f"line {line} ({row_name(frame, line)})"
+
+
+def wrong_row(frame: pd.DataFrame, line: int, problem: str) -> SparsitySolverError:
+    """The error that a row cannot be drawn."""
+    return SparsitySolverError(f"{frame.attrs[FILE]}, {place(frame, line)}: {problem}")
+
+
+def refuse(frame: pd.DataFrame, wrong: pd.Series, problem: str) -> None:
+    """Refuse a frame with wrong rows: words in braces of ``problem`` are filled in from the first."""
+    if wrong.any():
+        raise wrong_row(frame, wrong.idxmax(), problem.format_map(frame.loc[wrong.idxmax()]))
+
+
+def check_once(frame: pd.DataFrame, *columns: str) -> None:
+    """Refuse rows of which two agree in all these columns: one mean over both would mean nothing.
+
+    Raises:
+        SparsitySolverError: there are such rows; the message names both lines.
+    """
+    again = frame.index[frame.duplicated(list(columns))]
+    if len(again):
+        first = frame.index[(frame[list(columns)] == frame.loc[again[0], list(columns)]).all(axis=1)][0]
+        raise SparsitySolverError(
+            f"{frame.attrs[FILE]}: lines {first} and {again[0]} ({row_name(frame, first)}) have the same "
+            f"{', '.join(columns)}; each may stand once."
+        )
+
+
+def check_one_run_a_seed(frame: pd.DataFrame) -> None:
+    """Refuse two searches (keys) of one model and method with the same seed: a band is over seeds.
+
+    Raises:
+        SparsitySolverError: there are such searches.
+    """
+    check_once(frame.drop_duplicates("key"), "model", "method", "sparsity", "seed")
