@@ -12,6 +12,7 @@ import ctypes
 import importlib
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -199,15 +200,13 @@ def _run(request: Mapping[str, Any], streams: Sequence[int]) -> int:
     del os.environ[VARIABLE]
     sys.argv = [request["program"], *request["argv"]]  # what records name as their command
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    from sparsitysolver.cli import main
-
     try:
-        return main(request["argv"])
+        runpy.run_module("sparsitysolver.cli", run_name="__main__")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except BaseException:
         sys.excepthook(*sys.exc_info())
-        return 1
+    return 1
 
 
 def _exactly(connection: socket.socket, length: int) -> bytes:

@@ -13,7 +13,9 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
-_NEUTRAL_NAMES = "cli preload errors provenance devices sources config.grid file_hashes model_files chat.address"
+_NEUTRAL_NAMES = (
+    "cli options preload errors provenance devices sources config.grid file_hashes model_files chat.address"
+)
 _NEUTRAL_NAMES += " records.contracts"  # what records must hold: a wrong one is refused, a right one stays as it is
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
@@ -30,7 +32,7 @@ _TASK_CODE = (
 )
 
 # What only searches driven by a chat model need.
-_CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver", "sparsitysolver.stages.chat_options")
+_CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver")
 
 
 @functools.cache

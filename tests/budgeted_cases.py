@@ -6,8 +6,9 @@ from search_cases import UNITS, journal, synthetic_losses
 
 from sparsitysolver.pruning.budget import default_bounds, projection
 from sparsitysolver.search.algorithms import algorithm
-from sparsitysolver.search.objectives import PerplexityObjective, inverse_ppl
+from sparsitysolver.search.objectives import PerplexityObjective
 from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.rewards import inverse_ppl
 
 PAIRED = ("random", "cma", "evolution", "evopress", "tpe", "fastforward", "surrogate")
 ALL = (*PAIRED, "two_rate")

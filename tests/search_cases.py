@@ -13,8 +13,9 @@ from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.budget import default_bounds, greedy
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.objectives import PerplexityObjective, TextReward, inverse_ppl
+from sparsitysolver.search.objectives import PerplexityObjective, TextReward
 from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.rewards import inverse_ppl
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import solve
 from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect

@@ -163,7 +163,7 @@ def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
 
 @pytest.mark.dag
 def test_editing_the_search_replans_searched_cells_alone(finished: Path) -> None:
-    plan = planned_after_editing(finished, "sparsitysolver/search/ppo.py")
+    plan = planned_after_editing(finished, "sparsitysolver/search/algorithms/ppo.py")
     assert set(re.findall(r"prune by (\w+)", plan)) == {"sparsitysolver", "sparsitysolver_recon"}
 
 

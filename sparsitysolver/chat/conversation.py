@@ -1,11 +1,15 @@
 """A search's conversation: logged line by line, taken up where it stopped, or replayed without any model."""
 
+import functools
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
 
 from sparsitysolver.chat.driver import Driver, Messages, Reply
 from sparsitysolver.errors import SparsitySolverError
@@ -14,34 +18,26 @@ from sparsitysolver.records.seen import Seen, is_seen, union, unknown
 from sparsitysolver.seeds import derive_seed
 
 
-class Chat(Protocol):
-    """Who answers a search, from a model or from a file."""
-
-    def ask(self, messages: Messages) -> Reply:
-        """The next reply."""
-
-    def identity(self) -> Json:
-        """What of it decides the search's result."""
-
-    def record(self) -> Json:
-        """What a strategy keeps of it: ``kind``, ``model``, ``url`` and settings."""
-
-    def begin(self, seen: Seen) -> None:
-        """Take note of what the search that will ask has seen: prompts show how candidates did there."""
-
-    @property
-    def seen(self) -> Seen:
-        """What the replies given so far have seen, as far as they were not made for this very search."""
+def _named(driver: Json) -> Json:
+    if not all(isinstance(driver.get(name), str) for name in ("kind", "model")):
+        raise ValueError("nobody was asked")
+    return driver
 
 
-@dataclass(frozen=True)
+def _noted(seen: Seen | None) -> Seen | None:
+    if seen is not None and not is_seen(seen):
+        raise ValueError("not what was seen")
+    return seen
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
 class Exchange:
     """A line of the log: who was asked what, and what came back after how many seconds.
 
     ``seen`` is what the search that asked had seen; None where that was not noted.
     """
 
-    driver: Json
+    driver: Annotated[Json, AfterValidator(_named)]
     sampling: Json
     seed: int
     messages: list[dict[str, str]]
@@ -51,7 +47,7 @@ class Exchange:
     finish: str | None
     attempts: int
     seconds: float
-    seen: Seen | None = None
+    seen: Annotated[Any, AfterValidator(_noted)] = None
 
     def line(self) -> str:
         """As the log has it."""
@@ -83,27 +79,32 @@ def read_conversation(path: Path) -> list[Exchange]:
     exchanges = []
     for number, line in enumerate(lines, start=1):
         try:
-            exchanges.append(_checked(json.loads(line)))
+            exchanges.append(Exchange(**json.loads(line)))
         except json.JSONDecodeError as error:
             if number == len(lines):
                 break
             raise SparsitySolverError(f"{path}, line {number}: broken JSON ({error}).") from error
-        except (TypeError, KeyError) as error:
+        except (TypeError, ValidationError) as error:
             raise SparsitySolverError(f"{path}, line {number}: not an exchange that a search wrote.") from error
     return exchanges
 
 
-def _checked(value: Any) -> Exchange:
-    exchange = Exchange(**value)
-    texts = (exchange.reply, exchange.model, exchange.driver["kind"], exchange.driver["model"])
-    if not (all(isinstance(text, str) for text in texts) and isinstance(exchange.attempts, int)):
-        raise TypeError
-    if exchange.seen is not None and not is_seen(exchange.seen):
-        raise TypeError
-    return exchange
+class _Log:
+    """The exchanges of a conversation, and how many of them were used."""
+
+    _exchanges: list[Exchange]
+    _asked = 0
+
+    def begin(self, seen: Seen) -> None:
+        """Take note of what the search that will ask has seen; a recording stays as it is."""
+
+    @property
+    def seen(self) -> Seen:
+        """What stands behind the exchanges used so far, those taken from a file included."""
+        return union(*(exchange.has_seen() for exchange in self._exchanges[: self._asked]))
 
 
-class Conversation:
+class Conversation(_Log):
     """Asks a model, and never the same twice: replies that the log knows are taken from there.
 
     Args:
@@ -113,23 +114,23 @@ class Conversation:
 
     def __init__(self, driver: Driver, log: Path, seed: int, say: Callable[[str], None] = print) -> None:
         self._driver, self._log, self._seed, self._say = driver, log, seed, say
-        self._known: list[Exchange] | None = None
-        self._asked = 0
         self._searching: Seen | None = None
 
     def begin(self, seen: Seen) -> None:
-        """Exchanges from now on are of a search that has seen this."""
+        """Exchanges from now on are of a search that has seen this: prompts show how candidates did there."""
         self._searching = seen
 
-    @property
-    def seen(self) -> Seen:
-        """What stands behind the exchanges used so far, those taken from the log included."""
-        return union(*(exchange.has_seen() for exchange in (self._known or [])[: self._asked]))
+    @functools.cached_property
+    def _exchanges(self) -> list[Exchange]:
+        """Those of the log, which is written anew without what was torn."""
+        known = read_conversation(self._log) if self._log.is_file() else []
+        self._rewrite(known)
+        return known
 
     def ask(self, messages: Messages) -> Reply:
         """The log's reply where it was asked this before; else the model's, which is logged at once."""
-        number, seed = self._asked, derive_seed("chat", self._seed, self._asked)
-        known = self._load()
+        number, known = self._asked, self._exchanges
+        seed = derive_seed("chat", self._seed, number)
         request = (self._driver.identity(), self._driver.settings.sampling(), seed, list(messages))
         if number < len(known):
             old = known[number]
@@ -148,18 +149,12 @@ class Conversation:
         return known[number].answer()
 
     def identity(self) -> Json:
-        """Model and sampling."""
+        """Model and sampling: what decides the search's result."""
         return self._driver.identity() | {"sampling": self._driver.settings.sampling()}
 
     def record(self) -> Json:
-        """Model and settings."""
-        return self._driver.identity() | {"settings": self._driver.settings.record()}
-
-    def _load(self) -> list[Exchange]:
-        if self._known is None:
-            self._known = read_conversation(self._log) if self._log.is_file() else []
-            self._rewrite(self._known)
-        return self._known
+        """Model and settings, as a strategy keeps them."""
+        return self._driver.identity() | {"settings": asdict(self._driver.settings)}
 
     def _rewrite(self, exchanges: list[Exchange]) -> None:
         write_text(self._log, "".join(exchange.line() for exchange in exchanges))
@@ -172,24 +167,13 @@ class Conversation:
             raise SparsitySolverError(f"cannot write {self._log}: {error.strerror or error}.") from error
 
 
-class Replay:
+class Replay(_Log):
     """Answers from a recorded conversation; a search that asks anything else is another search."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._exchanges = read_conversation(path)
-        self._sha256 = file_sha256(path)
-        self._asked = 0
+        self._path, self._exchanges, self._sha256 = path, read_conversation(path), file_sha256(path)
         if not self._exchanges:
             raise SparsitySolverError(f"{path} holds no whole exchange.")
-
-    def begin(self, seen: Seen) -> None:
-        """Nothing is noted: a recording stays as it is."""
-
-    @property
-    def seen(self) -> Seen:
-        """What stood behind the recording's exchanges used so far."""
-        return union(*(exchange.has_seen() for exchange in self._exchanges[: self._asked]))
 
     def ask(self, messages: Messages) -> Reply:
         """The next recorded reply.
@@ -218,11 +202,8 @@ class Replay:
     def record(self) -> Json:
         """The file's content and whom it was recorded with."""
         recorded = self._exchanges[0]
-        return {
-            "kind": "replay",
-            "sha256": self._sha256,
-            "model": recorded.driver["model"],
-            "url": recorded.driver.get("url"),
-            "recorded": recorded.driver,
-            "settings": recorded.sampling,
-        }
+        about = {"model": recorded.driver["model"], "url": recorded.driver.get("url"), "recorded": recorded.driver}
+        return self.identity() | about | {"settings": recorded.sampling}
+
+
+Chat = Conversation | Replay  # who answers a search

@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from typing import Any
 
 import requests
-from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry
@@ -47,17 +46,6 @@ class _Fault(Exception):
 
 class _Silence(_Fault):
     """There is a connection, and no answer yet."""
-
-
-class _Bearer(AuthBase):
-    """The key as a header. Given as ``auth``, so that no ``.netrc`` takes its place."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
 
 
 class Endpoint:
@@ -127,14 +115,9 @@ class Endpoint:
         settings = self.settings
         growing = wait_exponential(multiplier=settings.backoff, max=settings.longest_wait)
 
-        def asked(state: RetryCallState) -> float | None:
-            return state.outcome.exception().wait
-
         def wait(state: RetryCallState) -> float:
-            return growing(state) if asked(state) is None else asked(state)
-
-        def too_long(state: RetryCallState) -> bool:
-            return (asked(state) or 0) > settings.longest_wait
+            asked = state.outcome.exception().wait
+            return growing(state) if asked is None else asked
 
         def tell(state: RetryCallState) -> None:
             self._say(
@@ -144,7 +127,7 @@ class Endpoint:
 
         return Retrying(
             retry=retry_if_exception_type(_Fault),
-            stop=stop_after_attempt(settings.attempts) | too_long,
+            stop=stop_after_attempt(settings.attempts) | (lambda state: wait(state) > settings.longest_wait),
             wait=wait,
             before_sleep=tell,
             reraise=True,
@@ -152,7 +135,7 @@ class Endpoint:
 
     def _send(self, verb: str, url: str, seconds: tuple[float, float], body: Json | None = None) -> requests.Response:
         """One request; what goes wrong is told without what libraries say of it, who name the whole address."""
-        auth = _Bearer(self._key) if self._key else None
+        auth = self._signed if self._key else None  # given as ``auth``, so that no ``.netrc`` takes its place
         try:
             return requests.request(verb, url, json=body, auth=auth, timeout=seconds, allow_redirects=False)
         except requests.exceptions.SSLError:
@@ -167,6 +150,10 @@ class Endpoint:
             raise _Fault(_reason(error)) from None
         except (requests.RequestException, HTTPError, UnicodeError) as error:
             raise SparsitySolverError(f"cannot ask the chat endpoint {self.url}: {type(error).__name__}.") from None
+
+    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
 
     def _post(self, body: Json) -> Any:
         """One attempt: the answer's JSON."""

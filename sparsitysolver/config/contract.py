@@ -6,10 +6,10 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sparsitysolver.errors import SparsitySolverError, known, unknown_name
@@ -34,19 +34,26 @@ class Contract(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _check_names(cls, given: Any) -> Any:
-        """Refuse misspelt and missing fields before others are looked at, with all that there are."""
+        """Refuse misspelt and missing fields before others are looked at, with all that a file may have."""
         if not isinstance(given, Mapping):
             return given
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
         for name in given:
             if name not in fields and not cls.also_takes(str(name)):
-                context = {"name": str(name), "allowed": list(fields)}
+                context = {"name": str(name), "allowed": [one for one, field in fields.items() if not field.exclude]}
                 raise PydanticCustomError(_UNKNOWN, "unknown field '{name}'", context)
         needed = [name for name, field in fields.items() if field.is_required()]
         for name in needed:
             if given.get(name) is None:
                 raise PydanticCustomError(_MISSING, "'{name}' is missing", {"name": name, "needed": ", ".join(needed)})
         return given
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_listed)]  # in a file one number, or several
 
 
 def checked(kind: type[T], given: Any, where: Path | str = "") -> T:
@@ -77,9 +84,11 @@ def _mistake(found: ErrorDetails, where: str) -> SparsitySolverError:
     if found["type"] == _MISSING:
         return SparsitySolverError(f"{here}: '{context['name']}' is missing; needed: {context['needed']}.")
     if found["type"] == "literal_error":
-        allowed = re.findall(r"'([^']*)'", context["expected"])
-        outer = f" (in {', '.join(place[:-1])})" if place[:-1] else ""
-        return unknown_name(f"{place[-1]}{outer}", str(found["input"]), allowed)
+        *outer, name = place
+        if name == "[key]":  # of a mapping whose names are known
+            *outer, name = *outer[:-1], "field"
+        kind = f"{name} (in {', '.join(outer)})" if outer else name
+        return unknown_name(kind, str(found["input"]), re.findall(r"'([^']*)'", context["expected"]))
     said = re.sub(r"^Input |^Value error, | or instance of \w+", "", found["msg"]).replace("tuple", "list")
     return SparsitySolverError(f"{here}: {said}; found {reprlib.repr(found['input'])}.")
 

@@ -4,34 +4,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.contract import Contract, read_yaml
+from sparsitysolver.config.contract import Contract, Numbers, read_yaml
 from sparsitysolver.config.registry import MethodKey
 from sparsitysolver.errors import SparsitySolverError, known
 
-_ANYTIME = "anytime"  # curves of the arena, which has its own plan
+KINDS = ("cells", "strategies", "curves", "inference", "reconstruction")  # of results that a grid plans
+ANYTIME = "anytime"  # curves of the arena, which has its own plan
 
 
-def listed(value: Any) -> Any:
-    """One value as a list of one."""
-    return value if isinstance(value, list | tuple) else [value]
+Kind = Annotated[str, AfterValidator(lambda kind: known("kind of results", kind, (*KINDS, ANYTIME)))]
 
 
 class Need(Contract):
     """Results that a figure or study is made of; numbers of seeds, models and samples where not all are needed."""
 
-    kind: Literal["cells", "strategies", "curves", "inference", "reconstruction", "anytime"] = Field(alias="from")
+    kind: Kind = Field(alias="from")
     methods: tuple[MethodKey, ...] = ()  # none for reconstruction studies, which are the uniform strategy's
-    sparsities: Annotated[tuple[float, ...], BeforeValidator(listed)] = Field((), alias="sparsity")
+    sparsities: Numbers = Field((), alias="sparsity")
     seeds: int | None = None
     models: int | None = None
     samples: tuple[int, ...] | None = None
 
     @model_validator(mode="after")
     def _has_sparsities(self) -> "Need":
-        if self.kind != _ANYTIME and not self.sparsities:
+        if self.kind != ANYTIME and not self.sparsities:
             raise ValueError("'sparsity' is missing")
         return self
 
@@ -39,7 +38,7 @@ class Need(Contract):
 class Study(Contract):
     """Measurements that are made for a figure, or for claims alone; ``name`` is the file's stem."""
 
-    name: str
+    name: str = Field("", exclude=True)
     title: str
     needs: Annotated[tuple[Need, ...], Field(min_length=1)]
     first_model: int = 0  # among those of the grid, which may name models for it instead

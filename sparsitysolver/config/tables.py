@@ -4,13 +4,12 @@ import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.contract import Contract, read_lines, read_yaml
-from sparsitysolver.config.figures import listed
+from sparsitysolver.config.contract import Contract, Numbers, read_lines, read_yaml
 from sparsitysolver.config.registry import AVERAGE, MethodKey, is_zero_shot, metric_of, models_table, tasks_table
 from sparsitysolver.errors import SparsitySolverError, known
 
@@ -62,8 +61,8 @@ class Definition(Contract):
     ``published_model`` is the one model they were measured on. ``extended`` are the rows that the paper lacks.
     """
 
-    folder: Path  # of the configuration
-    name: str  # the file's stem
+    folder: Path = Field(CONFIG, exclude=True)  # of the configuration
+    name: str = Field("", exclude=True)  # the file's stem
     title: str
     published_file: Path = Field(alias="published")
     protocol: dict[Literal["task", "split", "seqlen", "items", "published_model"], int | str] = Field(
@@ -72,7 +71,7 @@ class Definition(Contract):
     layout: Literal["models", "models@sparsity", "tasks"] = Field(alias="columns")
     task: str  # a task key; ``perplexity`` or ``zero_shot`` for the grid's own
     split: str
-    sparsities: Annotated[tuple[float, ...], BeforeValidator(listed)] = Field(alias="sparsity")
+    sparsities: Numbers = Field(alias="sparsity")
     rows: tuple[Row, ...]
     extended: tuple[Row, ...] = ()
 

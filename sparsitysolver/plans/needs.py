@@ -3,19 +3,13 @@
 import functools
 from collections.abc import Iterator
 
-from sparsitysolver.config.figures import Need, Study, figures, load_figure, load_study, studies
+from sparsitysolver.config.figures import KINDS, Need, Study, figures, load_figure, load_study, studies
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import method
 from sparsitysolver.config.tables import DENSE
 from sparsitysolver.errors import SparsitySolverError
 
-CELLS, STRATEGIES, CURVES, INFERENCE, RECONSTRUCTION = KINDS = (
-    "cells",
-    "strategies",
-    "curves",
-    "inference",
-    "reconstruction",
-)
+CELLS, STRATEGIES, CURVES, INFERENCE, RECONSTRUCTION = KINDS
 STUDIED = "uniform_recon"  # stands for reconstruction studies, which have the uniform strategy
 
 

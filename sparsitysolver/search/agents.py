@@ -1,10 +1,13 @@
-"""Agents as files, so that a search can start from what another one learned (paper, section 4.6, table 6)."""
+"""Agents as files, from which another search can start (paper, section 4.6, table 6), and as part of checkpoints."""
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -103,3 +106,38 @@ def load_agent(path: str | Path) -> Agent:
         raise SparsitySolverError(f"{path} is not an agent of format {FORMAT}, which 'sparsitysolver search' writes.")
     about = about | {"seen": seen_by(about)}
     return Agent(str(path), **about, parameters=parameters, sha256=file_sha256(Path(path)))
+
+
+def agent_state(agent: Any) -> dict[str, Any]:
+    """All of a stable-baselines3 agent that its next episode depends on, as plain values for a checkpoint.
+
+    Between two episodes the environments of a search hold no state; torch's, numpy's and Python's global generators
+    are those that the library draws from.
+    """
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    state = {
+        "parameters": agent.get_parameters(),
+        "steps": agent.num_timesteps,
+        "generators": {
+            "torch": torch.get_rng_state(),
+            "numpy": [kind, keys.tolist(), position, has_gauss, gauss],
+            "python": random.getstate(),
+        },
+    }
+    if hasattr(agent, "replay_buffer"):
+        state |= {"buffer": agent.replay_buffer.state(), "episodes": agent._episode_num}
+    return state
+
+
+def restore_agent(agent: Any, state: dict[str, Any]) -> None:
+    """Set an agent and the global generators to a saved :func:`agent_state`."""
+    agent.set_parameters(state["parameters"], device="cpu")
+    agent.num_timesteps = state["steps"]
+    if hasattr(agent, "replay_buffer"):
+        agent.replay_buffer.restore(state["buffer"])
+        agent._episode_num = state["episodes"]
+    torch.set_rng_state(state["generators"]["torch"])
+    kind, keys, position, has_gauss, gauss = state["generators"]["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))  # noqa: NPY002
+    version, internal, gauss_next = state["generators"]["python"]
+    random.setstate((version, tuple(internal), gauss_next))

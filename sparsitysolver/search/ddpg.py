@@ -1,7 +1,6 @@
 """DDPG on a walk over the units: the agent that AMC and AGMC share, and its search (He et al. 2018, section 3.3)."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,11 @@ from stable_baselines3 import DDPG
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import ActionNoise
 
-from sparsitysolver.search.agents import Agent
-from sparsitysolver.search.generators import generator_states, restore_generators
-from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
+from sparsitysolver.search.agents import Agent, agent_state, restore_agent
+from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
-from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.result import SearchResult
 from sparsitysolver.search.walk import Observer, Walk, WalkEnvironment
 
 # Episodes between two checkpoints; a killed search repeats at most so many.
@@ -44,10 +42,6 @@ class DDPGSettings:
     def warm_up(self, episodes: int) -> int:
         """Random episodes at the start of a search of ``episodes``."""
         return min(self.warm_up_episodes, int(episodes * self.warm_up_share))
-
-    def record(self) -> dict[str, Any]:
-        """The settings as a strategy keeps them."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 class WalkDDPG(DDPG):
@@ -98,21 +92,18 @@ class WalkSearch:
     settings: DDPGSettings
     policy: dict[str, Any] = field(default_factory=dict)  # further arguments of the policy
     start: Agent | None = None
-    after_episode: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         environment = WalkEnvironment(self.problem, self.observe, self._evaluate)
         state = self.journal.resume()
         self.agent = self._new_agent(environment)
         if state is not None:
-            self._restore(state)
+            restore_agent(self.agent, state)
         elif self.start is not None:
             self.start.give_to(self.agent.policy)
 
     def _evaluate(self, kept: list[int]) -> float:
-        episode = self.journal.record(self.problem, kept)
-        self.after_episode()
-        return episode.reward
+        return self.journal.record(self.problem, kept).reward
 
     def _new_agent(self, environment: WalkEnvironment) -> WalkDDPG:
         """A fresh agent; one that starts from another's networks needs no random episodes."""
@@ -141,10 +132,17 @@ class WalkSearch:
         agent.set_logger(Logger(folder=None, output_formats=[]))
         return agent
 
+    def run(self) -> SearchResult:
+        """All episodes; the final policy's own walk is candidate ``policy``."""
+        with self.journal.progress(self.episodes, self.problem.objective.tokens):
+            while (left := self.episodes - len(self.journal.episodes)) > 0:
+                self.learn(min(left, EPISODES_PER_CHECKPOINT))
+        return SearchResult({"policy": self.policy_walk()}, self.agent.policy.state_dict())
+
     def learn(self, episodes: int) -> None:
         """So many episodes, each followed by its updates of the agent; then a checkpoint."""
         self.agent.learn(episodes * len(self.problem.units), reset_num_timesteps=False)
-        self.journal.save(self._snapshot())
+        self.journal.save(agent_state(self.agent))
 
     def policy_walk(self) -> list[int]:
         """Kept counts of the policy's own walk, without noise."""
@@ -153,42 +151,3 @@ class WalkSearch:
             action, _ = self.agent.predict(self.observe(walk), deterministic=True)
             walk.keep(float(action[0]))
         return walk.kept
-
-    def _snapshot(self) -> dict[str, Any]:
-        """Everything that the next episode depends on; at an episode's end the environment holds no state."""
-        agent = self.agent
-        return {
-            "parameters": agent.get_parameters(),
-            "buffer": agent.replay_buffer.state(),
-            "steps": agent.num_timesteps,
-            "episodes": agent._episode_num,
-            "generators": generator_states(),
-        }
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        agent = self.agent
-        agent.set_parameters(state["parameters"], device="cpu")
-        agent.replay_buffer.restore(state["buffer"])
-        agent.num_timesteps, agent._episode_num = state["steps"], state["episodes"]
-        restore_generators(state["generators"])
-
-
-def search(
-    problem: Problem,
-    journal: Journal,
-    episodes: int,
-    seed: int,
-    observe: Observer,
-    settings: DDPGSettings,
-    policy: dict[str, Any] | None = None,
-    start: Agent | None = None,
-) -> Searched:
-    """Search for ``episodes`` episodes; the final policy's own walk is candidate ``policy``."""
-    with progress_bar(episodes) as bar:
-        run = WalkSearch(
-            problem, journal, episodes, seed, observe, settings, policy or {}, start, lambda: advance(bar, journal)
-        )
-        catch_up(bar, journal)
-        while (left := episodes - len(journal.episodes)) > 0:
-            run.learn(min(left, EPISODES_PER_CHECKPOINT))
-    return Searched({"policy": run.policy_walk()}, run.agent.policy.state_dict())

@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class Journal:
     _best: Episode | None = None
     _started: float = field(default_factory=time.perf_counter)
     _earlier: float = 0.0
+    _bar: tqdm | None = None
+    _unit: int = 1
 
     def record(self, problem: Problem, kept: list[int], objective: Objective | None = None) -> Episode:
         """Score a candidate by the problem's objective, or another one, and note it."""
@@ -75,10 +78,32 @@ class Journal:
         if ppl is not None and not np.isfinite(ppl):
             self.log(f"episode {len(self.episodes)}: perplexity {ppl}, reward 0")
         seconds = round(time.perf_counter() - start, 6)
-        number = len(self.episodes)
-        episode = Episode(number, ppl, reward, kept, objective.tokens, seconds, problem.feasible(kept))
+        feasible = problem.feasible(kept)
+        return self.add(Episode(len(self.episodes), ppl, reward, kept, objective.tokens, seconds, feasible))
+
+    def add(self, episode: Episode) -> Episode:
+        """Note an episode, and show how far the search has come and the best perplexity (or reward) so far."""
         self.episodes.append(episode)
+        if self._bar is not None:
+            best = self.best
+            if best is not None:
+                shown = {"best_reward": best.reward} if best.ppl is None else {"best_ppl": best.ppl}
+                self._bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
+            self._bar.n = self.tokens // self._unit
+            self._bar.update(0)
         return episode
+
+    @contextmanager
+    def progress(self, episodes: int, unit: int) -> Iterator[None]:
+        """Show a bar over ``episodes`` evaluations of ``unit`` tokens; those known already do not count as speed."""
+        done, self._unit = self.tokens // unit, unit
+        with tqdm(total=episodes, initial=done, desc="search", unit="ep", mininterval=1.0) as self._bar:
+            yield
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the episodes evaluated."""
+        return sum(episode.tokens for episode in self.episodes)
 
     @property
     def best(self) -> Episode | None:
@@ -146,26 +171,24 @@ class Journal:
         self._written = len(self.episodes)
 
 
-def progress_bar(total: int | None) -> tqdm:
-    """A bar over episodes, with the time left where their number is known."""
-    return tqdm(total=total, desc="search", unit="ep", mininterval=1.0)
+def read_curve(path: Path) -> list[Episode]:
+    """The episodes of a curve file.
 
-
-def catch_up(bar: tqdm, journal: Journal) -> None:
-    """Set a bar to where a resumed journal stands, without counting those episodes into its speed."""
-    bar.initial = bar.n = len(journal.episodes)
-    bar.refresh()
-
-
-def advance(bar: tqdm, journal: Journal) -> None:
-    """One more episode; the bar shows the best perplexity (or reward) so far."""
-    bar.update()
-    show_best(bar, journal)
-
-
-def show_best(bar: tqdm, journal: Journal) -> None:
-    """Put the best perplexity (or reward) so far behind the bar."""
-    best = journal.best
-    if best is not None:
-        shown = {"best_reward": best.reward} if best.ppl is None else {"best_ppl": best.ppl}
-        bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
+    Raises:
+        SparsitySolverError: no such file, or not a curve.
+    """
+    try:
+        with path.open(newline="") as handle:
+            return [
+                Episode(
+                    int(row["episode"]),
+                    float(row["ppl"]) if row["ppl"] else None,
+                    float(row["reward"]),
+                    json.loads(row["kept"]),
+                    int(row["tokens"]),
+                    float(row["seconds"]),
+                )
+                for row in csv.DictReader(handle)
+            ]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise SparsitySolverError(f"{path} is not the curve of a search: {error}.") from error

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsitysolver.config.auto import choose
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.pruning.budget import Bounds, budget_rule, check_bounds, default_bounds, default_upper
-from sparsitysolver.pruning.matrix_scores import matrix_criterion
-from sparsitysolver.pruning.scores import criterion
+from sparsitysolver.options import setting
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
-from sparsitysolver.search.algorithms import AUTO, GREEDY_BY_DEFAULT, WALKING, module_of
-from sparsitysolver.search.objectives import ACCURACY, check_reward
+from sparsitysolver.search.algorithms import AUTO, GREEDY, GREEDY_BY_DEFAULT, PROJECTION, WALKING, module_of
+from sparsitysolver.search.rewards import ACCURACY, check_reward
 
-GREEDY, PROJECTION = "greedy", "projection"
+if TYPE_CHECKING:
+    from sparsitysolver.pruning.budget import Bounds
+
 DEFAULT_CRITERIA = {"structured": "l2", "unstructured": "wanda"}  # the paper's (appendix A)
 
 
@@ -29,24 +29,28 @@ class SearchSettings:
     ``a_max`` of None are the granularity's own, ``budget`` of None is the algorithm's.
     """
 
-    algorithm: str = "ppo"
-    granularity: str = STRUCTURED
+    algorithm: str = setting("ppo", "how to search (default: %(default)s, the paper's; see docs/searches.md)")
+    granularity: str = setting(
+        STRUCTURED, "structured or unstructured (default: the method's own; structured)", command_default=None
+    )
     sparsity: float = 0.2
-    episodes: int = 3000
+    episodes: int = setting(3000, "evaluations, or their worth in tokens (default: %(default)s)")
     seed: int = 0
-    reward: str = "inverse_ppl"
-    reward_split: str = "validation"
-    reward_windows: int = 8
+    reward: str = setting("inverse_ppl", "inverse_ppl (default), dense_ratio, or accuracy on --task")
+    reward_split: str = setting("validation", "validation (default), train, or test (leaky, flagged)")
+    reward_windows: int = setting(8, "windows per episode, 0 for all (default: %(default)s)")
     rescore_windows: int = 32
-    task: str | None = None
-    reward_items: int = 64
+    task: str | None = setting(None, "zero-shot task: its accuracy is the reward, or its text reconstructed on")
+    reward_items: int = setting(64, "items of the task per episode, 0 for all (default: %(default)s)")
     rescore_items: int = 512
     rescore_top: int = 5
-    budget: str | None = None
-    a_min: float | None = None
-    a_max: float | None = None
-    literal: bool = False
-    criterion: str | None = None
+    budget: str | None = setting(None, "greedy (Algorithm 1; default of ppo) or projection (exact; others)")
+    a_min: float | None = setting(None, "least preserved ratio (default: 2(1-P) - a_max - 0.1, or 0)")
+    a_max: float | None = setting(None, "greatest preserved ratio (default: 1; unstructured: by sparsity)")
+    literal: bool = setting(False, "line 1 of Algorithm 1 exactly as printed")
+    criterion: str | None = setting(
+        None, "structured: l2 (default), wanda_sp, fluctuation, magnitude; unstructured: wanda (default), magnitude"
+    )
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> "SearchSettings":
@@ -56,6 +60,8 @@ class SearchSettings:
 
     def check(self) -> "SearchSettings":
         """Refuse what cannot be searched."""
+        from sparsitysolver.pruning.budget import budget_rule, check_bounds  # numpy; the command line's help has none
+
         check_sparsity(self.sparsity)
         if self.episodes < 1:
             raise SparsitySolverError(f"{self.episodes} episodes asked for; a search needs at least 1.")
@@ -98,8 +104,10 @@ class SearchSettings:
         return self.budget or (GREEDY if self.algorithm in GREEDY_BY_DEFAULT else PROJECTION)
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> "Bounds":
         """a_min and a_max, by default as granularity and sparsity ask."""
+        from sparsitysolver.pruning.budget import Bounds, default_bounds, default_upper
+
         upper = default_upper(self.sparsity, self.granularity) if self.a_max is None else self.a_max
         if self.a_min is None:
             return default_bounds(self.sparsity, upper)
@@ -108,5 +116,8 @@ class SearchSettings:
 
 def check_criterion(granularity: str, name: str) -> str:
     """A criterion of a granularity, or an error with near names."""
+    from sparsitysolver.pruning.matrix_scores import matrix_criterion  # torch takes seconds to import
+    from sparsitysolver.pruning.scores import criterion
+
     (criterion if granularity == STRUCTURED else matrix_criterion)(name)
     return name

@@ -4,11 +4,11 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from tqdm import tqdm
-
-from sparsitysolver.search.journal import Episode, Journal, progress_bar, show_best
+from sparsitysolver.search.journal import Episode, Journal
 from sparsitysolver.search.problem import Problem
+from sparsitysolver.search.result import SearchResult
 
 TRIALS_PER_CHECKPOINT = 15
 
@@ -29,9 +29,7 @@ class Trials:
     problem: Problem
     journal: Journal
     episodes: int
-    bar: tqdm
     _known: list[Episode] = field(default_factory=list)
-    _spent: int = 0
     _saved: int = 0
 
     def __post_init__(self) -> None:
@@ -47,7 +45,7 @@ class Trials:
     @property
     def left(self) -> int:
         """Tokens that are left."""
-        return self.budget - self._spent
+        return self.budget - self.journal.tokens
 
     @property
     def unit(self) -> int:
@@ -64,8 +62,6 @@ class Trials:
         if objective.tokens > self.left:
             raise BudgetSpent
         episode = self._recall(list(kept), objective.tokens) or self.journal.record(self.problem, list(kept), objective)
-        self._spent += objective.tokens
-        self._advance()
         if len(self.journal.episodes) >= self._saved + TRIALS_PER_CHECKPOINT:
             self.save()
         return episode
@@ -83,27 +79,28 @@ class Trials:
             return None
         episode = self._known[number]
         if (episode.kept, episode.tokens) == (kept, tokens):
-            self.journal.episodes.append(episode)
-            return episode
+            return self.journal.add(episode)
         self.journal.log(f"episode {number} is another one than in the checkpoint: the search goes on from there")
         self._known = self._known[:number]
         self._saved = number
         self.journal.restart()
         return None
 
-    def _advance(self) -> None:
-        self.bar.n = self._spent / self.problem.objective.tokens
-        show_best(self.bar, self.journal)
-        self.bar.update(0)
 
+def budgeted(propose: Callable[..., SearchResult | None]) -> Callable[..., SearchResult]:
+    """An algorithm's ``run``, made of a function that scores candidates until it returns or the budget is spent.
 
-def search(problem: Problem, journal: Journal, episodes: int, propose: Callable[[Trials], None]) -> None:
-    """Let ``propose`` score candidates until it returns or the budget is spent; the journal ends whole."""
-    with progress_bar(episodes) as bar:
-        trials = Trials(problem, journal, episodes, bar)
-        with contextlib.suppress(BudgetSpent):
-            propose(trials)
+    ``propose(trials, seed)`` may return what it found besides the episodes; the journal ends whole.
+    """
+
+    def run(problem: Problem, journal: Journal, episodes: int, seed: int, **more: Any) -> SearchResult:
+        trials, result = Trials(problem, journal, episodes), None
+        with journal.progress(episodes, problem.objective.tokens), contextlib.suppress(BudgetSpent):
+            result = propose(trials, seed, **more)
         trials.save()
+        return result or SearchResult()
+
+    return run
 
 
 def loss(episode: Episode) -> float:

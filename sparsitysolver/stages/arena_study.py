@@ -2,10 +2,10 @@
 
 import argparse
 import importlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +13,14 @@ from tqdm import tqdm
 
 from sparsitysolver.config.arena import definition, entrant_of
 from sparsitysolver.config.registry import SEARCHING, method
-from sparsitysolver.data.sources import load_text
-from sparsitysolver.data.windows import Windows, cut_windows, spread
+from sparsitysolver.data.windows import Windows, spread
 from sparsitysolver.effect_table import predicted, reach, read_table, solve
 from sparsitysolver.effect_table import units_of as table_units
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
 from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.provenance import Clock, provenance
+from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.budget import Bounds, projection
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.units import (
@@ -34,11 +33,12 @@ from sparsitysolver.pruning.units import (
 )
 from sparsitysolver.records.files import Json, content_key, identity, write_record
 from sparsitysolver.records.strategy import kept_counts, read_strategy
+from sparsitysolver.search.anytime import anytime
 from sparsitysolver.search.engines import Engine, build_engine
-from sparsitysolver.search.incumbents import incumbents, read_curve
+from sparsitysolver.search.journal import read_curve
 from sparsitysolver.search.settings import DEFAULT_CRITERIA
-from sparsitysolver.stages.common import assets_of, calibration_of, draw, home_text, model_record, open_model
-from sparsitysolver.statistics.collect import ALL_TAPS, Statistics, collect, load_statistics
+from sparsitysolver.stages.common import calibrated, head_of, no_ids, open_dense, statistics_of, tokens_of, windows_of
+from sparsitysolver.statistics.collect import Statistics
 
 UNIFORM, SURROGATE = "uniform", "surrogate"
 
@@ -77,21 +77,18 @@ def run(args: argparse.Namespace) -> None:
     """Score the strategies, what their searches held for best on the way, and allocations without a search."""
     clock = Clock()
     check_sparsity(args.sparsity)
-    loaded = open_model(args)
-    if loaded.structure is not None:
-        raise SparsitySolverError(f"{args.model} is pruned already; strategies are for the dense model it came from.")
+    loaded = open_dense(args, "strategies are for")
     units = units_of(loaded.adapter.shape, args.granularity)
-    found = [_read(Path(path), units, loaded, args) for path in args.strategies]
-    calibration = draw(calibration_of(args, method(SEARCHING, args.granularity), loaded), loaded, assets_of(args))
-    statistics = _statistics(args, loaded, calibration)
+    weights, asked = loaded.weights_sha256, (args.sparsity, args.granularity)
+    found = [(path, read_strategy(path, units, weights, *asked)) for path in map(Path, args.strategies)]
+    calibration = calibrated(args, method(SEARCHING, args.granularity), loaded)
+    statistics = statistics_of(loaded, calibration, args.stats, UNSTRUCTURED)  # OWL reads all matrices
     lines = _lines(args, loaded, statistics, units)
     validation, test = (_windows(args, loaded, split) for split in ("validation", "test"))
     criterion = _criterion(found)
     engine = build_engine(loaded.adapter, statistics, args.granularity, criterion)
-    judge = Judge(engine, *(_tensor(windows) for windows in (validation, test)))
-    record = {
-        "format": 1,
-        "model": model_record(loaded),
+    judge = Judge(engine, tokens_of(validation), tokens_of(test))
+    record = head_of(args, loaded, index=args.seed_index) | {
         "granularity": args.granularity,
         "sparsity": args.sparsity,
         "seed": args.seed_index,
@@ -105,15 +102,10 @@ def run(args: argparse.Namespace) -> None:
         "lines": [line | judge.final(line["kept"]) for line in lines],
         "searches": [_scored(judge, units, path, strategy) for path, strategy in tqdm(found, desc="score")],
         "pareto": _pareto(judge, found, args),
-        "provenance": provenance(loaded.device, args.threads, {"index": args.seed_index}),
     }
     write_record(args.out, record | {"run": clock.record()}, "arena")
-    for scored in sorted(record["searches"], key=lambda one: one["test_ppl"] or np.inf):
+    for scored in sorted(record["searches"], key=lambda one: one["test_ppl"] or math.inf):
         print(f"{scored['algorithm']}: test perplexity {scored['test_ppl']}, {scored['tokens']} tokens")
-
-
-def _read(path: Path, units: Sequence[Unit], loaded: LoadedModel, args: argparse.Namespace) -> tuple[Path, Json]:
-    return path, read_strategy(path, units, loaded.weights_sha256, args.sparsity, args.granularity)
 
 
 def _criterion(found: Sequence[tuple[Path, Json]]) -> str:
@@ -123,13 +115,6 @@ def _criterion(found: Sequence[tuple[Path, Json]]) -> str:
         named = ", ".join(f"{path} by {name}" for name, path in criteria.items())
         raise SparsitySolverError(f"the searches rank items by different criteria: {named}; one arena has one.")
     return next(iter(criteria))
-
-
-def _statistics(args: argparse.Namespace, loaded: LoadedModel, calibration: Any) -> Statistics:
-    """Moments at every input: OWL reads all matrices, whatever is pruned."""
-    if args.stats:
-        return load_statistics(args.stats, loaded.model_sha256, calibration.sha256, ALL_TAPS)
-    return collect(loaded.adapter, calibration.ids, loaded.model_sha256, calibration.sha256, ALL_TAPS)
 
 
 def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics, units: Sequence[Unit]) -> list[Json]:
@@ -144,8 +129,8 @@ def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics
                 loaded.adapter,
                 args.sparsity,
                 calibrate=lambda: statistics,
-                ids=_no_ids,
-                reconstruction_ids=_no_ids,
+                ids=no_ids,
+                reconstruction_ids=no_ids,
                 granularity=args.granularity,
                 criterion=DEFAULT_CRITERIA[UNSTRUCTURED],  # what OWL compares layers by
                 options=options,
@@ -157,21 +142,11 @@ def _lines(args: argparse.Namespace, loaded: LoadedModel, statistics: Statistics
     return found
 
 
-def _no_ids() -> np.ndarray:
-    raise SparsitySolverError("an allocation of the arena works on statistics and calibrates nothing itself.")
-
-
 def _windows(args: argparse.Namespace, loaded: LoadedModel, split: str) -> Windows:
     """As many windows as the arena asks for, spread evenly; all where there are fewer."""
-    text = load_text(args.task or home_text(loaded.source), split, assets_of(args))
-    windows = cut_windows(text, loaded.tokenizer, loaded.seqlen(args.seqlen), vocabulary=loaded.vocabulary)
+    windows = windows_of(args, loaded, split, args.task)
     wanted = min(getattr(definition(), f"{split}_windows"), windows.total_windows)
-    ids = windows.ids[spread(windows.total_windows, wanted)]
-    return replace(windows, ids=ids)
-
-
-def _tensor(windows: Windows) -> torch.Tensor:
-    return torch.from_numpy(windows.ids.astype(np.int64))
+    return replace(windows, ids=windows.ids[spread(windows.total_windows, wanted)])
 
 
 def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> Json:
@@ -179,8 +154,8 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
     curve, found = read_curve(path.with_suffix(".curve.csv")), strategy["found"]
     searching = sum(row.tokens for row in curve)
     shares = definition().shares
-    held = incumbents(curve, units, strategy["target_sparsity"], [share * searching for share in shares])
-    anytime = [
+    held = anytime(curve, units, strategy["target_sparsity"], [share * searching for share in shares])
+    points = [
         {"share": share, "tokens": int(share * searching), "validation_ppl": judge.validation_ppl(kept)}
         for share, kept in zip(shares, held, strict=True)
         if kept is not None
@@ -196,7 +171,7 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
         "seconds_per_proposal": strategy["run"]["seconds_per_proposal"],
         "achieved_sparsity": strategy["achieved_sparsity"],
         "kept": kept_counts(strategy),
-        "anytime": anytime,
+        "anytime": points,
         **judge.final(kept_counts(strategy)),
     }
 
@@ -225,4 +200,4 @@ def _pareto(judge: Judge, found: Sequence[tuple[Path, Json]], args: argparse.Nam
 
 
 def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None

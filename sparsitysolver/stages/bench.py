@@ -12,28 +12,26 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from baselines import slicing, wanda_static
 from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter, adapt
-from sparsitysolver.pruning.masks import row_mask
-from sparsitysolver.pruning.matrix_scores import matrix_criterion
-from sparsitysolver.pruning.selection import Selection, score_units
-from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
+from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.objectives import ACCURACY
 from sparsitysolver.search.rank_engine import RankEngine
+from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import SearchSettings
-from sparsitysolver.search.solve import make_problem
-from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, statistics_of
+from sparsitysolver.search.solve import Setup
+from sparsitysolver.stages.common import calibrated, no_ids, open_model, statistics_of
 from sparsitysolver.stages.reward import reward_of
-from sparsitysolver.statistics.collect import Statistics, tap_of
+from sparsitysolver.statistics.collect import Statistics
 from sparsitysolver.timing import timed
 
 if TYPE_CHECKING:
-    from sparsitysolver.search import ppo
+    from sparsitysolver.search.algorithms import ppo
 
 DEFAULT_SPARSITIES = {UNSTRUCTURED: 0.5}
 
@@ -54,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     and update (timed on whole updates, less their evaluations). The same candidate pruned physically (untimed), and
     the dense model, are scored on the same windows beside it, in changing order. Ratios are medians over episodes.
     """
-    from sparsitysolver.search import ppo  # the agents' library takes seconds to import
+    from sparsitysolver.search.algorithms import ppo  # the agents' library takes seconds to import
 
     if args.rounds < 1:
         raise SparsitySolverError(f"{args.rounds} rounds asked for; at least 1 is needed.")
@@ -63,12 +61,11 @@ def run(args: argparse.Namespace) -> None:
     options = vars(args) | {"sparsity": args.sparsity or DEFAULT_SPARSITIES.get(args.granularity, 0.2)}
     settings = replace(SearchSettings.from_options(options), episodes=15)
     loaded, row = open_model(args), method(SEARCHING, settings.granularity)
-    sample = draw(calibration_of(args, row, loaded), loaded, assets_of(args))
-    statistics = statistics_of(loaded, sample, args.stats, settings.granularity)
+    statistics = statistics_of(loaded, calibrated(args, row, loaded), args.stats, settings.granularity)
     dense = adapt(copy.deepcopy(loaded.model))
     materialise = _materialiser(dense, statistics, settings)
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
-    problem = make_problem(loaded, engine, reward_of(args, settings, loaded), settings)
+    problem = Setup(loaded, engine, reward_of(args, settings, loaded), settings).problem()
     times = _Times()
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "curve.csv", Path(folder) / "checkpoint", "bench")
@@ -101,27 +98,22 @@ def _one_round(
 
 def _materialiser(dense: Adapter, statistics: Statistics, settings: SearchSettings) -> Callable[[list[int]], Adapter]:
     """Makes copies of the dense model that are pruned for good: sliced, or with zeros among the weights."""
-    if settings.granularity == UNSTRUCTURED:
-        return lambda kept: _masked(dense, statistics, settings.chosen_criterion, kept)
-    selection = score_units(dense, statistics, settings.chosen_criterion)
-    return lambda kept: _sliced(dense, selection, kept)
+    pruner = wanda_static if settings.granularity == UNSTRUCTURED else slicing
 
+    def materialise(kept: list[int]) -> Adapter:
+        job = Job(
+            adapt(copy.deepcopy(dense.model)),
+            settings.sparsity,
+            calibrate=lambda: statistics,
+            ids=no_ids,
+            reconstruction_ids=no_ids,
+            granularity=settings.granularity,
+            criterion=settings.chosen_criterion,
+        )
+        pruner.prune(job, kept)
+        return job.adapter
 
-def _sliced(dense: Adapter, selection: Selection, kept: list[int]) -> Adapter:
-    adapter = adapt(copy.deepcopy(dense.model))
-    for layer in range(adapter.shape.layers):
-        slice_attention(adapter, layer, selection.kept(2 * layer, kept[2 * layer]))
-        slice_ffn(adapter, layer, selection.kept(2 * layer + 1, kept[2 * layer + 1]))
-    return adapter
-
-
-def _masked(dense: Adapter, statistics: Statistics, criterion: str, kept: list[int]) -> Adapter:
-    adapter, score = adapt(copy.deepcopy(dense.model)), matrix_criterion(criterion)
-    for (name, linear), count in zip(adapter.prunable_linears(), kept, strict=True):
-        layer, role = name.split(".")[1:]
-        scores = score(linear.weight, statistics.of(int(layer), tap_of(role)))
-        linear.weight.data.masked_fill_(~row_mask(scores, count), 0)
-    return adapter
+    return materialise
 
 
 def _print(args: argparse.Namespace, times: _Times, windows: torch.Tensor, engine: Engine) -> None:

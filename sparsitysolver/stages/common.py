@@ -1,17 +1,22 @@
-"""What several stages share: opening the model, choosing the calibration, statistics with their cache."""
+"""What several stages share: opening the model, its windows and calibration, statistics with their cache, records."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sparsitysolver.config.assets import BUNDLED, Assets
-from sparsitysolver.config.registry import HUB_TEXT, HUB_TEXTS, MethodRow
+from sparsitysolver.config.registry import HUB_TEXT, HUB_TEXTS, MethodRow, is_zero_shot
 from sparsitysolver.data.sampling import Calibration, Sample, sample
+from sparsitysolver.data.sources import load_text
+from sparsitysolver.data.windows import Windows, cut_windows
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.file_hashes import user_cache
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model, resolve_model
+from sparsitysolver.provenance import provenance
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
 from sparsitysolver.records.files import Json, content_key, read_json
 from sparsitysolver.statistics.collect import (
@@ -35,6 +40,14 @@ def assets_of(args: argparse.Namespace) -> Assets:
 def open_model(args: argparse.Namespace) -> LoadedModel:
     """Load MODEL as the common options say."""
     return load_model(args.model, args.device, args.dtype, assets_of(args))
+
+
+def open_dense(args: argparse.Namespace, verb: str) -> LoadedModel:
+    """Load MODEL, which must be a dense one; ``verb`` is what to do with that."""
+    loaded = open_model(args)
+    if loaded.structure is not None:
+        raise SparsitySolverError(f"{args.model} is pruned already; {verb} the dense model it came from.")
+    return loaded
 
 
 def model_record(loaded: LoadedModel) -> Json:
@@ -64,6 +77,39 @@ def text_for(name: str, source: ModelSource) -> str:
     return BUNDLED_TEXT if name in HUB_TEXTS and home_text(source) == BUNDLED_TEXT else name
 
 
+def head_of(args: argparse.Namespace, loaded: LoadedModel, **seeds: int) -> Json:
+    """What every record of a study begins with."""
+    return {
+        "format": 1,
+        "model": model_record(loaded),
+        "provenance": provenance(loaded.device, args.threads, seeds),
+    }
+
+
+def check_has_perplexity(task: str | None) -> None:
+    """Refuse a task whose items are chosen from, where a text is needed."""
+    if task and is_zero_shot(task):
+        raise SparsitySolverError(f"task '{task}' has no perplexity; name a text.")
+
+
+def windows_of(
+    args: argparse.Namespace, loaded: LoadedModel, split: str, text: str | None = None, count: int | None = None
+) -> Windows:
+    """Windows of a split of a text, by default the model's own; all of them, or ``count`` spread evenly."""
+    found = load_text(text or home_text(loaded.source), split, assets_of(args))
+    return cut_windows(found, loaded.tokenizer, loaded.seqlen(args.seqlen), count, vocabulary=loaded.vocabulary)
+
+
+def tokens_of(windows: Windows) -> torch.Tensor:
+    """Token ids (windows, seqlen) as a model takes them."""
+    return torch.from_numpy(windows.ids.astype(np.int64))
+
+
+def losses_of(loaded: LoadedModel, windows: Windows) -> np.ndarray:
+    """Mean loss (nats per token) of each window under the model as it is."""
+    return window_losses(loaded.adapter, tokens_of(windows))
+
+
 def calibration_of(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> Calibration:
     """The method's own calibration, with what the command line overrides; windows no longer than the model takes."""
     return Calibration(
@@ -74,6 +120,11 @@ def calibration_of(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel
         seed=row.calibration_seed + args.seed,
         items=getattr(args, "items", "search"),
     )
+
+
+def calibrated(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> Sample:
+    """The windows of :func:`calibration_of`."""
+    return draw(calibration_of(args, row, loaded), loaded, assets_of(args))
 
 
 def draw(calibration: Calibration, loaded: LoadedModel, assets: Assets) -> Sample:
@@ -109,6 +160,11 @@ def reconstruction_calibration(
         seqlen=min(calibration.seqlen, drawn.seqlen),
         seed=calibration.seed - row.calibration_seed + drawn.calibration_seed,
     )
+
+
+def no_ids() -> np.ndarray:
+    """Windows of a job that works on statistics alone."""
+    raise SparsitySolverError("this works on statistics of the dense model and calibrates nothing itself.")
 
 
 def taps_of(granularity: str) -> tuple[str, ...]:

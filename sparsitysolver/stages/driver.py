@@ -10,36 +10,24 @@ from sparsitysolver.chat.endpoint import Endpoint
 from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.chat.transformers_model import TransformersModel
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.search.algorithms import DRIVEN
-from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.stages.common import assets_of
 
 
-def driver_of(args: argparse.Namespace, settings: SearchSettings, out: Path, say: Callable[[str], None]) -> Chat | None:
-    """The driver that the options name; None for an algorithm that asks nobody. The log goes beside ``out``.
+def driver_of(args: argparse.Namespace, given: str, out: Path, say: Callable[[str], None]) -> Chat:
+    """The driver that the options name, of which ``given`` are given; the log goes beside ``out``.
 
     Raises:
-        SparsitySolverError: options that are missing, contradict each other, or belong to another algorithm.
+        SparsitySolverError: options that are missing or contradict each other.
     """
-    given = [name for name in ("chat_url", "chat_model", "replay", "chat_set") if getattr(args, name)]
-    options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-    if settings.algorithm not in DRIVEN:
-        if given:
-            raise SparsitySolverError(
-                f"algorithm '{settings.algorithm}' asks no chat model: leave out {options}, or take --algorithm "
-                f"{' or '.join(sorted(DRIVEN))}."
-            )
-        return None
-    if args.replay and len(given) > 1:
-        raise SparsitySolverError(f"a recorded conversation is replayed as it is: give --replay alone, not {options}.")
+    if args.replay and given != "--replay":
+        raise SparsitySolverError(f"a recorded conversation is replayed as it is: give --replay alone, not {given}.")
     if args.replay:
         return Replay(Path(args.replay))
     if not args.chat_model:
         raise SparsitySolverError(
-            f"algorithm '{settings.algorithm}' asks a chat model: give --chat-url URL (or set {URL_VARIABLE}) "
+            f"algorithm '{args.algorithm}' asks a chat model: give --chat-url URL (or set {URL_VARIABLE}) "
             "and --chat-model NAME (an endpoint), --chat-model FOLDER (a local model), or --replay FILE (a recorded "
-            "conversation)"
-            f"{f'; {options} alone found' if given else ''}."
+            f"conversation){f'; {given} alone found' if given else ''}."
         )
     asking, log = ChatSettings.from_options(args.chat_set), out.with_suffix(".chat.jsonl")
     address = address_of(args.chat_url)
@@ -49,4 +37,4 @@ def driver_of(args: argparse.Namespace, settings: SearchSettings, out: Path, say
         driver = Endpoint(address, args.chat_model, asking, say)
         if not (log.is_file() and log.stat().st_size):  # recorded replies may be all that a search still needs
             driver.greet()
-    return Conversation(driver, log, settings.seed, say)
+    return Conversation(driver, log, args.seed, say)

@@ -3,9 +3,6 @@
 import argparse
 import json
 
-import numpy as np
-import torch
-
 from sparsitysolver.config.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATCH, tasks_table
 from sparsitysolver.data.items import REPORT, Items, load_items
 from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
@@ -16,7 +13,7 @@ from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records.files import Json, content_key, write_record
-from sparsitysolver.stages.common import assets_of, model_record, open_model, pruning_of
+from sparsitysolver.stages.common import assets_of, model_record, open_model, pruning_of, tokens_of
 
 # Options that only one kind of task has, with what stands for them where they are not given.
 _OWN_OPTIONS = {
@@ -86,7 +83,7 @@ def _measure_perplexity(args: argparse.Namespace, loaded: LoadedModel, text: Tex
     windows = cut_windows(
         text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows, vocabulary=loaded.vocabulary
     )
-    losses = window_losses(loaded.adapter, torch.from_numpy(windows.ids.astype(np.int64)))
+    losses = window_losses(loaded.adapter, tokens_of(windows))
     return perplexity_fields(loaded, windows, losses, pruning)
 
 

@@ -11,9 +11,9 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.inference import Contestant, Seconds, Workload, interleave, speed, speedups
 from sparsitysolver.evaluation.memory import MEASURE
 from sparsitysolver.models.loading import LoadedModel, load_model
-from sparsitysolver.provenance import Clock, provenance
+from sparsitysolver.provenance import Clock
 from sparsitysolver.records.files import Json, content_key, write_record
-from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, model_record, open_model, pruning_of
+from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, head_of, open_model, pruning_of
 
 DENSE = {"method": "dense", "label": "Dense", "sparsity": 0.0, "seed": 0}
 
@@ -101,9 +101,7 @@ def _dense_entry(dense: Contestant, seconds: Seconds) -> Json:
 
 def _record(args: argparse.Namespace, loaded: LoadedModel, dense: Contestant, entries: list[Json]) -> Json:
     workload = dense.workload
-    return {
-        "format": 1,
-        "model": model_record(loaded),
+    return head_of(args, loaded, prompt=args.seed) | {
         "protocol": {
             "batch": workload.batch,
             "prompt_tokens": workload.prompt_tokens,
@@ -115,7 +113,6 @@ def _record(args: argparse.Namespace, loaded: LoadedModel, dense: Contestant, en
             "memory": MEASURE,
         },
         "models": entries,
-        "provenance": provenance(loaded.device, args.threads, {"prompt": args.seed}),
     }
 
 

@@ -4,20 +4,17 @@ import argparse
 import json
 import math
 
-import numpy as np
-import torch
-
 from sparsitysolver.config.anchors import STANDARD_SPLIT, Anchor, anchors, standard_anchor
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.texts import not_the_text
 from sparsitysolver.data.sources import load_text
 from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.evaluation.perplexity import perplexity, window_losses
+from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel, ModelSource, resolve_model
 from sparsitysolver.provenance import Clock
 from sparsitysolver.records.files import Json, read_record, write_json
-from sparsitysolver.stages.common import assets_of, home_text, open_model
+from sparsitysolver.stages.common import assets_of, home_text, losses_of, open_model
 
 # A model whose perplexity is this share of its vocabulary has not learned anything: its weights are random.
 _RANDOM_SHARE = 0.3
@@ -97,7 +94,7 @@ def measure(loaded: LoadedModel, task: str, split: str, seqlen: int, bos: bool, 
     """Dense perplexity under one protocol."""
     text = load_text(task, split, assets)
     windows = cut_windows(text, loaded.tokenizer, seqlen, bos=bos, vocabulary=loaded.vocabulary)
-    return perplexity(window_losses(loaded.adapter, torch.from_numpy(windows.ids.astype(np.int64))))
+    return perplexity(losses_of(loaded, windows))
 
 
 def diagnose(

@@ -22,20 +22,19 @@ from sparsitysolver.records.files import Json, atomic_folder, identity, read_rec
 from sparsitysolver.records.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_by, seen_of_sample, union
 from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.search.algorithms import DRIVEN
-from sparsitysolver.search.objectives import ACCURACY
+from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
-from sparsitysolver.search.solve import solve
 from sparsitysolver.stages.common import (
     PRUNING_RECORD,
     assets_of,
     calibration_of,
     draw,
     model_record,
+    open_dense,
     open_model,
     reconstruction_calibration,
     statistics_of,
 )
-from sparsitysolver.stages.reward import reward_of
 
 UNIFORM = "uniform"  # the allocator whose matrices an N:M pattern may take over
 DEFAULT_SPARSITY = 0.2
@@ -52,9 +51,7 @@ def run(args: argparse.Namespace) -> None:
     clock = Clock()
     row = _resolved(args)
     _check(args, row)
-    loaded = open_model(args)
-    if loaded.structure is not None:
-        raise SparsitySolverError(f"{args.model} is pruned already; prune the dense model it came from.")
+    loaded = open_dense(args, "prune")
     pruner = baseline(row.pruner)
     work = _Work(args, row, loaded)
     if work.job.pattern:
@@ -189,6 +186,9 @@ class _Work:
 
     def _search(self, job: Job) -> list[int]:
         """Search with the command line's options, on a copy of the model that the episode engine may reorder."""
+        from sparsitysolver.search.solve import solve  # the engines of a search, which few methods run
+        from sparsitysolver.stages.reward import reward_of
+
         loaded = open_model(self.args)
         settings = SearchSettings.from_options(_search_options(self.args, self.row))
         reward = reward_of(self.args, settings, loaded)

@@ -5,20 +5,15 @@ import json
 from dataclasses import replace
 from statistics import median
 
-import numpy as np
-import torch
 from tqdm import tqdm
 
 from baselines import reconstruction, slicing, uniform
-from sparsitysolver.config.registry import is_zero_shot, method
-from sparsitysolver.data.sampling import Calibration, Sample
-from sparsitysolver.data.sources import load_text
-from sparsitysolver.data.windows import cut_windows
+from sparsitysolver.config.registry import method
+from sparsitysolver.data.sampling import Sample
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import finite_perplexity, perplexity_fingerprint
-from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.provenance import Clock, provenance
+from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.slicing import dense_again
 from sparsitysolver.pruning.units import FFN, MHA, check_sparsity
@@ -26,12 +21,16 @@ from sparsitysolver.records.files import Json, identity, write_record
 from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.stages.common import (
     assets_of,
+    calibrated,
     calibration_of,
+    check_has_perplexity,
     draw,
-    home_text,
+    head_of,
+    losses_of,
     model_record,
-    open_model,
+    open_dense,
     statistics_of,
+    windows_of,
 )
 
 METHOD = "uniform_recon"  # whose default calibration is taken
@@ -42,12 +41,8 @@ def run(args: argparse.Namespace) -> None:
     clock = Clock()
     check_sparsity(args.sparsity)
     numbers = sample_numbers(args.samples)
-    if args.task and is_zero_shot(args.task):
-        raise SparsitySolverError(f"task '{args.task}' has no perplexity; name a text.")
-    loaded = open_model(args)
-    if loaded.structure is not None:
-        raise SparsitySolverError(f"{args.model} is pruned already; study the dense model it came from.")
-    study = _Study(args, loaded, numbers[-1])
+    check_has_perplexity(args.task)
+    study = _Study(args, open_dense(args, "study"), numbers[-1])
     record = study.head() | {"dense": study.perplexity(), "sliced": study.sliced()}
     points, seconds = [], []
     choices = [(samples, modules) for samples in numbers for modules in reconstruction.MODULES]
@@ -90,14 +85,10 @@ class _Study:
             reconstruction_ids=lambda: self.samples.ids,
             seed=args.seed,
         )
-        self.strategy, assets = self._strategy(), assets_of(args)
-        text = load_text(args.task or home_text(loaded.source), args.split, assets)
-        self.windows = cut_windows(
-            text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows, vocabulary=loaded.vocabulary
-        )
-        calibration = calibration_of(args, method(METHOD), loaded)
-        self.samples = _reconstruction_sample(args, calibration, loaded, largest)
-        self.calibration = draw(calibration, loaded, assets)
+        self.strategy = self._strategy()
+        self.windows = windows_of(args, loaded, args.split, args.task, args.windows)
+        self.samples = _reconstruction_sample(args, loaded, largest)
+        self.calibration = calibrated(args, method(METHOD), loaded)
         self._statistics = statistics_of(loaded, self.calibration, args.stats)
 
     def _strategy(self) -> Json:
@@ -109,8 +100,7 @@ class _Study:
 
     def perplexity(self) -> Json:
         """Perplexity of the model as it is now."""
-        ids = torch.from_numpy(self.windows.ids.astype(np.int64))
-        return finite_perplexity(self.loaded, self.windows, window_losses(self.loaded.adapter, ids))
+        return finite_perplexity(self.loaded, self.windows, losses_of(self.loaded, self.windows))
 
     def sliced(self) -> Json:
         """Perplexity without reconstruction: 0 samples."""
@@ -130,9 +120,7 @@ class _Study:
 
     def head(self) -> Json:
         """What the record says besides the measurements."""
-        return {
-            "format": 1,
-            "model": model_record(self.loaded),
+        return head_of(self.args, self.loaded, calibration=self.args.seed) | {
             "sparsity": self.args.sparsity,
             "seed": self.args.seed,
             "strategy": identity(self.strategy),
@@ -141,14 +129,12 @@ class _Study:
             "calibration": self.calibration.record(),
             "reconstruction": self.samples.record(),
             "fingerprint": perplexity_fingerprint(self.loaded, self.windows),
-            "provenance": provenance(self.loaded.device, self.args.threads, {"calibration": self.args.seed}),
         }
 
 
-def _reconstruction_sample(
-    args: argparse.Namespace, calibration: Calibration, loaded: LoadedModel, largest: int
-) -> Sample:
+def _reconstruction_sample(args: argparse.Namespace, loaded: LoadedModel, largest: int) -> Sample:
     """As many windows as the largest reconstruction takes; smaller ones take the first of them."""
+    calibration = calibration_of(args, method(METHOD), loaded)
     wanted = replace(calibration, source=args.reconstruction_calibration or calibration.source, nsamples=largest)
     drawn = draw(wanted, loaded, assets_of(args))
     found = len(drawn.ids)

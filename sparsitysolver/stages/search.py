@@ -2,18 +2,23 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from sparsitysolver.config.registry import SEARCHING, method
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records.files import write_record
 from sparsitysolver.search.agents import load_agent
+from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import solve
-from sparsitysolver.stages.common import assets_of, calibration_of, draw, open_model, statistics_of
-from sparsitysolver.stages.driver import driver_of
+from sparsitysolver.stages.common import calibrated, open_model, statistics_of
 from sparsitysolver.stages.reward import reward_of
+
+if TYPE_CHECKING:
+    from sparsitysolver.chat.conversation import Chat
 
 
 def run(args: argparse.Namespace) -> None:
@@ -24,10 +29,10 @@ def run(args: argparse.Namespace) -> None:
     start = load_agent(args.warm_start) if args.warm_start else None
     if start is not None:
         start.check_kind(settings.algorithm, settings.granularity)
-    driver = driver_of(args, settings, out, tqdm.write)
+    driver = _driver(args, settings, out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    assets, loaded = assets_of(args), open_model(args)
-    windows = draw(calibration_of(args, row, loaded), loaded, assets)
+    loaded = open_model(args)
+    windows = calibrated(args, row, loaded)
     reward = reward_of(args, settings, loaded)  # a text that the model cannot read is told before anything is computed
     statistics = statistics_of(loaded, windows, args.stats, settings.granularity)
     strategy = solve(loaded, statistics, windows.record(), reward, settings, out, tqdm.write, start, driver)
@@ -39,3 +44,22 @@ def run(args: argparse.Namespace) -> None:
     ppl, accuracy = best["rescored_ppl"], best["rescored_reward"]
     result = f"accuracy {accuracy:.4f} on {settings.task}" if ppl is None else f"perplexity {ppl:.4f}"
     print(f"{out}: {best['name']}, {result} when scored again, sparsity {strategy['achieved_sparsity']:.4f}")
+
+
+def _driver(args: argparse.Namespace, settings: SearchSettings, out: Path) -> "Chat | None":
+    """Who answers the prompts of the algorithm; None where it asks nobody, and then no option of a chat is taken."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in ("chat_url", "chat_model", "replay", "chat_set")
+        if getattr(args, name)
+    ]
+    if settings.algorithm in DRIVEN:
+        from sparsitysolver.stages.driver import driver_of  # with an HTTP client that no other search needs
+
+        return driver_of(args, ", ".join(given), out, tqdm.write)
+    if given:
+        raise SparsitySolverError(
+            f"algorithm '{settings.algorithm}' asks no chat model: leave out {given}, or take --algorithm "
+            f"{' or '.join(sorted(DRIVEN))}."
+        )
+    return None

@@ -1,32 +1,30 @@
 """``study transfer``: perplexity of one model under its own strategy and under those of others."""
 
 import argparse
+import math
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from sparsitysolver.config.registry import SEARCHING, is_zero_shot, method
-from sparsitysolver.data.sources import load_text
-from sparsitysolver.data.windows import Windows, cut_windows
+from sparsitysolver.config.registry import SEARCHING, method
+from sparsitysolver.data.windows import Windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
 from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr
 from sparsitysolver.exchange.transferring import transferred
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.provenance import Clock, provenance
+from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.units import STRUCTURED, achieved_sparsity, check_sparsity, uniform_counts, units_of
 from sparsitysolver.records.files import Json, content_key, identity, read_record, write_record
 from sparsitysolver.records.strategy import kept_counts, read_strategy
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.stages.common import (
-    assets_of,
-    calibration_of,
-    draw,
-    home_text,
+    calibrated,
+    check_has_perplexity,
+    head_of,
     model_record,
-    open_model,
+    open_dense,
     statistics_of,
+    tokens_of,
+    windows_of,
 )
 
 DENSE, UNIFORM, OWN, TRANSFERRED = "dense", "uniform", "own", "transferred"
@@ -39,31 +37,21 @@ def run(args: argparse.Namespace) -> None:
     """
     clock = Clock()
     check_sparsity(args.sparsity)
-    if args.task and is_zero_shot(args.task):
-        raise SparsitySolverError(f"task '{args.task}' has no perplexity; name a text.")
-    criterion = args.criterion or "l2"
-    loaded = open_model(args)
-    if loaded.structure is not None:
-        raise SparsitySolverError(f"{args.model} is pruned already; strategies are for the dense model it came from.")
+    check_has_perplexity(args.task)
+    loaded = open_dense(args, "strategies are for")
     candidates = _candidates(args, loaded)
-    text = load_text(args.task or home_text(loaded.source), args.split, assets_of(args))
-    windows = cut_windows(
-        text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows, vocabulary=loaded.vocabulary
-    )
-    calibration = draw(calibration_of(args, method(SEARCHING), loaded), loaded, assets_of(args))
+    windows = windows_of(args, loaded, args.split, args.task, args.windows)
+    calibration, criterion = calibrated(args, method(SEARCHING), loaded), args.criterion or "l2"
     statistics = statistics_of(loaded, calibration, args.stats)
-    record = {
-        "format": 1,
-        "model": model_record(loaded),
+    engine = build_engine(loaded.adapter, statistics, STRUCTURED, criterion)
+    record = head_of(args, loaded, calibration=args.seed) | {
         "granularity": STRUCTURED,
         "sparsity": args.sparsity,
         "criterion": criterion,
         "calibration": calibration.record(),
         "fingerprint": perplexity_fingerprint(loaded, windows),
-        "provenance": provenance(loaded.device, args.threads, {"calibration": args.seed}),
+        "scores": [_scored(engine, windows, candidate) for candidate in candidates],
     }
-    engine = build_engine(loaded.adapter, statistics, STRUCTURED, criterion)
-    record["scores"] = [_scored(engine, windows, candidate) for candidate in candidates]
     write_record(args.out, record | {"run": clock.record()}, "transfer")
     for score in record["scores"]:
         print(f"{loaded.source.name} by {score['strategy']}: perplexity {score['ppl']['value']}")
@@ -105,20 +93,14 @@ def _strategy(path: Path, args: argparse.Namespace, loaded: LoadedModel) -> Json
             f"strategy {path} is {strategy['granularity']} at sparsity {strategy['target_sparsity']}; structured ones "
             f"at {args.sparsity} are compared."
         )
-    return origin | {
-        "kind": TRANSFERRED,
-        "kept": kept_counts(transferred(strategy, units, model_record(loaded))),
-    }
+    return origin | {"kind": TRANSFERRED, "kept": kept_counts(transferred(strategy, units, model_record(loaded)))}
 
 
 def _scored(engine: Engine, windows: Windows, candidate: Json) -> Json:
     """A candidate with its perplexity (null where it is not finite) and its windows' mean losses in nats per token."""
-    losses = engine.losses(candidate["kept"], torch.from_numpy(windows.ids.astype(np.int64)))
+    losses = engine.losses(candidate["kept"], tokens_of(windows))
     ppl = perplexity(losses)
-    finite = bool(np.isfinite(ppl))
-    measured = {
-        "value": ppl if finite else None,
-        "stderr": perplexity_stderr(losses) if finite else None,
-        "n": len(losses),
-    }
+    finite = math.isfinite(ppl)
+    worth = {"value": ppl, "stderr": perplexity_stderr(losses)} if finite else {"value": None, "stderr": None}
+    measured = worth | {"n": len(losses)}
     return candidate | {"ppl": measured, "windows": [round(float(loss), 8) for loss in losses] if finite else []}

@@ -9,7 +9,7 @@ import pytest
 from commands import EVALUATE, MODEL, PRUNE, SEARCH, ZERO_SHOT, failure, output
 from tiny import tiny_text
 
-from sparsitysolver import cli
+from sparsitysolver import commands
 from sparsitysolver.cli import build_parser
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.data import minilang
@@ -250,7 +250,7 @@ def test_the_module_runs_as_a_command():
 
 
 def test_threads_are_all_cores_unless_the_command_or_the_environment_says_otherwise(monkeypatch):
-    monkeypatch.setattr(cli, "cores_here", lambda: 6)
+    monkeypatch.setattr(commands, "cores_here", lambda: 6)
     monkeypatch.delenv("SPARSITYSOLVER_THREADS", raising=False)
     command = ["evaluate", "opt-tiny"]
     assert build_parser().parse_args(command).threads == 6

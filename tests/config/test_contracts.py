@@ -112,12 +112,12 @@ MISTAKES = [
     Mistake("tables/table2.yaml", "columns: models", "columns: rows", r"unknown columns \(in .*\) 'rows'"),
     Mistake("tables/table2.yaml", "sparsity: 0.2", "sparsity: [0.2, 0.3]", "take one sparsity, found 2"),
     Mistake("tables/table2.yaml", "\nrows:", "\nrow:", "unknown field .*'row'; did you mean rows"),
-    Mistake("tables/table2.yaml", "title:", "# title:", "'title' is missing; needed: name, title, published, columns"),
+    Mistake("tables/table2.yaml", "title:", "# title:", "'title' is missing; needed: title, published, columns"),
     Mistake(
         "figures/figure6.yaml",
         "from: curves",
         "from: curve",
-        r"unknown from \(in .*, needs, entry 1\) 'curve'; did you",
+        "unknown kind of results 'curve'; did you mean curves",
     ),
     Mistake(
         "figures/figure6.yaml", "amc_broadcast,", "amc_broad,", "unknown method 'amc_broad'; did you mean amc_broadcast"

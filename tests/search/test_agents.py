@@ -15,9 +15,8 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import uniform_counts, units_of
 from sparsitysolver.records.files import file_sha256, identity
-from sparsitysolver.search import ppo
 from sparsitysolver.search.agents import load_agent, save_agent
-from sparsitysolver.search.algorithms import WALKING
+from sparsitysolver.search.algorithms import WALKING, ppo
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import _uniform

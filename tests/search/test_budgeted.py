@@ -8,9 +8,8 @@ from search_cases import COSTS, UNITS, journal, synthetic_losses
 from sparsitysolver import effect_table
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import budget
-from sparsitysolver.search import evopress, fastforward
-from sparsitysolver.search.evolution import Arithmetic, Individual, evolve
-from sparsitysolver.search.journal import progress_bar
+from sparsitysolver.search.algorithms import evopress, fastforward
+from sparsitysolver.search.algorithms.evolution import Arithmetic, Individual, evolve
 from sparsitysolver.search.trials import BudgetSpent, Trials
 
 
@@ -89,14 +88,12 @@ def mkdirs(folder, count):
 # --- how each works ------------------------------------------------------------------------------------------------
 
 
-def test_a_population_of_the_fittest():
+def test_a_population_of_the_fittest(tmp_path):
     """30 at first, then 20 offspring a generation; the best ever stays."""
     problem = case()
-    with progress_bar(None) as bar:
-        trials = Trials(problem, _Memory(), 30 + 3 * 20, bar)
-        operators = _Spy(problem, 0)
-        with pytest.raises(BudgetSpent):
-            evolve(trials, operators)
+    operators = _Spy(problem, 0)
+    with pytest.raises(BudgetSpent):
+        evolve(Trials(problem, journal(tmp_path), 30 + 3 * 20), operators)
     assert [len(population) for population in operators.seen] == [30, 30, 30, 30]
     best = [max(one.reward for one in population) for population in operators.seen]
     assert best == sorted(best)
@@ -110,27 +107,6 @@ class _Spy(Arithmetic):
     def cross(self, population, count):
         self.seen.append(list(population))
         return super().cross(population, count)
-
-
-class _Memory:
-    """A journal that writes nothing."""
-
-    def __init__(self):
-        self.episodes, self.best = [], None
-        self.log = print
-
-    def resume(self):
-        return None
-
-    def save(self, state):
-        pass
-
-    def record(self, problem, kept, objective):
-        from sparsitysolver.search.journal import Episode
-
-        value, reward = problem.score(kept, objective)
-        self.episodes.append(Episode(len(self.episodes), value, reward, kept, objective.tokens, 0.0))
-        return self.episodes[-1]
 
 
 def test_crossover_takes_every_unit_from_a_parent():
@@ -160,11 +136,9 @@ def test_level_swaps_keep_the_weights_and_the_bounds(tmp_path):
 
 
 @pytest.mark.parametrize(("reward", "moved"), [(0.0, False), (99.0, True)])
-def test_a_parent_yields_to_a_better_offspring_only(reward, moved):
+def test_a_parent_yields_to_a_better_offspring_only(reward, moved, tmp_path):
     """Elitism: what a generation ends with replaces the parent where it earned more on the most windows."""
-    problem = case()
-    with progress_bar(None) as bar:
-        generations = evopress.Generations(problem, Trials(problem, _Memory(), 10, bar), 0)
+    generations = evopress.Generations(Trials(case(), journal(tmp_path), 10), 0)
     child = np.array([1, -1, 0, 0, 0, 0, 0, 0])
     ends = iter([(child, reward)])
     generations._generation = lambda: next(ends)
@@ -198,12 +172,10 @@ def test_few_windows_early_and_many_late(tmp_path):
     assert list(searched.candidates) == ["policy_mean"]
 
 
-def test_its_reward_is_the_same_for_few_windows_and_many():
+def test_its_reward_is_the_same_for_few_windows_and_many(tmp_path):
     problem = case()
     few, many = problem.over(1), problem.over(8)
-    rewards = [
-        fastforward.reward_of(_Memory().record(problem, [32] * 8, objective), objective) for objective in (few, many)
-    ]
+    rewards = [fastforward.reward_of(journal(tmp_path).record(problem, [32] * 8, one), one) for one in (few, many)]
     assert rewards[0] == pytest.approx(rewards[1]) == pytest.approx(np.exp(2.0) / ppl(problem, [32] * 8))
 
 

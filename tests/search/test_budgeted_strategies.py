@@ -12,8 +12,8 @@ from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import units_of
 from sparsitysolver.records.files import identity, validate
 from sparsitysolver.search import settings
-from sparsitysolver.search.algorithms import ALGORITHMS, algorithm
-from sparsitysolver.search.evolution import Arithmetic
+from sparsitysolver.search.algorithms import ALGORITHMS, settings_of
+from sparsitysolver.search.algorithms.evolution import Arithmetic
 from sparsitysolver.search.journal import Journal
 
 
@@ -37,7 +37,7 @@ def test_a_strategy_says_what_it_cost(name, tmp_path):
     strategy = search(tmp_path, algorithm=name, episodes=40)
     found, rows = strategy["found"], curve(tmp_path / "x.curve.csv")
     assert found["algorithm"] == name and found["budget"] == "projection"
-    assert found["agent"] == algorithm(name).record()
+    assert found["agent"] == settings_of(name)
     searching = sum(int(row["tokens"]) for row in rows)
     assert searching < found["tokens"] and len(rows) < found["evaluations"]
     assert strategy["achieved_sparsity"] >= 0.2

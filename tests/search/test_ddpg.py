@@ -16,8 +16,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, kept_weights, unstructured_units
 from sparsitysolver.records.files import file_sha256, identity, validate
-from sparsitysolver.search import agmc, amc, amc_broadcast
-from sparsitysolver.search.algorithms import ALGORITHMS, WALKING, algorithm
+from sparsitysolver.search.algorithms import ALGORITHMS, WALKING, agmc, algorithm, amc, amc_broadcast, settings_of
 from sparsitysolver.search.ddpg import DDPGSettings, WalkSearch
 from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
 from sparsitysolver.search.settings import SearchSettings
@@ -63,7 +62,7 @@ def test_actor_and_critic_learn_at_rates_of_their_own(tmp_path):
 
 
 def test_the_reward_is_all_that_the_two_amc_differ_in(tmp_path):
-    assert amc.record() | {"broadcast": True} == amc_broadcast.record()
+    assert settings_of("amc") | {"broadcast": True} == settings_of("amc_broadcast")
     kinds = [type(walk_search(tmp_path, own).agent.replay_buffer) for own in (amc.SETTINGS, amc_broadcast.SETTINGS)]
     assert kinds == [TerminalBuffer, BroadcastBuffer]
     assert agmc.SETTINGS.broadcast
@@ -227,7 +226,7 @@ def test_the_strategy_is_a_valid_record(whole):
     found = strategy["found"]
     assert strategy["achieved_sparsity"] >= 0.2
     assert (found["algorithm"], found["a_min"], found["a_max"]) == (name, 0.5, 1.0)
-    assert found["agent"] == algorithm(name).record()
+    assert found["agent"] == settings_of(name)
     assert "policy" in [candidate["name"] for candidate in found["candidates"]]
     assert json.loads(json.dumps(strategy)) == strategy
     assert len(curve(folder / "x.curve.csv")) == EPISODES

@@ -11,9 +11,9 @@ from stable_baselines3.common.env_checker import check_env
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import budget, kept_weights
 from sparsitysolver.records.files import identity, validate
-from sparsitysolver.search import ppo
-from sparsitysolver.search.objectives import PERPLEXITY_REWARDS, check_reward, dense_ratio
+from sparsitysolver.search.algorithms import ppo
 from sparsitysolver.search.prefix_engine import PrefixEngine
+from sparsitysolver.search.rewards import PERPLEXITY_REWARDS, check_reward, dense_ratio
 from sparsitysolver.search.settings import SearchSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")

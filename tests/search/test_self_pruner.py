@@ -17,7 +17,7 @@ from sparsitysolver.chat.proposals import Counts
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import kept_weights
 from sparsitysolver.records.files import canonical_json
-from sparsitysolver.search import self_pruner
+from sparsitysolver.search.algorithms import self_pruner
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.trials import TRIALS_PER_CHECKPOINT
 
@@ -39,7 +39,7 @@ def talk(server, folder, name="x", model="rules"):
 def run(server, folder, episodes=60, name="x", **changes):
     """A search on units of a known landscape: (what it found, its journal)."""
     kept = journal(folder, name)
-    return self_pruner.run(problem(**changes), kept, episodes, 3, talk(server, folder, name)), kept
+    return self_pruner.run(problem(**changes), kept, episodes, 3, driver=talk(server, folder, name)), kept
 
 
 def notes(server, folder, episodes=60):
@@ -171,7 +171,7 @@ def test_rates_out_of_bounds_are_repaired(serve, tmp_path):
 
 def test_only_what_misses_bounds_or_mean_counts_as_repaired(tmp_path):
     exact = [[0.2] * 8, [0.1, 0.3] * 4, [0.3, 0.1] * 4, [0.1] * 8]  # the last one misses the mean
-    found = self_pruner.run(problem(), journal(tmp_path), 4, 0, Scripted([exact]))
+    found = self_pruner.run(problem(), journal(tmp_path), 4, 0, driver=Scripted([exact]))
     assert (found.notes["repaired"], found.notes["accepted"]) == (1, 4)
 
 

@@ -6,7 +6,7 @@ from budgeted_cases import EPISODES, case, found
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import FFN, MHA, Unit
-from sparsitysolver.search import two_rate
+from sparsitysolver.search.algorithms import two_rate
 
 TWO = [
     Unit(f"layers.{i // 2}.{kind}", kind, i // 2, 16, 40 if kind == MHA else 80)

@@ -89,8 +89,9 @@ def write_accepted(values: Sequence[Json], grid: str, path: Path) -> None:
     write_rows(path, COLUMNS, [{"grid": grid, **row} for row in sorted(values, key=key_of)])
 
 
-def accept_command(cells: Path, grid: str, out: Path) -> None:
-    """``sparsitysolver report accept``: the values of ``cells`` take the place of the accepted ones."""
+def accept_command(cells: Path, grid: str, out: Path | None = None) -> None:
+    """``sparsitysolver report accept``: the values of ``cells`` take the place of the accepted ones, ``out``."""
+    out = out or Path("results") / "accepted" / f"{grid}.csv"
     measured, _ = measured_values(cells)
     if not measured:
         raise SparsitySolverError(f"{cells} holds no measured cells to accept.")

@@ -165,39 +165,6 @@ def test_descriptive_columns_are_told_from_numbers(number):
     assert descriptive_columns(published) == [c for c in published if set(published[c]) <= {"yes", "no", "-"}]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("rows: [{name: Dens, method: dense}]", "did you mean Dense"),
-        ("rows: [{name: Dense, method: dens}]", "unknown method 'dens'"),
-        ("columns: rows", "unknown columns"),
-        ("sparsity: [0.2, 0.3]", "take one sparsity"),
-    ],
-)
-def test_mistakes_in_a_definition(tmp_path, change, message):
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "paper").mkdir()
-    (tmp_path / "paper" / "table2.csv").write_bytes((CONFIG / "paper" / "table2.csv").read_bytes())
-    fields = {
-        "title": "title: t",
-        "published": "published: paper/table2.csv",
-        "columns": "columns: models",
-        "task": "task: perplexity",
-        "split": "split: test",
-        "sparsity": "sparsity: 0.2",
-        "rows": "rows: [{name: Dense, method: dense}]",
-    }
-    fields[change.split(":")[0]] = change
-    path = tmp_path / "tables" / "table2.yaml"
-    path.write_text("\n".join(fields.values()))
-    with pytest.raises(SparsitySolverError, match=message):
-        load_definition("table2", tmp_path)
-    del fields["rows"]
-    path.write_text("\n".join(fields.values()))
-    with pytest.raises(SparsitySolverError, match="'rows' is missing"):
-        load_definition("table2", tmp_path)
-
-
 def test_latex_is_booktabs_and_escaped(written):
     tex = (written(make_grid()) / "table2.tex").read_text()
     assert r"\toprule" in tex

@@ -19,12 +19,13 @@ from sparsitysolver.search import ddpg
 from sparsitysolver.search.agents import Agent
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.result import SearchResult
 from sparsitysolver.search.walk import Walk, kinds_of, scaled_sizes
 from sparsitysolver.statistics.collect import OUTPUT_TAPS, tap_of
 
 EMBEDDING = 30  # size of a unit's embedding in AGMC's published code
 SETTINGS = ddpg.DDPGSettings(broadcast=True)
+BUDGET = "wall"
 
 # Units whose output is added to the residual stream.
 _WRITERS = (MHA, FFN, *OUTPUT_TAPS)
@@ -115,12 +116,13 @@ def normalised(adjacency: torch.Tensor) -> torch.Tensor:
     return scale[:, None] * joined * scale
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Agent | None = None) -> Searched:
-    """Search for ``episodes`` episodes; see :func:`ddpg.search`."""
+def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Agent | None = None) -> SearchResult:
+    """Search for ``episodes`` episodes."""
     policy = {"features_extractor_class": GraphEmbedding, "features_extractor_kwargs": {"units": list(problem.units)}}
-    return ddpg.search(problem, journal, episodes, seed, Position(problem.units), SETTINGS, policy, start)
+    observe = Position(problem.units)
+    return ddpg.WalkSearch(problem, journal, episodes, seed, observe, SETTINGS, policy, start).run()
 
 
 def record() -> dict[str, Any]:
-    """The settings as a strategy keeps them."""
-    return SETTINGS.record() | {"embedding": EMBEDDING}
+    """The size of embeddings decides the result too."""
+    return {"embedding": EMBEDDING}

@@ -5,9 +5,10 @@ The code is mit-han-lab/amc (``amc_search.py``, ``lib/agent.py``). ``amc`` diffe
 
 from functools import partial
 
-from sparsitysolver.search import amc, ddpg
+from sparsitysolver.search import ddpg
+from sparsitysolver.search.algorithms import amc
 
 SETTINGS = ddpg.DDPGSettings(broadcast=True)
+BUDGET = "wall"
 
 run = partial(amc.run, settings=SETTINGS)
-record = SETTINGS.record

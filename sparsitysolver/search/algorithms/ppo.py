@@ -1,8 +1,7 @@
 """SparsitySolver's own search: PPO in a single-step environment (paper, section 3.1; settings of table 7)."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import gymnasium
 import numpy as np
@@ -10,11 +9,10 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 
-from sparsitysolver.search.agents import Agent
-from sparsitysolver.search.generators import generator_states, restore_generators
-from sparsitysolver.search.journal import Journal, advance, catch_up, progress_bar
+from sparsitysolver.search.agents import Agent, agent_state, restore_agent
+from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.result import SearchResult
 
 # Actions are clipped to the space's bounds; tanh is flat long before 10, so nothing is cut (deviation 5).
 ACTION_LIMIT = 10.0
@@ -35,6 +33,10 @@ class PPOSettings:
     entropy_coefficient: float = 0.0
     value_coefficient: float = 0.5
     max_gradient_norm: float = 0.5
+
+
+SETTINGS = PPOSettings()
+BUDGET = "greedy"
 
 
 class SingleStepEnvironment(gymnasium.Env):
@@ -76,7 +78,7 @@ class Search:
         problem: Problem,
         journal: Journal,
         seed: int,
-        settings: PPOSettings = PPOSettings(),
+        settings: PPOSettings = SETTINGS,
         evaluate: Callable[[list[int]], float] | None = None,
         start: Agent | None = None,
     ) -> None:
@@ -86,7 +88,7 @@ class Search:
         state = journal.resume()
         self._agent = _agent(self._environment, seed, settings)
         if state is not None:
-            _restore(self._agent, state)
+            restore_agent(self._agent, state)
         elif start is not None:
             start.give_to(self._agent.policy)
         # Without a logger of its own, every call of ``learn`` leaves a folder behind in the temporary directory.
@@ -95,7 +97,7 @@ class Search:
     def update(self) -> None:
         """Fifteen episodes, one update of the agent, one checkpoint."""
         self._agent.learn(self.settings.episodes_per_update, reset_num_timesteps=False)
-        self.journal.save(_snapshot(self._agent))
+        self.journal.save(agent_state(self._agent))
 
     def draw(self) -> None:
         """One episode from the policy as it stands, without learning from it."""
@@ -113,32 +115,20 @@ class Search:
         return self._agent.policy.state_dict()
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Agent | None = None) -> Searched:
+def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Agent | None = None) -> SearchResult:
     """Search for ``episodes`` episodes; the final policy's mean action is candidate ``policy_mean``.
 
     A checkpoint is saved after every update of 15 episodes. Left-over episodes of the last, incomplete update are
     drawn from the final policy without another update.
     """
-
-    def evaluate(kept: list[int]) -> float:
-        episode = journal.record(problem, kept)
-        advance(bar, journal)
-        return episode.reward
-
-    with progress_bar(episodes) as bar:
-        search = Search(problem, journal, seed, evaluate=evaluate, start=start)
-        catch_up(bar, journal)
+    search = Search(problem, journal, seed, start=start)
+    with journal.progress(episodes, problem.objective.tokens):
         while len(journal.episodes) + search.settings.episodes_per_update <= episodes:
             search.update()
         while len(journal.episodes) < episodes:
             search.draw()
-        journal.save_curve()
-    return Searched({"policy_mean": search.policy_mean()}, search.parameters)
-
-
-def record(settings: PPOSettings = PPOSettings()) -> dict[str, Any]:
-    """The settings as a strategy keeps them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}
+    journal.save_curve()
+    return SearchResult({"policy_mean": search.policy_mean()}, search.parameters)
 
 
 def _agent(environment: gymnasium.Env, seed: int, settings: PPOSettings) -> PPO:
@@ -161,18 +151,3 @@ def _agent(environment: gymnasium.Env, seed: int, settings: PPOSettings) -> PPO:
         seed=seed,
         device="cpu",
     )
-
-
-def _snapshot(agent: PPO) -> dict[str, Any]:
-    """Everything that the next update depends on; the environment holds no state between two episodes."""
-    return {
-        "parameters": agent.get_parameters(),
-        "steps": agent.num_timesteps,
-        "generators": generator_states(),
-    }
-
-
-def _restore(agent: PPO, state: dict[str, Any]) -> None:
-    agent.set_parameters(state["parameters"], device="cpu")
-    agent.num_timesteps = state["steps"]
-    restore_generators(state["generators"])

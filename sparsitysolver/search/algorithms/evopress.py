@@ -7,15 +7,12 @@ of the original's size in weights, but no smaller than one item of any unit; the
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
-from sparsitysolver.records.files import Json
-from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
-from sparsitysolver.search.trials import Trials, search
+from sparsitysolver.search.trials import Trials, budgeted
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,11 @@ class Levels:
 class Generations:
     """The parent and its offspring."""
 
-    def __init__(self, problem: Problem, trials: Trials, seed: int, settings: EvoPressSettings = SETTINGS) -> None:
-        self._problem, self._trials, self._settings = problem, trials, settings
-        self._levels = Levels(problem, settings)
+    def __init__(self, trials: Trials, seed: int, settings: EvoPressSettings = SETTINGS) -> None:
+        self._problem, self._trials, self._settings = trials.problem, trials, settings
+        self._levels = Levels(trials.problem, settings)
         self._rng = np.random.default_rng(seed)
-        self.parent = np.zeros(len(problem.units), dtype=int)
+        self.parent = np.zeros(len(trials.problem.units), dtype=int)
 
     def run(self) -> None:
         """Generations until the budget is spent; the parent stays where no offspring is better (elitism)."""
@@ -112,12 +109,7 @@ class Generations:
         return child
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searched:
-    """Search within the tokens of ``episodes`` evaluations."""
-    search(problem, journal, episodes, lambda trials: Generations(problem, trials, seed).run())
-    return Searched()
-
-
-def record() -> Json:
-    """The settings as a strategy keeps them."""
-    return asdict(SETTINGS) | {"stages": [list(stage) for stage in SETTINGS.stages]}
+@budgeted
+def run(trials: Trials, seed: int) -> None:
+    """Generations until the budget is spent."""
+    Generations(trials, seed).run()

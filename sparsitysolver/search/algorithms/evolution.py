@@ -6,16 +6,13 @@ Every candidate is put on the budget, which stands for Self-Pruner's constraint 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from sparsitysolver.records.files import Json
-from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
-from sparsitysolver.search.trials import Trials, search
+from sparsitysolver.search.trials import Trials, budgeted
 
 
 @dataclass(frozen=True)
@@ -127,12 +124,7 @@ class Arithmetic:
         return wanted
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searched:
-    """Search for ``episodes`` episodes."""
-    search(problem, journal, episodes, lambda trials: evolve(trials, Arithmetic(problem, seed)))
-    return Searched()
-
-
-def record() -> Json:
-    """The settings as a strategy keeps them."""
-    return asdict(SETTINGS)
+@budgeted
+def run(trials: Trials, seed: int) -> None:
+    """Evolve by arithmetic operators."""
+    evolve(trials, Arithmetic(trials.problem, seed))

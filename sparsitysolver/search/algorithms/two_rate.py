@@ -4,16 +4,14 @@ The line has one dimension, so a few evaluations sweep it. What is left of the b
 half of the candidates meets twice the windows, again and again (successive halving, Jamieson and Talwalkar 2016).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.files import Json
-from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
-from sparsitysolver.search.trials import Trials, search
+from sparsitysolver.search.result import SearchResult
+from sparsitysolver.search.trials import Trials, budgeted
 
 
 @dataclass(frozen=True)
@@ -55,17 +53,8 @@ def halve(trials: Trials, candidates: list[list[int]]) -> list[int]:
         candidates = ranked[: (len(ranked) + 1) // 2]
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searched:
-    """Search within the tokens of ``episodes`` evaluations; there is nothing random in it."""
-    best: dict[str, list[int]] = {}
-
-    def propose(trials: Trials) -> None:
-        best["two_rate"] = halve(trials, line(problem, min(SETTINGS.points, episodes)))
-
-    search(problem, journal, episodes, propose)
-    return Searched(best)
-
-
-def record() -> Json:
-    """The settings as a strategy keeps them."""
-    return asdict(SETTINGS)
+@budgeted
+def run(trials: Trials, seed: int) -> SearchResult:
+    """Sweep the line, then halve; there is nothing random in it."""
+    points = min(SETTINGS.points, trials.episodes)
+    return SearchResult({"two_rate": halve(trials, line(trials.problem, points))})

@@ -7,15 +7,14 @@ reach and doubles the windows; after two of them, and at the end of the budget, 
 other on what is left. The measured table gives the strategy of any other budget for no further evaluation.
 """
 
-from dataclasses import asdict, dataclass, field
+import contextlib
+from dataclasses import dataclass, field
 
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import budget
-from sparsitysolver.records.files import Json
-from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
-from sparsitysolver.search.trials import Trials, loss, search
+from sparsitysolver.search.result import SearchResult
+from sparsitysolver.search.trials import BudgetSpent, Trials, budgeted, loss
 
 
 @dataclass(frozen=True)
@@ -126,20 +125,11 @@ def _evaluations(counts: list[list[int]]) -> int:
     return 2 + sum(map(len, counts))
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> Searched:
-    """Search within the tokens of ``episodes`` evaluations; there is nothing random in it."""
-    found: list[Rounds] = []
-
-    def propose(trials: Trials) -> None:
-        found.append(Rounds(problem, trials))
-        found[0].run()
-
-    search(problem, journal, episodes, propose)
-    rounds = found[0]
+@budgeted
+def run(trials: Trials, seed: int) -> SearchResult:
+    """Rounds and a play-off within the budget; there is nothing random in it."""
+    rounds = Rounds(trials.problem, trials)
+    with contextlib.suppress(BudgetSpent):
+        rounds.run()
     notes = {"rounds": rounds.number, "solutions": len(rounds.solutions)}
-    return Searched({"surrogate": rounds.kept}, notes=notes, effects=rounds.effects or None)
-
-
-def record() -> Json:
-    """The settings as a strategy keeps them."""
-    return asdict(SETTINGS)
+    return SearchResult({"surrogate": rounds.kept}, notes=notes, effects=rounds.effects or None)

@@ -5,6 +5,7 @@ are those of ``evolution``, which is the same search with arithmetic operators. 
 not made up: the search goes on with fewer offspring. Prompts and repairs are this project's own (deviation 91).
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -16,12 +17,10 @@ from sparsitysolver.chat.driver import Reply
 from sparsitysolver.chat.proposals import Counts, Form, read_reply
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json
-from sparsitysolver.search.evolution import SETTINGS as SIZES
-from sparsitysolver.search.evolution import Individual, evolve
-from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
-from sparsitysolver.search.trials import BudgetSpent, Trials, search
+from sparsitysolver.search.algorithms.evolution import SETTINGS as SIZES
+from sparsitysolver.search.algorithms.evolution import Individual, evolve
+from sparsitysolver.search.result import SearchResult
+from sparsitysolver.search.trials import BudgetSpent, Trials, budgeted
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,14 @@ class SelfPrunerSettings:
 
 
 SETTINGS = SelfPrunerSettings()
+DRIVEN = True
 
 
 class Prompted:
     """The operators of ``evolve``, by asking ``chat``."""
 
     def __init__(self, trials: Trials, chat: Chat, counts: Counts, settings: SelfPrunerSettings = SETTINGS) -> None:
-        self._trials, self._chat, self._counts, self._settings = trials, chat, counts, settings
+        self._trials, self._chat, self.counts, self._settings = trials, chat, counts, settings
         self._problem = trials.problem
         self._seen: set[tuple[int, ...]] = set()
         self._crossed = 0
@@ -103,13 +103,13 @@ class Prompted:
             failures += 1
             if failures > self._settings.asked_again:
                 break
-            self._counts.asked_again += 1
+            self.counts.asked_again += 1
             refused = refused or [f"it holds {len(new)} candidates, {wanted} are needed"]
-        self._counts.missing += max(0, count - len(got))
+        self.counts.missing += max(0, count - len(got))
         return got
 
     def _ask(self, wanted: int, parts: Sequence[str]) -> Reply:
-        reply, counts = self._chat.ask(prompts.message(*parts)), self._counts
+        reply, counts = self._chat.ask(prompts.message(*parts)), self.counts
         counts.asked += wanted
         counts.retries += reply.attempts - 1
         counts.cut += reply.finish == "length"
@@ -120,7 +120,7 @@ class Prompted:
 
     def _proposed(self, reply: Reply, form: Form, wanted: int) -> tuple[list[np.ndarray], list[str]]:
         """The reply's first ``wanted`` new candidates as preserved ratios, and what is wrong with the others."""
-        counts, problem = self._counts, self._problem
+        counts, problem = self.counts, self._problem
         reading = read_reply(reply.text, form, counts)
         refused = (["it was cut at the most tokens allowed"] if reply.finish == "length" else []) + reading.refused
         weights = np.array([unit.weights for unit in problem.units])
@@ -144,16 +144,17 @@ class Prompted:
 
     def _nothing(self, what: str) -> SparsitySolverError:
         faults = ("malformed", "wrong_length", "not_a_number", "out_of_range", "wrong_parents", "repeated")
-        counted = ", ".join(f"{name.replace('_', ' ')} {getattr(self._counts, name)}" for name in faults)
+        counted = ", ".join(f"{name.replace('_', ' ')} {getattr(self.counts, name)}" for name in faults)
         return SparsitySolverError(
             f"the chat model {' and '.join(sorted(self.models))} gave no usable candidate for {what}; faults in its "
-            f"{self._counts.replies} replies so far: {counted}. What was found is saved; take another --chat-model, or "
+            f"{self.counts.replies} replies so far: {counted}. What was found is saved; take another --chat-model, or "
             "another --seed."
         )
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int, driver: Chat | None = None) -> Searched:
-    """Search for ``episodes`` episodes with candidates from ``driver``, which alone is random.
+@budgeted
+def run(trials: Trials, seed: int, driver: Chat | None = None) -> SearchResult:
+    """Evolve by what ``driver`` proposes, which alone is random.
 
     Raises:
         SparsitySolverError: no driver, one that fails, or one that gives nothing for a whole generation; the journal is
@@ -161,21 +162,15 @@ def run(problem: Problem, journal: Journal, episodes: int, seed: int, driver: Ch
     """
     if driver is None:
         raise SparsitySolverError("algorithm 'self_pruner' needs a driver: a chat model, or a recorded conversation.")
-    counts, models = Counts(), set()
-
-    def propose(trials: Trials) -> None:
-        operators = Prompted(trials, driver, counts)
-        try:
+    operators = Prompted(trials, driver, Counts())
+    try:
+        with contextlib.suppress(BudgetSpent):
             evolve(trials, operators)
-        finally:
-            trials.save()
-            models.update(operators.models)
-
-    search(problem, journal, episodes, propose)
-    return Searched(notes=asdict(counts) | {"answered_by": sorted(models)})
+    finally:
+        trials.save()
+    return SearchResult(notes=asdict(operators.counts) | {"answered_by": sorted(operators.models)})
 
 
 def record() -> Json:
-    """The settings as a strategy keeps them."""
-    sizes = {name: getattr(SIZES, name) for name in ("population", "crossovers", "mutations")}
-    return asdict(SETTINGS) | sizes
+    """The sizes are the evolutionary search's."""
+    return {name: getattr(SIZES, name) for name in ("population", "crossovers", "mutations")}

@@ -8,10 +8,11 @@ from sparsitysolver.search import ddpg
 from sparsitysolver.search.agents import Agent
 from sparsitysolver.search.journal import Journal
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.searched import Searched
+from sparsitysolver.search.result import SearchResult
 from sparsitysolver.search.walk import UnitFeatures
 
 SETTINGS = ddpg.DDPGSettings(broadcast=False)
+BUDGET = "wall"
 
 
 def run(
@@ -21,9 +22,7 @@ def run(
     seed: int,
     start: Agent | None = None,
     settings: ddpg.DDPGSettings = SETTINGS,
-) -> Searched:
-    """Search for ``episodes`` episodes; see :func:`ddpg.search`."""
-    return ddpg.search(problem, journal, episodes, seed, UnitFeatures(problem.units), settings, start=start)
-
-
-record = SETTINGS.record
+) -> SearchResult:
+    """Search for ``episodes`` episodes."""
+    observe = UnitFeatures(problem.units)
+    return ddpg.WalkSearch(problem, journal, episodes, seed, observe, settings, start=start).run()

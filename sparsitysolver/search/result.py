@@ -10,7 +10,7 @@ from sparsitysolver.records.files import Json
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchResult:
     """``candidates`` are kept counts by name, to be considered beside the best episodes.
 
     ``parameters`` are the tensors of an agent's networks; None for algorithms that learn none. ``notes`` is what the
