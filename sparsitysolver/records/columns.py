@@ -3,7 +3,6 @@
 Each is said here once; what writes a table, reads it, checks it or makes one up for a test takes it from here.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,32 +15,25 @@ class LongTable:
 
     Attributes:
         what: what its rows are, in messages.
-        columns: what each holds, by name, in order: any text, a finite number, or a finite number where there is one.
+        names: of the columns, in order; ``#`` marks finite numbers, ``?`` finite numbers that may be empty.
         row: columns that name a row in messages; those of a search by default.
         later: columns that older files lack; they are read as empty.
     """
 
     what: str
-    columns: Mapping[str, str]
+    names: str
     row: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """What each column holds, by name, in order."""
+        return {name.rstrip("#?"): {"#": NUMBER, "?": MAYBE}.get(name[-1], TEXT) for name in self.names.split()}
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
         """Columns of numbers, those that may be empty included."""
         return tuple(name for name, kind in self.columns.items() if kind != TEXT)
-
-
-def _text(names: str) -> dict[str, str]:
-    return dict.fromkeys(names.split(), TEXT)
-
-
-def _number(names: str) -> dict[str, str]:
-    return dict.fromkeys(names.split(), NUMBER)
-
-
-def _maybe(names: str) -> dict[str, str]:
-    return dict.fromkeys(names.split(), MAYBE)
 
 
 AXES = ("model", "family", "method", "label", "sparsity", "seed", "task", "split", "status", "reason")
@@ -56,129 +48,91 @@ _SEARCH = ("model", "family", "method", "sparsity", "seed", "task")
 
 CELLS = LongTable(
     "collected cells",
-    _text("model family method label")
-    | _number("sparsity seed")
-    | _text("task split status reason metric")
-    | _maybe("value stderr n achieved_sparsity parameters nonzeros bytes extra_parameters")
-    | _text("calibration_source calibration_tokens reconstruction_source reward_source reward_split")
-    | _text("search_algorithm search_evaluations search_tokens")
-    | _text(" ".join(LEAKAGE))
-    | _text("dataset revision text_sha256 join bos")
-    | _maybe("seqlen windows tokens")
-    | _text("dtype items_sha256")
-    | _maybe("items")
-    | _text("task_version harness")
-    | _maybe("batch_size")
-    | _text("fingerprint weights_sha256 commit versions device processor threads")
-    | _maybe(" ".join(RUN))
-    | _text("cell"),
+    """
+    model family method label sparsity# seed# task split status reason metric value? stderr? n? achieved_sparsity?
+    parameters? nonzeros? bytes? extra_parameters? calibration_source calibration_tokens reconstruction_source
+    reward_source reward_split search_algorithm search_evaluations search_tokens calibrated_on_eval_domain
+    searched_on_reported_split saw_task dataset revision text_sha256 join bos seqlen? windows? tokens? dtype
+    items_sha256 items? task_version harness batch_size? fingerprint weights_sha256 commit versions device processor
+    threads wall_seconds? peak_memory_bytes? cell
+    """,
 )
 EPISODE = ("episode", "ppl", "reward", "kept", "tokens", "seconds")  # what a search itself writes of one
 CURVES = LongTable(
     "search curves",
-    _text("key model family method label algorithm granularity")
-    | _number("sparsity seed")
-    | _text("task warm_start")
-    | _number("episode")
-    # Searches rewarded on a task measure no perplexity, and one that is not finite is left empty.
-    | _maybe("ppl")
-    | _number("reward")
-    | _text("kept")
-    | _number("tokens seconds")
-    # How many GPUs a search had: its seconds count so many times; 0 on a CPU. Older searches do not say.
-    | _maybe("dense_ppl uniform_ppl uniform_reward gpus"),
+    # Searches rewarded on a task measure no perplexity, and one that is not finite is left empty. The seconds of a
+    # search count once for each of its GPUs (0 on a CPU), which older ones do not name.
+    """
+    key model family method label algorithm granularity sparsity# seed# task warm_start episode# ppl? reward# kept
+    tokens# seconds# dense_ppl? uniform_ppl? uniform_reward? gpus?
+    """,
     row=(*_SEARCH, "episode"),
     later=("gpus",),
 )
 STRATEGIES = LongTable(
     "strategies",
-    _text("model family method label granularity algorithm")
-    | _number("sparsity seed")
-    | _text("task")
-    | _number("achieved_sparsity unit")
-    | _text("name kind")
-    | _number("layer size kept ratio")
-    | _text("key"),
+    """
+    model family method label granularity algorithm sparsity# seed# task achieved_sparsity# unit# name kind layer#
+    size# kept# ratio# key
+    """,
     row=(*_SEARCH, "name"),
 )
 INFERENCE = LongTable(
     "measured times",
-    _text("model method label")
-    | _number("sparsity seed batch prompt_tokens new_tokens rounds threads")
-    | _text("device dtype")
-    | _maybe("parameters weight_bytes")
-    | _number("prefill_seconds prefill_tokens_per_second decode_seconds decode_tokens_per_second")
-    | _maybe("peak_memory_bytes")
-    | _number("prefill_speedup")
-    | _maybe("prefill_speedup_low prefill_speedup_high")
-    | _number("decode_speedup")
-    | _maybe("decode_speedup_low decode_speedup_high"),
+    """
+    model method label sparsity# seed# batch# prompt_tokens# new_tokens# rounds# threads# device dtype parameters?
+    weight_bytes? prefill_seconds# prefill_tokens_per_second# decode_seconds# decode_tokens_per_second#
+    peak_memory_bytes? prefill_speedup# prefill_speedup_low? prefill_speedup_high? decode_speedup#
+    decode_speedup_low? decode_speedup_high?
+    """,
     row=("model", "method", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens"),
 )
 RECONSTRUCTION = LongTable(
     "rows of the reconstruction study",
-    _text("model")
-    | _number("sparsity")
-    | _text("modules")
-    | _number("samples tokens ppl seconds_per_module seed")
-    | _maybe("gpus"),
+    "model sparsity# modules samples# tokens# ppl# seconds_per_module# seed# gpus?",
     row=("model", "sparsity", "modules", "samples", "seed"),
     later=("gpus",),
 )
 ARENA = LongTable(
     "searches of the arena",
-    _text("algorithm")
-    | _maybe("seed")
-    | _text("model granularity")
-    | _number("sparsity")
-    | _maybe("evaluations tokens validation_ppl test_ppl seconds_per_proposal")
-    | _text("label status")
-    | _maybe("all_tokens units achieved_sparsity dense_test_ppl")
-    | _text("driver key"),
+    """
+    algorithm seed? model granularity sparsity# evaluations? tokens? validation_ppl? test_ppl? seconds_per_proposal?
+    label status all_tokens? units? achieved_sparsity? dense_test_ppl? driver key
+    """,
 )
 ANYTIME = LongTable(
     "anytime curves",
-    _text("algorithm label")
-    | _number("seed")
-    | _text("model granularity")
-    | _number("sparsity share tokens")
-    | _maybe("validation_ppl uniform_ppl dense_ppl"),
+    "algorithm label seed# model granularity sparsity# share# tokens# validation_ppl? uniform_ppl? dense_ppl?",
 )
 RANKS = LongTable(
     "ranks of the arena",
-    _text("algorithm label status model granularity")
-    | _number("sparsity")
     # Empty where a search did not run, or has nothing to be compared with.
-    | _maybe("seeds evaluations tokens validation_ppl test_ppl test_spread achieved_sparsity rank")
-    | _text("not_ranked")
-    | _maybe("difference low high p p_holm")
-    | _text("not_compared")
-    | _maybe("seconds_per_proposal"),
+    """
+    algorithm label status model granularity sparsity# seeds? evaluations? tokens? validation_ppl? test_ppl?
+    test_spread? achieved_sparsity? rank? not_ranked difference? low? high? p? p_holm? not_compared
+    seconds_per_proposal?
+    """,
 )
 PARETO = LongTable(
     "strategies from measured effects",
-    _text("model granularity")
-    | _number("seed measured_at sparsity achieved_sparsity")
-    | _maybe("test_ppl uniform_test_ppl")  # empty where not finite
-    | _number("predicted_change dense_test_ppl"),
+    # Perplexities are empty where they are not finite.
+    """
+    model granularity seed# measured_at# sparsity# achieved_sparsity# test_ppl? uniform_test_ppl? predicted_change#
+    dense_test_ppl#
+    """,
 )
 TRANSFER = LongTable(
     "strategies of other models",
-    _text("model strategy kind")
-    | _number("sparsity achieved_sparsity")
-    | _maybe("ppl stderr ratio_to_own ratio_low ratio_high")
-    | _text("not_compared")
-    | _number("windows")
-    | _text("split key"),
+    """
+    model strategy kind sparsity# achieved_sparsity# ppl? stderr? ratio_to_own? ratio_low? ratio_high? not_compared
+    windows# split key
+    """,
 )
 SELF_PRUNER = LongTable(
     "rows of the comparison with Self-Pruner",
-    _text("method label model")
-    | _number("sparsity")
-    | _maybe("achieved_sparsity parameters")
-    | _text("comparison status driver")
-    | _maybe("tasks accuracy dense_accuracy drop_points low high drop_percent speedup speedup_low speedup_high")
-    | _text("published_model published_left")
-    | _maybe("published_drop published_speedup")
-    | _text("verdict"),
+    """
+    method label model sparsity# achieved_sparsity? parameters? comparison status driver tasks? accuracy?
+    dense_accuracy? drop_points? low? high? drop_percent? speedup? speedup_low? speedup_high? published_model
+    published_left published_drop? published_speedup? verdict
+    """,
 )

@@ -76,24 +76,6 @@ def test_lost_or_foreign_curves_are_named(tmp_path):
         strategies_command([elsewhere], tmp_path / "strategies.csv")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        (",2.5,", ",nan,", r"line 2 \(.*\): reward is 'nan'"),
-        (",2.5,", ",x,", r"line 2 \(.*\): reward is 'x'"),
-        ("reward", "rewards", "column 'reward' is missing"),
-    ],
-)
-def test_broken_numbers_are_named_by_line_and_column(tmp_path, old, new, words):
-    out = tmp_path / "curves.csv"
-    curves_command([write_search(tmp_path)], out)
-    out.write_text(out.read_text().replace(old, new, 1))
-    with pytest.raises(SparsitySolverError, match=words):
-        read_long(out, CURVES)
-    with pytest.raises(SparsitySolverError, match="no search curves at"):
-        read_long(tmp_path / "none.csv", CURVES)
-
-
 @pytest.mark.parametrize(("run", "gpus"), [({"gpus": 2}, "2"), ({"gpus": 0}, "0"), ({}, "")])
 def test_curves_say_how_many_gpus_a_search_had(tmp_path, run, gpus):
     """Older searches do not say."""
