@@ -13,7 +13,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
-_NEUTRAL_NAMES = "cli preload errors provenance devices sources grid file_hashes model_files chat.address"
+_NEUTRAL_NAMES = "cli preload errors provenance devices sources config.grid file_hashes model_files chat.address"
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
 STAMPS = Path("results") / ".code"  # beside what was made with that code
@@ -36,6 +36,8 @@ _CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver", "sparsityso
 def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Files of a module and of its imports within the project, transitively, relative to the repository.
 
+    A package's templates belong to it.
+
     Args:
         module: dotted name, e.g. ``sparsitysolver.stages.prune`` or ``baselines.flap``.
         without: packages that are left out although imported, because this use of the module never enters them.
@@ -51,7 +53,8 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
             continue
         seen[name] = path
         queue.extend(_imports(path))
-    return tuple(sorted(str(path.relative_to(ROOT)) for path in seen.values()))
+    templates = (file for path in seen.values() if path.name == "__init__.py" for file in path.parent.glob("*.j2"))
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in (*seen.values(), *templates)))
 
 
 @functools.cache

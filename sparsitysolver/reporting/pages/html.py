@@ -1,6 +1,5 @@
 """Pages of ``report.html``: Markdown and tables as HTML files that need nothing else, neither network nor scripts."""
 
-import html
 from pathlib import Path
 
 import pandas as pd
@@ -8,28 +7,7 @@ from markdown_it import MarkdownIt
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import write_text
-
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>{title}</title>
-<style>
-body {{ font-family: sans-serif; margin: 1.5em; line-height: 1.4; }}
-table {{ border-collapse: collapse; font-size: 0.9em; margin: 1em 0; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: 0.2em 0.7em; border-bottom: 1px solid #ddd; text-align: left; }}
-th {{ border-bottom: 2px solid #555; }}
-</style>
-<body>
-{body}
-</body>
-</html>
-"""
-
-
-def html_page(title: str, body: str) -> str:
-    """A whole page around a piece of HTML."""
-    return _PAGE.format(title=html.escape(title), body=body.strip())
+from sparsitysolver.reporting.pages.templates import render
 
 
 def html_of_markdown(text: str) -> str:
@@ -58,4 +36,4 @@ def html_command(source: Path, out: Path) -> None:
         body = html_of_csv(source)
     else:
         raise SparsitySolverError(f"{source} is neither Markdown (.md) nor a table (.csv).")
-    write_text(out, html_page(source.stem, body))
+    write_text(out, render("page.html", title=source.stem, body=body))

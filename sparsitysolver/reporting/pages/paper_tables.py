@@ -21,7 +21,7 @@ from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, ord
 from sparsitysolver.reporting.compare.paired import PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.compare.published import not_comparable, verdict_of
 from sparsitysolver.reporting.compare.verdicts import PUBLISHED_WORDS, Verdict
-from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.pages.templates import render
 from sparsitysolver.reporting.tables import settings as settings_table
 from sparsitysolver.reporting.tables.entries import printed
 from sparsitysolver.reporting.tables.files import curves_of, footnote_text, versions_note
@@ -30,21 +30,6 @@ from sparsitysolver.reporting.tables.tables import MeasuredTable, build_table
 
 # What follows the tables, where it was made.
 SECTIONS: dict[str, Callable[[Path], str]] = {"claims.csv": claims_section, "audit.csv": audit_section}
-_INTRODUCTION = """\
-# The paper's tables, published and measured
-
-Generated from collected cells; do not edit. Grid: **{grid}**.
-
-- **reproduced**, **deviates**: within or beyond the tolerance of `config/paper/tolerances.csv`, compared as printed.
-- **not comparable**: the published model or task is not on this grid, or was measured under another protocol, on
-  another text, or after a shorter search.
-- **not run**: no measurement on this grid.
-- **inside the noise**: the {confidence:.0%} interval of a difference holds zero: over windows or items, and over seeds
-  where there are several; with one seed it says nothing of how far another search or calibration would move it.
-- **unequal sparsity**: the rows removed too different shares of the prunable weights, or too different numbers of
-  parameters, for their difference to say something about the methods; both figures stand beside it. Where a row has a
-  twin at the sparsity asked for, such as `BESA (exact)`, orders are judged on that one too.
-"""
 
 
 def paper_tables(results: Path, grid: str) -> str:
@@ -54,38 +39,46 @@ def paper_tables(results: Path, grid: str) -> str:
         results: folder with ``cells.csv`` and the files of any of ``table1`` to ``table7``.
         grid: the grid they were measured on, as the page names it.
     """
-    parts = [_INTRODUCTION.format(grid=grid, confidence=CONFIDENCE)]
-    for name, title in titles().items():
-        if name == settings_table.NAME:
-            parts.append(_settings(title, results))
-            continue
-        published = load_definition(name).published
-        parts.append(f"## {name.replace('table', 'Table ')}: {title}\n")
-        parts.append(_section(name, published, results, grid))
-    parts += [section(results / file) for file, section in SECTIONS.items() if (results / file).is_file()]
-    return "\n".join(parts)
+    tables = [
+        {"name": name, "heading": f"{name.replace('table', 'Table ')}: {title}"} | _table(name, results, grid)
+        for name, title in titles().items()
+    ]
+    sections = [section(results / file) for file, section in SECTIONS.items() if (results / file).is_file()]
+    return render("paper_tables.md", grid=grid, confidence=f"{CONFIDENCE:.0%}", tables=tables, sections=sections)
 
 
-def _settings(title: str, results: Path) -> str:
-    """Table 7: settings, not measurements."""
-    heading, path = f"## Table 7: {title}\n", results / f"{settings_table.NAME}.csv"
-    if not path.is_file():
-        return f"{heading}\nNot run on this grid. Published:\n\n{markdown(settings_table.published_settings())}\n"
-    used = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return f"{heading}\n{markdown(settings_table.settings_verdicts(used))}\n"
-
-
-def _section(name: str, published: pd.DataFrame, results: Path, grid: str) -> str:
+def _table(name: str, results: Path, grid: str) -> Json:
+    """What the template shows of a table: its settings, its measurements, or that it was not run."""
     path = results / f"{name}.csv"
-    if not path.is_file():
-        return _not_run(published)
+    if name == settings_table.NAME:
+        if not path.is_file():
+            return {"not_run": settings_table.published_settings()}
+        return {"settings": settings_table.settings_verdicts(pd.read_csv(path, dtype=str, keep_default_na=False))}
+    published = load_definition(name).published
+    numbers = published.drop(columns=descriptive_columns(published))
+    return _measured_table(name, numbers, results, grid) if path.is_file() else {"not_run": numbers.reset_index()}
+
+
+def _measured_table(name: str, published: pd.DataFrame, results: Path, grid: str) -> Json:
     cells, _ = read_collected(results / "cells.csv")
-    axes = _axes(results / f"{name}.footnotes.json", path, grid)
+    axes = _axes(results / f"{name}.footnotes.json", results / f"{name}.csv", grid)
     table = build_table(name, cells, axes["models"], axes["tasks"], curves_of(name, results))
     pairs = read_pair_verdicts(results / f"{name}.pairs.csv")
-    parts = [_beside(published, table), _local(table, grid, pairs), _extended(table), _removed(table)]
-    parts += [_noise(name, table, pairs), _footnotes(table), _provenance(table, cells, grid)]
-    return "\n".join(part for part in parts if part)
+    extended = table.definition.extended
+    return {
+        **_beside(published, table),
+        **_local(table, pairs),
+        "extended": table.frame(extended)[_numbers(table)] if extended else None,
+        "removed_caption": CAPTION,
+        "removed": removed_frame(table),
+        "noise": _noise(name, table, pairs),
+        "footnotes": _footnotes(table),
+        **_provenance(table, cells, grid),
+    }
+
+
+def _numbers(table: MeasuredTable) -> list[str]:
+    return [METHOD, *(column.name for column in table.columns)]
 
 
 def _axes(sidecar: Path, path: Path, grid: str) -> Json:
@@ -97,42 +90,38 @@ def _axes(sidecar: Path, path: Path, grid: str) -> Json:
     return axes
 
 
-def _not_run(published: pd.DataFrame) -> str:
-    numbers = published.drop(columns=descriptive_columns(published)).reset_index()
-    return f"Not run on this grid. Published:\n\n{markdown(numbers)}\n"
+def _beside(published: pd.DataFrame, table: MeasuredTable) -> Json:
+    """Three lines per method: published, measured, verdict, for what this grid measures; names of what it does not.
 
-
-def _beside(published: pd.DataFrame, table: MeasuredTable) -> str:
-    """Three lines per method: published, measured, verdict. A dash in the paper has no verdict."""
-    numbers = published.drop(columns=descriptive_columns(published))
-    lines, count = [], Counter()
-    for row, printed_values in numbers.iterrows():
-        verdicts = {c: verdict_of(table, row, c) for c, value in printed_values.items() if value != DASH}
+    A dash in the paper has no verdict.
+    """
+    shown = [column for column in published if column in table.columns_of_paper]
+    elsewhere = [column for column in published if column not in shown]
+    lines, count = [], Counter[Verdict]()
+    for row, values in published[shown].iterrows():
+        verdicts = {column: verdict_of(table, row, column) for column, value in values.items() if value != DASH}
+        measured = {column: table.entries.get((row, column)) for column in shown}
         count.update(verdicts.values())
-        lines.append({METHOD: row, "": "published"} | dict(printed_values))
-        lines.append({METHOD: "", "": "measured"} | {c: _measured(table, row, c) for c in numbers})
-        lines.append({METHOD: "", "": "verdict"} | {c: PUBLISHED_WORDS.get(verdicts.get(c), DASH) for c in numbers})
-    summary = ", ".join(f"{count[verdict]} {word}" for verdict, word in PUBLISHED_WORDS.items())
-    return f"{markdown(pd.DataFrame(lines))}\n\nPublished values: {summary}.\n"
+        lines.append({METHOD: row, "": "published"} | dict(values))
+        lines.append({METHOD: "", "": "measured"} | {c: entry.text if entry else DASH for c, entry in measured.items()})
+        lines.append({METHOD: "", "": "verdict"} | {c: PUBLISHED_WORDS.get(verdicts.get(c), DASH) for c in shown})
+    return {
+        "beside": pd.DataFrame(lines) if shown else None,
+        "counts": ", ".join(f"{count[verdict]} {word}" for verdict, word in PUBLISHED_WORDS.items()),
+        "elsewhere": elsewhere,
+        "unmeasured": int((published[elsewhere] != DASH).sum().sum()),
+    }
 
 
-def _measured(table: MeasuredTable, row: str, column: str) -> str:
-    entry = table.entries.get((row, column)) if column in table.columns_of_paper else None
-    return entry.text if entry else DASH
-
-
-def _local(table: MeasuredTable, grid: str, pairs: PairVerdicts) -> str:
+def _local(table: MeasuredTable, pairs: PairVerdicts) -> Json:
     """Models and tasks that the paper lacks, in a table of their own, with the paper's claims of order on them."""
     columns = [c.name for c in table.columns if c.name not in table.columns_of_paper]
     if not columns:
-        return ""
-    frame = table.frame()[[METHOD, *columns]].assign(Verdict=str(Verdict.NOT_COMPARABLE))
-    claims = pd.DataFrame([_order_line(claim, table, columns, pairs) for claim in order_claims(table)])
-    if not claims.empty and set(claims["Texts"]) == {DASH}:
-        claims = claims.drop(columns="Texts")
-    order = f"Claims of order, judged on grid {grid}; beside each the published columns that show it:"
-    text = f"### Models and tasks of this grid that the paper lacks\n\n{markdown(frame)}\n"
-    return f"{text}\n{order}\n\n{markdown(claims)}\n" if len(claims) else text
+        return {"local": None}
+    orders = pd.DataFrame([_order_line(claim, table, columns, pairs) for claim in order_claims(table)])
+    if not orders.empty and set(orders["Texts"]) == {DASH}:
+        orders = orders.drop(columns="Texts")
+    return {"local": table.frame()[[METHOD, *columns]], "orders": None if orders.empty else orders}
 
 
 def _order_line(claim: OrderClaim, table: MeasuredTable, columns: Sequence[str], pairs: PairVerdicts) -> dict[str, str]:
@@ -146,45 +135,34 @@ def _order_line(claim: OrderClaim, table: MeasuredTable, columns: Sequence[str],
     }
 
 
-def _removed(table: MeasuredTable) -> str:
-    return f"### What was removed, and tuned on which text\n\n{CAPTION}\n\n{markdown(removed_frame(table))}\n"
-
-
-def _extended(table: MeasuredTable) -> str:
-    if not table.definition.extended:
-        return ""
-    frame = table.frame(table.definition.extended)[[METHOD, *(column.name for column in table.columns)]]
-    return f"### Rows the paper lacks\n\n{markdown(frame)}\n"
-
-
 def _noise(name: str, table: MeasuredTable, pairs: PairVerdicts) -> str:
     """How many of the gaps between rows mean nothing."""
     unequal = sum(verdict is Verdict.UNEQUAL for verdict in pairs.values())
     left_out = f" Not compared for unequal sparsity: {unequal}." if unequal else ""
     compared = [verdict for verdict in pairs.values() if verdict not in (Verdict.NOT_RUN, Verdict.UNEQUAL)]
     if not compared:
-        return f"Pairwise gaps: none compared, the cells hold no samples.{left_out}\n"
+        return f"Pairwise gaps: none compared, the cells hold no samples.{left_out}"
     inside = sum(verdict is Verdict.NOISE for verdict in compared)
     over = "windows" if table.columns[0].metric == PERPLEXITY_METRIC else "items"
     seeds = max(entry.seeds for entry in table.entries.values())
     also = f"and up to {seeds} seeds" if seeds > 1 else "of one seed: seeds are not in them"
     return (
         f"Pairwise gaps inside the noise: {inside} of {len(compared)} ({CONFIDENCE:.0%} intervals over paired {over} "
-        f"{also}; every pair in `{name}.pairs.csv`).{left_out}\n"
+        f"{also}; every pair in `{name}.pairs.csv`).{left_out}"
     )
 
 
-def _footnotes(table: MeasuredTable) -> str:
+def _footnotes(table: MeasuredTable) -> list[str]:
     rows = [row for row in table.definition.all_rows if not row.quantity]
     lines = [footnote_text(note) for note in table.footnotes(rows)]
     for column in table.columns_of_paper:
         differences = {not_comparable(table, row.name, column) for row in rows} - {""}
         if differences:
             lines.append(f"{column}: not the published protocol: {'; '.join(sorted(differences))}.")
-    return "".join(f"- {line}\n" for line in lines)
+    return lines
 
 
-def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str) -> str:
+def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str) -> Json:
     """What the numbers were made with; what differs between cells is listed in full."""
     keys = {key for entry in table.entries.values() for key in entry.cells}
     shown = {(column.task, column.metric) for column in table.columns}
@@ -204,10 +182,10 @@ def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str) -> str:
     }
     line = "; ".join(f"{key}: {' | '.join(values) or 'none'}" for key, values in items.items())
     line += f". {versions_note(table)[:-1]}" if table.other_versions else ""
-    return f"Provenance: {line}.\n\n{_fingerprints(used, table)}\n{_leakage(used)}"
+    return {"provenance": f"{line}.", "protocols": _protocols(used, table), "leakage": _leakage(used)}
 
 
-def _fingerprints(used: pd.DataFrame, table: MeasuredTable) -> str:
+def _protocols(used: pd.DataFrame, table: MeasuredTable) -> pd.DataFrame:
     """One line per model, or per task where columns are tasks."""
     if table.definition.layout == TASKS:
         axis, order = "task", table.tasks
@@ -219,16 +197,16 @@ def _fingerprints(used: pd.DataFrame, table: MeasuredTable) -> str:
     frame = frame.loc[[name for name in order if name in frame.index]].reset_index()
     for column in numbers:
         frame[column] = [DASH if math.isnan(value) else printed(value, 0) for value in frame[column]]
-    return f"{markdown(frame.rename(columns={axis: 'Protocol of'}))}\n"
+    return frame.rename(columns={axis: "Protocol of"})
 
 
-def _leakage(used: pd.DataFrame) -> str:
+def _leakage(used: pd.DataFrame) -> list[str]:
     parts = []
     for flag in LEAKAGE:
         leaky, unknown = (_distinct(used.loc[used[flag] == value, "method"]) for value in ("yes", UNKNOWN))
         doubt = f" (not known of {', '.join(unknown)})" if unknown else ""
         parts.append(f"{flag.replace('_', ' ')}: {', '.join(leaky) or 'none'}{doubt}")
-    return f"Leakage flags: {'; '.join(parts)}.\n"
+    return parts
 
 
 def _quoted(values: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.records.files import atomic_path, write_text
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
-from sparsitysolver.reporting.pages.paper_tables import markdown
+from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.regression.accepted import AXES, Values, read_accepted
 from sparsitysolver.reporting.regression.check import Judged, WatchedValue, compare
 from sparsitysolver.reporting.tables.entries import printed

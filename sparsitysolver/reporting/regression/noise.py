@@ -9,7 +9,7 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.pages.paper_tables import markdown
+from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.regression.accepted import Key, Values, measured_values
 from sparsitysolver.reporting.regression.check import kind_of
 

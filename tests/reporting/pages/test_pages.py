@@ -40,14 +40,20 @@ def test_published_measured_and_verdict_stand_beneath_each_other(page):
     text = page(replace_cell(make_grid(), make_cell(method="flap", value=40.0)), grid="opt125m")
     section = text[text.index("## Table 2") : text.index("## Table 3")]
     flap = rows(section, "FLAP")
-    assert flap[0][:4] == ["FLAP", "published", "34.45", "17.37"]
-    assert flap[1][:4] == ["", "measured", "40.00", "-"]
-    assert flap[2][:4] == ["", "verdict", "deviates", "not comparable"]
+    assert flap[0] == ["FLAP", "published", "34.45"]
+    assert flap[1] == ["", "measured", "40.00"]
+    assert flap[2] == ["", "verdict", "deviates"]
     assert rows(section, "SliceGPT")[2][2] == "reproduced"
-    assert rows(section, "SVD-LLM")[2][6] == "-"  # OPT-13B: the paper prints a dash
-    assert "5 reproduced, 1 deviates, 46 not comparable, 0 not run" in section
+    assert "Published values of these columns: 5 reproduced, 1 deviates, 0 not comparable, 0 not run" in section
+    assert "does not measure, so not comparable: opt-1.3b, opt-2.7b," in section
+    assert "mistral-7b (46 values, in `config/paper/table2.csv`)." in section
     assert "### Rows the paper lacks" in section
-    assert "Models of this grid" not in section
+    assert "Models and tasks of this grid" not in section
+
+
+def test_a_dash_in_the_paper_has_no_verdict(page):
+    text = page(make_grid(("opt-13b",)), models=("opt-13b",))
+    assert rows(text[text.index("## Table 2") :], "SVD-LLM")[2] == ["", "verdict", "-"]
 
 
 def test_the_page_says_by_model_whether_there_is_a_bos(page):
@@ -64,14 +70,17 @@ def test_models_the_paper_lacks_have_their_own_table_with_claims_of_order(page):
     models = ("opt-tiny", "llama-tiny")
     cells = replace_cell(make_grid(models), make_cell("llama-tiny", "flap", 30.0))
     text = page(cells, models)
-    local = text[text.index("### Models and tasks of this grid that the paper lacks") :]
-    assert rows(local, "SliceGPT")[0] == ["SliceGPT", "34.10", "34.10", "not comparable"]
+    section = text[text.index("## Table 2") :]
+    assert section.index("### Measured on this grid") < section.index("Published for what this grid does not measure")
+    assert "published " not in section[: section.index("Claims of order")]  # what was measured comes first, and alone
+    local = section[section.index("### Measured on this grid") :]
+    assert rows(local, "SliceGPT")[0] == ["SliceGPT", "34.10", "34.10"]
     claim = rows(local, "SliceGPT better than FLAP")[0]
     on_twin = "SliceGPT (parameter-matched)"  # 35.00 where FLAP has 34.45
     assert claim[:2] == ["SliceGPT better than FLAP", "7 of 9"]
     assert claim[2:] == [f"order holds; on {on_twin}: order reversed", f"order reversed, on {on_twin} too"]
     assert "judged on grid local" in local
-    assert "0 reproduced, 0 deviates, 52 not comparable" in text
+    assert "(52 values, in `config/paper/table2.csv`)" in text
 
 
 def test_tables_without_results_read_not_run(page):
