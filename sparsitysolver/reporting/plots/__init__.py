@@ -1,1 +1,1 @@
-"""What the scripts under ``figures/`` draw with: reading collected results, one style, panels (no torch)."""
+"""From collected results, ``results/KIND_NAME.csv``, to pictures: what ``figures/*.py`` draw with (no torch)."""

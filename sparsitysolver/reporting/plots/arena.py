@@ -43,20 +43,15 @@ def _panel(title: str, rows: pd.DataFrame) -> Panel:
         table = method.rows.pivot_table(index="seed", columns="share", values="validation_ppl", dropna=False)
         tokens = method.rows.groupby("share")["tokens"].mean()
         lines.append(Line(method.label, method.style, tokens.to_numpy(), table.to_numpy(), rank))
-    uniform = rows["uniform_ppl"].mean()
+    uniform, ppl = rows["uniform_ppl"].mean(), rows["validation_ppl"]
 
     def finish(ax: Axes) -> None:
         ax.set_xscale("log")
-        if np.isfinite(uniform):
-            _leave_out(ax, rows["validation_ppl"], uniform)
+        low = ppl.min()
+        high = min(ppl.max(), uniform + 1.5 * (uniform - low))
+        if np.isfinite(uniform) and high > low:  # early candidates far above uniform would flatten all that matters
+            room = 0.05 * (high - low)
+            ax.set_ylim(low - room, high + room)
 
     reference = (UNIFORM, uniform) if np.isfinite(uniform) else None
     return Panel(title, "evaluated tokens", "validation perplexity", lines, reference, finish)
-
-
-def _leave_out(ax: Axes, ppl: pd.Series, uniform: float) -> None:
-    """Early candidates far above uniform would flatten all that matters."""
-    low, high = ppl.min(), min(ppl.max(), uniform + 1.5 * (uniform - ppl.min()))
-    if high > low:
-        room = 0.05 * (high - low)
-        ax.set_ylim(low - room, high + room)

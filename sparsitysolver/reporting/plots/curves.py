@@ -25,7 +25,7 @@ from sparsitysolver.reporting.plots.style import BLACK
 
 _EPISODES, _BEST, _UNIFORM = "episodes", "best", "uniform"  # what a figure may show besides running means
 _UNITS = {REWARD: "reward", PPL: "perplexity"}
-_WINDOWS = 50  # a long search is averaged over this part of its episodes
+_WINDOWS = 50  # the running mean of a long search is over this part of its episodes
 _BEST_LINE = {"color": BLACK, "linestyle": "--", "linewidth": 0.9}
 _MARK_LINE = {"linestyle": (0, (4, 1, 1, 1, 1, 1)), "linewidth": 0.9}
 Marks = dict[str, tuple[int, dict]]  # by the legend's words the episode to mark by an upright line, and its look
@@ -40,7 +40,8 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     """
     show, within = definition.show, definition.within
     frame = select(data[CURVES], sparsity=definition.setting("sparsity"))
-    window = _window(int(frame["episode"].max()) + 1, definition.setting("window"))
+    episodes = int(frame["episode"].max()) + 1
+    window = min(episodes, max(definition.setting("window"), episodes // _WINDOWS))
     models, panels = by_model(frame), []
     for model, rows in models:
         searches = searches_of(rows)
@@ -52,11 +53,6 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     if within:
         facts |= {"tolerance": f"{within.tolerance:.0%}", "horizon": str(within.horizon)}
     return Picture(page(panels, row_height=1.6), facts)
-
-
-def _window(episodes: int, least: int) -> int:
-    """Episodes of a running mean: more in long searches, never more than there are."""
-    return min(episodes, max(least, episodes // _WINDOWS))
 
 
 def _marks(searches: list[Search], within: Within, numbered: bool) -> Marks:
