@@ -1,7 +1,8 @@
 """Is a measured number comparable with a published one? The one place that decides, for pages and regression alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sparsitysolver.config.paper import published_evaluations
 from sparsitysolver.config.registry import tasks_table
@@ -34,6 +35,20 @@ class Measurement:
     evaluations: int | None = None
     text_sha256: str = ""
     tokens: int | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Measurement":
+        """What the number of a row of ``cells.csv`` was measured on; its numbers may be texts."""
+
+        def count(column: str) -> int | None:
+            return None if str(row[column]) in ("", "nan") else int(row[column])
+
+        evaluations, numbers = (
+            count("search_evaluations"),
+            {name: count(name) for name in ("seqlen", "items", "tokens")},
+        )
+        axes = (row["method"], row["model"], (row["task"],), row["split"])
+        return cls(*axes, evaluations=evaluations, text_sha256=row["text_sha256"], **numbers)
 
 
 def other_protocol(measured: Measurement, protocol: Json) -> str:

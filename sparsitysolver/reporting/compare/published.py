@@ -2,10 +2,9 @@
 
 from decimal import Decimal
 
-from sparsitysolver.config.registry import AVERAGE
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.config.tolerances import tolerance
-from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
+from sparsitysolver.reporting.compare.protocol import other_protocol
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.entries import printed
 from sparsitysolver.reporting.tables.tables import MeasuredTable
@@ -28,21 +27,7 @@ def judge(published: str, measured: float | None, metric: str, method: str) -> V
 def not_comparable(table: MeasuredTable, row: str, column: str) -> str:
     """Why an entry may not be compared with the published value of its place; empty where it may."""
     entry = table.entries[row, column]
-    if entry.value is None:
-        return ""
-    (found,) = [c for c in table.columns if c.name == column]
-    measured = Measurement(
-        method=entry.method,
-        model=found.model,
-        tasks=tuple(table.tasks) if found.task == AVERAGE else (found.task,),
-        split=table.definition.split,
-        seqlen=entry.seqlen,
-        items=entry.items,
-        evaluations=entry.evaluations,
-        text_sha256=entry.text_sha256,
-        tokens=entry.tokens,
-    )
-    return other_protocol(measured, table.definition.protocol)
+    return other_protocol(entry.measured, table.definition.protocol) if entry.measured else ""
 
 
 def verdict_of(table: MeasuredTable, row: str, column: str) -> Verdict:

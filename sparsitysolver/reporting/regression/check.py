@@ -106,26 +106,12 @@ def _against_published(row: Json) -> Judged:
     published = published_values().get(axes)
     if published is None:
         return Judged(Verdict.NOT_COMPARABLE, detail="not in the paper's tables")
-    difference = other_protocol(_measurement(row), published.protocol)
+    difference = other_protocol(Measurement.of(row), published.protocol)
     if difference:
         return Judged(Verdict.NOT_COMPARABLE, published.printed, detail=f"{published.table}: {difference}")
     verdict = judge(published.printed, row["value"], row["metric"], row["method"])
     allowed = tolerance(row["metric"], row["method"])
     return Judged(verdict, published.printed, _bound(allowed, published.printed), published.table)
-
-
-def _measurement(row: Json) -> Measurement:
-    """A row of ``cells.csv``, all text, as what its number was measured on."""
-    numbers = {name: int(row[name]) if row[name] else None for name in ("seqlen", "items", "tokens")}
-    return Measurement(
-        method=row["method"],
-        model=row["model"],
-        tasks=(row["task"],),
-        split=row["split"],
-        evaluations=int(row["search_evaluations"]) if row["search_evaluations"] else None,
-        text_sha256=row["text_sha256"],
-        **numbers,
-    )
 
 
 def _against_accepted(row: Json, accepted: Json | None) -> Judged:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.reporting.compare.comparability import DENSE, Removed, other_texts
+from sparsitysolver.reporting.compare.protocol import Measurement
 
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 DECIMALS = 2  # as the paper prints perplexities and accuracies
@@ -50,13 +51,8 @@ class Entry:
         by_seed: the value of each seed measured.
         achieved_sparsity: mean over seeds, fraction of prunable weights removed.
         parameters: mean over seeds, all parameters of the pruned model.
-        seqlen: window length in tokens; None where not recorded.
-        items: how many items a zero-shot task was measured on; None for perplexity.
-        evaluations: how many the search took, of several seeds the fewest; None where nothing was searched.
-        text_sha256: hash of the text scored; empty for zero-shot tasks, and where not recorded.
-        tokens: how many tokens the text has; None for zero-shot tasks.
+        measured: what the number was measured on; None where there is none, or where it was read from curves.
         tuning: the texts that the method was tuned on.
-        method: its key.
         reason: why a combination was skipped, for the footnote; empty otherwise.
         cells: the content keys of the cells behind the number, in the order of their seeds.
         decimals: as the table prints it.
@@ -67,13 +63,8 @@ class Entry:
     by_seed: dict[int, float] = field(default_factory=dict)
     achieved_sparsity: float | None = None
     parameters: float | None = None
-    seqlen: int | None = None
-    items: int | None = None
-    evaluations: int | None = None
-    text_sha256: str = ""
-    tokens: int | None = None
+    measured: Measurement | None = None
     tuning: Tuning = Tuning()
-    method: str = ""
     reason: str = ""
     cells: tuple[str, ...] = ()
     decimals: int = DECIMALS
@@ -82,6 +73,11 @@ class Entry:
     def text(self) -> str:
         """The number as the table prints it."""
         return printed(self.value, self.decimals)
+
+    @property
+    def method(self) -> str:
+        """Its key; empty where nothing was measured."""
+        return self.measured.method if self.measured else ""
 
     @property
     def seeds(self) -> int:

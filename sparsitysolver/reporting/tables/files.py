@@ -63,8 +63,8 @@ def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
 def _answers(table: MeasuredTable) -> dict[str, dict[str, int]]:
     answers: dict[str, dict[str, int]] = {}
     for (row, column), entry in table.entries.items():
-        if column != AVERAGE and entry.value is not None and entry.items:
-            answers.setdefault(row, {})[column] = entry.items * entry.seeds
+        if column != AVERAGE and entry.measured and entry.measured.items:
+            answers.setdefault(row, {})[column] = entry.measured.items * entry.seeds
     return answers
 
 

@@ -1,7 +1,8 @@
 """Entries of tables from collected rows: cells, and for rows with a quantity (paper, table 6) curves of searches."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -12,6 +13,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.episodes import episode_seconds, episodes_to
 from sparsitysolver.reporting.compare.comparability import DENSE
 from sparsitysolver.reporting.compare.metrics import printed_scale
+from sparsitysolver.reporting.compare.protocol import Measurement
 from sparsitysolver.reporting.tables.entries import DECIMALS, Entry, Tuning
 
 _TOLERANCE = 1e-9  # of sparsities, which went through text
@@ -65,11 +67,10 @@ def measured_entry(chosen: pd.DataFrame, where: str, metric: str) -> Entry:
         by_seed=dict(zip(measured["seed"].astype(int), map(float, values), strict=True)),
         achieved_sparsity=_mean(measured["achieved_sparsity"]),
         parameters=_mean(measured["parameters"]),
-        **{name: None if math.isnan(first[name]) else int(first[name]) for name in ("seqlen", "items", "tokens")},
-        evaluations=min((int(count) for count in measured["search_evaluations"] if count), default=None),
-        text_sha256=first["text_sha256"],
+        measured=replace(
+            Measurement.of(first), evaluations=_fewest(int(n) for n in measured["search_evaluations"] if n)
+        ),
         tuning=_tuning(measured),
-        method=first["method"],
         reason=f"{len(skipped)} of {len(skipped) + len(values)} seeds skipped: {reason}" if reason else "",
         cells=tuple(measured["cell"]),
     )
@@ -89,10 +90,8 @@ def average_entry(parts: dict[str, Entry]) -> Entry:
         **_over_seeds(by_seed),
         achieved_sparsity=_mean([entry.achieved_sparsity for entry in entries]),
         parameters=_mean([entry.parameters for entry in entries]),
-        items=sum(entry.items or 0 for entry in entries),
-        evaluations=min((entry.evaluations for entry in entries if entry.evaluations is not None), default=None),
+        measured=_joined([entry.measured for entry in entries]),
         tuning=Tuning.joined(entry.tuning for entry in entries),
-        method=entries[0].method,
         reason="" if alike else "the tasks were measured with different seeds",
         cells=cells,
     )
@@ -122,6 +121,18 @@ def quantity_entry(row: Row, column: Column, curves: pd.DataFrame | None, table:
 def _over_seeds(values: dict[int, float]) -> dict[str, Any]:
     by_seed = {seed: float(value) for seed, value in values.items()}
     return {"by_seed": by_seed, "sd": stdev(by_seed.values()) if len(by_seed) > 1 else None}
+
+
+def _joined(parts: Sequence[Measurement]) -> Measurement:
+    """What an average over tasks was measured on: no one window and no one text."""
+    first, tasks = parts[0], tuple(task for part in parts for task in part.tasks)
+    evaluations = _fewest(part.evaluations for part in parts if part.evaluations is not None)
+    items = sum(part.items or 0 for part in parts)
+    return Measurement(first.method, first.model, tasks, first.split, items=items, evaluations=evaluations)
+
+
+def _fewest(counts: Iterable[int]) -> int | None:
+    return min(counts, default=None)
 
 
 def _one_per_seed(chosen: pd.DataFrame, where: str) -> None:
