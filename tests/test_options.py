@@ -1,6 +1,7 @@
 """Options follow from their declarations: type, default, help, aliases, and which one counts."""
 
 import argparse
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -78,4 +79,6 @@ def test_every_command_runs_something_that_is_there():
     for declared in COMMANDS.values():
         module, _, _ = declared.runs.partition(":")
         path = Path(__file__).parents[1] / "sparsitysolver" / f"{module.replace('.', '/')}.py"
-        assert path.is_file() and f"def {declared.runs.partition(':')[2] or 'run'}(" in path.read_text(), declared.runs
+        assert path.is_file() and re.search(rf"\b{declared.runs.partition(':')[2] or 'run'}\b", path.read_text()), (
+            declared.runs
+        )

@@ -48,15 +48,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _driver(args: argparse.Namespace, settings: SearchSettings, out: Path) -> "Chat | None":
     """Who answers the prompts of the algorithm; None where it asks nobody, and then no option of a chat is taken."""
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name in ("chat_url", "chat_model", "replay", "chat_set")
-        if getattr(args, name)
-    ]
+    options = ("chat_url", "chat_model", "replay", "chat_set")
+    given = ", ".join(f"--{name.replace('_', '-')}" for name in options if getattr(args, name))
     if settings.algorithm in DRIVEN:
         from sparsitysolver.stages.driver import driver_of  # with an HTTP client that no other search needs
 
-        return driver_of(args, ", ".join(given), out, tqdm.write)
+        return driver_of(args, given, out, tqdm.write)
     if given:
         raise SparsitySolverError(
             f"algorithm '{settings.algorithm}' asks no chat model: leave out {given}, or take --algorithm "

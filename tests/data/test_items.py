@@ -258,14 +258,15 @@ def test_the_text_of_a_task_is_its_prompts_with_the_right_answers(task, tmp_path
 
 ADDED = {
     "sciq": (
-        {"hub_id": "allenai/sciq", "split": "test", "stock": "sciq/sciq.yaml"},
+        {"hub_id": "allenai/sciq", "revision": "0" * 40, "split": "test", "stock": "sciq/sciq.yaml"},
         "support:text question:text distractor1:option distractor2:option distractor3:option correct_answer:option",
         {"support": " Salt is.", "question": "Is it?", "correct_answer": "yes"}
         | {f"distractor{number}": f"no {number}" for number in (1, 2, 3)},
         "Salt is.\nQuestion: Is it?\nAnswer: yes",
     ),
     "copa": (
-        {"hub_id": "aps/super_glue", "config": "copa", "split": "validation", "stock": "super_glue/copa/default.yaml"},
+        {"hub_id": "aps/super_glue", "config": "copa", "revision": "0" * 40, "split": "validation"}
+        | {"stock": "super_glue/copa/default.yaml"},
         "premise:text question:text choice1:option choice2:option label:0|1",
         {"premise": "It rained.", "question": "effect", "choice1": "I got wet.", "choice2": "I sang.", "label": 0},
         "It rained therefore  i got wet.",
@@ -287,7 +288,9 @@ def test_a_task_is_one_row(task, tmp_path, monkeypatch):
 
 
 def test_a_kind_of_field_that_does_not_exist(tmp_path, monkeypatch):
-    rows = registry.tasks_table() | {"boolq": registry.task("boolq").model_copy(update={"fields": "passage:txet"})}
+    rows = registry.tasks_table() | {
+        "boolq": registry.tasks_table()["boolq"].model_copy(update={"fields": "passage:txet"})
+    }
     monkeypatch.setattr(registry, "tasks_table", lambda: rows)
     message = failure("boolq", "all", write(tmp_path, "boolq", questions(1)))
     assert "unknown kind of field (in config/tasks.tsv) 'txet'; did you mean text?" in message
