@@ -23,7 +23,7 @@ CONTRACTS = {
 
 
 def read_results(path: Path, kind: str) -> pd.DataFrame:
-    """A file of results, checked as :func:`~sparsitysolver.reporting.long_tables.read_long` does.
+    """A file of results, checked as :func:`~sparsitysolver.reporting.collected.long_tables.read_long` does.
 
     A curve's ``ppl`` is infinite where a candidate had no finite perplexity (which is left empty): it earns reward 0.
 
