@@ -11,6 +11,7 @@ from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedErro
 from sparsitysolver.reporting.compare.intervals import mean_interval
 from sparsitysolver.reporting.compare.verdicts import Verdict, all_of
 
+_TIME = "seconds_per_module"  # jitters from one measurement to the next
 _AXES = ("model", "modules", "samples", "sparsity", "seed")
 
 
@@ -38,8 +39,8 @@ class Monotone(Kind):
     """A column of the study falls (or rises) along an axis.
 
     It holds where every step of every series goes the way claimed, fails where the last value of any is no better than
-    its first, and is inside the noise otherwise. The effect is the change from the first to the last in percent,
-    positive in the direction claimed; its interval is Student's over series.
+    its first, and is inside the noise otherwise; of times also where the interval holds zero. The effect is the change
+    from the first to the last in percent, positive in the direction claimed; its interval is Student's over series.
 
     Attributes:
         along: what varies within a series; all else is fixed.
@@ -47,7 +48,7 @@ class Monotone(Kind):
         modules: series of these alone.
     """
 
-    measures: ClassVar = dict.fromkeys(("ppl", "seconds_per_module"), series)
+    measures: ClassVar = dict.fromkeys(("ppl", _TIME), series)
     own: ClassVar = ("falls",)
     kind: Literal["monotone"] = "monotone"
     along: Literal["samples", "sparsity"]
@@ -62,10 +63,11 @@ class Monotone(Kind):
             raise NotJudgedError(Verdict.NOT_RUN, note)
         rising = [group[self.measure].to_numpy() * (-1 if self.falls else 1) for group in found.values()]
         effects = [100 * float(values[-1] - values[0]) / abs(values[0]) for values in rising]
-        low, high = mean_interval(effects)
+        effect, (low, high) = float(np.mean(effects)), mean_interval(effects)
+        noise = self.measure == _TIME and low is not None and low <= 0 <= high
         return Judgement(
-            all_of([_of_series(values) for values in rising]),
-            *(float(np.mean(effects)), low, high),
+            Verdict.NOISE if noise else all_of([_of_series(values) for values in rising]),
+            *(effect, low, high),
             unit=f"% of {self.measure}",
             n=len(effects),
             models=each_once(model for model, *_ in found),

@@ -136,6 +136,18 @@ def test_seconds_rise_with_sparsity(results):
     assert judged(built, "monotone", "seconds_per_module", along="sparsity", falls=False).verdict is HOLDS
 
 
+def test_times_that_jitter_refute_nothing(results):
+    """One series falls, two rise: -10%, 5% and 40%, whose interval over series holds zero."""
+    times = {"mha": (10.0, 9.0), "ffn": (10.0, 10.5), "both": (10.0, 14.0)}
+    series = [
+        study({32: 20.0}, sparsity=p, seconds_per_module=s, modules=modules)
+        for modules, seconds in times.items()
+        for p, s in zip((0.1, 0.3), seconds, strict=True)
+    ]
+    found = judged(results(reconstruction=series), "monotone", "seconds_per_module", along="sparsity", falls=False)
+    assert found.verdict is Verdict.NOISE and found.low < 0 < found.high
+
+
 @pytest.mark.parametrize(("measure", "high"), [("seconds_per_module", 20), ("hours_per_module", 2 * 20 / 3600)])
 def test_time_of_reconstruction_is_that_of_all_gpus(results, measure, high):
     series = [study({32: 20.0}, sparsity=p, seconds_per_module=s, gpus=2) for p, s in ((0.2, 20.0), (0.3, 40.0))]
