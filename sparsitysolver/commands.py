@@ -79,6 +79,8 @@ SCORED = options(
     windows=option(None, "so many windows, spread evenly (default: all)", type=int),
 )
 TO_REMOVE = option(REQUIRED, "share of the prunable weights to remove", "--sparsity_ratio", type=float)
+SPLIT = option(None, "of a text: test (reported, default) or validation")
+LIMIT = option(None, "of a zero-shot task: so many items, spread evenly (default: all)", type=int)
 AS_JSON = option(False, "print one JSON object on the last line")
 STRATEGY_OUT = option(REQUIRED, "strategy to write (.json)", type=Path)
 
@@ -167,10 +169,10 @@ COMMANDS = {
         "stages.evaluate",
         WINDOWED,
         task=option("wikitext2", "key of config/tasks.tsv, or a file of text or documents"),
-        split=option(None, "of a text: test (reported, default) or validation"),
+        split=SPLIT,
         windows=option(None, "of a text: so many windows, spread evenly (default: all)", type=int),
         items=option(None, "of a zero-shot task: report (in tables, default), search or all"),
-        limit=option(None, "of a zero-shot task: so many items, spread evenly (default: all)", type=int),
+        limit=LIMIT,
         batch_size=option(None, f"of a zero-shot task: requests at a time (default: {ZERO_SHOT_BATCH})", type=int),
         json=AS_JSON,
         out=option(None, "cell file to write"),
@@ -180,9 +182,9 @@ COMMANDS = {
         "stages.cell",
         PRUNED,
         on=option(REQUIRED, "what to evaluate on, as --task of evaluate", metavar="TASK"),
-        split=option(None, "of a text: test (reported, default) or validation"),
+        split=SPLIT,
         part=option(None, "of a zero-shot task's items: report (in tables, default), search or all"),
-        limit=option(None, "of a zero-shot task: so many items, spread evenly (default: all)", type=int),
+        limit=LIMIT,
     ),
     "bench episode": command(
         "an episode against the pruned and the dense forward pass",

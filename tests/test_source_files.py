@@ -115,3 +115,15 @@ def test_a_hash_stands_for_content(tmp_path, monkeypatch):
     assert code("a.py") == first
     sources.code_sha256.cache_clear()
     sources._sha256.cache_clear()
+
+
+def test_modules_that_are_left_out_are_there():
+    """A module that has moved would count again, and plan everything anew at an edit."""
+    for name in (*NEUTRAL, *sources._TASK_CODE, *sources._CHAT_CODE, *sources._FOUND_BY_NAME):
+        assert sources._file(name) is not None, name
+
+
+def test_templates_and_data_of_a_package_belong_to_what_reads_it():
+    page = source_files("sparsitysolver.reporting.pages.paper_tables")
+    assert "sparsitysolver/reporting/pages/templates/paper_tables.md.j2" in page
+    assert "sparsitysolver/data/minilang/words.yaml" in source_files("sparsitysolver.stages.evaluate")

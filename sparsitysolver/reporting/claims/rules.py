@@ -14,6 +14,7 @@ Where there is no interval (no samples, a single run) the sign decides; the row 
 """
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -71,7 +72,7 @@ class NotJudgedError(Exception):
         self.verdict = verdict
 
 
-class Kind(Contract):
+class Kind(Contract, ABC):
     """How a claim is tested: a measure of the results, with its parameters, and what its values must be.
 
     Every kind is a subclass. ``measures`` are functions from results to numbers, by name: their parameters, as far as
@@ -91,13 +92,13 @@ class Kind(Contract):
         except NotJudgedError as found:
             return Judgement(found.verdict, note=str(found))
 
+    @abstractmethod
     def verdict_on(self, results: Results) -> Judgement:
         """As :meth:`judge`.
 
         Raises:
             NotJudgedError: there is nothing to judge, or it may not be judged.
         """
-        raise NotImplementedError
 
     @property
     def arguments(self) -> dict[str, Any]:
