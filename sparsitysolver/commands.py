@@ -5,8 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from sparsitysolver.arguments import seed
-from sparsitysolver.chat.address import URL_VARIABLE
 from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.config.chat_address import URL_VARIABLE
 from sparsitysolver.config.registry import ZERO_SHOT_BATCH
 from sparsitysolver.devices import cores_here
 from sparsitysolver.documents import DOCUMENTS

@@ -14,7 +14,7 @@ from sparsitysolver.search.algorithms import DRIVEN, module_of
 
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
 _NEUTRAL_NAMES = (
-    "cli options preload errors provenance devices sources config.grid file_hashes model_files chat.address"
+    "cli options preload errors provenance devices sources config.grid file_hashes model_files config.chat_address"
 )
 _NEUTRAL_NAMES += " records.contracts"  # what records must hold: a wrong one is refused, a right one stays as it is
 NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sparsitysolver import preload
-from sparsitysolver.chat.address import URL_VARIABLE
+from sparsitysolver.config.chat_address import URL_VARIABLE
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the server watches its jobs by pidfd")
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,7 +22,7 @@ child = '''
 import sys
 from pathlib import Path
 from sparsitysolver import preload
-from sparsitysolver.chat.address import URL_VARIABLE
+from sparsitysolver.config.chat_address import URL_VARIABLE
 preload.LIBRARIES = ()
 preload.serve(Path(sys.argv[1]))
 '''

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sparsitysolver.chat.address import URL_VARIABLE
+from sparsitysolver.config.chat_address import URL_VARIABLE
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans.arena import Arena

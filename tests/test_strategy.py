@@ -3,9 +3,9 @@
 import pytest
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.pruning.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.records.files import write_json
-from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 
 UNITS = [Unit("layers.0.mha", "mha", 0, 4, 100), Unit("layers.0.ffn", "ffn", 0, 10, 60)]
 MODEL = {"name": "tiny", "family": "opt", "weights_sha256": "aaaa"}

@@ -7,9 +7,9 @@ from tiny import tiny_folder, tiny_ids
 
 from sparsitysolver.cli import main
 from sparsitysolver.models.loading import load_model
+from sparsitysolver.pruning.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.pruning.units import kept_weights, structured_units, unstructured_units
 from sparsitysolver.records.files import content_key, file_sha256, identity, read_record, write_json, write_record
-from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LLAMA, OPT = str(tiny_folder("llama")), str(tiny_folder("opt"))

@@ -19,10 +19,10 @@ from sparsitysolver.config.grid import Grid
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.plans import transfer as transfer_plan
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.pruning.strategy import make_strategy
 from sparsitysolver.pruning.units import structured_units, uniform_counts
 from sparsitysolver.records.columns import TRANSFER
 from sparsitysolver.records.files import identity, read_record, write_json
-from sparsitysolver.records.strategy import make_strategy
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TINY = ("opt-tiny", "llama-tiny")

@@ -15,9 +15,9 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry
 
-from sparsitysolver.chat.address import URL_VARIABLE, Address
 from sparsitysolver.chat.driver import Messages, Reply
 from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.config.chat_address import URL_VARIABLE, Address
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json
 

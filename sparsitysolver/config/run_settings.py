@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ValidationInfo
 
-from sparsitysolver.chat.address import URL_VARIABLE, address_of
+from sparsitysolver.config.chat_address import URL_VARIABLE, address_of
 from sparsitysolver.config.contract import Contract, checked
 from sparsitysolver.config.grid_settings import GridSettings
 from sparsitysolver.errors import SparsitySolverError, known

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from sparsitysolver.pruning.strategy import make_strategy
 from sparsitysolver.pruning.transfer import Point, transferred_counts
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.records.files import Json, content_key, identity
 from sparsitysolver.records.seen import seen_by
-from sparsitysolver.records.strategy import make_strategy
 
 
 def points_of(strategy: Json) -> list[Point]:

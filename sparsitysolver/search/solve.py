@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsitysolver.effect_table import make_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.pruning.budget import budget_rule
+from sparsitysolver.pruning.effect_table import make_table
+from sparsitysolver.pruning.strategy import make_strategy
 from sparsitysolver.pruning.units import achieved_sparsity, uniform_kept, units_of
 from sparsitysolver.records.files import Json, content_key, write_record
 from sparsitysolver.records.seen import CALIBRATION, Seen, seen_of_sample, union
-from sparsitysolver.records.strategy import make_strategy
 from sparsitysolver.search.agents import Agent, save_agent
 from sparsitysolver.search.algorithms import AUTO, algorithm, settings_of
 from sparsitysolver.search.engines import Engine, build_engine

@@ -14,15 +14,16 @@ from tqdm import tqdm
 from sparsitysolver.config.arena import definition, entrant_of
 from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.data.windows import Windows, spread
-from sparsitysolver.effect_table import predicted, reach, read_table, solve
-from sparsitysolver.effect_table import units_of as table_units
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
 from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.budget import Bounds, projection
+from sparsitysolver.pruning.effect_table import predicted, reach, read_table, solve
+from sparsitysolver.pruning.effect_table import units_of as table_units
 from sparsitysolver.pruning.job import Job
+from sparsitysolver.pruning.strategy import kept_counts, read_strategy
 from sparsitysolver.pruning.units import (
     UNSTRUCTURED,
     Unit,
@@ -32,7 +33,6 @@ from sparsitysolver.pruning.units import (
     units_of,
 )
 from sparsitysolver.records.files import Json, content_key, identity, write_record
-from sparsitysolver.records.strategy import kept_counts, read_strategy
 from sparsitysolver.search.anytime import anytime
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import read_curve

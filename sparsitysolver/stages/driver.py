@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from sparsitysolver.chat.address import URL_VARIABLE, address_of
 from sparsitysolver.chat.conversation import Chat, Conversation, Replay
 from sparsitysolver.chat.endpoint import Endpoint
 from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.chat.transformers_model import TransformersModel
+from sparsitysolver.config.chat_address import URL_VARIABLE, address_of
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.stages.common import assets_of
 

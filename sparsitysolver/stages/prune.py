@@ -17,10 +17,10 @@ from sparsitysolver.models.structure import CONFIG_FIELD, Structure
 from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import Pattern
+from sparsitysolver.pruning.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
 from sparsitysolver.records.files import Json, atomic_folder, identity, read_record, write_json
 from sparsitysolver.records.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_by, seen_of_sample, union
-from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion

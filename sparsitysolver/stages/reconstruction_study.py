@@ -16,9 +16,9 @@ from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.slicing import dense_again
+from sparsitysolver.pruning.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.pruning.units import FFN, MHA, check_sparsity
 from sparsitysolver.records.files import Json, identity, write_record
-from sparsitysolver.records.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.stages.common import (
     assets_of,
     calibrated,

@@ -3,17 +3,17 @@
 import argparse
 
 from sparsitysolver.config.assets import Assets
-from sparsitysolver.effect_table import read_table, strategy_of
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.exchange.columns import write_table
 from sparsitysolver.exchange.entries import Names
 from sparsitysolver.exchange.importing import TOLERANCE, read_densities, settle
 from sparsitysolver.exchange.transferring import transferred
 from sparsitysolver.models.skeleton import load_skeleton, module_names
+from sparsitysolver.pruning.effect_table import read_table, strategy_of
+from sparsitysolver.pruning.strategy import make_strategy
 from sparsitysolver.pruning.units import check_sparsity, units_of
 from sparsitysolver.records.files import Json, file_sha256, read_record, write_record
 from sparsitysolver.records.seen import unknown
-from sparsitysolver.records.strategy import make_strategy
 
 
 def run(args: argparse.Namespace) -> None:

@@ -12,9 +12,9 @@ from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr
 from sparsitysolver.exchange.transferring import transferred
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.provenance import Clock
+from sparsitysolver.pruning.strategy import kept_counts, read_strategy
 from sparsitysolver.pruning.units import STRUCTURED, achieved_sparsity, check_sparsity, uniform_counts, units_of
 from sparsitysolver.records.files import Json, content_key, identity, read_record, write_record
-from sparsitysolver.records.strategy import kept_counts, read_strategy
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.stages.common import (
     calibrated,

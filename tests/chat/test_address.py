@@ -2,7 +2,7 @@
 
 import pytest
 
-from sparsitysolver.chat.address import URL_VARIABLE, Address, address_of
+from sparsitysolver.config.chat_address import URL_VARIABLE, Address, address_of
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.provenance import without_secrets
 

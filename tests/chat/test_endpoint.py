@@ -11,10 +11,10 @@ import pytest
 from chat_cases import FAST, IMPATIENT
 
 from sparsitysolver.chat import endpoint as module
-from sparsitysolver.chat.address import Address
 from sparsitysolver.chat.driver import Reply
 from sparsitysolver.chat.endpoint import KEY_VARIABLE, Endpoint
 from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.config.chat_address import Address
 from sparsitysolver.errors import SparsitySolverError
 
 KEY = "sk-quite-secret-0123"

@@ -5,7 +5,7 @@ import pytest
 from budgeted_cases import EPISODES, PAIRED, case, found
 from search_cases import COSTS, UNITS, journal, synthetic_losses
 
-from sparsitysolver import effect_table
+from sparsitysolver.pruning import effect_table
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import budget
 from sparsitysolver.search.algorithms import evopress, fastforward

@@ -6,9 +6,9 @@ from budgeted_cases import ALL, PAIRED
 from search_cases import curve, interrupt, search
 from tiny import tiny_model
 
-from sparsitysolver import effect_table
 from sparsitysolver.config.auto import choose
 from sparsitysolver.models.adapter import adapt
+from sparsitysolver.pruning import effect_table
 from sparsitysolver.pruning.units import units_of
 from sparsitysolver.records.files import identity, validate
 from sparsitysolver.search import settings

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tiny import tiny_folder, tiny_ids, tiny_model, tiny_text, tiny_tokenizer
 
-from sparsitysolver.chat.address import URL_VARIABLE
 from sparsitysolver.chat.endpoint import KEY_VARIABLE
 from sparsitysolver.cli import main
+from sparsitysolver.config.chat_address import URL_VARIABLE
 from sparsitysolver.provenance import Clock
 from sparsitysolver.records.files import read_record
 

@@ -17,8 +17,8 @@ from sparsitysolver.reporting.claims.rules import NotJudgedError
 from sparsitysolver.reporting.compare.comparability import DENSE, Removed
 from sparsitysolver.reporting.compare.comparison import Comparison
 from sparsitysolver.reporting.compare.metrics import lower_is_better
-from sparsitysolver.reporting.compare.paired import compare_entries
 from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.tables.pairs import compare_entries
 from sparsitysolver.reporting.tables.tables import MeasuredTable, measured_entries, tasks_of
 
 EACH_TASK = "tasks"  # every task column of a table over tasks, without the average

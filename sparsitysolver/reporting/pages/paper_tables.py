@@ -15,17 +15,17 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import LEAKAGE
 from sparsitysolver.records.files import Json, read_json, write_text
 from sparsitysolver.reporting.audit.table import audit_section
-from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.collected.collect import UNKNOWN, read_collected
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
-from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, order_claims
-from sparsitysolver.reporting.compare.paired import PairVerdicts, read_pair_verdicts
-from sparsitysolver.reporting.compare.published import not_comparable, verdict_of
 from sparsitysolver.reporting.compare.verdicts import PUBLISHED_WORDS, Verdict
+from sparsitysolver.reporting.pages.claims_section import claims_section
 from sparsitysolver.reporting.pages.templates import render
 from sparsitysolver.reporting.tables import settings as settings_table
 from sparsitysolver.reporting.tables.entries import printed
 from sparsitysolver.reporting.tables.files import curves_of, footnote_text, versions_note
+from sparsitysolver.reporting.tables.judged import not_comparable, verdict_of
+from sparsitysolver.reporting.tables.orders import OrderClaim, judge_order, order_claims
+from sparsitysolver.reporting.tables.pairs import PairVerdicts, read_pair_verdicts
 from sparsitysolver.reporting.tables.removed import CAPTION, removed_frame
 from sparsitysolver.reporting.tables.tables import MeasuredTable, build_table
 

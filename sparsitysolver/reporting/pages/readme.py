@@ -9,8 +9,8 @@ import pandas as pd
 from sparsitysolver.config.tables import METHOD
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, read_json, write_text
+from sparsitysolver.reporting.formats.markdown import markdown
 from sparsitysolver.reporting.pages.arena_section import ARENA_SECTIONS
-from sparsitysolver.reporting.pages.markdown import markdown
 from sparsitysolver.reporting.tables.files import footnote_text
 from sparsitysolver.reporting.tables.tables import Footnote
 

@@ -10,9 +10,9 @@ from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tole
 from sparsitysolver.records.columns import PROTOCOL
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
-from sparsitysolver.reporting.compare.published import judge
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
+from sparsitysolver.reporting.tables.judged import judge
 from sparsitysolver.reporting.tables.published import published_values
 
 PUBLISHED, ACCEPTED = BESIDE = ("published", "accepted")

@@ -11,7 +11,7 @@ from sparsitysolver.config.tables import DASH
 from sparsitysolver.records.files import write_text
 from sparsitysolver.reporting.collected.rows import write_rows
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS
-from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.formats.markdown import markdown
 from sparsitysolver.reporting.regression.accepted import Values, read_accepted
 from sparsitysolver.reporting.regression.check import BESIDE, COLUMNS, WatchedValue, compare
 from sparsitysolver.reporting.tables.entries import printed

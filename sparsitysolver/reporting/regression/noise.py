@@ -10,7 +10,7 @@ import pandas as pd
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.formats.markdown import markdown
 from sparsitysolver.reporting.regression.accepted import Values, measured_values
 from sparsitysolver.reporting.regression.check import kind_of
 

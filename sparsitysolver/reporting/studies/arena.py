@@ -11,7 +11,7 @@ from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records.columns import ANYTIME, ARENA, PARETO, RANKS
 from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
-from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.formats.markdown import markdown
 from sparsitysolver.reporting.studies.arena_ranks import ranks
 
 RAN, LINE, NOT_RUN = "ran", "no search", "not run"

@@ -19,7 +19,7 @@ from sparsitysolver.reporting.collected.samples import Samples, read_samples, sa
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
 from sparsitysolver.reporting.compare.comparison import compare, paired
 from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.formats.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
 DENSE, NOT_RUN, RAN = "dense", str(Verdict.NOT_RUN), "ran"

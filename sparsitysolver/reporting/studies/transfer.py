@@ -14,7 +14,7 @@ from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicat
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
 from sparsitysolver.reporting.compare.comparison import paired
 from sparsitysolver.reporting.compare.intervals import difference_interval
-from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.formats.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed
 
 RATIO = ("ratio_to_own", "ratio_low", "ratio_high")

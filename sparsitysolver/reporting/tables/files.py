@@ -14,11 +14,11 @@ from sparsitysolver.reporting.collected.checks import check_samples
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
-from sparsitysolver.reporting.compare.paired import compare_rows, pairs_frame
-from sparsitysolver.reporting.frames import write_csv
-from sparsitysolver.reporting.pages.latex import fitted, tabular, tex_escape, tex_table
-from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.formats.csv_file import write_csv
+from sparsitysolver.reporting.formats.latex import fitted, tabular, tex_escape, tex_table
+from sparsitysolver.reporting.formats.markdown import markdown
 from sparsitysolver.reporting.tables.entries import Entry, printed
+from sparsitysolver.reporting.tables.pairs import compare_rows, pairs_frame
 from sparsitysolver.reporting.tables.removed import CAPTION, removed_frame
 from sparsitysolver.reporting.tables.tables import Footnote, MeasuredTable, build_table
 

@@ -10,9 +10,9 @@ from sparsitysolver import CONFIG
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import read_json, read_record, write_json, write_text
-from sparsitysolver.reporting.frames import write_csv
-from sparsitysolver.reporting.pages.latex import tabular, tex_table
-from sparsitysolver.reporting.pages.markdown import markdown
+from sparsitysolver.reporting.formats.csv_file import write_csv
+from sparsitysolver.reporting.formats.latex import tabular, tex_table
+from sparsitysolver.reporting.formats.markdown import markdown
 
 NAME = "table7"
 TITLE = "Settings of the PPO agent"

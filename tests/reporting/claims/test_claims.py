@@ -13,10 +13,10 @@ from sparsitysolver.config.registry import metric_of
 from sparsitysolver.config.tables import DASH, TASKS, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.definition import load_claims
-from sparsitysolver.reporting.claims.page import claims_section
 from sparsitysolver.reporting.claims.results import read_results
 from sparsitysolver.reporting.claims.table import COLUMNS, claims_command, claims_frame, judge_claim
 from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.pages.claims_section import claims_section
 
 HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
 NOT_RUN, NOT_COMPARABLE = Verdict.NOT_RUN, Verdict.NOT_COMPARABLE
@@ -256,5 +256,5 @@ def test_section_refuses_what_is_no_table_of_claims(tmp_path):
 
 
 def test_claims_never_import_torch():
-    code = "import sys, sparsitysolver.reporting.claims.page; sys.exit('torch' in sys.modules)"
+    code = "import sys, sparsitysolver.reporting.pages.claims_section; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

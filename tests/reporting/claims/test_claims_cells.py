@@ -9,8 +9,8 @@ from sparsitysolver.reporting.claims.results import read_results
 from sparsitysolver.reporting.claims.rules import over_columns
 from sparsitysolver.reporting.collected.samples import samples_path
 from sparsitysolver.reporting.compare.comparison import Comparison
-from sparsitysolver.reporting.compare.paired import compare_rows
 from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.tables.pairs import compare_rows
 from sparsitysolver.reporting.tables.tables import build_table
 
 HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE

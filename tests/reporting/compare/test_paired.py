@@ -18,9 +18,9 @@ from scipy.stats import t as student
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.samples import read_samples, samples_path
-from sparsitysolver.reporting.compare.paired import COLUMNS, compare_rows, read_pair_verdicts
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.files import table_command
+from sparsitysolver.reporting.tables.pairs import COLUMNS, compare_rows, read_pair_verdicts
 from sparsitysolver.reporting.tables.tables import build_table
 
 

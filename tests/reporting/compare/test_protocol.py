@@ -7,11 +7,11 @@ from cell_factory import make_cell, make_grid, replace_cell
 from sparsitysolver.config.tables import load_definition
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol, published_evaluations
-from sparsitysolver.reporting.compare.published import not_comparable, verdict_of
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.paper_tables import paper_tables
 from sparsitysolver.reporting.regression.files import regression_command
 from sparsitysolver.reporting.tables.files import table_command
+from sparsitysolver.reporting.tables.judged import not_comparable, verdict_of
 from sparsitysolver.reporting.tables.tables import build_table
 
 SEARCH = {"algorithm": "ppo", "evaluations": 150, "tokens": 1000, "episodes": 150, "reward_split": "validation"}

@@ -10,12 +10,12 @@ from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.samples import read_samples, samples_path
-from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, order_claims
-from sparsitysolver.reporting.compare.paired import compare_rows, read_pair_verdicts
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.paper_tables import paper_tables
 from sparsitysolver.reporting.tables.entries import printed_count
 from sparsitysolver.reporting.tables.files import table_command
+from sparsitysolver.reporting.tables.orders import OrderClaim, judge_order, order_claims
+from sparsitysolver.reporting.tables.pairs import compare_rows, read_pair_verdicts
 from sparsitysolver.reporting.tables.tables import build_table
 
 DENSE_PARAMETERS = make_cell()["size"]["parameters"]

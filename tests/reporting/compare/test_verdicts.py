@@ -8,9 +8,9 @@ from cell_factory import PUBLISHED_125M, make_cell, make_grid, replace_cell
 from sparsitysolver.config.tolerances import Tolerance, tolerance
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.compare.orders import OrderClaim, judge_order, order_claims
-from sparsitysolver.reporting.compare.published import judge, verdict_of
 from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.tables.judged import judge, verdict_of
+from sparsitysolver.reporting.tables.orders import OrderClaim, judge_order, order_claims
 from sparsitysolver.reporting.tables.tables import build_table
 
 

@@ -7,11 +7,11 @@ from search_factory import AGENT, FOUND, write_search
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.gather import curves_command
-from sparsitysolver.reporting.compare.orders import order_claims
-from sparsitysolver.reporting.compare.paired import compare_rows
-from sparsitysolver.reporting.compare.published import verdict_of
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.files import curves_of, table_command
+from sparsitysolver.reporting.tables.judged import verdict_of
+from sparsitysolver.reporting.tables.orders import order_claims
+from sparsitysolver.reporting.tables.pairs import compare_rows
 from sparsitysolver.reporting.tables.settings import settings_command, settings_verdicts
 from sparsitysolver.reporting.tables.tables import build_table
 

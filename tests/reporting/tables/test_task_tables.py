@@ -10,11 +10,11 @@ from sparsitysolver.cli import main
 from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.compare.orders import OrderClaim, order_claims
-from sparsitysolver.reporting.compare.published import judge, not_comparable, verdict_of
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.readme import table_section
 from sparsitysolver.reporting.tables.files import table_command
+from sparsitysolver.reporting.tables.judged import judge, not_comparable, verdict_of
+from sparsitysolver.reporting.tables.orders import OrderClaim, order_claims
 from sparsitysolver.reporting.tables.tables import build_table
 
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from sparsitysolver.pruning.budget import Bounds, projection
 from sparsitysolver.pruning.effects import Effect, cheapest
+from sparsitysolver.pruning.strategy import make_strategy
 from sparsitysolver.pruning.units import Unit, achieved_sparsity, budget, check_sparsity
 from sparsitysolver.records.files import Json, read_record
 from sparsitysolver.records.seen import seen_by
-from sparsitysolver.records.strategy import make_strategy
 
 FORMAT = 1
 

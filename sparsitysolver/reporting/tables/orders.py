@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.reporting.compare.comparability import unequal
-from sparsitysolver.reporting.compare.paired import PairVerdicts
 from sparsitysolver.reporting.compare.verdicts import ORDER_WORDS, Verdict
 from sparsitysolver.reporting.tables.entries import other_tuning, printed
+from sparsitysolver.reporting.tables.pairs import PairVerdicts
 from sparsitysolver.reporting.tables.tables import MeasuredTable
 
 
