@@ -77,7 +77,7 @@ def _block(job: Job, index: int, moments: dict[str, Moments]) -> list[_Matrix]:
     module = job.adapter.layer_modules[index]
     names = {part: name for name, part in module.named_modules()}
     matrices = []
-    for role, linear in zip(job.adapter.roles(), job.adapter.layers[index].linears, strict=True):
+    for role, linear in job.adapter.layers[index].linears.items():
         weight = linear.weight.detach()
         scores = check_scores(wanda(weight, moments[tap_of(role)]), f"layers.{index}.{role}")
         rows = weight.shape[0] if job.flag("rows") else 1
@@ -92,7 +92,8 @@ def _learn(
     """One epoch over the windows: reconstruct the reference outputs at the target sparsity."""
     logits = [matrix.logits for matrix in block]
     sizes = [matrix.weight.numel() for matrix in block]
-    optimiser = Prodigy(logits, lr=1.0, d_coef=job.option("d_coef", _d_coef(job)))
+    d_coef = D_COEF_DENSE if job.flag("prune_dense") else D_COEF_ROWS if job.flag("rows") else D_COEF
+    optimiser = Prodigy(logits, lr=1.0, d_coef=job.option("d_coef", d_coef))
     half = block[0].weight.dtype == torch.float16  # whose gradients would vanish unscaled
     scaler = torch.amp.GradScaler(block[0].weight.device.type, enabled=half)
     for batch, target in enumerate(reference):
@@ -110,27 +111,20 @@ def _learn(
         scaler.update()
 
 
-def _d_coef(job: Job) -> float:
-    if job.flag("prune_dense"):
-        return D_COEF_DENSE
-    return D_COEF_ROWS if job.flag("rows") else D_COEF
-
-
 @torch.no_grad()
 def _apply(job: Job, index: int, block: Sequence[_Matrix], removed: int, smooth: bool) -> int:
     """Zero what the found sparsities remove from a block; returns how many weights that are."""
     alphas = [besa.probabilities(matrix.logits, smooth) @ besa.candidates(matrix.logits.device) for matrix in block]
     columns = [matrix.weight.shape[1] for matrix in block]
     if job.flag("exact"):
-        rows = [matrix.weight.shape[0] for matrix in block]
-        per_row = [alpha.expand(count) for alpha, count in zip(alphas, rows, strict=True)]
+        per_row = [alpha.expand(len(matrix.weight)) for alpha, matrix in zip(alphas, block, strict=True)]
         through = besa.removed_through(index, sum(matrix.weight.numel() for matrix in block), job.sparsity)
         counts = besa.shifted_counts(per_row, columns, through - removed)
     else:
         counts = [besa.removed_at(alpha, width) for alpha, width in zip(alphas, columns, strict=True)]
     gone = 0
     for matrix, count in zip(block, counts, strict=True):
-        mask = besa.hard_mask(count, matrix.places)
-        gone += int((~mask).sum())
-        matrix.weight.masked_fill_(~mask, 0)  # shares its memory with the model
+        goes = matrix.places < count.unsqueeze(1)
+        gone += int(goes.sum())
+        matrix.weight.masked_fill_(goes, 0)  # shares its memory with the model
     return gone

@@ -1,6 +1,6 @@
 """DLP: layers of large scores keep less, in closed form."""
 
-from sparsitysolver.pruning.allocation import layer_columns, layer_scores, spread_sparsities
+from sparsitysolver.pruning.allocation import layer_scores, spread
 from sparsitysolver.pruning.job import Job
 
 NAME = "DLP"
@@ -11,4 +11,4 @@ def allocate(job: Job) -> list[float]:
     """Layer densities spread over 2α, highest where the layer's share of all mean Wanda scores is smallest."""
     means = [float(scores.mean()) for scores in layer_scores(job)]
     importance = [1 - mean / sum(means) for mean in means]
-    return layer_columns(job.units, spread_sparsities(importance, job.option("alpha", 0.15), job.sparsity), job.whole)
+    return spread(job, importance, job.option("alpha", 0.15))

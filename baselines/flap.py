@@ -8,6 +8,7 @@ from sparsitysolver.pruning.fluctuation import compensated_bias, global_counts, 
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.scores import channels_of, fluctuation, group_scores, kept_indices
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
+from sparsitysolver.statistics.collect import OUTPUT_TAPS
 
 NAME = "FLAP"
 REFERENCE = "An et al., AAAI 2024: WIFV, adaptive across layers and modules (AL-AM), bias compensation"
@@ -44,8 +45,9 @@ def prune(job: Job, kept: list[int]) -> Outcome:
 def _channel_scores(job: Job, index: int) -> tuple[torch.Tensor, torch.Tensor]:
     """WIFV of the input channels of both output projections of a layer, squared for the attention."""
     attention, ffn = (
-        fluctuation(getattr(job.adapter.layers[index], tap).weight.detach().cpu(), job.statistics.of(index, tap).cpu())
-        for tap in ("attention_output", "ffn_output")
+        fluctuation(linear.weight.detach().cpu(), job.statistics.of(index, tap).cpu())
+        for tap, linear in job.adapter.layers[index].linears.items()
+        if tap in OUTPUT_TAPS
     )
     return attention.square(), ffn
 

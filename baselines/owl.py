@@ -1,6 +1,6 @@
 """OWL: layers with more outlying Wanda scores keep more."""
 
-from sparsitysolver.pruning.allocation import layer_columns, layer_scores, spread_sparsities
+from sparsitysolver.pruning.allocation import layer_scores, spread
 from sparsitysolver.pruning.job import Job
 
 NAME = "OWL"
@@ -11,4 +11,4 @@ def allocate(job: Job) -> list[float]:
     """Layer densities spread over 2λ by the share of scores above M times the layer's mean (options lambda, M)."""
     threshold = job.option("M", 5)
     outliers = [100 * float((scores > threshold * scores.mean()).float().mean()) for scores in layer_scores(job)]
-    return layer_columns(job.units, spread_sparsities(outliers, job.option("lambda", 0.08), job.sparsity), job.whole)
+    return spread(job, outliers, job.option("lambda", 0.08))

@@ -4,10 +4,8 @@ import torch
 from torch import nn
 
 from sparsitysolver.models.adapter import Adapter
-from sparsitysolver.models.rotated import rotate_skeleton, set_table
-from sparsitysolver.models.structure import rotated_structure
-from sparsitysolver.pruning.gram import GramUse, stream
-from sparsitysolver.pruning.job import Job, Outcome
+from sparsitysolver.models.structure import rotate_skeleton, rotated_structure, set_table
+from sparsitysolver.pruning.job import GramUse, Job, Outcome, stream
 from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
 from sparsitysolver.pruning.widths import matched_width, removed_fraction, sliced_width
 from sparsitysolver.records.seen import CALIBRATION
@@ -44,7 +42,7 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
     fraction of the dense model's decoder-layer weights that go, shortcuts counted as weights that stay.
     """
     adapter, width = job.adapter, _width(job)
-    dense, untied = _parameters(adapter), untie_head(adapter)
+    dense, untied = adapter.model.num_parameters(), untie_head(adapter)
     fold_norms(adapter)
     replay = LayerReplay(adapter, job.ids())
     components = _components(replay.hidden)
@@ -56,7 +54,18 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
         components = _slice_layer(replay, index, components, width)
     head = adapter.lm_head
     _set(head, _times(head.weight, components), head.bias)
-    return Outcome(rotated_structure(width), _facts(adapter, width, dense, untied))
+    added = {
+        "shortcut_parameters": sum(shortcut.weight.numel() for shortcut in adapter.shortcuts),
+        "untied_head_parameters": untied,
+        "head_bias_parameters": 0 if head.bias is None else head.bias.numel(),
+    }
+    facts = {
+        "width": width,
+        "removed_fraction": removed_fraction(adapter.shape, width),
+        "parameters_to_dense": adapter.model.num_parameters() / dense,  # the dense model's head tied or not
+        "extra_parameters": sum(added.values()),
+    }
+    return Outcome(rotated_structure(width), facts | added)
 
 
 def untie_head(adapter: Adapter) -> int:
@@ -156,24 +165,3 @@ def _set(linear: nn.Linear, weight: torch.Tensor, bias: torch.Tensor | None) -> 
     linear.out_features, linear.in_features = weight.shape
     linear.weight = nn.Parameter(weight.detach().to(like).contiguous(), requires_grad=False)
     linear.bias = None if bias is None else nn.Parameter(bias.detach().to(like), requires_grad=False)
-
-
-def _parameters(adapter: Adapter) -> int:
-    return sum(parameter.numel() for parameter in adapter.model.parameters())
-
-
-def _facts(adapter: Adapter, width: int, dense: int, untied: int) -> dict[str, float | int]:
-    """What is stored; ``parameters_to_dense`` counts all of it against the dense model with its head tied or not."""
-    head_bias = adapter.lm_head.bias
-    added = {
-        "shortcut_parameters": sum(shortcut.weight.numel() for shortcut in adapter.shortcuts),
-        "untied_head_parameters": untied,
-        "head_bias_parameters": 0 if head_bias is None else head_bias.numel(),
-    }
-    return {
-        "width": width,
-        "removed_fraction": removed_fraction(adapter.shape, width),
-        "parameters_to_dense": _parameters(adapter) / dense,
-        "extra_parameters": sum(added.values()),
-        **added,
-    }

@@ -2,6 +2,7 @@
 
 from sparsitysolver.models.structure import sliced_structure
 from sparsitysolver.pruning.job import Job, Outcome
+from sparsitysolver.pruning.scores import kept_indices
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
 
 NAME = "Slicing"
@@ -10,8 +11,8 @@ REFERENCE = "SparsitySolver, section 3.1: l2 norm of the activations as structur
 
 def prune(job: Job, kept: list[int]) -> Outcome:
     """Slice every layer to its kept counts."""
-    selection = job.selection
+    chosen = [kept_indices(scores, count) for scores, count in zip(job.scores, kept, strict=True)]
     for index in range(job.adapter.shape.layers):
-        slice_attention(job.adapter, index, selection.kept(2 * index, kept[2 * index]))
-        slice_ffn(job.adapter, index, selection.kept(2 * index + 1, kept[2 * index + 1]))
+        slice_attention(job.adapter, index, chosen[2 * index])
+        slice_ffn(job.adapter, index, chosen[2 * index + 1])
     return Outcome(sliced_structure(kept[::2], kept[1::2]))

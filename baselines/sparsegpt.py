@@ -2,9 +2,8 @@
 
 import torch
 
-from sparsitysolver.pruning.gram import GramUse, widest_input
-from sparsitysolver.pruning.job import Job, Outcome
-from sparsitysolver.pruning.matrices import Matrix, prune_sequentially
+from sparsitysolver.pruning.job import GramUse, Job, Outcome, widest_input
+from sparsitysolver.pruning.matrices import Matrix, prune_matrices
 from sparsitysolver.pruning.obs import BLOCKSIZE, PERCDAMP, sparsegpt
 from sparsitysolver.pruning.units import sparsity_of
 from sparsitysolver.records.seen import CALIBRATION
@@ -28,5 +27,5 @@ def prune(job: Job, kept: list[float]) -> Outcome:
         sparsity = sparsity_of(matrix.unit, matrix.kept)
         return sparsegpt(matrix.weight, gram, sparsity, job.pattern, blocksize, percdamp, matrix.unit.name)
 
-    prune_sequentially(job, kept, change, gram=True)
+    prune_matrices(job, kept, change, gram=True)
     return Outcome(None)

@@ -3,10 +3,8 @@
 import torch
 from torch import nn
 
-from sparsitysolver.models.modules import LowRankLinear
-from sparsitysolver.models.structure import low_rank_structure
-from sparsitysolver.pruning.gram import GramUse, widest_input
-from sparsitysolver.pruning.job import Job, Outcome
+from sparsitysolver.models.structure import LowRankLinear, low_rank_structure
+from sparsitysolver.pruning.job import GramUse, Job, Outcome, widest_input
 from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor
 from sparsitysolver.records.seen import CALIBRATION
 from sparsitysolver.statistics.collect import layer_taps, recording, tap_of
@@ -41,12 +39,11 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
     ranks = {}
     for index, module in enumerate(adapter.layer_modules):
         job.progress(f"factorise layer {index + 1}/{adapter.shape.layers}")
-        linears = dict(zip(adapter.roles(), adapter.layer(module).linears, strict=True))
         taps = layer_taps(adapter, index)
         with recording(taps, gram=True) as moments:
             dense.advance(index)
         seen = {} if compressed is None else compressed.observe(index, taps)
-        for role, linear in linears.items():
+        for role, linear in adapter.layer(module).linears.items():
             factors = _factorise(linear, moments[tap_of(role)], seen.get(tap_of(role)), job.sparsity)
             adapter.replace(module, role, factors)
             ranks[f"layers.{index}.{role}"] = factors.down.out_features
@@ -64,10 +61,9 @@ def _factorise(linear: nn.Linear, moments: Moments, seen: Moments | None, sparsi
     up, down = low_rank_factors(weight, moments.gram.to(weight.device), rank)
     if seen is not None:
         up = updated_factor(weight, down, seen.gram.to(weight.device))
-    biased = linear.bias is not None
-    factors = LowRankLinear(linear.in_features, rank, linear.out_features, biased, weight.dtype, weight.device)
+    factors = LowRankLinear(linear, rank)
     factors.down.weight.copy_(down)
     factors.up.weight.copy_(up)
-    if biased:
+    if linear.bias is not None:
         factors.up.bias.copy_(linear.bias)
     return factors.requires_grad_(False).train(linear.training)

@@ -4,7 +4,7 @@ import torch
 
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import check_scores, pattern_mask, row_mask
-from sparsitysolver.pruning.matrices import Matrix, prune_sequentially
+from sparsitysolver.pruning.matrices import Matrix, prune_matrices
 from sparsitysolver.pruning.scores import criterion
 from sparsitysolver.pruning.units import UNSTRUCTURED
 
@@ -23,5 +23,5 @@ def prune(job: Job, kept: list[int]) -> Outcome:
         mask = pattern_mask(scores, job.pattern, name) if job.pattern else row_mask(scores, matrix.kept)
         return matrix.weight.masked_fill(~mask, 0)
 
-    prune_sequentially(job, kept, change)
+    prune_matrices(job, kept, change)
     return Outcome(None)

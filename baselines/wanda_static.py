@@ -4,7 +4,7 @@ import torch
 
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import check_scores, row_ranks
-from sparsitysolver.pruning.matrices import Matrix, prune_statically
+from sparsitysolver.pruning.matrices import Matrix, prune_matrices
 from sparsitysolver.pruning.scores import criterion
 from sparsitysolver.pruning.units import UNSTRUCTURED
 
@@ -20,5 +20,5 @@ def prune(job: Job, kept: list[int]) -> Outcome:
         scores = check_scores(score(matrix.weight, matrix.moments), matrix.unit.name)
         return matrix.weight.masked_fill(row_ranks(scores) >= matrix.kept, 0)
 
-    prune_statically(job, kept, change)
+    prune_matrices(job, kept, change, static=True)
     return Outcome(None)

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM
 from sparsitysolver.cli import main
 from sparsitysolver.evaluation.achieved import Achieved
 from sparsitysolver.evaluation.size import Size, measure_size
-from sparsitysolver.models.checking import release
 from sparsitysolver.models.loading import load_model
+from sparsitysolver.models.saving import release
 from sparsitysolver.records.files import read_record
 from sparsitysolver.stages import prune as stage
 

@@ -1,4 +1,10 @@
-"""From a file of another tool to whole items of every unit within the budget."""
+"""From a file of another tool to whole items of every unit within the budget.
+
+EvoPress's level files have a line ``model.layers.0.self_attn.q_proj: 3`` for every weight matrix (Sieberling et al.
+2024, repository IST-DASLab/EvoPress at 50888a0: ``prune.py``, the step in weights, and ``src/pruner.py``,
+``_prune_group``, the levels). A step removes as many weights from one matrix as from any other, so levels that add up
+to zero keep the total.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.exchange import columns, levels
-from sparsitysolver.exchange.entries import Entry, Names, by_unit, read_lines
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.exchange.formats import AUTO, CSV, EVOPRESS, FORMATS, KEPT, LEVELS, RATIOS
-from sparsitysolver.exchange.listed import listed, named_lines
+from sparsitysolver.exchange.reading import Entry, Names, is_table, listed, named_lines, read_lines, table
 from sparsitysolver.pruning.budget import Bounds, projection
 from sparsitysolver.pruning.units import STRUCTURED, Unit, kept_weights
 
@@ -43,9 +47,9 @@ def read_densities(
     hidden: int,
     form: str = AUTO,
     means: str | None = None,
-    level_count: int = LEVELS,
+    levels: int = LEVELS,
 ) -> Densities:
-    """Read a file of levels or ratios.
+    """Read a file of levels or ratios; whatever is wrong with it is an error, with the line.
 
     Args:
         path: the file.
@@ -55,15 +59,12 @@ def read_densities(
         hidden: the model's hidden size, which levels are steps of.
         form: one of ``FORMATS``.
         means: whether ratios are of what is ``kept`` or ``removed``; a table's column may say so itself.
-        level_count: EvoPress's ``num_levels``.
-
-    Raises:
-        SparsitySolverError: whatever is wrong with the file, with the line.
+        levels: EvoPress's ``num_levels``.
     """
-    if form not in FORMATS:
-        raise unknown_name("format", form, FORMATS)
+    known("format", form, FORMATS)
     text = read_lines(path)
-    form = _recognised(text, path) if form == AUTO else form
+    if form == AUTO:
+        form = _recognised(text, path)
     if form == EVOPRESS:
         if granularity == STRUCTURED:
             raise SparsitySolverError(
@@ -72,10 +73,10 @@ def read_densities(
         found = named_lines(text, path)
         if found is None:
             raise SparsitySolverError(f"{path}: not every line reads like 'model.layers.0.self_attn.q_proj: 3'.")
-        values = levels.level_densities(by_unit(found, names, path), names.units, sparsity, hidden, level_count, path)
-        return Densities(values, form, {"levels": level_count, "step": levels.step(sparsity, hidden, level_count)})
+        values = level_densities(names.by_unit(found, path), names.units, sparsity, hidden, levels, path)
+        return Densities(values, form, {"levels": levels, "step": step(sparsity, hidden, levels)})
     if form == CSV:
-        entries, said = columns.table(text, path)
+        entries, said = table(text, path)
         if said and means and said != means:
             raise SparsitySolverError(f"{path}: its column is of what is {said}, and --means {means} was given.")
         means = said or means
@@ -85,37 +86,56 @@ def read_densities(
         raise SparsitySolverError(
             f"{path} does not say whether its ratios are of what is kept or removed: give --means kept or removed."
         )
-    return Densities(_densities(by_unit(entries, names, path), means, path), form, {"means": means})
-
-
-def _recognised(text: str, path: Path) -> str:
-    if path.suffix.lower() == ".csv" or columns.is_table(text):
-        return CSV
-    named = named_lines(text, path) if ":" in text else None
-    return EVOPRESS if named and all(entry.value.denominator == 1 for entry in named) else RATIOS
-
-
-def _densities(entries: Sequence[Entry], means: str, path: Path) -> list[Fraction]:
+    entries = names.by_unit(entries, path)
     for entry in entries:
         if not 0 <= entry.value <= 1:
             raise SparsitySolverError(
                 f"{path}, line {entry.line}: ratio {float(entry.value):g} of {entry.name} found; from 0 to 1 is needed."
             )
-    return [entry.value if means == KEPT else 1 - entry.value for entry in entries]
+    values = [entry.value if means == KEPT else 1 - entry.value for entry in entries]
+    return Densities(values, form, {"means": means})
+
+
+def _recognised(text: str, path: Path) -> str:
+    if path.suffix.lower() == ".csv" or is_table(text):
+        return CSV
+    named = named_lines(text, path) if ":" in text else None
+    return EVOPRESS if named and all(entry.value.denominator == 1 for entry in named) else RATIOS
+
+
+def step(sparsity: float, hidden: int, levels: int = LEVELS) -> int:
+    """Weights that one level removes; in floating point, as EvoPress computes it."""
+    return int(0.5 * min(sparsity, 1 - sparsity) / levels * hidden**2)
+
+
+def level_densities(
+    entries: Sequence[Entry], units: Sequence[Unit], sparsity: float, hidden: int, levels: int, path: Path
+) -> list[Fraction]:
+    """The fraction of every matrix that stays at the level of its entry; a higher level keeps less, 0 is ``sparsity``.
+
+    A level that is not whole, or that EvoPress's database of ``levels`` steps on either side lacks, is an error.
+    """
+    uniform, weights = Fraction(str(sparsity)), step(sparsity, hidden, levels)
+    densities = []
+    for entry, unit in zip(entries, units, strict=True):
+        share = Fraction(weights, unit.weights)
+        lowest = -min(levels, int(uniform / share)) if share else -levels
+        highest = min(levels, int((1 - uniform) / share)) if share else levels
+        if entry.value.denominator != 1 or not lowest <= entry.value <= highest:
+            raise SparsitySolverError(
+                f"{path}, line {entry.line}: level {float(entry.value):g} found; {unit.name} has whole levels {lowest} "
+                f"to {highest} at sparsity {sparsity}. Is --sparsity (or --levels) that of the file?"
+            )
+        densities.append(1 - uniform - entry.value * share)
+    return densities
 
 
 def whole_items(units: Sequence[Unit], densities: Densities, granularity: str) -> list[int]:
     """Items nearest to what is asked for; ratios of weight matrices round up, as Wanda removes floor(size * s)."""
-    rule = _nearest if granularity == STRUCTURED or densities.format == EVOPRESS else _at_least
-    return [rule(unit.size * value) for unit, value in zip(units, densities.values, strict=True)]
-
-
-def _nearest(items: Fraction) -> int:
-    return int(items + Fraction(1, 2))
-
-
-def _at_least(items: Fraction) -> int:
-    return max(0, ceil(items - _PRINTED))
+    items = [unit.size * value for unit, value in zip(units, densities.values, strict=True)]
+    if granularity == STRUCTURED or densities.format == EVOPRESS:
+        return [int(exact + Fraction(1, 2)) for exact in items]
+    return [max(0, ceil(exact - _PRINTED)) for exact in items]
 
 
 def settle(
@@ -125,11 +145,7 @@ def settle(
 
     Counts stay those of the file where its own mean misses the target by no more than rounding (one item of every
     unit), whatever whole items then make of it; else they are projected
-    (:func:`sparsitysolver.pruning.budget.projection`).
-
-    Raises:
-        SparsitySolverError: the file is for another sparsity, by more than ``TOLERANCE``, and ``project`` does not
-            allow to change that.
+    (:func:`sparsitysolver.pruning.budget.projection`). More than ``TOLERANCE`` needs ``project``.
     """
     asked = densities.sparsity(units)
     miss = abs(asked - sparsity)

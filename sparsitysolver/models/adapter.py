@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import known
 from sparsitysolver.models import families
 from sparsitysolver.models.shape import Shape
 
@@ -29,6 +29,7 @@ class Layer:
     """The parts of one decoder layer; every weight is (out_features, in_features)."""
 
     module: nn.Module
+    roles: tuple[str, ...]
     attention: nn.Module
     attention_norm: nn.Module
     query: nn.Module
@@ -45,9 +46,10 @@ class Layer:
         return (self.query, self.key, self.value)
 
     @property
-    def linears(self) -> tuple[nn.Module, ...]:
-        """The prunable linears in forward order."""
-        return (*self.attention_inputs, self.attention_output, *self.ffn_inputs, self.ffn_output)
+    def linears(self) -> dict[str, nn.Module]:
+        """The prunable linears by role, in forward order."""
+        linears = (*self.attention_inputs, self.attention_output, *self.ffn_inputs, self.ffn_output)
+        return dict(zip(self.roles, linears, strict=True))
 
 
 class Adapter(ABC):
@@ -150,7 +152,7 @@ class Adapter(ABC):
         """The parts of one decoder-layer module."""
         parts = {part: get(module) for part, get in self._getters.items()}
         inputs = tuple(parts.pop(role) for role in self.shape.ffn_input_roles)
-        return Layer(module=module, ffn_inputs=inputs, **parts)
+        return Layer(module=module, roles=self.shape.roles, ffn_inputs=inputs, **parts)
 
     def replace(self, module: nn.Module, part: str, new: nn.Module) -> None:
         """Put another module in place of a part of a decoder-layer module: a key of ``paths``."""
@@ -185,14 +187,10 @@ class Adapter(ABC):
         """Where token ids must be put."""
         return self.embeddings[0].weight.device
 
-    def roles(self) -> tuple[str, ...]:
-        """Names of the linears of a layer, in the order of ``Layer.linears``."""
-        return self.shape.roles
-
     def prunable_linears(self) -> Iterator[tuple[str, nn.Module]]:
         """(unit name such as ``layers.3.query``, linear) for every prunable weight matrix."""
         for index, layer in enumerate(self.layers):
-            for role, linear in zip(self.roles(), layer.linears, strict=True):
+            for role, linear in layer.linears.items():
                 yield f"layers.{index}.{role}", linear
 
     @property
@@ -209,9 +207,7 @@ def family_names() -> list[str]:
 @functools.cache
 def family_class(name: str) -> type[Adapter]:
     """A family's adapter by name, or an error with near names."""
-    if name not in family_names():
-        raise unknown_name("model family", name, family_names())
-    return importlib.import_module(f"{families.__name__}.{name}").Family
+    return importlib.import_module(f"{families.__name__}.{known('model family', name, family_names())}").Family
 
 
 def adapter_class(config: PretrainedConfig) -> type[Adapter]:
@@ -222,9 +218,3 @@ def adapter_class(config: PretrainedConfig) -> type[Adapter]:
 def adapt(model: PreTrainedModel) -> Adapter:
     """The adapter around a loaded model."""
     return adapter_class(model.config)(model)
-
-
-def refuse(config: PretrainedConfig, why: str) -> None:
-    """Raise for a variant of a supported family that the adapter does not cover."""
-    name = getattr(config, "_name_or_path", "") or config.model_type
-    raise SparsitySolverError(f"model '{name}' is not supported: {why}")

@@ -1,23 +1,31 @@
-"""Writing pruned models: as they are (smaller, read back by this package), or padded to the stock architecture."""
+"""Writing pruned models: as they are (smaller, read back by this package), or padded to the stock architecture.
+
+What was written is what was pruned: a saved folder is loaded as its user will load it, and compared.
+"""
 
 import copy
-from itertools import compress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.errors import SparsitySolverError, is_out_of_memory
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
-from sparsitysolver.models.modules import LowRankLinear
-from sparsitysolver.models.structure import CONFIG_FIELD, Structure
+from sparsitysolver.models.loading import device_map, load_model
+from sparsitysolver.models.structure import CONFIG_FIELD, LowRankLinear, Structure
 from sparsitysolver.records.files import atomic_folder
 
-SHARD_SIZE = "5GB"
+SHARD_SIZE = "5GB"  # largest size of one safetensors file
+_TOKENS = 16
+# Largest deviation of a logit, as a share of the largest logit: other shapes and products are summed in another order.
+_TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
 def save_pruned(
@@ -29,12 +37,8 @@ def save_pruned(
 ) -> None:
     """Write a model with its tokenizer so that ``load_model(folder)`` gives the same logits.
 
-    Args:
-        model: the model as a pruner left it.
-        tokenizer: its tokenizer; None writes none.
-        structure: the pruner's ``Outcome.structure``; None where shapes did not change.
-        folder: written whole or not at all; an older folder of that name is replaced.
-        shard_size: largest size of one safetensors file.
+    The folder is written whole or not at all and replaces an older one; ``tokenizer`` None writes none, ``structure``
+    None says that shapes did not change.
     """
     if structure is not None:
         setattr(model.config, CONFIG_FIELD, structure)
@@ -50,10 +54,7 @@ def save_padded(model: PreTrainedModel, tokenizer: Any, folder: str | Path, shar
 
     ``sliced`` models get zero rows and columns back (logits equal up to rounding, ≤ 1e-5 in float32), ``low_rank``
     factors are multiplied out (≤ 1e-4). The file is as big as the dense model's; nothing is gained but compatibility.
-
-    Raises:
-        SparsitySolverError: the stock architecture has no place for the model: SliceGPT's shortcuts, output biases in
-            Mistral.
+    Refused where the stock architecture has no place: for SliceGPT's shortcuts, and output biases in Mistral.
     """
     structure = getattr(model.config, CONFIG_FIELD, None)
     if structure is not None and structure["kind"] == "rotated":
@@ -76,47 +77,123 @@ def save_padded(model: PreTrainedModel, tokenizer: Any, folder: str | Path, shar
 
 def _stock_config(config: PretrainedConfig, structure: Structure | None) -> PretrainedConfig:
     """The dense config without the structure, with biases switched on where a structure added them."""
-    stock = copy.deepcopy(config)
+    stock, family = copy.deepcopy(config), adapter_class(config)
     if hasattr(stock, CONFIG_FIELD):
         delattr(stock, CONFIG_FIELD)
     added = [bool(bias) for bias in (structure or {}).get("output_biases") or (False, False)]
-    options = adapter_class(config).bias_options
-    if any(added) and options is None:
+    if any(added) and family.bias_options is None:
         raise SparsitySolverError(
             "this pruned model has biases on its output projections (FLAP adds them), and the stock "
-            f"{adapter_class(config).title} has no option for biases: it cannot be padded. Write it without padding."
+            f"{family.title} has no option for biases: it cannot be padded. Write it without padding."
         )
-    for name in compress(options or (), added):
+    for name in compress(family.bias_options or (), added):
         setattr(stock, name, True)
     return stock
 
 
 def _padded_state(stock: Adapter, model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """State dict of the stock model: the pruned model's tensors, each layer's linears padded with zeros at the end."""
-    pruned = adapt(model)
     names = {module: name for name, module in stock.model.named_modules()}
-    linears = list(zip(stock.prunable_linears(), pruned.prunable_linears(), strict=True))
-    inside = tuple(f"{names[target]}." for (_, target), _ in linears)
+    pairs = zip(stock.prunable_linears(), adapt(model).prunable_linears(), strict=True)
+    linears = [(names[target], target, source) for (_, target), (_, source) in pairs]
+    inside = tuple(f"{name}." for name, _, _ in linears)
     state = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(inside)}
-    for (_, target), (_, source) in linears:
-        weight, bias = _dense_linear(source)
+    for name, target, source in linears:
+        if isinstance(source, LowRankLinear):
+            product = source.up.weight.double() @ source.down.weight.double()
+            weight, bias = product.to(source.up.weight.dtype), source.up.bias
+        else:
+            weight, bias = source.weight.detach(), source.bias
         rows, columns = target.weight.shape
-        pads = (0, columns - weight.shape[1], 0, rows - weight.shape[0])
-        state[f"{names[target]}.weight"] = functional.pad(weight, pads)
+        state[f"{name}.weight"] = functional.pad(weight, (0, columns - weight.shape[1], 0, rows - weight.shape[0]))
         if target.bias is not None:
             bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
-            state[f"{names[target]}.bias"] = functional.pad(bias, (0, rows - len(bias)))
+            state[f"{name}.bias"] = functional.pad(bias, (0, rows - len(bias)))
         elif bias is not None:
             raise SparsitySolverError(
-                f"{names[target]} of this pruned model has a bias, and the stock architecture has no place for it: it "
+                f"{name} of this pruned model has a bias, and the stock architecture has no place for it: it "
                 "cannot be padded. Write it without padding."
             )
     return state
 
 
-def _dense_linear(linear: nn.Module) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Weight (out, in) and bias (out,) of a linear or of a product of two."""
-    if isinstance(linear, LowRankLinear):
-        product = linear.up.weight.double() @ linear.down.weight.double()
-        return product.to(linear.up.weight.dtype), linear.up.bias
-    return linear.weight.detach(), linear.bias
+@dataclass(frozen=True)
+class Behaviour:
+    """What whoever loads a model gets: shapes of its tensors, logits (tokens, vocabulary) float32, and its dtype."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    logits: torch.Tensor
+    dtype: torch.dtype
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: PreTrainedModel) -> "Behaviour":
+        """Observe a model in evaluation mode, on a few tokens from all over the vocabulary."""
+        table = model.get_input_embeddings().weight
+        count = min(_TOKENS, model.config.max_position_embeddings)
+        ids = torch.linspace(0, table.shape[0] - 1, count, dtype=torch.float64).long()[None]
+        logits = model(ids.to(table.device), use_cache=False).logits[0]
+        shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        return cls(shapes, logits.float().cpu(), model.dtype)
+
+
+def release(model: PreTrainedModel) -> None:
+    """Give up a model's tensors, whoever still refers to it: it was saved, and its place is needed to load it back."""
+    for tensor in chain(model.parameters(), model.buffers()):
+        tensor.data = tensor.data.new_empty(0)
+
+
+def check_saved(folder: Path, expected: Behaviour, device: str, padded: bool) -> None:
+    """Load a folder back, on ``device`` and in the dtype it was pruned in, and compare; holds one model in memory.
+
+    A ``padded`` one is loaded by plain transformers, and its shapes are the stock ones. Tensors without a place, other
+    names or shapes, and other logits are errors.
+    """
+    try:
+        dtype = str(expected.dtype).removeprefix("torch.")
+        model = _plainly(folder, device, expected.dtype) if padded else load_model(str(folder), device, dtype).model
+        found = Behaviour.of(model)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise _other(f"it cannot be loaded ({str(error).splitlines()[0][:300]})") from error
+    names = found.shapes.keys() | expected.shapes.keys()
+    other = sorted(name for name in names if found.shapes.get(name) != expected.shapes.get(name))
+    if other and not padded:
+        raise _other(
+            f"{len(other)} tensors have another shape, {other[0]} among them: {expected.shapes.get(other[0])} was "
+            f"pruned and {found.shapes.get(other[0])} comes back"
+        )
+    # files may be written in less precision than the model was pruned in
+    written = getattr(torch, json.loads((folder / "config.json").read_text(encoding="utf-8"))["dtype"])
+    _check_logits(found.logits, expected.logits, max(_TOLERANCE[expected.dtype], _TOLERANCE[written]))
+
+
+def _plainly(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
+    """What transformers give that know nothing of this package; they must find a place for every tensor."""
+    model, report = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, device_map=device_map(device), trust_remote_code=False, output_loading_info=True
+    )
+    faults = [f"{kind.replace('_', ' ')}: {sorted(map(str, names))[0]}" for kind, names in report.items() if names]
+    if faults:
+        raise SparsitySolverError("; ".join(faults))
+    return model.eval()
+
+
+def _check_logits(found: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:
+    finite = expected.isfinite()
+    if found.shape != expected.shape or not torch.equal(found.isfinite(), finite):
+        raise _other("its logits are of another shape, or finite elsewhere")
+    if not finite.any():
+        return
+    allowed = tolerance * expected[finite].abs().max().item()
+    missed = (found - expected)[finite].abs().max().item()
+    if missed > allowed:
+        raise _other(f"its logits miss the pruned model's by up to {missed:.3g}; rounding explains {allowed:.3g}")
+
+
+def _other(how: str) -> SparsitySolverError:
+    return SparsitySolverError(
+        f"the pruned model was written and loaded back for comparison, and is another one: {how}. Nothing was kept. "
+        "This is a fault of the program, not of yours: please report it with the command and the model's config.json."
+    )

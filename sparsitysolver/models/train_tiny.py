@@ -9,24 +9,49 @@ facts, so hardly a weight is idle: pruning them costs perplexity at once, which 
 import argparse
 import json
 import math
-import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from tqdm import tqdm
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from sparsitysolver.data import minilang
-from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.models.tiny_tokenizer import VOCAB_SIZE, train_tokenizer
+from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.records.files import atomic_folder
 
+PAD, BOS = "<pad>", "</s>"  # "</s>" opens a document, as it does for OPT
+VOCAB_SIZE = 1280
+# words with their space, runs of line breaks, other signs: keeps the paragraph break one token
+PIECES = r" ?[A-Za-z]+|\n+| ?[^\sA-Za-z]+|\s+"
 WINDOW = 128  # tokens, also the largest position
 HIDDEN = 64
 INITIAL_STD = 0.06  # of the weights; the usual 0.02 is meant for wider models and starts slowly here
 FIRST_WINDOWS = 64  # a quick check of a shipped model measures this many
+
+# The family, and what differs from the sizes that all share.
+ARCHITECTURES = {
+    "opt-tiny": {
+        "model_type": "opt",
+        "word_embed_proj_dim": HIDDEN,
+        "ffn_dim": 256,
+        "init_std": INITIAL_STD,
+        "dropout": 0.0,
+        "activation_function": "relu",
+        "do_layer_norm_before": True,
+        "tie_word_embeddings": True,
+    },
+    "llama-tiny": {"model_type": "llama", "intermediate_size": 168, "initializer_range": INITIAL_STD},
+    "mistral-tiny": {
+        "model_type": "mistral",
+        "num_key_value_heads": 4,
+        "intermediate_size": 128,
+        "initializer_range": INITIAL_STD,
+        "sliding_window": 64,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -43,33 +68,32 @@ class Settings:
     paragraph_starts: float = 0.5  # share of windows that open a document, as a prompt does
 
 
-# Family, and what differs from the sizes that all share.
-ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
-    "opt-tiny": (
-        "opt",
-        {
-            "word_embed_proj_dim": HIDDEN,
-            "ffn_dim": 256,
-            "init_std": INITIAL_STD,
-            "dropout": 0.0,
-            "activation_function": "relu",
-            "do_layer_norm_before": True,
-            "tie_word_embeddings": True,
-        },
-    ),
-    "llama-tiny": ("llama", {"intermediate_size": 168, "initializer_range": INITIAL_STD}),
-    "mistral-tiny": (
-        "mistral",
-        {"num_key_value_heads": 4, "intermediate_size": 128, "initializer_range": INITIAL_STD, "sliding_window": 64},
-    ),
-}
+def train_tokenizer(text: str) -> PreTrainedTokenizerFast:
+    """The byte-level BPE tokenizer of the tiny models: it puts `</s>` first, and every byte has an entry."""
+    bpe = Tokenizer(models.BPE())
+    bytes_of_pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(PIECES), "isolated"), bytes_of_pieces])
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB_SIZE,
+        special_tokens=[PAD, BOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(text.splitlines(keepends=True), trainer)
+    bpe.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, bpe.token_to_id(BOS))]
+    )
+    special = {"bos_token": BOS, "eos_token": BOS, "pad_token": PAD}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe, model_max_length=WINDOW, clean_up_tokenization_spaces=False, **special
+    )
 
 
 def build(name: str, pad_id: int, bos_id: int) -> PreTrainedModel:
     """An untrained tiny model of `ARCHITECTURES`; its weights come from torch's global generator."""
-    family, own = ARCHITECTURES[name]
     config = AutoConfig.for_model(
-        family,
+        **ARCHITECTURES[name],
         vocab_size=VOCAB_SIZE,
         hidden_size=HIDDEN,
         num_hidden_layers=5,
@@ -78,17 +102,15 @@ def build(name: str, pad_id: int, bos_id: int) -> PreTrainedModel:
         pad_token_id=pad_id,
         bos_token_id=bos_id,
         eos_token_id=bos_id,
-        **own,
     )
     return AutoModelForCausalLM.from_config(config)
 
 
 def windows(ids: torch.Tensor, starts: torch.Tensor, bos_id: int, settings: Settings) -> torch.Tensor:
-    """A batch of random windows of the document.
+    """A batch (batch, WINDOW) of random windows of the document `ids` (tokens,); `starts`: where paragraphs begin.
 
-    ids: (tokens,), the document, `bos_id` first; starts: (paragraphs,), where paragraphs begin. Returns
-    (batch, WINDOW). A share of `paragraph_starts` begins with `bos_id` and a whole paragraph, as a prompt
-    does; the others begin anywhere, as the windows of a perplexity measurement do.
+    A share of `paragraph_starts` begins with `bos_id` and a whole paragraph, as a prompt does; the others begin
+    anywhere, as the windows of a perplexity measurement do.
     """
     n_prompts = round(settings.batch * settings.paragraph_starts)
     anywhere = torch.randint(len(ids) - WINDOW, (settings.batch - n_prompts,))
@@ -106,9 +128,9 @@ def loss_of(model: PreTrainedModel, batch: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def perplexity(model: PreTrainedModel, ids: torch.Tensor, n_windows: int | None = None) -> float:
-    """exp of the mean over contiguous windows of `WINDOW` tokens of their mean next-token cross-entropy.
+    """exp of the mean loss (:func:`loss_of`) over contiguous windows of `ids` (tokens,), the first `n_windows` only.
 
-    ids: (tokens,); the last partial window is dropped; `n_windows` takes only that many from the front.
+    The last partial window is dropped.
     """
     rows = ids[: len(ids) // WINDOW * WINDOW].view(-1, WINDOW)[:n_windows]
     total = sum(loss_of(model, part).item() * len(part) for part in rows.split(32))
@@ -116,23 +138,15 @@ def perplexity(model: PreTrainedModel, ids: torch.Tensor, n_windows: int | None 
 
 
 def fit(model: PreTrainedModel, ids: torch.Tensor, starts: torch.Tensor, settings: Settings) -> list[float]:
-    """Train in place with AdamW; returns the loss of every step in nats per token.
+    """Train in place with AdamW on `windows`; returns the loss of every step in nats per token."""
+    rate, decay = settings.learning_rate, settings.weight_decay
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=settings.betas, weight_decay=decay, fused=True)
 
-    ids: (tokens,); starts: (paragraphs,), as for `windows`.
-    """
-    optimiser = torch.optim.AdamW(
-        model.parameters(),
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
-
-    def rate(step: int) -> float:
+    def share(step: int) -> float:
         warm = min(1.0, (step + 1) / settings.warmup)
         return warm * 0.5 * (1.0 + math.cos(math.pi * step / settings.steps))
 
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
     losses = []
     model.train()
     for _ in (bar := tqdm(range(settings.steps), desc="training", unit="step", mininterval=1.0)):
@@ -150,20 +164,15 @@ def fit(model: PreTrainedModel, ids: torch.Tensor, starts: torch.Tensor, setting
 
 
 def train(name: str, out: Path, seed: int = 0, threads: int = 1, settings: Settings | None = None) -> list[float]:
-    """Create the folder `out` with model, tokenizer and `training.json`; returns the training losses.
-
-    The folder appears only when it is whole. Raises SparsitySolverError for an unknown name or a folder that
-    exists.
-    """
+    """Create the folder `out`, whole or not at all, with model, tokenizer and `training.json`; returns the losses."""
     settings = settings or Settings()
-    if name not in ARCHITECTURES:
-        raise unknown_name("tiny model", name, ARCHITECTURES)
+    known("tiny model", name, ARCHITECTURES)
     if out.exists():
         raise SparsitySolverError(f"'{out}' exists already; give a folder that does not, or remove it first.")
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     began = time.monotonic()
-    tokenizer = train_tokenizer(minilang.text("train"), max_length=WINDOW)
+    tokenizer = train_tokenizer(minilang.text("train"))
     model = build(name, tokenizer.pad_token_id, tokenizer.bos_token_id)
     ids = {
         split: torch.tensor(tokenizer(minilang.text(split), verbose=False).input_ids) for split in minilang.TEXT_BYTES
@@ -185,13 +194,10 @@ def train(name: str, out: Path, seed: int = 0, threads: int = 1, settings: Setti
         "settings": asdict(settings),
         "run": {"seconds": round(time.monotonic() - began), "threads": threads, "torch": torch.__version__},
     }
-    scratch = out.with_name(f".{out.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    model.half().save_pretrained(scratch)
-    tokenizer.save_pretrained(scratch)
-    (scratch / "training.json").write_text(json.dumps(record, indent=2) + "\n")
-    scratch.rename(out)
+    with atomic_folder(out, replace=False) as scratch:
+        model.half().save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        (scratch / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     return losses
 
 

@@ -8,11 +8,10 @@ import torch
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.masks import check_scores
 from sparsitysolver.pruning.scores import criterion
-from sparsitysolver.pruning.units import UNSTRUCTURED, Unit, columns_at
+from sparsitysolver.pruning.units import UNSTRUCTURED, columns_at
 from sparsitysolver.statistics.collect import tap_of
 
 LEAST_SPARSITY = 0.01  # OWL's code sets layers that would have none to this
-_MOST_SPARSITY = 1.0
 
 
 def layer_scores(job: Job) -> Iterator[torch.Tensor]:
@@ -20,7 +19,7 @@ def layer_scores(job: Job) -> Iterator[torch.Tensor]:
     score = criterion(UNSTRUCTURED, job.criterion)
     for index, layer in enumerate(job.adapter.layers):
         parts = []
-        for role, linear in zip(job.adapter.roles(), layer.linears, strict=True):
+        for role, linear in layer.linears.items():
             scores = score(linear.weight.detach(), job.statistics.of(index, tap_of(role)))
             parts.append(check_scores(scores, f"layers.{index}.{role}").flatten().cpu())
         yield torch.cat(parts)
@@ -39,10 +38,11 @@ def spread_sparsities(importance: Sequence[float], half_range: float, sparsity: 
         return np.full(len(values), sparsity)
     scaled = 2 * half_range * (values - values.min()) / span
     sparsities = 1 - (scaled - scaled.mean() + 1 - sparsity)
-    return np.clip(np.where(sparsities <= 0, LEAST_SPARSITY, sparsities), 0, _MOST_SPARSITY)
+    return np.clip(np.where(sparsities <= 0, LEAST_SPARSITY, sparsities), 0, 1)
 
 
-def layer_columns(units: Sequence[Unit], sparsities: np.ndarray, whole: bool = True) -> list[float]:
-    """Kept columns of every matrix at the sparsity of its layer, whole ones or columns' worth (:func:`columns_at`)."""
+def spread(job: Job, importance: Sequence[float], half_range: float) -> list[float]:
+    """Kept columns of every matrix at its layer's sparsity (:func:`spread_sparsities`), as the pruner takes them."""
+    sparsities = spread_sparsities(importance, half_range, job.sparsity)
     # Rounding first: 0.3 computed as 0.30000000000000004 must not cost a row one weight more than 0.3 would.
-    return columns_at(units, [round(float(sparsities[unit.layer]), 12) for unit in units], whole)
+    return columns_at(job.units, [round(float(sparsities[unit.layer]), 12) for unit in job.units], job.whole)

@@ -27,13 +27,11 @@ def smoothed_range() -> tuple[float, float]:
     Smoothed logits lie within (0, 1), so no candidate is more than e times as probable as another. The extremes give
     every candidate on one side of some place the most and the others the least.
     """
-    reached = []
-    values = candidates()
+    values, most = candidates(), 0.0
     for place in range(STEPS + 2):
         odds = torch.ones_like(values)
         odds[:place] = math.e
-        reached.append(float(odds @ values / odds.sum()))
-    most = max(reached)
+        most = max(most, float(odds @ values / odds.sum()))
     return 1 - most, most
 
 
@@ -60,21 +58,13 @@ def keep_values(beta: torch.Tensor, columns: int) -> torch.Tensor:
     return 1 - beta @ goes.to(beta.dtype)
 
 
-def hard_mask(removed: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Whether each weight (rows, columns) stays where rows lose the first ``removed`` (rows or 1,) places."""
-    return places >= removed.unsqueeze(1)
-
-
 def straight_through_mask(beta: torch.Tensor, places: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """The hard mask of α = β · c as numbers of ``dtype``, with the gradient of the soft keep values.
 
-    Args:
-        beta: (rows, 101), or (1, 101) shared by all rows.
-        places: (rows, columns) int64 from :func:`ascending_places`.
-        dtype: of the weights; the soft values are computed in it too.
+    ``beta`` is (rows, 101), or (1, 101) shared by all rows; ``places`` (rows, columns) of :func:`ascending_places`.
     """
     columns = places.shape[1]
-    hard = hard_mask(removed_at(beta.detach() @ candidates(beta.device), columns), places).to(dtype)
+    hard = (places >= removed_at(beta.detach() @ candidates(beta.device), columns).unsqueeze(1)).to(dtype)
     soft = keep_values(beta.to(dtype), columns).expand(places.shape[0], -1).gather(1, places)
     return hard + (soft - soft.detach())
 
@@ -111,12 +101,8 @@ def shifted_counts(alphas: Sequence[torch.Tensor], columns: Sequence[int], remov
     """Weights each row loses (rows,) when all sparsities move by one constant and exactly ``removed`` weights go.
 
     The constant is the greatest at which no more than that go; rows that have most of another weight to lose by then
-    lose one more until the number is met. Sparsities stay within [0, 1].
-
-    Args:
-        alphas: per matrix the sparsity of each row (rows,), float64.
-        columns: per matrix the weights of a row.
-        removed: weights to remove from all matrices together, at most as many as they have.
+    lose one more until the number is met. Sparsities stay within [0, 1]. Per matrix, ``alphas`` are the sparsities of
+    its rows (rows,), float64, and ``columns`` the weights of a row.
     """
     wide = torch.cat([a * 0 + width for a, width in zip(alphas, columns, strict=True)])
     found = torch.cat(list(alphas))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.pruning.units import STRUCTURED, Unit, budget
 
 # Line 2 of Algorithm 1 stretches the range by this much, so that the upper bound is reached without saturation.
@@ -16,15 +16,11 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Bounds:
-    """a_min and a_max: bounds of the preserved ratio of any unit.
-
-    Attributes:
-        start: the ratio that action 0 asks for; None for the middle of the range of line 2.
-    """
+    """a_min and a_max: bounds of the preserved ratio of any unit."""
 
     lower: float
     upper: float = 1.0
-    start: float | None = None
+    start: float | None = None  # the ratio that action 0 asks for; None for the middle of the range of line 2
 
     @property
     def shift(self) -> float:
@@ -144,24 +140,15 @@ def projection(wanted: np.ndarray, units: Sequence[Unit], sparsity: float, bound
         fits = np.floor(exact(middle) + _ROUNDING) @ weights <= room
         low, high = (middle, high) if fits else (low, middle)
     counts = np.floor(exact(low) + _ROUNDING).astype(int)
-    return _top_up(counts, exact(low) - counts, sizes, weights, room, bounds)
-
-
-def _top_up(
-    counts: np.ndarray, remainders: np.ndarray, sizes: np.ndarray, weights: np.ndarray, room: int, bounds: Bounds
-) -> list[int]:
-    """Spend the left-over budget one item at a time, largest rounding loss first."""
+    remainders = exact(low) - counts
     limits = np.floor(bounds.upper * sizes + _ROUNDING).astype(int)
     left = room - int(counts @ weights)
-    remainders = remainders.copy()
-    while True:
-        open_units = (counts < limits) & (weights <= left)
-        if not open_units.any():
-            return counts.tolist()
-        best = int(np.argmax(np.where(open_units, remainders, -np.inf)))
+    while (growing := (counts < limits) & (weights <= left)).any():  # the largest rounding loss first
+        best = int(np.argmax(np.where(growing, remainders, -np.inf)))
         counts[best] += 1
         remainders[best] -= 1
         left -= int(weights[best])
+    return counts.tolist()
 
 
 Projection = Callable[[np.ndarray, Sequence[Unit], float, Bounds], list[int]]
@@ -170,6 +157,4 @@ BUDGETS: dict[str, Projection] = {"greedy": greedy, "projection": projection}
 
 def budget_rule(name: str) -> Projection:
     """A way to meet the budget by name, or an error with near names."""
-    if name not in BUDGETS:
-        raise unknown_name("budget rule", name, BUDGETS)
-    return BUDGETS[name]
+    return BUDGETS[known("budget rule", name, BUDGETS)]

@@ -1,6 +1,7 @@
 """The measured table of a surrogate search as a file, and strategies for any budget from it (no torch)."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +21,11 @@ def make_table(units: Sequence[Unit], kept: Sequence[int], effects: Sequence[Eff
 
     ``about`` says which model, granularity and sparsity it was measured for and what it was measured on.
     """
-    return (
-        {"format": FORMAT}
-        | about
-        | {
-            "units": [
-                {
-                    "name": unit.name,
-                    "kind": unit.kind,
-                    "layer": unit.layer,
-                    "size": unit.size,
-                    "weights_per_item": unit.weights_per_item,
-                    "kept": count,
-                    "counts": list(effect.counts),
-                    "changes": list(effect.changes),
-                }
-                for unit, count, effect in zip(units, kept, effects, strict=True)
-            ],
-        }
-    )
+    measured = [
+        asdict(unit) | {"kept": count, "counts": list(effect.counts), "changes": list(effect.changes)}
+        for unit, count, effect in zip(units, kept, effects, strict=True)
+    ]
+    return {"format": FORMAT, **about, "units": measured}
 
 
 def read_table(path: str | Path) -> Json:
@@ -48,19 +35,17 @@ def read_table(path: str | Path) -> Json:
 
 def units_of(table: Json) -> list[Unit]:
     """The units that a table was measured on."""
-    fields = ("name", "kind", "layer", "size", "weights_per_item")
-    return [Unit(*(unit[name] for name in fields)) for unit in table["units"]]
+    return [Unit(**{field.name: unit[field.name] for field in fields(Unit)}) for unit in table["units"]]
+
+
+def _effects(table: Json) -> list[Effect]:
+    return [Effect(tuple(unit["counts"]), tuple(unit["changes"])) for unit in table["units"]]
 
 
 def solve(table: Json, sparsity: float) -> list[int]:
-    """Kept counts of the lowest summed effect at a sparsity.
-
-    Raises:
-        SparsitySolverError: the measured counts do not reach so far.
-    """
+    """Kept counts of the lowest summed effect at a sparsity, or an error where the measured counts do not reach it."""
     units = units_of(table)
-    effects = [Effect(tuple(unit["counts"]), tuple(unit["changes"])) for unit in table["units"]]
-    kept = cheapest(effects, units, budget(units, check_sparsity(sparsity)))
+    kept = cheapest(_effects(table), units, budget(units, check_sparsity(sparsity)))
     # What is left is less than one item of the unit that grew last; items of other units may still fit.
     ratios = np.array(kept) / [unit.size for unit in units]
     return projection(ratios, units, sparsity, Bounds(0.0, 1.0))
@@ -73,8 +58,7 @@ def reach(table: Json) -> float:
 
 def predicted(table: Json, kept: Sequence[int]) -> float:
     """Summed effect of a strategy: the change of log-perplexity that the table predicts for it."""
-    effects = (Effect(tuple(unit["counts"]), tuple(unit["changes"])) for unit in table["units"])
-    return sum(effect(count) for effect, count in zip(effects, kept, strict=True))
+    return sum(effect(count) for effect, count in zip(_effects(table), kept, strict=True))
 
 
 def strategy_of(table: Json, sparsity: float, sha256: str) -> Json:

@@ -75,14 +75,11 @@ def _slope(before: tuple[int, float], after: tuple[int, float]) -> float:
 
 
 def cheapest(effects: Sequence[Effect], units: Sequence[Unit], room: int) -> list[int]:
-    """Kept counts of the lowest summed effect that keep at most ``room`` weights, within the measured counts.
+    """Kept counts of the lowest summed effect that keep at most ``room`` weights, within those measured.
 
     Segments are taken in the order of what a weight brings until the budget is full; the slope at that point is the
     multiplier. The budget is spent even where the last weights bring nothing. Only the last unit to grow ends between
     two measured counts; what is then left is less than one of its items.
-
-    Raises:
-        SparsitySolverError: the smallest measured counts keep more than ``room``.
     """
     kept = [effect.counts[0] for effect in effects]
     left = room - sum(count * unit.weights_per_item for count, unit in zip(kept, units, strict=True))

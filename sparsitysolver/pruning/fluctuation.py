@@ -30,18 +30,10 @@ def group_means(scores: torch.Tensor, channels_per_group: int) -> torch.Tensor:
 
 
 def global_counts(scores: Sequence[torch.Tensor], weights_per_item: Sequence[int], sparsity: float) -> list[int]:
-    """How many items each unit keeps when all items of all units are ranked in one list.
+    """How many items each unit keeps when all items of all units are ranked in one list by ``scores``, (items,) each.
 
     The list is cut where the weights before the cut are closest to (1 - sparsity) of all weights; at a draw the
     shorter list wins. No unit has a floor: 0 is a legal count (FLAP, structure AL-AM).
-
-    Args:
-        scores: comparable scores of each unit's items, (items,) each.
-        weights_per_item: weights that one item of each unit holds.
-        sparsity: fraction of all weights to remove.
-
-    Returns:
-        Kept items of each unit.
     """
     pairs = list(zip(scores, weights_per_item, strict=True))
     flat = torch.cat([unit.double() for unit, _ in pairs])
@@ -56,16 +48,9 @@ def global_counts(scores: Sequence[torch.Tensor], weights_per_item: Sequence[int
 def compensated_bias(
     weight: torch.Tensor, bias: torch.Tensor | None, mean: torch.Tensor, kept: torch.Tensor
 ) -> torch.Tensor:
-    """Output bias that stands in for removed input channels: bias + W_P mean_P (FLAP, bias compensation).
+    """Output bias (out,) that stands in for removed input channels: bias + W_P mean_P (FLAP, bias compensation).
 
-    Args:
-        weight: (out, channels) before pruning.
-        bias: (out,) or None for none.
-        mean: (channels,) mean input of every channel.
-        kept: indices of the kept channels; P are all others.
-
-    Returns:
-        (out,) in the dtype of ``weight``.
+    ``weight`` is (out, channels) before pruning, ``mean`` (channels,); P are all channels but the indices ``kept``.
     """
     removed = mean.double().to(weight.device).clone()
     removed[kept.to(weight.device)] = 0

@@ -30,40 +30,25 @@ class Matrix:
         """The weight (rows, columns) as it stands."""
         return self.linear.weight.detach()
 
-    def set(self, weight: torch.Tensor) -> None:
-        """Put a new weight of the same shape in place."""
-        self.linear.weight.data.copy_(weight)
 
-
-def prune_sequentially(
-    job: Job, kept: Sequence[float], change: Callable[[Matrix], torch.Tensor], gram: bool = False
+def prune_matrices(
+    job: Job, kept: Sequence[float], change: Callable[[Matrix], torch.Tensor], gram: bool = False, static: bool = False
 ) -> None:
     """Replace every matrix by ``change(matrix)``, layer by layer on the pruned prefix (Wanda, SparseGPT).
 
-    All matrices of a layer see moments of the layer as it was before any of them changed.
+    All matrices of a layer see moments of the layer as it was before any of them changed; where ``static``, the dense
+    model's throughout.
     """
-    replay = LayerReplay(job.adapter, job.ids())
-    layers = job.adapter.shape.layers
-    for index in range(layers):
-        job.progress(f"prune layer {index + 1}/{layers}")
-        moments = replay.observe(index, layer_taps(job.adapter, index), gram)
-        for matrix in _matrices(job, kept, index, lambda tap: moments[tap]):  # noqa: B023 - used within the loop
-            matrix.set(change(matrix))
-        replay.advance(index)
-
-
-def prune_statically(job: Job, kept: Sequence[float], change: Callable[[Matrix], torch.Tensor]) -> None:
-    """Replace every matrix by ``change(matrix)``, with the dense model's statistics throughout."""
-    for index in range(job.adapter.shape.layers):
-        for matrix in _matrices(job, kept, index, lambda tap: job.statistics.of(index, tap)):  # noqa: B023
-            matrix.set(change(matrix))
-
-
-def _matrices(job: Job, kept: Sequence[float], index: int, moments: Callable[[str], Moments]) -> list[Matrix]:
-    roles = job.adapter.roles()
-    first = index * len(roles)
-    linears = job.adapter.layers[index].linears
-    return [
-        Matrix(job.units[first + place], linear, moments(tap_of(role)), kept[first + place])
-        for place, (role, linear) in enumerate(zip(roles, linears, strict=True))
-    ]
+    replay = None if static else LayerReplay(job.adapter, job.ids())
+    for index, layer in enumerate(job.adapter.layers):
+        first = index * len(layer.linears)
+        if replay is not None:
+            job.progress(f"prune layer {index + 1}/{job.adapter.shape.layers}")
+            moments = replay.observe(index, layer_taps(job.adapter, index), gram)
+        for place, (role, linear) in enumerate(layer.linears.items(), first):
+            tap = tap_of(role)
+            seen = job.statistics.of(index, tap) if replay is None else moments[tap]
+            matrix = Matrix(job.units[place], linear, seen, kept[place])
+            linear.weight.data.copy_(change(matrix))
+        if replay is not None:
+            replay.advance(index)

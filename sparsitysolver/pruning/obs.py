@@ -31,19 +31,13 @@ def sparsegpt(
     """A matrix with weights removed and the others updated to make up for them (SparseGPT, algorithm 1).
 
     Args:
-        weight: (rows, columns) before pruning.
+        weight: (rows, columns) before pruning; the result has its dtype.
         gram: (columns, columns) Σ x xᵀ over the calibration tokens, float64.
         sparsity: fraction of every block of columns to remove; 0 changes nothing but dead columns.
         pattern: N:M in place of ``sparsity``: N of every M consecutive columns stay.
         blocksize: columns of a block, whose mask is chosen jointly over all rows.
         percdamp: what is added to the diagonal, as a fraction of its mean.
-        name: what errors call the matrix.
-
-    Returns:
-        (rows, columns) in the dtype of ``weight``.
-
-    Raises:
-        SparsitySolverError: a Gram matrix or weights that are not finite, or columns that the pattern does not divide.
+        name: what errors call the matrix: where it is not finite, or the pattern does not divide its columns.
     """
     factor, dead = inverse_factor(gram, percdamp, name)
     left = check_scores(weight.double(), name).masked_fill(dead, 0)
@@ -89,16 +83,10 @@ def inverse_factor(gram: torch.Tensor, percdamp: float, name: str) -> tuple[torc
 def prune_block(
     block: torch.Tensor, factor: torch.Tensor, choose: Choice, step: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prune a block column by column, every error spread over the columns after it.
+    """Prune a block (rows, n) column by column, every error spread over the columns after it.
 
-    Args:
-        block: (rows, n), as the blocks before left it.
-        factor: (n, n), the block's part of U.
-        choose: which weights of the next ``step`` columns go, asked before the first of them is pruned.
-        step: columns that are chosen together.
-
-    Returns:
-        The pruned block, and the errors (rows, n) to spread over the columns behind the block.
+    ``factor`` (n, n) is the block's part of U. Which weights of the next ``step`` columns go is chosen before the first
+    of them is pruned. Returns the block, and the errors (rows, n) to spread over the columns behind it.
     """
     block, scale = block.clone(), factor.diagonal()
     errors, gone = torch.zeros_like(block), torch.zeros_like(block, dtype=torch.bool)

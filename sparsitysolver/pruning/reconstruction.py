@@ -10,16 +10,8 @@ RIDGE = 0.9  # the paper's lambda (section 4.4)
 def scale_factors(gram: torch.Tensor, kept: torch.Tensor, removed: torch.Tensor, ridge: float) -> torch.Tensor:
     """S minimising ‖X_P - S X_K‖² + λ‖S‖² for all removed channels at once (equation 8; deviation 20: no intercept).
 
-    S = G_PK (G_KK + λI)⁻¹ with G = Σ x xᵀ, by one Cholesky factorisation in float64.
-
-    Args:
-        gram: (channels, channels), float64.
-        kept: indices K of kept channels.
-        removed: indices P of removed channels.
-        ridge: λ, added to the diagonal of the un-normalised sum.
-
-    Returns:
-        (len(removed), len(kept)).
+    S (removed, kept) = G_PK (G_KK + λI)⁻¹ with G = Σ x xᵀ (channels, channels), not normalised, by one Cholesky
+    factorisation in float64; ``kept`` and ``removed`` are the indices K and P.
     """
     inner = gram[kept][:, kept].double()
     inner.diagonal().add_(ridge)
@@ -34,22 +26,14 @@ def scale_factors(gram: torch.Tensor, kept: torch.Tensor, removed: torch.Tensor,
 
 
 def reconstruct(weight: torch.Tensor, gram: torch.Tensor, kept: torch.Tensor, ridge: float = RIDGE) -> torch.Tensor:
-    """Kept columns of the last linear with the removed ones folded in: W_K + W_P S (equation 4).
+    """Kept columns (out, kept) of the last linear with the removed ones folded in: W_K + W_P S (equation 4).
 
-    Args:
-        weight: (out, channels) before pruning.
-        gram: (channels, channels) Σ x xᵀ of the linear's input.
-        kept: indices of kept channels, in the order of the result's columns.
-        ridge: λ.
-
-    Returns:
-        (out, len(kept)) in the dtype of ``weight``.
+    ``weight`` is (out, channels) before pruning, ``gram`` Σ x xᵀ of its input, ``kept`` indices in the result's order.
     """
     mask = torch.ones(weight.shape[1], dtype=torch.bool, device=weight.device)
     mask[kept] = False
     removed = mask.nonzero().squeeze(1)
-    wide = weight.double()
     if len(kept) == 0 or len(removed) == 0:
         return weight[:, kept]
-    factors = scale_factors(gram.to(weight.device), kept, removed, ridge)
+    wide, factors = weight.double(), scale_factors(gram.to(weight.device), kept, removed, ridge)
     return (wide[:, kept] + wide[:, removed] @ factors).to(weight.dtype)

@@ -12,11 +12,7 @@ DAMPING = 0.01  # share of the mean diagonal added before the eigendecomposition
 def fold_gain(
     weight: torch.Tensor, bias: torch.Tensor | None, gain: torch.Tensor, shift: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """A linear that follows a norm, with the norm's gain (in,) and shift (in,) folded in.
-
-    Returns:
-        W diag(gain) and bias + W shift (None where there is neither).
-    """
+    """W diag(gain) and bias + W shift (or None) of a linear behind a norm of that gain and shift, each (in,)."""
     wide = weight.double()
     shifted = None if shift is None else wide @ shift.double()
     if bias is not None:

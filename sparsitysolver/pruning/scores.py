@@ -6,14 +6,13 @@ unit the highest are kept. Unstructured ones score every weight against the othe
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
-from sparsitysolver.errors import unknown_name
+from sparsitysolver.errors import known
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
-from sparsitysolver.statistics.collect import Statistics
+from sparsitysolver.statistics.collect import OUTPUT_TAPS, Statistics
 from sparsitysolver.statistics.moments import Moments
 
 Criterion = Callable[[torch.Tensor, Moments], torch.Tensor]
@@ -64,10 +63,8 @@ CRITERIA: dict[str, dict[str, Criterion]] = {
 
 def criterion(granularity: str, name: str) -> Criterion:
     """A criterion of a granularity by name, or an error with near names."""
-    known = CRITERIA[granularity]
-    if name not in known:
-        raise unknown_name(f"{granularity} criterion", name, known)
-    return known[name]
+    criteria = CRITERIA[granularity]
+    return criteria[known(f"{granularity} criterion", name, criteria)]
 
 
 def group_scores(channel_scores: torch.Tensor, channels_per_group: int) -> torch.Tensor:
@@ -91,25 +88,16 @@ def channels_of(groups: torch.Tensor, channels_per_group: int) -> torch.Tensor:
     return (groups[:, None] * channels_per_group + offsets).reshape(-1)
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Item scores of every unit, in the order of ``structured_units``: groups of layer 0, neurons of layer 0, …"""
+def score_units(adapter: Adapter, statistics: Statistics, criterion_name: str) -> list[torch.Tensor]:
+    """Scores of the dense model's groups and neurons by a structured criterion (paper, section 3.1), on the CPU.
 
-    scores: list[torch.Tensor]
-
-    def kept(self, unit: int, count: int) -> torch.Tensor:
-        """Indices of the ``count`` best items of a unit, ascending."""
-        return kept_indices(self.scores[unit], count)
-
-
-def score_units(adapter: Adapter, statistics: Statistics, criterion_name: str) -> Selection:
-    """Score groups and neurons of all layers of the dense model by a structured criterion (paper, section 3.1)."""
+    In the order of ``structured_units``: groups of layer 0, neurons of layer 0, …
+    """
     score = criterion(STRUCTURED, criterion_name)
     scores = []
     for index, layer in enumerate(adapter.layers):
         attention, ffn = (
-            score(linear.weight.detach().cpu(), statistics.of(index, tap).cpu())
-            for tap, linear in (("attention_output", layer.attention_output), ("ffn_output", layer.ffn_output))
+            score(layer.linears[tap].weight.detach().cpu(), statistics.of(index, tap).cpu()) for tap in OUTPUT_TAPS
         )
         scores += [group_scores(attention, adapter.shape.group_channels), ffn]
-    return Selection(scores)
+    return scores

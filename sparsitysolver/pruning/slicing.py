@@ -28,23 +28,18 @@ def set_columns(linear: nn.Linear, weight: torch.Tensor) -> None:
 def slice_attention(
     adapter: Adapter, index: int, groups: torch.Tensor, output_weight: torch.Tensor | None = None
 ) -> None:
-    """Keep the attention groups ``groups`` of layer ``index`` (in that order).
+    """Keep the attention groups ``groups`` of layer ``index``, in that order.
 
-    Args:
-        adapter: the model.
-        index: layer number.
-        groups: indices of kept groups.
-        output_weight: the output projection's new weight (hidden, kept channels); its kept columns by default.
+    ``output_weight``: the output projection's new weight (hidden, kept channels); its kept columns by default.
     """
     shape, module = adapter.shape, adapter.layer_modules[index]
     layer = adapter.layer(module)
     channels = channels_of(groups, shape.group_channels)
-    key_channels = channels_of(groups, shape.head_dim)
     keep_rows(layer.query, channels)
-    keep_rows(layer.key, key_channels)
-    keep_rows(layer.value, key_channels)
-    columns = layer.attention_output.weight[:, channels] if output_weight is None else output_weight
-    set_columns(layer.attention_output, columns)
+    for linear in (layer.key, layer.value):
+        keep_rows(linear, channels_of(groups, shape.head_dim))
+    output = layer.attention_output
+    set_columns(output, output.weight[:, channels] if output_weight is None else output_weight)
     resize_attention(adapter, module, len(groups))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import STRUCTURED, Unit, achieved_sparsity
@@ -29,7 +28,7 @@ def make_strategy(
     Counts are whole in every strategy that is written as a file; in cells of methods that take a matrix's sparsity
     itself they are columns' worth.
     """
-    record: dict[str, Any] = {
+    return {
         "format": FORMAT,
         "model": model,
         "granularity": granularity,
@@ -48,22 +47,16 @@ def make_strategy(
         "found": found,
         "seen": seen,
         "seed": seed,
+        **({} if run is None else {"run": run}),
     }
-    if run is not None:
-        record["run"] = run
-    return record
 
 
 def read_strategy(
     path: str | Path, units: Sequence[Unit], weights_sha256: str, sparsity: float | None, granularity: str = STRUCTURED
 ) -> Json:
-    """Read a strategy and check that it was made for this model (units, sizes, weights), granularity and sparsity.
-
-    Raises:
-        SparsitySolverError: broken or invalid file, another model's strategy, or another target sparsity.
-    """
+    """Read a strategy and check that it was made for this model (units, sizes, weights), granularity and sparsity."""
     strategy = read_record(path, "strategy")
-    name = strategy["model"]["name"]
+    other_model = f"strategy {path} was made for another model ({strategy['model']['name']})"
     if strategy["granularity"] != granularity:
         raise SparsitySolverError(
             f"strategy {path} is {strategy['granularity']}, and this method prunes {granularity}; take a method of the "
@@ -74,13 +67,13 @@ def read_strategy(
     if found != wanted:
         difference = next((f, w) for f, w in zip([*found, None], [*wanted, None], strict=False) if f != w)
         raise SparsitySolverError(
-            f"strategy {path} was made for another model ({name}): {len(found)} units found, {len(wanted)} needed; "
-            f"first difference: {difference[0]} found, {difference[1]} needed."
+            f"{other_model}: {len(found)} units found, {len(wanted)} needed; first difference: {difference[0]} found, "
+            f"{difference[1]} needed."
         )
     if strategy["model"]["weights_sha256"] != weights_sha256:
         raise SparsitySolverError(
-            f"strategy {path} was made for another model ({name}): same shape, but weights "
-            f"{strategy['model']['weights_sha256'][:12]} found, {weights_sha256[:12]} needed."
+            f"{other_model}: same shape, but weights {strategy['model']['weights_sha256'][:12]} found, "
+            f"{weights_sha256[:12]} needed."
         )
     over = [unit["name"] for unit in strategy["units"] if unit["kept"] > unit["size"]]
     if over:

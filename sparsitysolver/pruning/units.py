@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.models.shape import ATTENTION_ROLES, Shape
 
 MHA, FFN = "mha", "ffn"
@@ -38,11 +38,12 @@ class Unit:
 
 def structured_units(shape: Shape) -> list[Unit]:
     """The 2L units in forward order: attention then FFN of every layer (paper, section 3.1)."""
-    units = []
-    for layer in range(shape.layers):
-        units.append(Unit(f"layers.{layer}.mha", MHA, layer, shape.groups, shape.weights_per_group))
-        units.append(Unit(f"layers.{layer}.ffn", FFN, layer, shape.ffn, shape.weights_per_neuron))
-    return units
+    kinds = ((MHA, shape.groups, shape.weights_per_group), (FFN, shape.ffn, shape.weights_per_neuron))
+    return [
+        Unit(f"layers.{layer}.{kind}", kind, layer, size, weights)
+        for layer in range(shape.layers)
+        for kind, size, weights in kinds
+    ]
 
 
 def unstructured_units(shape: Shape) -> list[Unit]:
@@ -61,9 +62,7 @@ def unstructured_units(shape: Shape) -> list[Unit]:
 def units_of(shape: Shape, granularity: str) -> list[Unit]:
     """The units of a granularity, or an error with near names."""
     rules = {STRUCTURED: structured_units, UNSTRUCTURED: unstructured_units}
-    if granularity not in rules:
-        raise unknown_name("granularity", granularity, rules)
-    return rules[granularity](shape)
+    return rules[known("granularity", granularity, rules)](shape)
 
 
 def check_sparsity(sparsity: float) -> float:
@@ -79,8 +78,7 @@ def check_sparsity(sparsity: float) -> float:
 
 def budget(units: Sequence[Unit], sparsity: float) -> int:
     """Most weights that may be kept: floor((1 - P) * W_all), exact for decimal sparsities such as 0.2."""
-    exact = 1 - Fraction(str(sparsity))
-    return int(exact * sum(unit.weights for unit in units))
+    return int((1 - Fraction(str(sparsity))) * sum(unit.weights for unit in units))
 
 
 def kept_weights(units: Sequence[Unit], kept: Sequence[float]) -> float:

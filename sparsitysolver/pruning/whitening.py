@@ -21,10 +21,8 @@ def kept_rank(rows: int, columns: int, sparsity: float) -> int:
 def whitener(gram: torch.Tensor) -> torch.Tensor:
     """Lower S (in, in), float64, with S Sᵀ = Σ x xᵀ (truncation-aware data whitening).
 
-    A Gram matrix that is not positive definite is lifted by RIDGE above its smallest eigenvalue.
-
-    Raises:
-        SparsitySolverError: still not positive definite, i.e. activations are not finite.
+    A Gram matrix that is not positive definite is lifted by RIDGE above its smallest eigenvalue; one of activations
+    that are not finite is an error.
     """
     wide = gram.double()
     factor, failed = torch.linalg.cholesky_ex(wide)
@@ -43,18 +41,10 @@ def whitener(gram: torch.Tensor) -> torch.Tensor:
 
 
 def low_rank_factors(weight: torch.Tensor, gram: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rank-``rank`` factors of W that lose least on inputs with Gram matrix ``gram``.
+    """Factors up (out, rank) and down (rank, in) of W that lose least on inputs with Gram matrix ``gram`` (in, in).
 
     With W S = U Σ Vᵀ: up = U_r √Σ_r and down = √Σ_r V_rᵀ S⁻¹. The latter is computed as √Σ_r⁻¹ U_rᵀ W, the same by
-    W = U Σ Vᵀ S⁻¹ and free of the inverse, which a nearly singular S would make inexact.
-
-    Args:
-        weight: (out, in).
-        gram: (in, in) Σ x xᵀ of the linear's inputs.
-        rank: at least 1, at most min(out, in).
-
-    Returns:
-        up (out, rank) and down (rank, in), in the dtype of ``weight``.
+    W = U Σ Vᵀ S⁻¹ and free of the inverse, which a nearly singular S would make inexact. Both are in W's dtype.
     """
     wide = weight.double()
     left, values, _ = torch.linalg.svd((wide @ whitener(gram)).to(SVD_DTYPE), full_matrices=False)
@@ -65,18 +55,10 @@ def low_rank_factors(weight: torch.Tensor, gram: torch.Tensor, rank: int) -> tup
 
 
 def updated_factor(weight: torch.Tensor, down: torch.Tensor, gram: torch.Tensor) -> torch.Tensor:
-    """The outer factor that minimises ‖X Wᵀ - X downᵀ upᵀ‖² over the inputs X seen now (closed-form update).
+    """The outer factor (out, rank) that minimises ‖X Wᵀ - X downᵀ upᵀ‖² over the inputs X seen now (closed form).
 
-    Normal equations: up = W G downᵀ (down G downᵀ)⁻¹ with G = Xᵀ X; the pseudo-inverse where inputs do not span
-    all of ``down``.
-
-    Args:
-        weight: (out, in), dense.
-        down: (rank, in), which stays.
-        gram: (in, in) Gram matrix of the inputs that the compressed layers before give.
-
-    Returns:
-        up (out, rank) in the dtype of ``weight``.
+    Normal equations: up = W G downᵀ (down G downᵀ)⁻¹ with G = Xᵀ X (in, in) of what the compressed layers before give;
+    the pseudo-inverse where inputs do not span all of ``down``.
     """
     inner, wide = down.double(), gram.double()
     projected = wide @ inner.T

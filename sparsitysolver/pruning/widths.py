@@ -37,12 +37,14 @@ def stored_parameters(model: PublishedModel, width: int) -> int:
     Norms vanish into the linears, tables are cut, and the head is untied and whole; where norms have shifts, the head
     gets a bias from the last one. Biases of outputs are cut but the last.
     """
-    shape = model.shape
-    total = stored_weights(shape, width) + model.embeddings * width + model.vocabulary * shape.hidden
+    shape, family = model.shape, model.family
+    total = (
+        stored_weights(shape, width) + (model.vocabulary + family.positions) * width + model.vocabulary * shape.hidden
+    )
     cut = ("attention_output", "ffn_output")
-    biases = shape.layers * sum(width if role in cut else shape.matrices[role][0] for role in model.biased)
-    whole = shape.hidden - width if "ffn_output" in model.biased else 0
-    return total + biases + whole + (model.vocabulary if model.shifted else 0)
+    biases = shape.layers * sum(width if role in cut else shape.matrices[role][0] for role in family.biased)
+    whole = shape.hidden - width if "ffn_output" in family.biased else 0
+    return total + biases + whole + (model.vocabulary if family.subtracts_mean else 0)
 
 
 def removed_fraction(shape: Shape, width: int) -> float:

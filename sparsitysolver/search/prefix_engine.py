@@ -13,7 +13,7 @@ from torch import nn
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.structure import zero_attention
-from sparsitysolver.pruning.scores import Selection, channels_of, ranking
+from sparsitysolver.pruning.scores import channels_of, ranking
 from sparsitysolver.pruning.slicing import keep_rows, set_columns
 
 
@@ -22,17 +22,17 @@ class PrefixEngine:
 
     Args:
         adapter: the dense model; its heads and neurons are reordered in place.
-        selection: scores of all units, in the order of ``structured_units``.
+        scores: of the items of all units, in the order of ``structured_units``.
     """
 
-    def __init__(self, adapter: Adapter, selection: Selection) -> None:
+    def __init__(self, adapter: Adapter, scores: Sequence[torch.Tensor]) -> None:
         self.adapter = adapter
         self._full: list[list[tuple[nn.Module, int, torch.Tensor, torch.Tensor | None]]] = []
         self._attentions: list[nn.Module] = []
         self._applied: list[int | None] = []
         for index, module in enumerate(adapter.layer_modules):
-            self._sort_attention(index, ranking(selection.scores[2 * index]))
-            self._sort_ffn(index, ranking(selection.scores[2 * index + 1]))
+            self._sort_attention(index, ranking(scores[2 * index]))
+            self._sort_ffn(index, ranking(scores[2 * index + 1]))
             self._attentions.append(adapter.layer(module).attention)
 
     def _sort_attention(self, index: int, order: torch.Tensor) -> None:

@@ -52,7 +52,7 @@ class RankEngine:
         self._linears: list[RankedLinear] = []
         score = criterion_of(UNSTRUCTURED, criterion)
         for index, module in enumerate(adapter.layer_modules):
-            for role, linear in zip(adapter.roles(), adapter.layer(module).linears, strict=True):
+            for role, linear in adapter.layer(module).linears.items():
                 scores = score(linear.weight, statistics.of(index, tap_of(role)))
                 ranked = RankedLinear(linear, row_ranks(check_scores(scores, f"layers.{index}.{role}")))
                 adapter.replace(module, role, ranked)

@@ -10,9 +10,8 @@ from sparsitysolver.data.sampling import Sample
 from sparsitysolver.errors import SparsitySolverError, report_warning
 from sparsitysolver.evaluation.achieved import Achieved
 from sparsitysolver.evaluation.size import parameter_count
-from sparsitysolver.models.checking import Behaviour, check_saved, release
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.models.saving import save_padded, save_pruned
+from sparsitysolver.models.saving import Behaviour, check_saved, release, save_padded, save_pruned
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure
 from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job, Outcome

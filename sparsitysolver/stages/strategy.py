@@ -4,9 +4,8 @@ import argparse
 
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.exchange.columns import write_table
-from sparsitysolver.exchange.entries import Names
 from sparsitysolver.exchange.importing import TOLERANCE, read_densities, settle
+from sparsitysolver.exchange.reading import Names, write_table
 from sparsitysolver.exchange.transferring import transferred
 from sparsitysolver.models.skeleton import load_skeleton, module_names
 from sparsitysolver.pruning.effect_table import read_table, strategy_of
@@ -43,7 +42,7 @@ def import_strategy(args: argparse.Namespace) -> None:
         "projected": projected,
         **densities.facts,
     }
-    model, granularity = skeleton.record(), args.granularity
+    model, granularity = skeleton.record, args.granularity
     seen = [unknown()]  # a file of ratios does not say what they were found on
     _write(args, make_strategy(units, kept, args.sparsity, model, found, None, granularity=granularity, seen=seen))
 
@@ -55,7 +54,7 @@ def transfer_strategy(args: argparse.Namespace) -> None:
     strategy = read_record(args.strategy, "strategy")
     skeleton = load_skeleton(args.model, Assets.from_environment(args.assets))
     units = units_of(skeleton.adapter.shape, strategy["granularity"])
-    _write(args, transferred(strategy, units, skeleton.record(), args.sparsity))
+    _write(args, transferred(strategy, units, skeleton.record, args.sparsity))
 
 
 def solve_strategy(args: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +25,7 @@ ALL_TAPS = ("query", "attention_output", "ffn_input", "ffn_output")
 
 def tap_of(role: str) -> str:
     """The tap that stands for the input of a linear."""
-    shared = {"key": "query", "value": "query", "gate": "ffn_input", "up": "ffn_input"}
-    return shared.get(role, role)
+    return {"key": "query", "value": "query", "gate": "ffn_input", "up": "ffn_input"}.get(role, role)
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def tap_modules(adapter: Adapter, taps: Iterable[str]) -> dict[str, nn.Module]:
 def layer_taps(adapter: Adapter, index: int) -> dict[str, nn.Module]:
     """The linear whose input each tap of a layer stands for: the first of those that share it."""
     taps: dict[str, nn.Module] = {}
-    for role, linear in zip(adapter.roles(), adapter.layers[index].linears, strict=True):
+    for role, linear in adapter.layers[index].linears.items():
         taps.setdefault(tap_of(role), linear)
     return taps
 
@@ -84,20 +82,11 @@ def recording(modules: dict[str, nn.Module], gram: bool) -> Iterator[dict[str, M
 
 @torch.inference_mode()
 def collect(
-    adapter: Adapter,
-    ids: np.ndarray,
-    model_sha256: str,
-    ids_sha256: str,
-    taps: Iterable[str] = OUTPUT_TAPS,
+    adapter: Adapter, ids: np.ndarray, model_sha256: str, ids_sha256: str, taps: Iterable[str] = OUTPUT_TAPS
 ) -> Statistics:
-    """Statistics of the model as it is over token ids (windows, seqlen).
+    """Statistics of the model as it is over token ids (windows, seqlen); the identities are kept for the content key.
 
-    Args:
-        adapter: the (dense) model.
-        ids: calibration windows.
-        model_sha256: identity of weights and configuration, kept for the content key.
-        ids_sha256: identity of the ids.
-        taps: which inputs to record: see ``OUTPUT_TAPS`` and ``ALL_TAPS``.
+    ``taps``: which inputs to record, ``OUTPUT_TAPS`` or ``ALL_TAPS``.
     """
     tokens = torch.from_numpy(ids.astype(np.int64)).to(adapter.input_device)
     with recording(tap_modules(adapter, taps), gram=False) as moments:
@@ -108,15 +97,12 @@ def collect(
 
 def save_statistics(statistics: Statistics, path: str | Path) -> None:
     """Write statistics as safetensors, identity in the metadata, whole or not at all."""
-    tensors = {}
-    for name, moments in statistics.moments.items():
-        tensors[f"{name}.total"] = moments.total.cpu()
-        tensors[f"{name}.squares"] = moments.squares.cpu()
-    metadata = {
-        "model_sha256": statistics.model_sha256,
-        "ids_sha256": statistics.ids_sha256,
-        "tokens": str(statistics.tokens),
+    tensors = {
+        f"{name}.{field}": getattr(moments, field).cpu()
+        for name, moments in statistics.moments.items()
+        for field in ("total", "squares")
     }
+    metadata = {name: str(getattr(statistics, name)) for name in ("model_sha256", "ids_sha256", "tokens")}
     with atomic_path(path) as temporary:
         save_file(tensors, str(temporary), metadata=metadata)
 
@@ -127,10 +113,14 @@ def load_statistics(
     """Read statistics and check that they belong to this model (and ids, where given) and hold these taps."""
     if not Path(path).is_file():
         raise SparsitySolverError(f"no statistics file at {path}.")
+    moments: dict[str, Moments] = {}
     try:
         with safe_open(str(path), framework="pt") as handle:
             metadata = handle.metadata() or {}
-            moments = _moments(handle, int(metadata.get("tokens", 0)))
+            tokens = int(metadata.get("tokens", 0))
+            for key in handle.keys():  # noqa: SIM118 - safe_open is no mapping
+                name, field = key.rsplit(".", 1)
+                setattr(moments.setdefault(name, Moments(tokens=tokens)), field, handle.get_tensor(key))
     except SafetensorError as error:
         raise SparsitySolverError(f"statistics file {path} is not whole: {error}.") from error
     of = {"model_sha256": ("another model", model_sha256), "ids_sha256": ("other ids", ids_sha256)}
@@ -146,13 +136,4 @@ def load_statistics(
             f"statistics file {path} has no moments of '{missing[0]}': it was made for another granularity; run "
             "calibrate again with the --granularity of the method."
         )
-    return Statistics(moments, metadata["model_sha256"], metadata["ids_sha256"], int(metadata["tokens"]))
-
-
-def _moments(handle: Any, tokens: int) -> dict[str, Moments]:
-    moments: dict[str, Moments] = {}
-    for key in handle.keys():  # noqa: SIM118 - safe_open is no mapping
-        name, field = key.rsplit(".", 1)
-        entry = moments.setdefault(name, Moments(tokens=tokens))
-        setattr(entry, field, handle.get_tensor(key))
-    return moments
+    return Statistics(moments, metadata["model_sha256"], metadata["ids_sha256"], tokens)

@@ -1,6 +1,6 @@
 """Running sums over token activations: the only thing scores, whitening and reconstruction need of the data."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -14,9 +14,9 @@ class Moments:
 
     want_gram: bool = False
     tokens: int = 0
-    total: torch.Tensor | None = field(default=None)
-    squares: torch.Tensor | None = field(default=None)
-    gram: torch.Tensor | None = field(default=None)
+    total: torch.Tensor | None = None
+    squares: torch.Tensor | None = None
+    gram: torch.Tensor | None = None
 
     def add(self, inputs: torch.Tensor) -> None:
         """Add activations (..., channels)."""

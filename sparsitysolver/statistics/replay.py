@@ -57,12 +57,9 @@ class LayerReplay:
         return [module(hidden, **kwargs[index]) for hidden, kwargs in zip(self.hidden, self._kwargs, strict=True)]
 
     def run_with(self, index: int, batch: int, weights: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Output of layer ``index`` for one batch with ``weights`` in place of its own; gradients flow through them.
+        """Output of layer ``index`` for one batch of ``hidden``; gradients flow through ``weights``.
 
-        Args:
-            index: the layer.
-            batch: the batch's place in ``hidden``.
-            weights: tensors by parameter name within the layer's module, such as ``self_attn.q_proj.weight``.
+        These take the place of its own, by their names within its module, such as ``self_attn.q_proj.weight``.
         """
         module = self.adapter.layer_modules[index]
         return torch.func.functional_call(module, weights, (self.hidden[batch],), self._kwargs[batch][index])

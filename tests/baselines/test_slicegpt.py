@@ -10,8 +10,7 @@ from baselines import slicegpt
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.adapter import adapt, adapter_class
 from sparsitysolver.models.published import published_model
-from sparsitysolver.models.rotated import RMSN_EPS, RotatedNorm
-from sparsitysolver.models.structure import apply_structure, rotated_structure
+from sparsitysolver.models.structure import RMSN_EPS, RotatedNorm, apply_structure, rotated_structure
 from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
 from sparsitysolver.pruning.widths import (
     matched_width,

@@ -22,13 +22,13 @@ def job_of(model, sparsity=0.5, ids=IDS, **fields):
 
 
 def weights_of(model):
-    return [[linear.weight.clone() for linear in layer.linears] for layer in adapt(model).layers]
+    return [[linear.weight.clone() for linear in layer.linears.values()] for layer in adapt(model).layers]
 
 
 def inputs_of(model, index):
     """What every linear of one layer is given on the calibration windows, (tokens, channels) float64."""
     seen, handles = {}, []
-    for place, linear in enumerate(adapt(model).layers[index].linears):
+    for place, linear in enumerate(adapt(model).layers[index].linears.values()):
 
         def keep(_, args, place=place):
             seen[place] = args[0].reshape(-1, args[0].shape[-1]).double()
@@ -53,7 +53,7 @@ def with_prefix(family, pruned, layers):
     """A dense model whose first ``layers`` layers are those of the pruned one."""
     model = tiny_model(family)
     for index in range(layers):
-        for linear, weight in zip(adapt(model).layers[index].linears, pruned[index], strict=True):
+        for linear, weight in zip(adapt(model).layers[index].linears.values(), pruned[index], strict=True):
             linear.weight.copy_(weight)
     return model
 

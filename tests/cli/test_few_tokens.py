@@ -10,7 +10,7 @@ from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.cli import main
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.gram import GramUse, stream, widest_input
+from sparsitysolver.pruning.job import GramUse, stream, widest_input
 from sparsitysolver.records.seen import CALIBRATION
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -56,7 +56,7 @@ def test_the_bound_is_the_rank_of_the_gram_matrix(family):
     """So many tokens as there are channels give full rank, one fewer does not."""
     job = job_for(tiny_model(family), 0.2, tiny_ids(1, 16))
     shape = job.adapter.shape
-    widths = {linear.in_features for layer in adapt(job.adapter.model).layers for linear in layer.linears}
+    widths = {linear.in_features for layer in adapt(job.adapter.model).layers for linear in layer.linears.values()}
     assert widest_input(shape) == max(widths) and stream(shape) == 32
     rows = np.random.default_rng(0).standard_normal((max(widths), max(widths)))
     for tokens in (max(widths) - 1, max(widths)):

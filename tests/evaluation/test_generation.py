@@ -8,8 +8,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation import generation
 from sparsitysolver.evaluation.generation import check_cache, decode, prefill
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.models.modules import ZeroAttention
-from sparsitysolver.models.structure import apply_structure, low_rank_structure, rotated_structure
+from sparsitysolver.models.structure import ZeroAttention, apply_structure, low_rank_structure, rotated_structure
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
 
 STEPS = 8

@@ -8,9 +8,8 @@ import pytest
 from tiny import tiny_model
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.exchange.entries import Entry, Names
-from sparsitysolver.exchange.importing import Densities, read_densities, settle
-from sparsitysolver.exchange.levels import step
+from sparsitysolver.exchange.importing import Densities, read_densities, settle, step
+from sparsitysolver.exchange.reading import Entry, Names
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.skeleton import module_names
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED, Unit, achieved_sparsity, units_of

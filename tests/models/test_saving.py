@@ -10,9 +10,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.loading import load_model
-from sparsitysolver.models.modules import LowRankLinear
 from sparsitysolver.models.saving import save_padded, save_pruned
-from sparsitysolver.models.structure import apply_structure, low_rank_structure, rotated_structure, sliced_structure
+from sparsitysolver.models.structure import (
+    LowRankLinear,
+    apply_structure,
+    low_rank_structure,
+    rotated_structure,
+    sliced_structure,
+)
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
 
 

@@ -7,9 +7,8 @@ from jobs import job_for
 from tiny import tiny_model
 
 from baselines import dlp, owl, ramp
-from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.allocation import layer_columns, layer_scores, spread_sparsities
-from sparsitysolver.pruning.units import UNSTRUCTURED, achieved_sparsity, uniform_columns, unstructured_units
+from sparsitysolver.pruning.allocation import layer_scores, spread, spread_sparsities
+from sparsitysolver.pruning.units import UNSTRUCTURED, achieved_sparsity, uniform_columns
 
 OUTLIERS = [3.1, 0.4, 0.9, 2.2, 0.4]
 
@@ -37,11 +36,12 @@ def test_no_layer_leaves_the_guards():
 
 
 def test_columns_are_whole_numbers_of_each_matrix():
-    units = unstructured_units(adapt(tiny_model("llama")).shape)
-    kept = layer_columns(units, np.array([0.1 + 0.2, 0.5, 0.7]))
-    assert kept == [unit.size - int(unit.size * (0.3, 0.5, 0.7)[unit.layer] + 1e-9) for unit in units]
+    job = job_for(tiny_model("llama"), 0.5, granularity=UNSTRUCTURED)
+    kept = spread(job, [2, 1, 0], 0.2)
+    assert kept == [unit.size - int(unit.size * (0.3, 0.5, 0.7)[unit.layer] + 1e-9) for unit in job.units]
     assert all(isinstance(count, int) for count in kept)
-    assert layer_columns(units, np.full(3, 1 - 0.7)) == uniform_columns(units, 0.3)
+    job.sparsity = 1 - 0.7  # 0.30000000000000004
+    assert spread(job, [1, 1, 1], 0.2) == uniform_columns(job.units, 0.3)
 
 
 def test_owl_counts_scores_above_m_times_the_layers_mean(family):
@@ -49,12 +49,12 @@ def test_owl_counts_scores_above_m_times_the_layers_mean(family):
     shares = []
     for index, layer in enumerate(job.adapter.layers):
         parts = []
-        for role, linear in zip(job.adapter.roles(), layer.linears, strict=True):
+        for role, linear in layer.linears.items():
             tap = {"key": "query", "value": "query", "gate": "ffn_input", "up": "ffn_input"}.get(role, role)
             parts += (linear.weight.abs() * job.statistics.of(index, tap).squares.sqrt().float()).flatten().tolist()
         shares.append(100 * sum(score > 3 * sum(parts) / len(parts) for score in parts) / len(parts))
     assert len(set(shares)) > 1
-    assert owl.allocate(job) == layer_columns(job.units, spread_sparsities(shares, 0.1, 0.5))
+    assert owl.allocate(job) == spread(job, shares, 0.1)
 
 
 def test_dlp_keeps_less_where_scores_are_large(family):
@@ -62,7 +62,7 @@ def test_dlp_keeps_less_where_scores_are_large(family):
     job = job_for(tiny_model(family), 0.5, granularity=UNSTRUCTURED)
     means = np.array([float(scores.mean()) for scores in layer_scores(job)])
     kept = dlp.allocate(job)
-    assert kept == layer_columns(job.units, spread_sparsities(-means, 0.15, 0.5))
+    assert kept == spread(job, -means, 0.15)
     first = [count for count, unit in zip(kept, job.units, strict=True) if unit.kind == "query"]
     assert means.argmax() == np.argmin(first) and means.argmin() == np.argmax(first)
 
@@ -82,7 +82,7 @@ def test_allocations_meet_the_sparsity_up_to_a_column(family, allocator):
 
 def test_layer_scores_are_those_of_all_its_matrices():
     job = job_for(tiny_model("mistral"), granularity=UNSTRUCTURED)
-    sizes = [sum(linear.weight.numel() for linear in layer.linears) for layer in job.adapter.layers]
+    sizes = [sum(linear.weight.numel() for linear in layer.linears.values()) for layer in job.adapter.layers]
     scores = list(layer_scores(job))
     assert [len(vector) for vector in scores] == sizes
     assert all(vector.dtype == torch.float32 for vector in scores)

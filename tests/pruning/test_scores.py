@@ -82,7 +82,7 @@ def test_channels_of_groups_follow_the_groups_order():
 def test_units_are_scored_at_the_inputs_of_both_output_projections(family):
     adapter = adapt(tiny_model(family))
     statistics = collect(adapter, tiny_ids(), "weights", "ids")
-    scores = score_units(adapter, statistics, "l2").scores
+    scores = score_units(adapter, statistics, "l2")
     shape = adapter.shape
     assert [len(score) for score in scores] == [shape.groups, shape.ffn] * shape.layers
     squares = statistics.of(1, "attention_output").squares

@@ -6,7 +6,7 @@ from tiny import assert_generates_alike, left_padded, logits, tiny_ids, tiny_mod
 
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.models.modules import ZeroAttention
+from sparsitysolver.models.structure import ZeroAttention
 from sparsitysolver.pruning.scores import channels_of
 from sparsitysolver.pruning.slicing import keep_rows, set_columns, slice_attention, slice_ffn
 from sparsitysolver.pruning.units import achieved_sparsity, structured_units

@@ -72,7 +72,7 @@ def storages(engine):
     return [
         (tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes(), tensor.data_ptr())
         for layer in engine.adapter.layers
-        for linear in layer.linears
+        for linear in layer.linears.values()
         for tensor in (linear.weight, linear.bias)
         if tensor is not None
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparsitysolver.models.adapter import Adapter, refuse
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.shape import ATTENTION_ROLES, Shape
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class Family(Adapter):
     @classmethod
     def shape_of(cls, config: PretrainedConfig) -> Shape:
         if not config.do_layer_norm_before or config.word_embed_proj_dim != config.hidden_size:
-            refuse(config, "only pre-norm OPT is; OPT-350M is post-norm with projected embeddings.")
+            name = getattr(config, "_name_or_path", "") or config.model_type
+            why = "only pre-norm OPT is; OPT-350M is post-norm with projected embeddings."
+            raise SparsitySolverError(f"model '{name}' is not supported: {why}")
         return super().shape_of(config)
 
     def ffn(self, module: nn.Module, hidden: torch.Tensor) -> torch.Tensor:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.exchange.transferring import Point, transferred_counts, wanted_ratios
 from sparsitysolver.models.shape import Shape
 from sparsitysolver.pruning.budget import Bounds, projection
-from sparsitysolver.pruning.transfer import Point, transferred_counts, wanted_ratios
 from sparsitysolver.pruning.units import Unit, kept_weights, structured_units, unstructured_units
 
 
