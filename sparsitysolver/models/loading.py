@@ -276,7 +276,9 @@ def _refuse_own_code(source: ModelSource) -> None:
         except (OSError, ValueError):  # not there or broken: whoever needs the file says so
             continue
         classes = content.get(_OWN_CODE) if isinstance(content, dict) else None
-        if classes:
+        if (
+            classes and CONFIG_FIELD not in content
+        ):  # of a pruned model written for the hub, which needs none of it here
             *titles, last = (family_class(family).title for family in family_names())
             raise SparsitySolverError(
                 f"the model in {source.location} is defined by code of its own ({name}: {_OWN_CODE} names "

@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.loading import device_map, load_model
+from sparsitysolver.models.modelling_file import MODELLING_FILE, auto_map, modelling_file
 from sparsitysolver.models.structure import CONFIG_FIELD, LowRankLinear, Structure
 from sparsitysolver.records.files import atomic_folder
 
@@ -40,13 +41,43 @@ def save_pruned(
     The folder is written whole or not at all and replaces an older one; ``tokenizer`` None writes none, ``structure``
     None says that shapes did not change.
     """
+    with atomic_folder(folder) as temporary:
+        _write(model, tokenizer, structure, temporary, shard_size)
+
+
+def _write(model: PreTrainedModel, tokenizer: Any, structure: Structure | None, folder: Path, shard_size: str) -> None:
     if structure is not None:
         setattr(model.config, CONFIG_FIELD, structure)
+    state = adapt(model).fused(model.state_dict()) if structure is None else None
+    model.save_pretrained(folder, state_dict=state, max_shard_size=shard_size)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
+
+
+def save_hub(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    structure: Structure | None,
+    folder: str | Path,
+    dtype: torch.dtype | None = None,
+    card: str = "",
+    shard_size: str = SHARD_SIZE,
+) -> None:
+    """Write a pruned model at its real size so that plain transformers load it with ``trust_remote_code=True``.
+
+    A generated Python file beside the weights holds the architecture; ``card`` becomes README.md. Where shapes did not
+    change, the stock architecture does without that file. The model itself is put into ``dtype``, where one is given.
+    """
+    if dtype is not None:
+        model.to(dtype)
     with atomic_folder(folder) as temporary:
-        state = adapt(model).fused(model.state_dict()) if structure is None else None
-        model.save_pretrained(temporary, state_dict=state, max_shard_size=shard_size)
-        if tokenizer is not None:
-            tokenizer.save_pretrained(temporary)
+        if structure is not None:
+            code = modelling_file(model, adapter_class(model.config))
+            (temporary / f"{MODELLING_FILE}.py").write_text(code, encoding="utf-8")
+            model.config.auto_map = auto_map(model)
+        _write(model, tokenizer, structure, temporary, shard_size)
+        if card:
+            (temporary / "README.md").write_text(card, encoding="utf-8")
 
 
 def save_padded(model: PreTrainedModel, tokenizer: Any, folder: str | Path, shard_size: str = SHARD_SIZE) -> None:

@@ -49,12 +49,11 @@ def rotated_structure(width: int) -> Structure:
 
 def apply_structure(adapter: Adapter, structure: Structure) -> None:
     """Give a dense skeleton the shapes of ``structure``; parameter values are left arbitrary."""
-    kinds = {"sliced": _apply_sliced, "low_rank": _apply_low_rank, "rotated": _apply_rotated}
     if structure.get("format") != FORMAT:
         raise SparsitySolverError(
             f"pruned model of format {structure.get('format')} found; this version reads format {FORMAT}."
         )
-    kinds[known("structure of a pruned model", structure["kind"], kinds)](adapter, structure)
+    KINDS[known("structure of a pruned model", structure["kind"], KINDS)](adapter, structure)
 
 
 def _apply_sliced(adapter: Adapter, structure: Structure) -> None:
@@ -224,3 +223,6 @@ def rotate_skeleton(adapter: Adapter) -> None:
     setattr(adapter.decoder, adapter.final_norm_name, RotatedNorm(width))
     # A layer adds its shortcuts to what its parts return: no device map may cut through it.
     adapter.model._no_split_modules = {*(adapter.model._no_split_modules or ()), RotatedLayer.__name__}
+
+
+KINDS = {"sliced": _apply_sliced, "low_rank": _apply_low_rank, "rotated": _apply_rotated}
