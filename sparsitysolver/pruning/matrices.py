@@ -8,8 +8,7 @@ from torch import nn
 
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.units import Unit
-from sparsitysolver.statistics.collect import layer_taps, tap_of
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import Moments, layer_taps, tap_of
 from sparsitysolver.statistics.replay import LayerReplay
 
 

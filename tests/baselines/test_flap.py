@@ -18,15 +18,12 @@ def test_standardise_by_hand():
     # mean 3, unbiased variance (4 + 1 + 0 + 9) / 3 would be wrong with n: 14 / 3
     scores = torch.tensor([1.0, 2.0, 3.0, 6.0], dtype=torch.double)
     assert torch.allclose(standardise(scores), (scores - 3) / math.sqrt(14 / 3))
+    assert torch.equal(group_means(torch.tensor([1.0, 3.0, 5.0, 9.0]), 2), torch.tensor([2.0, 7.0]))
 
 
 @pytest.mark.parametrize("scores", [torch.full((7,), 0.1).double(), torch.zeros(5), torch.ones(1), torch.zeros(0)])
 def test_equal_scores_standardise_to_zero(scores):
     assert torch.equal(standardise(scores), torch.zeros_like(scores))
-
-
-def test_group_means():
-    assert torch.equal(group_means(torch.tensor([1.0, 3.0, 5.0, 9.0]), 2), torch.tensor([2.0, 7.0]))
 
 
 def test_global_counts_by_hand():
@@ -37,9 +34,7 @@ def test_global_counts_by_hand():
     assert global_counts([groups, neurons], [4, 1], 0.25) == [2, 2]  # 10 is nearest to 9
     assert global_counts([groups, neurons], [4, 1], 0.9) == [0, 0]  # 0 is nearest to 1.2
     assert global_counts([groups, neurons], [4, 1], 0.75) == [1, 0]  # 4 is nearest to 3
-
-
-def test_a_unit_may_lose_everything():
+    # A unit may lose everything.
     assert global_counts([torch.tensor([-5.0, -6.0]), torch.tensor([1.0, 2.0])], [1, 1], 0.5) == [0, 2]
 
 
@@ -78,7 +73,8 @@ def test_everything_removed_leaves_the_mean_output(family):
     mean = job.statistics.of(1, "attention_output").mean
     linear = adapter.layers[1].attention_output
     expected = torch.nn.functional.linear(mean.float(), linear.weight, linear.bias)
-    flap.prune(job, [0, 3] * adapter.shape.layers)
+    facts = flap.prune(job, [0, 3] * adapter.shape.layers).facts
+    assert facts["extra_parameters"] == (0 if family == "opt" else 2 * adapter.shape.layers * adapter.shape.hidden)
     assert torch.allclose(adapter.layers[1].attention_output.bias, expected, atol=1e-5)
     assert logits(model).isfinite().all()
     assert_generates_alike(model)
@@ -102,10 +98,3 @@ def test_constant_layers_are_no_nan(family):
     kept = flap.allocate(job)
     flap.prune(job, kept)
     assert logits(model).isfinite().all()
-
-
-def test_extra_parameters_are_the_new_biases(family):
-    model = tiny_model(family)
-    shape = adapt(model).shape
-    facts = flap.prune(job_for(model), [1, 4] * shape.layers).facts
-    assert facts["extra_parameters"] == (0 if family == "opt" else 2 * shape.layers * shape.hidden)

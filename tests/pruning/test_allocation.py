@@ -52,7 +52,8 @@ def test_owl_counts_scores_above_m_times_the_layers_mean(family):
         for role, linear in layer.linears.items():
             tap = {"key": "query", "value": "query", "gate": "ffn_input", "up": "ffn_input"}.get(role, role)
             parts += (linear.weight.abs() * job.statistics.of(index, tap).squares.sqrt().float()).flatten().tolist()
-        shares.append(100 * sum(score > 3 * sum(parts) / len(parts) for score in parts) / len(parts))
+        mean = sum(parts) / len(parts)
+        shares.append(100 * sum(score > 3 * mean for score in parts) / len(parts))
     assert len(set(shares)) > 1
     assert owl.allocate(job) == spread(job, shares, 0.1)
 

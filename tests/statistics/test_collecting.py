@@ -46,14 +46,10 @@ def test_moments_are_those_of_captured_activations(family, batch_tokens, monkeyp
 def test_collecting_changes_nothing(family):
     model = tiny_model(family)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    collect(adapt(model), IDS, "weights", "ids")
+    statistics = collect(adapt(model), IDS, "weights", "ids")
+    assert set(statistics.moments) == {f"layers.{i}.{tap}" for i in range(3) for tap in OUTPUT_TAPS}
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert not any(module._forward_pre_hooks for module in model.modules())
-
-
-def test_default_taps_are_the_output_projections():
-    statistics = collect(adapt(tiny_model("llama")), IDS, "weights", "ids")
-    assert set(statistics.moments) == {f"layers.{i}.{tap}" for i in range(3) for tap in OUTPUT_TAPS}
 
 
 def test_file_round_trip(tmp_path):
@@ -76,29 +72,17 @@ def stored(tmp_path):
     return path
 
 
-@pytest.mark.parametrize(
-    ("weights", "ids", "named"), [("others", "ids", "another model"), ("weights", "others", "other ids")]
-)
-def test_statistics_of_something_else(stored, weights, ids, named):
-    with pytest.raises(SparsitySolverError, match=f"{stored} was made from {named}.*others needed; run calib"):
-        load_statistics(stored, weights, ids)
-
-
-def test_a_truncated_file(stored):
-    stored.write_bytes(stored.read_bytes()[:-100])
-    with pytest.raises(SparsitySolverError, match=f"statistics file {stored} is not whole"):
+def test_files_of_something_else(stored):
+    for weights, ids, named in (("others", "ids", "another model"), ("weights", "others", "other ids")):
+        with pytest.raises(SparsitySolverError, match=f"{stored} was made from {named}.*others needed; run calib"):
+            load_statistics(stored, weights, ids)
+    for content in (stored.read_bytes()[:-100], b"no safetensors"):
+        stored.write_bytes(content)
+        with pytest.raises(SparsitySolverError, match=f"statistics file {stored} is not whole"):
+            load_statistics(stored, "weights")
+    stored.unlink()
+    with pytest.raises(SparsitySolverError, match=f"no statistics file at {stored}"):
         load_statistics(stored, "weights")
-
-
-def test_a_file_of_something_else(stored):
-    stored.write_text("no safetensors")
-    with pytest.raises(SparsitySolverError, match=f"statistics file {stored} is not whole"):
-        load_statistics(stored, "weights")
-
-
-def test_no_file(tmp_path):
-    with pytest.raises(SparsitySolverError, match=f"no statistics file at {tmp_path}/none"):
-        load_statistics(tmp_path / "none", "weights")
 
 
 def test_the_content_key_names_weights_and_ids():

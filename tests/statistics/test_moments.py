@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import Moments
 
 X = np.random.default_rng(0).normal(3.0, 2.0, size=(4, 11, 5))
 FLAT = X.reshape(-1, 5)
