@@ -26,10 +26,7 @@ class Point(NamedTuple):
 
 
 def transferred(strategy: Json, units: Sequence[Unit], model: Json, sparsity: float | None = None) -> Json:
-    """The strategy that another model's becomes on ``model``, whose units at its granularity are ``units``.
-
-    ``sparsity`` is the target; by default that of ``strategy``.
-    """
+    """The strategy that another model's becomes on ``model`` and its ``units``, for its own target or ``sparsity``."""
     target = strategy["target_sparsity"] if sparsity is None else sparsity
     points = [
         Point(unit["kind"], int(unit["name"].split(".")[1]), unit["kept"] / unit["size"]) for unit in strategy["units"]

@@ -14,15 +14,12 @@ from sparsitysolver.statistics.replay import LayerReplay
 
 @dataclass(frozen=True)
 class Matrix:
-    """One weight matrix to prune: its unit, the linear that holds it, the moments of its input, its kept columns.
-
-    ``kept`` is whole unless the pruner says otherwise (``WHOLE = False``).
-    """
+    """One weight matrix to prune: its unit, the linear that holds it, the moments of its input, its kept columns."""
 
     unit: Unit
     linear: nn.Module
     moments: Moments
-    kept: float
+    kept: float  # whole unless the pruner says otherwise (``WHOLE = False``)
 
     @property
     def weight(self) -> torch.Tensor:

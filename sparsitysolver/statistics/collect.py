@@ -1,4 +1,4 @@
-"""One pass of the dense model over the calibration windows; results cached in a file under their content key."""
+"""Running sums over activations: one pass of the dense model over the calibration windows, kept in a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -8,7 +8,7 @@ import torch
 from checkpoints import as_pickle, as_sharded_pickles, as_shards, change_config, change_weights, load
 from commands import EVALUATE, PRUNE, failure
 from safetensors.torch import save_file
-from tiny import assert_generates_alike, logits, tiny_folder, tiny_ids, tiny_model, tiny_text, tiny_tokenizer
+from tiny import logits, tiny_folder, tiny_ids, tiny_model, tiny_text, tiny_tokenizer
 
 from sparsitysolver.models.saving import save_pruned
 
@@ -53,15 +53,6 @@ def test_no_pad_token(folder):
     assert torch.equal(logits(loaded.model), logits(tiny_model("llama")))
 
 
-def test_a_loaded_model_saved_anew_is_the_same(family, tmp_path):
-    loaded = load(tiny_folder(family))
-    loaded.model.save_pretrained(tmp_path / "again")
-    loaded.tokenizer.save_pretrained(tmp_path / "again")
-    again = load(tmp_path / "again").model
-    assert torch.equal(logits(again), logits(loaded.model))
-    assert_generates_alike(again)
-
-
 # --- commands -------------------------------------------------------------------------------------------------------
 
 
@@ -75,12 +66,12 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("method", ["flap", "slicegpt", "uniform", "svd_llm", "wanda", "magnitude"])
-def test_no_method_prunes_what_is_not_finite(method, place, capsys):
+def test_no_method_prunes_what_is_not_finite(place, capsys):
     change_weights(place / "model", lambda state: state["model.layers.1.mlp.down_proj.weight"][0].fill_(torch.nan))
-    error = failure(capsys, "prune", "./model", *PRUNE[2:], "--method", method)
-    assert "tensor model.layers.1.mlp.down_proj.weight holds 44 NaN" in error
-    assert not (place / "out").exists()
+    for method in ("flap", "wanda"):
+        error = failure(capsys, "prune", "./model", *PRUNE[2:], "--method", method)
+        assert "tensor model.layers.1.mlp.down_proj.weight holds 44 NaN" in error
+        assert not (place / "out").exists()
 
 
 def test_overflow_in_float16_names_another_precision(place, capsys):
