@@ -11,8 +11,7 @@ from sparsitysolver.pruning import besa
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import check_scores
 from sparsitysolver.pruning.scores import wanda
-from sparsitysolver.statistics.collect import layer_taps, recording, tap_of
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import Moments, layer_taps, recording, tap_of
 from sparsitysolver.statistics.replay import LayerReplay
 
 NAME = "BESA"
@@ -81,7 +80,8 @@ def _block(job: Job, index: int, moments: dict[str, Moments]) -> list[_Matrix]:
         weight = linear.weight.detach()
         scores = check_scores(wanda(weight, moments[tap_of(role)]), f"layers.{index}.{role}")
         rows = weight.shape[0] if job.flag("rows") else 1
-        logits = nn.Parameter(besa.initial_logits(rows, weight.device))
+        # all 0: every candidate as probable as any other, a sparsity of 0.5
+        logits = nn.Parameter(torch.zeros(rows, besa.STEPS + 1, dtype=torch.double, device=weight.device))
         matrices.append(_Matrix(f"{names[linear]}.weight", weight, besa.ascending_places(scores), logits))
     return matrices
 
@@ -104,7 +104,8 @@ def _learn(
         }
         loss = besa.reconstruction_loss(target, replay.run_with(index, batch, weights))
         sparsity = besa.block_sparsity([beta @ besa.candidates(beta.device) for beta in betas], sizes)
-        loss = loss + job.option("penalty", PENALTY) * besa.sparsity_penalty(sparsity, job.sparsity)
+        off = ((sparsity - job.sparsity) / job.sparsity).square()  # as in the published code
+        loss = loss + job.option("penalty", PENALTY) * off
         optimiser.zero_grad()
         scaler.scale(loss).backward(inputs=logits)  # the model's own parameters stay without gradients
         scaler.step(optimiser)

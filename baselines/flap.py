@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from sparsitysolver.models.structure import sliced_structure
-from sparsitysolver.pruning.fluctuation import compensated_bias, global_counts, group_means, standardise
+from sparsitysolver.pruning.fluctuation import compensated_bias, global_counts, standardise
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.scores import channels_of, fluctuation, group_scores, kept_indices
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
@@ -19,10 +19,10 @@ def allocate(job: Job) -> list[int]:
 
     A group weighs against a neuron what it really holds (the published code: a constant for LLaMA-7B).
     """
-    scores = []
+    scores, width = [], job.adapter.shape.group_channels
     for index in range(job.adapter.shape.layers):
         attention, ffn = (standardise(channel) for channel in _channel_scores(job, index))
-        scores += [group_means(attention, job.adapter.shape.group_channels), ffn]
+        scores += [group_scores(attention, width) / width, ffn]
     return global_counts(scores, [unit.weights_per_item for unit in job.units], job.sparsity)
 
 

@@ -9,7 +9,7 @@ from sparsitysolver.pruning.job import GramUse, Job, Outcome, stream
 from sparsitysolver.pruning.rotation import centre_outputs, fold_gain, principal_components
 from sparsitysolver.pruning.widths import matched_width, removed_fraction, sliced_width
 from sparsitysolver.records.seen import CALIBRATION
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import Moments
 from sparsitysolver.statistics.replay import LayerReplay
 
 NAME = "SliceGPT"

@@ -7,8 +7,7 @@ from sparsitysolver.models.structure import LowRankLinear, low_rank_structure
 from sparsitysolver.pruning.job import GramUse, Job, Outcome, widest_input
 from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor
 from sparsitysolver.records.seen import CALIBRATION
-from sparsitysolver.statistics.collect import layer_taps, recording, tap_of
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import Moments, layer_taps, recording, tap_of
 from sparsitysolver.statistics.replay import LayerReplay
 
 NAME = "SVD-LLM"

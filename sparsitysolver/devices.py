@@ -35,23 +35,18 @@ def cores_here() -> int:
 def gpus_here() -> int:
     """GPUs that a job of this process may use: those of ``CUDA_VISIBLE_DEVICES`` where it is set, else the machine's.
 
-    0 where torch is its CPU build: it runs on the CPU then, whatever the machine has.
+    0 where torch is its CPU build (``2.13.0+cpu``): it runs on the CPU then, whatever the machine has.
     """
-    devices = visible_devices() if _torch_has_cuda() else []
+    try:
+        devices = [] if metadata.version("torch").endswith("+cpu") else visible_devices()
+    except metadata.PackageNotFoundError:
+        devices = []
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if not devices or given is None:
         return len(devices)
     named = [name.strip() for name in given.split(",")]
     usable = [name in devices or name.startswith(("GPU-", "MIG-")) for name in named]  # CUDA stops at the first unknown
     return usable.index(False) if False in usable else len(usable)
-
-
-def _torch_has_cuda() -> bool:
-    """Whether the torch installed is a build for GPUs, as its version says (``2.13.0+cpu`` is none)."""
-    try:
-        return not metadata.version("torch").endswith("+cpu")
-    except metadata.PackageNotFoundError:
-        return False
 
 
 def visible_devices() -> list[str]:
@@ -68,10 +63,8 @@ def claim(count: int, devices: list[str] | None = None, timeout: float | None = 
     """Lock ``count`` free GPUs and name them in ``CUDA_VISIBLE_DEVICES``; wait while others hold them.
 
     Does nothing where ``CUDA_VISIBLE_DEVICES`` is set already (a scheduler gave this job its devices) or there is no
-    GPU. Must be called before torch first touches CUDA.
-
-    Raises:
-        SparsitySolverError: more devices asked for than the machine has, or ``timeout`` seconds gone.
+    GPU. Must be called before torch first touches CUDA. More devices than there are, and ``timeout`` seconds gone, are
+    errors.
     """
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return []
@@ -97,8 +90,7 @@ def _try(count: int, devices: list[str]) -> list[str]:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o1777)  # the locks are everybody's on a shared machine
-    handles: list[IO[str]] = []
-    names: list[str] = []
+    taken: dict[str, IO[str]] = {}
     for device in devices:
         handle = open(folder / f"gpu-{device}.lock", "a", opener=_everybodys)  # noqa: PTH123, SIM115 - held for life
         try:
@@ -106,12 +98,11 @@ def _try(count: int, devices: list[str]) -> list[str]:
         except BlockingIOError:
             handle.close()
             continue
-        handles.append(handle)
-        names.append(device)
-        if len(names) == count:
-            _held.extend(handles)
-            return names
-    for handle in handles:
+        taken[device] = handle
+        if len(taken) == count:
+            _held.extend(taken.values())
+            return list(taken)
+    for handle in taken.values():
         handle.close()
     return []
 

@@ -10,17 +10,14 @@ from sparsitysolver.records.files import content_key
 
 # As transformers looks for weights: the first of these that is there is read, an index with the shards it names.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-_WEIGHT_ENDINGS = (
-    *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".ot"),
-)
-
 # Neither model nor tokenizer is read from these.
 _SAMPLING = "generation_config.json"
-_WITHOUT_EFFECT = frozenset((_SAMPLING, "adapter_config.json", "trainer_state.json", "training.json", "pruning.json"))
-_ENDINGS_WITHOUT_EFFECT = (
+_WITHOUT_EFFECT = {_SAMPLING, "adapter_config.json", "trainer_state.json", "training.json", "pruning.json", *WEIGHTS}
+_STARTS_WITHOUT_EFFECT = (".", "license", "notice", "readme", "use_policy", "events.out")
+_ENDS_WITHOUT_EFFECT = (
+    *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".ot"),
     *(".md", ".py", ".pyc", ".sh", ".log", ".lock", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".svg"),
 )
-_NAMES_WITHOUT_EFFECT = ("license", "notice", "readme", "use_policy", "events.out")
 
 # Of a configuration: where it was read from, who wrote it, the precision its weights are stored in (which the weights
 # themselves say).
@@ -36,9 +33,12 @@ def weight_files(folder: Path) -> list[Path]:
     name = next((name for name in (*([named] if named else []), *WEIGHTS) if (folder / name).is_file()), None)
     if name is None:
         return []
-    if not name.endswith(".index.json"):
-        return [folder / name]
-    return [folder / name, *(folder / shard for shard in sorted(_shards(folder / name)))]
+    try:
+        index = json.loads((folder / name).read_text(encoding="utf-8")) if name.endswith(".index.json") else {}
+        shards = sorted({str(shard) for shard in index["weight_map"].values()}) if index else []
+    except (ValueError, KeyError, TypeError, AttributeError):  # a broken index is told when the model is loaded
+        shards = []
+    return [folder / name, *(folder / shard for shard in shards)]
 
 
 def configuration(folder: Path) -> dict[str, Any]:
@@ -50,33 +50,18 @@ def configuration(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _shards(index: Path) -> set[str]:
-    """The shards that an index names; a broken index names none, and is told when the model is loaded."""
-    try:
-        return set(map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return set()
-
-
 def deciding_files(folder: Path) -> list[Path]:
     """All files of a folder that may decide a number: weights, configuration, whatever a tokenizer may read.
 
     A tokenizer reads files of many names, so that all count but those known to have no effect: weights in forms that
     are not read, adapters, generation settings, documents, what training left behind.
     """
-    weights = [path for path in weight_files(folder) if path.is_file()]
-    others = [path for path in folder.iterdir() if path.is_file() and path not in weights and _has_effect(path.name)]
-    return sorted([*weights, *others])
-
-
-def _has_effect(name: str) -> bool:
-    low = name.lower()
-    return not (
-        low.startswith((".", *_NAMES_WITHOUT_EFFECT))
-        or low in _WITHOUT_EFFECT
-        or low.endswith((*_WEIGHT_ENDINGS, *_ENDINGS_WITHOUT_EFFECT))
-        or low in WEIGHTS
-    )
+    files = {path for path in weight_files(folder) if path.is_file()}
+    for path in filter(Path.is_file, folder.iterdir()):
+        name = path.name.lower()
+        idle = name in _WITHOUT_EFFECT or name.startswith(_STARTS_WITHOUT_EFFECT) or name.endswith(_ENDS_WITHOUT_EFFECT)
+        files |= set() if idle else {path}
+    return sorted(files)
 
 
 def folder_sha256(folder: Path) -> str:

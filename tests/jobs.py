@@ -1,19 +1,21 @@
 """Pruning jobs on tiny models."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tiny import tiny_ids
+from tiny import logits, tiny_ids, tiny_tokenizer
 from transformers import PreTrainedModel
 
 from sparsitysolver.config.registry import MethodRow
 from sparsitysolver.models.adapter import Adapter, adapt
+from sparsitysolver.models.loading import LoadedModel, load_model
+from sparsitysolver.models.saving import save_pruned
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
-from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect, recording, tap_modules
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, Moments, collect, layer_taps, recording
 
 
 def job_for(
@@ -40,7 +42,9 @@ def job_for(
 
 def gram_moments(adapter: Adapter, ids: np.ndarray) -> dict[str, Moments]:
     """Moments with Gram matrices of every distinct input, of a plain forward pass."""
-    with recording(tap_modules(adapter, ALL_TAPS), gram=True) as moments, torch.no_grad():
+    layers = [(index, layer_taps(adapter, index)) for index in range(adapter.shape.layers)]
+    modules = {f"layers.{index}.{tap}": module for index, taps in layers for tap, module in taps.items()}
+    with recording(modules, gram=True) as moments, torch.no_grad():
         adapter.hidden_states(torch.from_numpy(ids).long())
     return moments
 
@@ -62,3 +66,16 @@ def run_row(row: MethodRow, model: PreTrainedModel, sparsity: float, ids: np.nda
         assert skip is None or skip(job) is None
     kept = import_module(f"baselines.{row.allocator}").allocate(job) if row.allocator else None
     return job, kept, pruner.prune(job, kept)
+
+
+def prune_and_reload(row: MethodRow, model: PreTrainedModel, sparsity: float, folder: Path) -> tuple[Job, LoadedModel]:
+    """Prune as a methods row says to another, finite model, whose folder loads to the very same logits."""
+    dense = logits(model)
+    job, kept, outcome = run_row(row, model, sparsity, tiny_ids(12, 16, seed=1))
+    assert kept is None or all(0 <= count <= unit.size for count, unit in zip(kept, job.units, strict=True))
+    pruned = logits(model)
+    assert pruned.isfinite().all() and torch.equal(pruned, dense) == (row.key == "dense")
+    save_pruned(model, tiny_tokenizer(), outcome.structure, folder)
+    loaded = load_model(str(folder), device="cpu")
+    assert torch.equal(logits(loaded.model), pruned)
+    return job, loaded

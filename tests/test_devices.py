@@ -81,17 +81,11 @@ def test_a_schedulers_choice_is_left_alone(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_no_devices_and_none_asked_for():
+def test_no_devices_none_asked_for_too_many_and_an_end_of_waiting():
     assert devices.claim(1, []) == devices.claim(0, ["0"]) == []
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
-
-
-def test_more_than_the_machine_has():
     with pytest.raises(SparsitySolverError, match="3 GPUs asked for; this machine has 2"):
         devices.claim(3, ["0", "1"])
-
-
-def test_waiting_ends():
     devices.claim(1, ["0"])
     os.environ.pop("CUDA_VISIBLE_DEVICES")
     with pytest.raises(SparsitySolverError, match="no 1 of the GPUs 0 came free in 0.2 s"):
@@ -122,22 +116,14 @@ def test_cores_are_those_of_the_process_and_of_its_container(monkeypatch, tmp_pa
     [(None, 2), ("", 0), ("-1", 0), ("1", 1), ("0, 1", 2), ("0,7,1", 1), ("7", 0), ("MIG-4f,GPU-1a", 2)],
 )
 def test_gpus_are_counted_as_cuda_does(monkeypatch, given, count):
-    monkeypatch.setattr(devices, "visible_devices", lambda: ["0", "1"])
-    monkeypatch.setattr(devices.metadata, "version", lambda name: "2.13.0")
+    """None without a driver, or with a torch for the CPU."""
+    versions = iter(["2.13.0", "2.13.0", "2.13.0+cpu"])
+    monkeypatch.setattr(devices.metadata, "version", lambda name: next(versions))
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
-    assert devices.gpus_here.__wrapped__() == count
-
-
-def test_without_a_driver_or_with_torch_for_the_cpu_there_are_no_gpus(monkeypatch):
-    monkeypatch.setattr(devices.metadata, "version", lambda name: "2.13.0")
-    monkeypatch.setattr(devices, "visible_devices", list)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert devices.gpus_here.__wrapped__() == 0
-    monkeypatch.setattr(devices, "visible_devices", lambda: ["0"])
-    assert devices.gpus_here.__wrapped__() == 1
-    monkeypatch.setattr(devices.metadata, "version", lambda name: "2.13.0+cpu")
-    assert devices.gpus_here.__wrapped__() == 0
+    for found, expected in ((["0", "1"], count), ([], 0), (["0", "1"], 0)):
+        monkeypatch.setattr(devices, "visible_devices", lambda found=found: found)
+        assert devices.gpus_here.__wrapped__() == expected
 
 
 def test_no_driver_no_devices(monkeypatch):

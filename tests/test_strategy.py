@@ -36,38 +36,28 @@ def test_round_trip(path):
     assert read_strategy(path, UNITS, "aaaa", None) == strategy()
 
 
+OTHER = r"was made for another model \(tiny\): "
+
+
 @pytest.mark.parametrize(
-    ("units", "difference"),
+    ("units", "weights", "sparsity", "words"),
     [
-        (UNITS[:1], r"2 units found, 1 needed.*\('layers\.0\.ffn', 10\) found, None needed"),
-        ([*UNITS, Unit("layers.1.mha", "mha", 1, 4, 100)], r"2 units found, 3 needed.*None found"),
-        ([UNITS[0], Unit("layers.0.ffn", "ffn", 0, 11, 60)], r"\('layers\.0\.ffn', 10\) found.*, 11\) needed"),
+        (UNITS[:1], "aaaa", 0.25, OTHER + r"2 units found, 1 needed.*\('layers\.0\.ffn', 10\) found, None needed"),
+        ([*UNITS, Unit("layers.1.mha", "mha", 1, 4, 100)], "aaaa", 0.25, OTHER + "2 units found, 3 needed.*None found"),
+        ([UNITS[0], Unit("layers.0.ffn", "ffn", 0, 11, 60)], "aaaa", 0.25, OTHER + r".*10\) found.*, 11\) needed"),
+        (UNITS, "bbbb", 0.25, OTHER + "same shape, but weights aaaa found, bbbb needed"),
+        (UNITS, "aaaa", 0.3, r"was made for sparsity 0\.25, not for 0\.3"),
     ],
 )
-def test_another_models_shape(path, units, difference):
-    with pytest.raises(
-        SparsitySolverError, match=rf"strategy {path} was made for another model \(tiny\).*{difference}"
-    ):
-        read_strategy(path, units, "aaaa", 0.25)
+def test_strategies_of_something_else(path, units, weights, sparsity, words):
+    with pytest.raises(SparsitySolverError, match=f"strategy {path} {words}"):
+        read_strategy(path, units, weights, sparsity)
 
 
-def test_another_models_weights(path):
-    with pytest.raises(SparsitySolverError, match="same shape, but weights aaaa found, bbbb needed"):
-        read_strategy(path, UNITS, "bbbb", 0.25)
-
-
-def test_another_sparsity(path):
-    with pytest.raises(SparsitySolverError, match=r"was made for sparsity 0\.25, not for 0\.3"):
-        read_strategy(path, UNITS, "aaaa", 0.3)
-
-
-def test_more_than_there_is(tmp_path):
+def test_more_than_there_is_and_what_is_no_strategy(tmp_path):
     write_json(tmp_path / "x.json", strategy(kept=(5, 7), achieved_sparsity=0.0))
     with pytest.raises(SparsitySolverError, match=r"(keeps more than there is in layers\.0\.mha|units/0/ratio)"):
         read_strategy(tmp_path / "x.json", UNITS, "aaaa", 0.25)
-
-
-def test_something_else(tmp_path):
     write_json(tmp_path / "x.json", {"model": "x", "units": []})
     with pytest.raises(SparsitySolverError, match=r"x\.json is not a valid strategy"):
         read_strategy(tmp_path / "x.json", UNITS, "aaaa", 0.25)

@@ -49,17 +49,11 @@ def read_densities(
     means: str | None = None,
     levels: int = LEVELS,
 ) -> Densities:
-    """Read a file of levels or ratios; whatever is wrong with it is an error, with the line.
+    """Read a file of levels (of weight matrices) or ratios; whatever is wrong with it is an error, with the line.
 
-    Args:
-        path: the file.
-        names: the model's units and what they are called elsewhere.
-        granularity: of the units; levels are those of weight matrices.
-        sparsity: what level 0 stands for.
-        hidden: the model's hidden size, which levels are steps of.
-        form: one of ``FORMATS``.
-        means: whether ratios are of what is ``kept`` or ``removed``; a table's column may say so itself.
-        levels: EvoPress's ``num_levels``.
+    ``form`` is one of ``FORMATS``; ``sparsity`` what level 0 stands for, ``hidden`` the model's size, which levels are
+    steps of, ``levels`` EvoPress's ``num_levels``; ``means`` whether ratios are of what is ``kept`` or ``removed``,
+    where a table's column does not say so itself.
     """
     known("format", form, FORMATS)
     text = read_lines(path)
@@ -130,22 +124,15 @@ def level_densities(
     return densities
 
 
-def whole_items(units: Sequence[Unit], densities: Densities, granularity: str) -> list[int]:
-    """Items nearest to what is asked for; ratios of weight matrices round up, as Wanda removes floor(size * s)."""
-    items = [unit.size * value for unit, value in zip(units, densities.values, strict=True)]
-    if granularity == STRUCTURED or densities.format == EVOPRESS:
-        return [int(exact + Fraction(1, 2)) for exact in items]
-    return [max(0, ceil(exact - _PRINTED)) for exact in items]
-
-
 def settle(
     units: Sequence[Unit], densities: Densities, sparsity: float, granularity: str, project: bool, path: Path
 ) -> tuple[list[int], bool]:
     """Kept items of every unit, and whether they were projected onto the budget.
 
-    Counts stay those of the file where its own mean misses the target by no more than rounding (one item of every
-    unit), whatever whole items then make of it; else they are projected
-    (:func:`sparsitysolver.pruning.budget.projection`). More than ``TOLERANCE`` needs ``project``.
+    Counts stay those nearest to the file's where its own mean misses the target by no more than rounding (one item of
+    every unit), whatever whole items then make of it; ratios of weight matrices round up, as Wanda removes
+    floor(size * s). Else they are projected (:func:`sparsitysolver.pruning.budget.projection`); more than ``TOLERANCE``
+    needs ``project``.
     """
     asked = densities.sparsity(units)
     miss = abs(asked - sparsity)
@@ -156,6 +143,9 @@ def settle(
         )
     rounding = kept_weights(units, [1] * len(units)) / sum(unit.weights for unit in units)
     if miss <= rounding and not project:
-        return whole_items(units, densities, granularity), False
+        items = [unit.size * value for unit, value in zip(units, densities.values, strict=True)]
+        if granularity == STRUCTURED or densities.format == EVOPRESS:
+            return [int(exact + Fraction(1, 2)) for exact in items], False
+        return [max(0, ceil(exact - _PRINTED)) for exact in items], False
     wanted = np.array([float(value) for value in densities.values])
     return projection(wanted, units, sparsity, Bounds(0.0, 1.0)), True

@@ -26,10 +26,7 @@ class Point(NamedTuple):
 
 
 def transferred(strategy: Json, units: Sequence[Unit], model: Json, sparsity: float | None = None) -> Json:
-    """The strategy that another model's becomes on ``model``, whose units at its granularity are ``units``.
-
-    ``sparsity`` is the target; by default that of ``strategy``.
-    """
+    """The strategy that another model's becomes on ``model`` and its ``units``, for its own target or ``sparsity``."""
     target = strategy["target_sparsity"] if sparsity is None else sparsity
     points = [
         Point(unit["kind"], int(unit["name"].split(".")[1]), unit["kept"] / unit["size"]) for unit in strategy["units"]
@@ -52,28 +49,31 @@ def transferred_counts(points: Sequence[Point], units: Sequence[Unit], sparsity:
 
 
 def wanted_ratios(points: Sequence[Point], units: Sequence[Unit]) -> np.ndarray:
-    """The ratio that every unit of another model gets, (units,), before any budget."""
-    layers = 1 + max(point.layer for point in points)
-    own = 1 + max(unit.layer for unit in units)
-    return np.array([curve_at(points, unit.kind, layers, float(relative_depth(unit.layer, own))) for unit in units])
+    """The ratio that every unit of another model gets, (units,), before any budget: linear between layers by depth.
 
+    Depth is 0 for the first layer, 1 for the last, one half where there is but one. A kind that the strategy lacks is
+    the mean of those that stand for it.
+    """
 
-def curve_at(points: Sequence[Point], kind: str, layers: int, depth: float) -> float:
-    """The ratio of a kind (or the mean of those that stand for it) at a relative depth, linear between layers."""
+    def depths(layers: Sequence[int], count: int) -> np.ndarray:
+        return np.array(layers) / (count - 1) if count > 1 else np.array(layers) + 0.5
+
     kinds = {point.kind for point in points}
-    sources = (kind,) if kind in kinds else tuple(k for k in STANDS_FOR.get(kind, ()) if k in kinds)
-    if not sources:
-        raise SparsitySolverError(
-            f"the strategy has no units of kind {kind}, nor any that stand for it; it has {', '.join(sorted(kinds))}."
-        )
-    values = []
-    for source in sources:
-        own = sorted((point.layer, point.ratio) for point in points if point.kind == source)
-        at, ratios = zip(*own, strict=True)
-        values.append(np.interp(depth, relative_depth(np.array(at), layers), ratios))
-    return float(np.mean(values))
-
-
-def relative_depth(layer: int | np.ndarray, layers: int) -> float | np.ndarray:
-    """0 for the first layer, 1 for the last; one half where there is but one."""
-    return layer / (layers - 1) if layers > 1 else layer + 0.5
+    layers, own = (1 + max(one.layer for one in ones) for ones in (points, units))
+    wanted = []
+    for unit in units:
+        sources = (unit.kind,) if unit.kind in kinds else kinds.intersection(STANDS_FOR.get(unit.kind, ()))
+        if not sources:
+            raise SparsitySolverError(
+                f"the strategy has no units of kind {unit.kind}, nor any that stand for it; it has "
+                f"{', '.join(sorted(kinds))}."
+            )
+        curves = [
+            sorted((point.layer, point.ratio) for point in points if point.kind == kind) for kind in sorted(sources)
+        ]
+        depth = depths([unit.layer], own)
+        values = [
+            np.interp(depth, depths([at for at, _ in curve], layers), [ratio for _, ratio in curve]) for curve in curves
+        ]
+        wanted.append(float(np.mean(values)))
+    return np.array(wanted)

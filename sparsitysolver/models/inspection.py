@@ -221,9 +221,15 @@ def check_known(report: dict[str, Any], adapter: Adapter, location: str) -> None
     if unknown:
         many = "tensor" if len(unknown) == 1 else "tensors"
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        settings = [word for pattern, word in adapter.announced_by if any(re.search(pattern, name) for name in unknown)]
+        if any(int(number) >= adapter.shape.layers for number in re.findall(r"layers\.(\d+)\.", " ".join(unknown))):
+            settings = [f'"num_hidden_layers" (now {adapter.shape.layers})']
+        told = "No setting of this architecture announces them: give the config.json that belongs to them."
+        if settings:
+            told = f"What announces them is {' and '.join(settings)}: correct config.json, or export the model again."
         raise SparsitySolverError(
             f"the weights in {location} hold {len(unknown)} {many} that the {adapter.config.model_type} of its "
-            f"config.json has no place for: {', '.join(unknown[:3])}{more}. {_announcement(adapter, unknown)}"
+            f"config.json has no place for: {', '.join(unknown[:3])}{more}. {told}"
         )
     head, table = adapter.lm_head.weight, adapter.embeddings[0].weight
     if adapter.config.tie_word_embeddings and head is not table and not torch.equal(head.to(table.device), table):
@@ -257,17 +263,6 @@ def _is_finite(tensor: torch.Tensor) -> bool:
     if tensor.numel() == 0 or tensor.is_meta or not tensor.is_floating_point():
         return True
     return bool(torch.stack(tensor.detach().aminmax()).isfinite().all())
-
-
-def _announcement(adapter: Adapter, unknown: Iterable[str]) -> str:
-    """What in config.json would give tensors a place."""
-    layers = adapter.shape.layers
-    settings = [s for pattern, s in adapter.announced_by if any(re.search(pattern, name) for name in unknown)]
-    if any(int(match[1]) >= layers for match in (re.search(r"layers\.(\d+)\.", name) for name in unknown) if match):
-        settings = [f'"num_hidden_layers" (now {layers})']
-    if settings:
-        return f"What announces them is {' and '.join(settings)}: correct config.json, or export the model again."
-    return "No setting of this architecture announces them: give the config.json that belongs to them."
 
 
 def _tensors(names: Any) -> str:

@@ -1,7 +1,4 @@
-"""Loading models, dense or pruned, with their tokenizers: whole, sound and in evaluation mode, or an error.
-
-A model is found by local folder, registered key, hub id, or its name in the assets folder.
-"""
+"""Finding and loading models, dense or pruned, with their tokenizers: whole, sound, in evaluation mode, or an error."""
 
 import functools
 import hashlib
@@ -88,10 +85,7 @@ class LoadedModel:
 
 
 def resolve_model(name: str, assets: Assets) -> ModelSource:
-    """Find a model by local folder, key of ``config/models.tsv``, hub id, or name in the assets folder.
-
-    Raises a :class:`SparsitySolverError` that says where it was looked for.
-    """
+    """Find a model by local folder, key of ``config/models.tsv``, hub id, or name in the assets folder, or an error."""
     in_assets = named_asset_model(name)
     if in_assets is not None:
         return _asset_model(in_assets, assets)
@@ -182,10 +176,7 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
 
 
 def load_pruned(folder: str | Path, device: str = "auto", dtype: str = "auto") -> PreTrainedModel:
-    """Load a folder written by ``sparsitysolver prune`` as a transformers model, shrunken shapes and all.
-
-    It is in evaluation mode, as transformers load models, and may be fine-tuned: all parameters require gradients.
-    """
+    """A folder of ``sparsitysolver prune`` as a transformers model, in evaluation mode and ready for fine-tuning."""
     return load_model(str(folder), device=device, dtype=dtype).model.requires_grad_(True)
 
 
@@ -265,10 +256,7 @@ def _fetch(loader: Any, source: ModelSource, **options: Any) -> Any:
 
 
 def _refuse_own_code(source: ModelSource) -> None:
-    """Refuse a model that is defined by code of its own, also where a stock class could read its weights.
-
-    Nothing of that code is ever run, and nobody is asked whether to.
-    """
+    """Refuse a model of code of its own, which is never run, also where a stock class could read its weights."""
     for name in _MAY_NAME_CODE:
         try:
             path = cached_file(source.location, name, revision=source.revision or "main")

@@ -106,20 +106,6 @@ def build(name: str, pad_id: int, bos_id: int) -> PreTrainedModel:
     return AutoModelForCausalLM.from_config(config)
 
 
-def windows(ids: torch.Tensor, starts: torch.Tensor, bos_id: int, settings: Settings) -> torch.Tensor:
-    """A batch (batch, WINDOW) of random windows of the document `ids` (tokens,); `starts`: where paragraphs begin.
-
-    A share of `paragraph_starts` begins with `bos_id` and a whole paragraph, as a prompt does; the others begin
-    anywhere, as the windows of a perplexity measurement do.
-    """
-    n_prompts = round(settings.batch * settings.paragraph_starts)
-    anywhere = torch.randint(len(ids) - WINDOW, (settings.batch - n_prompts,))
-    opening = starts[torch.randint(len(starts), (n_prompts,))]
-    batch = ids[torch.cat([opening - 1, anywhere])[:, None] + torch.arange(WINDOW)]
-    batch[:n_prompts, 0] = bos_id
-    return batch
-
-
 def loss_of(model: PreTrainedModel, batch: torch.Tensor) -> torch.Tensor:
     """Mean next-token cross-entropy in nats over the batch, (batch, window) of ids."""
     logits = model(input_ids=batch, use_cache=False).logits[:, :-1].float()
@@ -138,7 +124,11 @@ def perplexity(model: PreTrainedModel, ids: torch.Tensor, n_windows: int | None 
 
 
 def fit(model: PreTrainedModel, ids: torch.Tensor, starts: torch.Tensor, settings: Settings) -> list[float]:
-    """Train in place with AdamW on `windows`; returns the loss of every step in nats per token."""
+    """Train in place with AdamW on random windows of `ids` (tokens,); returns the loss of every step in nats per token.
+
+    A share of `paragraph_starts` opens with a BOS and a whole paragraph, one of `starts`, as a prompt does; the others
+    begin anywhere, as the windows of a perplexity measurement do.
+    """
     rate, decay = settings.learning_rate, settings.weight_decay
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=settings.betas, weight_decay=decay, fused=True)
 
@@ -147,10 +137,14 @@ def fit(model: PreTrainedModel, ids: torch.Tensor, starts: torch.Tensor, setting
         return warm * 0.5 * (1.0 + math.cos(math.pi * step / settings.steps))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
-    losses = []
+    n_prompts, losses = round(settings.batch * settings.paragraph_starts), []
     model.train()
     for _ in (bar := tqdm(range(settings.steps), desc="training", unit="step", mininterval=1.0)):
-        loss = loss_of(model, windows(ids, starts, model.config.bos_token_id, settings))
+        anywhere = torch.randint(len(ids) - WINDOW, (settings.batch - n_prompts,))
+        opening = starts[torch.randint(len(starts), (n_prompts,))]
+        batch = ids[torch.cat([opening - 1, anywhere])[:, None] + torch.arange(WINDOW)]
+        batch[:n_prompts, 0] = model.config.bos_token_id
+        loss = loss_of(model, batch)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)

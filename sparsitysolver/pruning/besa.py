@@ -35,11 +35,6 @@ def smoothed_range() -> tuple[float, float]:
     return 1 - most, most
 
 
-def initial_logits(rows: int, device: torch.device | None = None) -> torch.Tensor:
-    """Logits θ (rows, 101), float64, all 0: every candidate as probable as any other, a sparsity of 0.5."""
-    return torch.zeros(rows, STEPS + 1, dtype=torch.double, device=device)
-
-
 def probabilities(logits: torch.Tensor, smooth: bool) -> torch.Tensor:
     """β (rows, 101) = softmax(σ(θ)) with smoothing, softmax(θ) without (BESA, section 3.2 and its code)."""
     return (logits.sigmoid() if smooth else logits).softmax(dim=-1)
@@ -83,11 +78,6 @@ def reconstruction_loss(reference: torch.Tensor, output: torch.Tensor) -> torch.
     norm = target.norm(dim=0)
     scale = torch.where(norm > 0, norm, torch.inf)
     return ((target - output.float().reshape(target.shape)) / scale).square().sum() / target.shape[1]
-
-
-def sparsity_penalty(sparsity: torch.Tensor, target: float) -> torch.Tensor:
-    """((α_block - s) / s)² (published code)."""
-    return ((sparsity - target) / target).square()
 
 
 def block_sparsity(alphas: Sequence[torch.Tensor], weights: Sequence[int]) -> torch.Tensor:

@@ -112,10 +112,7 @@ class Wall:
 
 
 def greedy(wanted: np.ndarray, units: Sequence[Unit], sparsity: float, bounds: Bounds) -> list[int]:
-    """Lines 4 to 10 of Algorithm 1: round to whole items, then cap every unit front to back (:class:`Wall`).
-
-    A strategy below the budget stays below it.
-    """
+    """Lines 4 to 10 of Algorithm 1: whole items, capped front to back (:class:`Wall`); what is below stays below."""
     wall = Wall(units, sparsity, bounds)
     for ratio, _ in zip(wanted, units, strict=True):
         wall.keep(ratio)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import torch
 
-from sparsitysolver.pruning.scores import group_scores
-
 
 def standardise(scores: torch.Tensor) -> torch.Tensor:
     """(scores - mean) / unbiased standard deviation over the channels of one layer, (channels,) to (channels,).
@@ -22,11 +20,6 @@ def standardise(scores: torch.Tensor) -> torch.Tensor:
     # Equal scores may differ from their own mean by rounding: without the margin that dust would be blown up to 1.
     dust = torch.finfo(scores.dtype).eps * scores.abs().max() * len(scores)
     return centred / deviation if deviation > dust else torch.zeros_like(scores)
-
-
-def group_means(scores: torch.Tensor, channels_per_group: int) -> torch.Tensor:
-    """Mean of the channel scores of every group: (groups * channels_per_group,) to (groups,)."""
-    return group_scores(scores, channels_per_group) / channels_per_group
 
 
 def global_counts(scores: Sequence[torch.Tensor], weights_per_item: Sequence[int], sparsity: float) -> list[int]:

@@ -8,22 +8,18 @@ from torch import nn
 
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.units import Unit
-from sparsitysolver.statistics.collect import layer_taps, tap_of
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import Moments, layer_taps, tap_of
 from sparsitysolver.statistics.replay import LayerReplay
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """One weight matrix to prune: its unit, the linear that holds it, the moments of its input, its kept columns.
-
-    ``kept`` is whole unless the pruner says otherwise (``WHOLE = False``).
-    """
+    """One weight matrix to prune: its unit, the linear that holds it, the moments of its input, its kept columns."""
 
     unit: Unit
     linear: nn.Module
     moments: Moments
-    kept: float
+    kept: float  # whole unless the pruner says otherwise (``WHOLE = False``)
 
     @property
     def weight(self) -> torch.Tensor:

@@ -41,11 +41,16 @@ def sparsegpt(
     """
     factor, dead = inverse_factor(gram, percdamp, name)
     left = check_scores(weight.double(), name).masked_fill(dead, 0)
-    span, choose = blocksize, removes_share(sparsity)
+    span = blocksize
     if pattern:
         pattern.check(name, weight.shape[1])
-        # No group may lie across two blocks.
-        span, choose = max(pattern.group, blocksize - blocksize % pattern.group), removes_pattern(pattern)
+        span = max(pattern.group, blocksize - blocksize % pattern.group)  # no group may lie across two blocks
+
+    def choose(block: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """The lowest w²/U_jj² of all rows of a block together go, or of every row all but the best of one group."""
+        scores = (block / scale).square()
+        return ~(pattern_mask(scores, pattern) if pattern else matrix_mask(scores, sparsity))
+
     for start in range(0, left.shape[1], span):
         end = min(start + span, left.shape[1])
         step = pattern.group if pattern else end - start
@@ -97,13 +102,3 @@ def prune_block(
         errors[:, column] = block[:, column] * gone[:, column] / scale[column]
         block[:, column:].addr_(errors[:, column], factor[column, column:], alpha=-1)
     return block.masked_fill(gone, 0), errors  # rounding leaves pruned weights near 0, not at it
-
-
-def removes_share(sparsity: float | Fraction) -> Choice:
-    """Remove the lowest w²/U_jj² of all rows of a block together, by the rule of :func:`matrix_mask`."""
-    return lambda block, scale: ~matrix_mask((block / scale).square(), sparsity)
-
-
-def removes_pattern(pattern: Pattern) -> Choice:
-    """Of one group of columns keep the highest w²/U_jj² of every row."""
-    return lambda block, scale: ~pattern_mask((block / scale).square(), pattern)

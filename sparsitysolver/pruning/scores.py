@@ -12,8 +12,7 @@ import torch
 from sparsitysolver.errors import known
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
-from sparsitysolver.statistics.collect import OUTPUT_TAPS, Statistics
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import OUTPUT_TAPS, Moments, Statistics
 
 Criterion = Callable[[torch.Tensor, Moments], torch.Tensor]
 

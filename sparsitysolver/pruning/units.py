@@ -109,12 +109,12 @@ def sparsity_of(unit: Unit, kept: float) -> Fraction:
 
 
 def uniform_kept(units: Sequence[Unit], sparsity: float, granularity: str, whole: bool = True) -> list[float]:
-    """Uniform pruning of a granularity: the line that searches and baselines are measured by."""
-    return uniform_counts(units, sparsity) if granularity == STRUCTURED else uniform_columns(units, sparsity, whole)
+    """Uniform pruning of a granularity: the line that searches and baselines are measured by.
 
-
-def uniform_columns(units: Sequence[Unit], sparsity: float, whole: bool = True) -> list[float]:
-    """The same sparsity for every matrix; exact for decimal sparsities such as 0.7."""
+    The same sparsity for every layer, or for every matrix, where it is exact for decimal sparsities such as 0.7.
+    """
+    if granularity == STRUCTURED:
+        return uniform_counts(units, sparsity)
     return columns_at(units, [Fraction(str(check_sparsity(sparsity)))] * len(units), whole)
 
 

@@ -38,13 +38,11 @@ def stored_parameters(model: PublishedModel, width: int) -> int:
     gets a bias from the last one. Biases of outputs are cut but the last.
     """
     shape, family = model.shape, model.family
-    total = (
-        stored_weights(shape, width) + (model.vocabulary + family.positions) * width + model.vocabulary * shape.hidden
-    )
+    tables = (model.vocabulary + family.positions) * width + model.vocabulary * shape.hidden
     cut = ("attention_output", "ffn_output")
     biases = shape.layers * sum(width if role in cut else shape.matrices[role][0] for role in family.biased)
     whole = shape.hidden - width if "ffn_output" in family.biased else 0
-    return total + biases + whole + (model.vocabulary if family.subtracts_mean else 0)
+    return stored_weights(shape, width) + tables + biases + whole + (model.vocabulary if family.subtracts_mean else 0)
 
 
 def removed_fraction(shape: Shape, width: int) -> float:

@@ -1,4 +1,4 @@
-"""One pass of the dense model over the calibration windows; results cached in a file under their content key."""
+"""Running sums over activations: one pass of the dense model over the calibration windows, kept in a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,6 @@ from torch import nn
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.records.files import atomic_path, content_key
-from sparsitysolver.statistics.moments import Moments
 
 BATCH_TOKENS = 4096
 # Inputs that structured pruning reads: of the attention output projection and of the FFN output projection.
@@ -26,6 +25,55 @@ ALL_TAPS = ("query", "attention_output", "ffn_input", "ffn_output")
 def tap_of(role: str) -> str:
     """The tap that stands for the input of a linear."""
     return {"key": "query", "value": "query", "gate": "ffn_input", "up": "ffn_input"}.get(role, role)
+
+
+@dataclass
+class Moments:
+    """Sums over tokens of one linear's input x (channels,), accumulated in float64.
+
+    ``total`` = Σ x, ``squares`` = Σ x², ``gram`` = Σ x xᵀ (channels, channels) where asked for. ``tokens`` counts x.
+    """
+
+    want_gram: bool = False
+    tokens: int = 0
+    total: torch.Tensor | None = None
+    squares: torch.Tensor | None = None
+    gram: torch.Tensor | None = None
+
+    def add(self, inputs: torch.Tensor) -> None:
+        """Add activations (..., channels)."""
+        flat = inputs.detach().reshape(-1, inputs.shape[-1])
+        wide = flat.double()
+        if self.total is None:
+            zeros = wide.new_zeros(wide.shape[1])
+            self.total, self.squares = zeros, zeros.clone()
+            if self.want_gram:
+                self.gram = wide.new_zeros(wide.shape[1], wide.shape[1])
+        self.tokens += wide.shape[0]
+        self.total += wide.sum(dim=0)
+        self.squares += wide.square().sum(dim=0)
+        if self.gram is not None:
+            self.gram.addmm_(wide.T, wide)
+
+    @property
+    def norm(self) -> torch.Tensor:
+        """‖X_j‖₂ of every channel over all tokens."""
+        return self.squares.sqrt()
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """Mean of every channel."""
+        return self.total / self.tokens
+
+    @property
+    def variance(self) -> torch.Tensor:
+        """Unbiased variance of every channel over tokens; 0 for a single token."""
+        scatter = self.squares - self.total.square() / self.tokens
+        return scatter.clamp_min(0) / max(1, self.tokens - 1)
+
+    def cpu(self) -> "Moments":
+        """Sums of x and x² on the CPU, without the Gram matrix."""
+        return Moments(tokens=self.tokens, total=self.total.cpu(), squares=self.squares.cpu())
 
 
 @dataclass(frozen=True)
@@ -45,16 +93,6 @@ class Statistics:
     def of(self, layer: int, tap: str) -> Moments:
         """Moments of one tap of one layer."""
         return self.moments[f"layers.{layer}.{tap}"]
-
-
-def tap_modules(adapter: Adapter, taps: Iterable[str]) -> dict[str, nn.Module]:
-    """The linear whose input each tap name stands for."""
-    return {
-        f"layers.{index}.{tap}": module
-        for index in range(adapter.shape.layers)
-        for tap, module in layer_taps(adapter, index).items()
-        if tap in taps
-    }
 
 
 def layer_taps(adapter: Adapter, index: int) -> dict[str, nn.Module]:
@@ -89,7 +127,9 @@ def collect(
     ``taps``: which inputs to record, ``OUTPUT_TAPS`` or ``ALL_TAPS``.
     """
     tokens = torch.from_numpy(ids.astype(np.int64)).to(adapter.input_device)
-    with recording(tap_modules(adapter, taps), gram=False) as moments:
+    layers = [(f"layers.{index}", layer_taps(adapter, index)) for index in range(adapter.shape.layers)]
+    modules = {f"{layer}.{tap}": module for layer, of in layers for tap, module in of.items() if tap in taps}
+    with recording(modules, gram=False) as moments:
         for batch in tokens.split(max(1, BATCH_TOKENS // ids.shape[1])):
             adapter.hidden_states(batch)
     return Statistics(moments, model_sha256, ids_sha256, int(ids.size))

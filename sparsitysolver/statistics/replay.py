@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 from sparsitysolver.models.adapter import Adapter
-from sparsitysolver.statistics.collect import BATCH_TOKENS, recording
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import BATCH_TOKENS, Moments, recording
 
 
 class LayerReplay:

@@ -10,7 +10,7 @@ from tiny import assert_generates_alike, logits, tiny_ids, tiny_model
 
 from baselines import flap
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.pruning.fluctuation import compensated_bias, global_counts, group_means, standardise
+from sparsitysolver.pruning.fluctuation import compensated_bias, global_counts, standardise
 from sparsitysolver.pruning.units import achieved_sparsity
 
 
@@ -25,10 +25,6 @@ def test_equal_scores_standardise_to_zero(scores):
     assert torch.equal(standardise(scores), torch.zeros_like(scores))
 
 
-def test_group_means():
-    assert torch.equal(group_means(torch.tensor([1.0, 3.0, 5.0, 9.0]), 2), torch.tensor([2.0, 7.0]))
-
-
 def test_global_counts_by_hand():
     # Ranked: group 2.0 (4 weights), neuron 1.5, neuron 1.0, group 0.5 (4), neuron 0.2, neuron -1 (1 each): 12 in all.
     groups, neurons = torch.tensor([0.5, 2.0]), torch.tensor([1.0, -1.0, 1.5, 0.2])
@@ -37,9 +33,7 @@ def test_global_counts_by_hand():
     assert global_counts([groups, neurons], [4, 1], 0.25) == [2, 2]  # 10 is nearest to 9
     assert global_counts([groups, neurons], [4, 1], 0.9) == [0, 0]  # 0 is nearest to 1.2
     assert global_counts([groups, neurons], [4, 1], 0.75) == [1, 0]  # 4 is nearest to 3
-
-
-def test_a_unit_may_lose_everything():
+    # A unit may lose everything.
     assert global_counts([torch.tensor([-5.0, -6.0]), torch.tensor([1.0, 2.0])], [1, 1], 0.5) == [0, 2]
 
 
@@ -78,7 +72,8 @@ def test_everything_removed_leaves_the_mean_output(family):
     mean = job.statistics.of(1, "attention_output").mean
     linear = adapter.layers[1].attention_output
     expected = torch.nn.functional.linear(mean.float(), linear.weight, linear.bias)
-    flap.prune(job, [0, 3] * adapter.shape.layers)
+    facts = flap.prune(job, [0, 3] * adapter.shape.layers).facts
+    assert facts["extra_parameters"] == (0 if family == "opt" else 2 * adapter.shape.layers * adapter.shape.hidden)
     assert torch.allclose(adapter.layers[1].attention_output.bias, expected, atol=1e-5)
     assert logits(model).isfinite().all()
     assert_generates_alike(model)
@@ -102,10 +97,3 @@ def test_constant_layers_are_no_nan(family):
     kept = flap.allocate(job)
     flap.prune(job, kept)
     assert logits(model).isfinite().all()
-
-
-def test_extra_parameters_are_the_new_biases(family):
-    model = tiny_model(family)
-    shape = adapt(model).shape
-    facts = flap.prune(job_for(model), [1, 4] * shape.layers).facts
-    assert facts["extra_parameters"] == (0 if family == "opt" else 2 * shape.layers * shape.hidden)

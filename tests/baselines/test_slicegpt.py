@@ -25,14 +25,6 @@ OPT_125M = {"vocab_size": 50272, "hidden_size": 768, "num_hidden_layers": 12, "n
 LLAMA_7B = {"vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
 
 
-def sliced_model(config, width):
-    """A model of the published size, sliced to ``width``, without storage."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-        apply_structure(adapt(model), rotated_structure(width))
-    return model
-
-
 def test_norm_by_hand():
     # √((9 + 16) / 5 + 1e-5) with two of five channels left
     result = RotatedNorm(5)(torch.tensor([[3.0, 4.0]]))
@@ -48,12 +40,8 @@ def test_norm_and_fold_equal_layer_norm_of_a_centred_stream():
     centred = centre_outputs(stream.T).T.float()
     folded = RotatedNorm(6)(centred) @ weight.T.float() + bias.float()
     assert torch.allclose(folded, linear(norm(stream)), atol=1e-6)
-
-
-def test_fold_without_biases():
     weight, bias = fold_gain(torch.ones(2, 3), None, torch.tensor([1.0, 2.0, 3.0]), None)
-    assert bias is None
-    assert weight.tolist() == [[1, 2, 3], [1, 2, 3]]
+    assert bias is None and weight.tolist() == [[1, 2, 3], [1, 2, 3]]
 
 
 def test_principal_components_are_orthogonal_and_sorted():
@@ -71,23 +59,28 @@ def test_principal_components_are_orthogonal_and_sorted():
 )
 def test_widths(hidden, slicing, width):
     assert sliced_width(hidden, slicing) == width
-
-
-def test_rounding_interval_starts_at_512():
     assert (rounding_interval(511), rounding_interval(512)) == (1, 8)
 
 
-def test_opt_125m_has_the_published_number_of_parameters():
-    model = sliced_model(OPTConfig(ffn_dim=3072, word_embed_proj_dim=768, **OPT_125M), 608)
-    assert sum(parameter.numel() for parameter in model.parameters()) == 147_250_880
-    assert stored_parameters(published_model("opt-125m"), 608) == 147_250_880
-
-
-def test_llama_7b_has_the_published_number_of_parameters():
-    model = sliced_model(LlamaConfig(intermediate_size=11008, **LLAMA_7B), 3272)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    assert parameters == pytest.approx(6.106e9, rel=1e-3)
-    assert stored_parameters(published_model("llama-7b"), 3272) == parameters
+@pytest.mark.parametrize(
+    ("key", "config", "width", "parameters"),
+    [
+        ("opt-125m", OPTConfig(ffn_dim=3072, word_embed_proj_dim=768, **OPT_125M), 608, 147_250_880),
+        ("llama-7b", LlamaConfig(intermediate_size=11008, **LLAMA_7B), 3272, 6.106e9),
+        ("mistral-7b", MistralConfig(intermediate_size=14336, num_key_value_heads=8, **LLAMA_7B), 3272, 6.51e9),
+    ],
+)
+def test_sliced_models_have_the_published_number_of_parameters(key, config, width, parameters):
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+        apply_structure(adapt(model), rotated_structure(width))
+    adapter = adapt(model)
+    assert stored_parameters(published_model(key), width) == sum(p.numel() for p in model.parameters())
+    assert stored_parameters(published_model(key), width) == pytest.approx(
+        parameters, rel=0 if key == "opt-125m" else 1e-3
+    )
+    linears = [*adapter.shortcuts, *(linear for _, linear in adapter.prunable_linears())]
+    assert sum(linear.weight.numel() for linear in linears) == stored_weights(adapter.shape, width)
 
 
 def test_a_fifth_of_the_weights_needs_more_than_a_fifth_of_the_width():
@@ -97,17 +90,6 @@ def test_a_fifth_of_the_weights_needs_more_than_a_fifth_of_the_width():
     assert 0.68 < width / 4096 < 0.75
     gaps = {other: abs(removed_fraction(shape, other) - 0.2) for other in (width - 8, width, width + 8)}
     assert min(gaps, key=gaps.get) == width
-
-
-def test_mistral_is_counted_by_its_groups():
-    config = MistralConfig(intermediate_size=14336, num_key_value_heads=8, **LLAMA_7B)
-    model = sliced_model(config, 3272)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    assert parameters == pytest.approx(6.51e9, rel=1e-3)
-    assert stored_parameters(published_model("mistral-7b"), 3272) == parameters
-    weights = sum(w.weight.numel() for _, w in adapt(model).prunable_linears())
-    shortcuts = sum(linear.weight.numel() for linear in adapt(model).shortcuts)
-    assert weights + shortcuts == stored_weights(adapt(model).shape, 3272)
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -134,24 +116,14 @@ def test_full_width_equals_the_dense_model(family, tied):
     assert (logits(model, ids, mask) - padded)[real].abs().max() <= 1e-4
 
 
-def test_full_width_equals_a_dense_llama_with_biases():
-    model = tiny_model("llama", attention_bias=True, mlp_bias=True)
+@pytest.mark.parametrize("biases", [{}, {"attention_bias": True, "mlp_bias": True}])
+def test_an_unsliced_model_is_the_dense_one_and_its_shortcuts_are_orthogonal(family, biases):
+    model = tiny_model(family, **(biases if family == "llama" else {}))
     dense = logits(model)
     slicegpt.prune(job_for(model, 0.0), None)
     assert (logits(model) - dense).abs().max() <= 1e-4
-
-
-def test_shortcuts_of_an_unsliced_model_are_orthogonal(family):
-    model = tiny_model(family)
-    slicegpt.prune(job_for(model, 0.0), None)
     for shortcut in adapt(model).shortcuts:
         assert torch.allclose(shortcut.weight @ shortcut.weight.T, torch.eye(32), atol=1e-5)
-
-
-def test_sliced_model_generates_with_a_cache(family):
-    model = tiny_model(family)
-    slicegpt.prune(job_for(model, 0.25), None)
-    assert_generates_alike(model)
 
 
 def test_stream_that_needs_fewer_channels_is_sliced_exactly():
@@ -185,6 +157,7 @@ def test_facts_are_what_is_stored(family, matched):
     assert facts["shortcut_parameters"] > 0
     if matched == "yes":
         assert abs(size.sparsity - 0.25) < 0.05
+    assert_generates_alike(model)
 
 
 def test_widths_that_leave_nothing_are_skipped(family):

@@ -34,50 +34,32 @@ def test_ranks_of_known_sizes(rows, columns, rank):
 
 
 def test_whitener_is_a_lower_root(problem):
+    """Also of a singular Gram matrix, which falls back, and of none at all."""
     gram = problem[1].T @ problem[1]
     root = whitener(gram)
-    assert torch.allclose(root @ root.T, gram)
-    assert torch.equal(root, root.tril())
-
-
-def test_singular_gram_falls_back(problem):
+    assert torch.allclose(root @ root.T, gram) and torch.equal(root, root.tril())
     inputs = problem[1].clone()
-    inputs[:, 3] = inputs[:, 2]
-    inputs[:, 5] = 0
+    inputs[:, 3], inputs[:, 5] = inputs[:, 2], 0
     gram = inputs.T @ inputs
     root = whitener(gram)
     assert torch.allclose(root @ root.T, gram, atol=1e-4)
-    up, down = low_rank_factors(problem[0], gram, 6)
-    assert output_loss(problem[0], up, down, inputs) < 1e-6
-
-
-def test_all_zero_inputs_give_finite_factors(problem):
-    up, down = low_rank_factors(problem[0], torch.zeros(9, 9), 3)
-    assert up.isfinite().all() and down.isfinite().all()
-
-
-def test_non_finite_gram_is_an_error():
+    assert output_loss(problem[0], *low_rank_factors(problem[0], gram, 6), inputs) < 1e-6
+    assert all(factor.isfinite().all() for factor in low_rank_factors(problem[0], torch.zeros(9, 9), 3))
     with pytest.raises(SparsitySolverError, match="non-finite"):
         whitener(torch.full((3, 3), float("nan")))
 
 
 @pytest.mark.parametrize("rank", [1, 3, 5])
-def test_truncation_loss_is_the_sum_of_dropped_squares(problem, rank):
+def test_factors_match_the_formula_and_lose_the_dropped_squares(problem, rank):
     weight, inputs = problem
     gram = inputs.T @ inputs
-    up, down = low_rank_factors(weight, gram, rank)
-    dropped = torch.linalg.svdvals(weight @ whitener(gram))[rank:].square().sum()
-    assert output_loss(weight, up, down, inputs) == pytest.approx(float(dropped), rel=1e-4)
-
-
-def test_factors_share_the_scale_and_match_the_formula(problem):
-    weight, inputs = problem
-    root = whitener(inputs.T @ inputs)
+    root = whitener(gram)
     left, values, right = torch.linalg.svd(weight @ root, full_matrices=False)
-    up, down = low_rank_factors(weight, inputs.T @ inputs, 4)
-    product = (left[:, :4] * values[:4]) @ right[:4] @ torch.linalg.inv(root)
+    up, down = low_rank_factors(weight, gram, rank)
+    product = (left[:, :rank] * values[:rank]) @ right[:rank] @ torch.linalg.inv(root)
     assert torch.allclose(up @ down, product, rtol=1e-4, atol=1e-4)
-    assert torch.allclose(up.square().sum(dim=0), values[:4], rtol=1e-4)
+    assert torch.allclose(up.square().sum(dim=0), values[:rank], rtol=1e-4)  # both factors share the scale
+    assert output_loss(weight, up, down, inputs) == pytest.approx(float(values[rank:].square().sum()), rel=1e-4)
 
 
 def test_update_is_the_least_squares_solution(problem):
@@ -89,11 +71,7 @@ def test_update_is_the_least_squares_solution(problem):
     solution = torch.linalg.lstsq(drifted @ down.T, drifted @ weight.T).solution.T
     assert torch.allclose(new, solution, atol=1e-6)
     assert output_loss(weight, new, down, drifted) < output_loss(weight, up, down, drifted)
-
-
-def test_update_on_the_inputs_whitened_for_changes_nothing(problem):
-    weight, inputs = problem
-    up, down = low_rank_factors(weight, inputs.T @ inputs, 3)
+    # on the inputs whitened for it changes nothing
     assert torch.allclose(updated_factor(weight, down, inputs.T @ inputs), up, rtol=1e-4, atol=1e-4)
 
 

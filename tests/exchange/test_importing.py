@@ -49,6 +49,7 @@ def levels(changes):
 def test_levels_worked_out_by_hand(take):
     """delta = int(0.5 * 0.5 / 8 * 32^2) = 32 weights: 1/32 of a 32x32 matrix, 1/44 of one with the FFN's 44."""
     assert step(0.5, 32) == 32
+    assert step(0.7, 4096) == step(0.3, 4096) == 314572  # of LLaMA-2-7B: 1.875% of a 4096 x 4096 matrix
     text = levels(
         {
             "model.layers.0.self_attn.q_proj": 3,  # removes 3/32 more: 19 of 32 columns go
@@ -64,11 +65,6 @@ def test_levels_worked_out_by_hand(take):
     changed = {"layers.0.query": 13, "layers.1.attention_output": 21, "layers.1.gate": 13, "layers.2.ffn_output": 24}
     assert {name: by_name[name] for name in changed} == changed
     assert {count for name, count in by_name.items() if name not in changed} == {16, 22}  # half of 32 and of 44
-
-
-def test_a_step_is_of_the_smaller_part():
-    """LLaMA-2-7B at 70%: 314,572 weights, 1.875% of a 4096 x 4096 matrix."""
-    assert step(0.7, 4096) == step(0.3, 4096) == 314572
 
 
 @pytest.mark.parametrize(
@@ -90,17 +86,11 @@ def test_levels_that_are_not_the_models(take, changes, words):
         take(levels(changes), form="evopress")
 
 
-def test_a_matrix_without_level(take):
+def test_what_are_no_levels_of_all_matrices(take):
     with pytest.raises(SparsitySolverError, match=r"20 of the model's 21 units have a value; layers\.2\.ffn_output"):
         take(levels({}).rpartition("\n")[0])
-
-
-def test_levels_are_of_matrices(take):
     with pytest.raises(SparsitySolverError, match="give --granularity unstructured"):
         take(levels({}), granularity=STRUCTURED)
-
-
-def test_something_else_than_levels(take):
     with pytest.raises(SparsitySolverError, match="not every line reads like"):
         take("[0.5, 0.5, 0.5]", form="evopress")
 
@@ -199,19 +189,13 @@ def test_lists_and_tables_that_are_not_the_models(take, text, words):
     assert "x.txt" in str(error.value)
 
 
-def test_ratios_need_a_meaning(take):
+def test_files_and_meanings(take, tmp_path):
     with pytest.raises(SparsitySolverError, match="give --means kept or removed"):
         take("[0.5, 0.5, 0.5]")
     with pytest.raises(SparsitySolverError, match="of what is removed, and --means kept was given"):
         take("layer,sparsity\n0,0.5\n1,0.5\n2,0.5", means="kept")
-
-
-def test_unknown_format(take):
     with pytest.raises(SparsitySolverError, match="unknown format 'evopres'; did you mean evopress"):
         take("[0.5]", form="evopres")
-
-
-def test_no_file_and_no_text(tmp_path):
     with pytest.raises(SparsitySolverError, match=r"no file at .*gone\.txt"):
         read_densities(tmp_path / "gone.txt", names(), UNSTRUCTURED, 0.5, 32)
     (tmp_path / "weights.bin").write_bytes(b"\xff\xfe\x00\x80")
@@ -222,30 +206,26 @@ def test_no_file_and_no_text(tmp_path):
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
-def places(adapter, granularity, name):
-    known = names(adapter, granularity)
-    return [known.units[place].name for place in known.places(Entry(1, name, Fraction(0)), "x")]
-
-
 @pytest.mark.parametrize(
-    ("adapter", "granularity", "name", "wanted"),
+    ("adapter", "granularity", "spellings", "wanted"),
     [
-        (LLAMA, UNSTRUCTURED, "model.layers.2.self_attn.o_proj", ["layers.2.attention_output"]),
-        (LLAMA, UNSTRUCTURED, "layers.2.self_attn.o_proj", ["layers.2.attention_output"]),
-        (LLAMA, UNSTRUCTURED, "layers.2.o_proj", ["layers.2.attention_output"]),
-        (LLAMA, UNSTRUCTURED, "layers.2.o", ["layers.2.attention_output"]),
-        (LLAMA, UNSTRUCTURED, "layers.2.attention_output", ["layers.2.attention_output"]),
-        (OPT, UNSTRUCTURED, "model.decoder.layers.1.fc1", ["layers.1.ffn_input"]),
-        (OPT, UNSTRUCTURED, "layers.1.fc2", ["layers.1.ffn_output"]),
-        (LLAMA, STRUCTURED, "model.layers.0.self_attn", ["layers.0.mha"]),
-        (LLAMA, STRUCTURED, "model.layers.0.mlp", ["layers.0.ffn"]),
-        (LLAMA, STRUCTURED, "model.layers.0", ["layers.0.mha", "layers.0.ffn"]),
-        (OPT, STRUCTURED, "1", ["layers.1.mha", "layers.1.ffn"]),
-        (OPT, STRUCTURED, "layers.1", ["layers.1.mha", "layers.1.ffn"]),
+        (
+            LLAMA,
+            UNSTRUCTURED,
+            "model.layers.2.self_attn.o_proj layers.2.self_attn.o_proj layers.2.o_proj layers.2.o",
+            ["layers.2.attention_output"],
+        ),
+        (OPT, UNSTRUCTURED, "model.decoder.layers.1.fc1 layers.1.fc1 layers.1.ffn_input", ["layers.1.ffn_input"]),
+        (LLAMA, STRUCTURED, "model.layers.0.self_attn layers.0.self_attn layers.0.mha", ["layers.0.mha"]),
+        (LLAMA, STRUCTURED, "model.layers.0.mlp layers.0.mlp layers.0.ffn", ["layers.0.ffn"]),
+        (LLAMA, STRUCTURED, "model.layers.0 layers.0 0", ["layers.0.mha", "layers.0.ffn"]),
+        (OPT, STRUCTURED, "model.decoder.layers.1 layers.1 1", ["layers.1.mha", "layers.1.ffn"]),
     ],
 )
-def test_names_of_units(adapter, granularity, name, wanted):
-    assert places(adapter, granularity, name) == wanted
+def test_names_of_units(adapter, granularity, spellings, wanted):
+    known = names(adapter, granularity)
+    for name in spellings.split():
+        assert [known.units[place].name for place in known.places(Entry(1, name, Fraction(0)), "x")] == wanted
 
 
 # --- budgets --------------------------------------------------------------------------------------------------------

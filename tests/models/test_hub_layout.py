@@ -21,15 +21,6 @@ from transformers import OPTConfig, OPTForCausalLM
 from sparsitysolver.config.registry import datasets_table, models_table
 
 WORDS = "the valley of the river was settled by farmers in the early years of the century and grew slowly"
-OPT_125M = {
-    "vocab_size": 50272,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "ffn_dim": 3072,
-    "num_attention_heads": 12,
-    "max_position_embeddings": 2048,
-    "word_embed_proj_dim": 768,
-}
 
 
 def repository(home: Path, kind: str, hub_id: str, revision: str) -> Path:
@@ -53,7 +44,7 @@ def store_as_blobs(snapshot: Path) -> None:
 def write_model(snapshot: Path) -> None:
     """OPT-125M untrained, in the files of the hub: half precision, one .bin, names without ``model.``, tied head."""
     torch.manual_seed(0)
-    model = OPTForCausalLM(OPTConfig(**OPT_125M)).half()
+    model = OPTForCausalLM(OPTConfig()).half()  # whose defaults are the sizes of OPT-125M
     state = {name.removeprefix("model."): tensor for name, tensor in model.state_dict().items()}
     del state["lm_head.weight"]
     torch.save(state, snapshot / "pytorch_model.bin")

@@ -1,47 +1,13 @@
 """Checkpoints that load and are wrong all the same: quantised, of another architecture, or not finite."""
 
-import json
-import shutil
-
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from tiny import logits, tiny_folder, tiny_model, tiny_tokenizer
+from checkpoints import change_config, change_weights, load, refused, saved
+from tiny import logits
 
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.models.loading import load_chat_model, load_model, resolve_model
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A copy of the tiny LLaMA that a test may break."""
-    return shutil.copytree(tiny_folder("llama"), tmp_path / "tiny")
-
-
-def saved(folder, family, **overrides):
-    tiny_model(family, **overrides).save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
-
-
-def change_weights(folder, change):
-    state = load_file(folder / "model.safetensors")
-    change(state)
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def change_config(folder, **fields):
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
-
-
-def refused(folder, **options):
-    with pytest.raises(SparsitySolverError) as error:
-        load_model(str(folder), device="cpu", **options)
-    assert "\n" not in str(error.value) and "copy it again if it was cut short" not in str(error.value)
-    return str(error.value)
-
+from sparsitysolver.models.loading import load_chat_model, resolve_model
 
 # --- quantised ------------------------------------------------------------------------------------------------------
 
@@ -73,7 +39,7 @@ def test_a_package_that_is_not_there(folder):
 def test_biases_that_the_config_does_not_announce(tmp_path):
     """Left out, they change every number."""
     saved(tmp_path, "llama", attention_bias=True, mlp_bias=True)
-    load_model(str(tmp_path), device="cpu")
+    load(tmp_path)
     change_config(tmp_path, attention_bias=False)
     message = refused(tmp_path)
     assert "12 tensors that the llama of its config.json has no place for" in message
@@ -106,14 +72,11 @@ def test_what_an_opt_does_not_announce(tmp_path, setting, word):
     assert f'What announces them is "{setting}": true' in message and word in message
 
 
-def test_mistral_has_no_option_for_biases(tmp_path):
-    saved(tmp_path, "mistral")
-    change_weights(tmp_path, lambda state: state.update({"model.layers.0.self_attn.q_proj.bias": torch.ones(32)}))
-    assert "1 tensor that the mistral of its config.json has no place for" in (message := refused(tmp_path))
+def test_what_no_setting_announces_and_more_layers_than_the_config_says(folder, tmp_path):
+    mistral = saved(tmp_path / "mistral", "mistral")
+    change_weights(mistral, lambda state: state.update({"model.layers.0.self_attn.q_proj.bias": torch.ones(32)}))
+    assert "1 tensor that the mistral of its config.json has no place for" in (message := refused(mistral))
     assert "No setting of this architecture announces them" in message
-
-
-def test_more_layers_than_the_config_says(folder):
     change_config(folder, num_hidden_layers=2)
     message = refused(folder)
     assert "model.layers.2.input_layernorm.weight" in message and '"num_hidden_layers" (now 2)' in message
@@ -123,23 +86,23 @@ def test_a_head_that_the_config_ties_away(folder):
     change_config(folder, tie_word_embeddings=True)
     assert 'Set "tie_word_embeddings": false' in refused(folder)
     change_weights(folder, lambda state: state.update({"lm_head.weight": state["model.embed_tokens.weight"].clone()}))
-    loaded = load_model(str(folder), device="cpu")
+    loaded = load(folder)
     assert torch.equal(loaded.adapter.lm_head.weight, loaded.adapter.embeddings[0].weight)
 
 
 def test_tensors_that_a_model_does_without(folder, tmp_path):
     """Rotary frequencies follow from the config; fairseq's version is no weight; a removed norm is removed."""
-    expected = logits(load_model(str(folder), device="cpu").model)
+    expected = logits(load(folder).model)
     names = [f"model.layers.{layer}.self_attn.rotary_emb" for layer in range(3)]
     buffers = {f"{name}.{buffer}": torch.ones(4) for name in names for buffer in ("inv_freq", "cos_cached")}
     change_weights(folder, lambda state: state.update(buffers))
-    assert torch.equal(logits(load_model(str(folder), device="cpu").model), expected)
+    assert torch.equal(logits(load(folder).model), expected)
     opt = saved(tmp_path / "opt", "opt")
-    expected = logits(load_model(str(opt), device="cpu").model)
+    expected = logits(load(opt).model)
     change_weights(opt, lambda state: state.update({"model.decoder.version": torch.tensor([3.0])}))
-    assert torch.equal(logits(load_model(str(opt), device="cpu").model), expected)
+    assert torch.equal(logits(load(opt).model), expected)
     change_config(opt, _remove_final_layer_norm=True)
-    assert not torch.equal(logits(load_model(str(opt), device="cpu").model), expected)
+    assert not torch.equal(logits(load(opt).model), expected)
 
 
 # --- not finite -----------------------------------------------------------------------------------------------------
@@ -168,19 +131,13 @@ def test_one_weight_that_is_not_finite(folder, value, word, dtype):
         load_chat_model(resolve_model(str(folder), Assets(None)), "cpu", "auto")
 
 
-def test_several_tensors_that_are_not_finite_are_told_once(folder):
-    def spoil(state):
-        for name in (NAME, "model.norm.weight", "lm_head.weight"):
-            state[name].fill_(torch.nan)
-
-    change_weights(folder, spoil)
-    assert "holds 1408 NaN and 0 infinite values, and so do 2 other tensors" in refused(folder)
-
-
-def test_weights_beyond_float16(folder):
+def test_weights_beyond_float16_and_several_tensors_that_are_not_finite(folder):
     """The checkpoint is sound, the precision asked for is not enough for it."""
     change_weights(folder, lambda state: state[NAME].index_put_((torch.tensor(0), torch.tensor(0)), torch.tensor(1e5)))
-    load_model(str(folder), device="cpu")
-    load_model(str(folder), device="cpu", dtype="bfloat16")
+    load(folder)
+    load(folder, dtype="bfloat16")
     message = refused(folder, dtype="float16")
     assert f"1 weights of {NAME}" in message and "beyond what float16 holds" in message and "--dtype" in message
+    for name in (NAME, "model.norm.weight", "lm_head.weight"):
+        change_weights(folder, lambda state, name=name: state[name].fill_(torch.nan))
+    assert "holds 1408 NaN and 0 infinite values, and so do 2 other tensors" in refused(folder)

@@ -4,10 +4,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sparsitysolver.config.assets import BUNDLED
+from sparsitysolver.config.assets import BUNDLED, Assets
+from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data import minilang
+from sparsitysolver.data.items import load_items
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.choices import accuracy, choice_requests
 from sparsitysolver.models import train_tiny
+from sparsitysolver.models.loading import load_model
 from sparsitysolver.models.train_tiny import ARCHITECTURES, FIRST_WINDOWS, WINDOW, Settings
 
 MAX_BYTES = 3_000_000
@@ -20,62 +24,16 @@ def folder(request):
     return BUNDLED / request.param
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def encode(tokenizer, text):
     return torch.tensor(tokenizer(text, verbose=False).input_ids)
 
 
-def requests_of(task, item):
-    """What the stock lm-eval task scores for an item: (context, continuation) by option, and the right option."""
-    if task == "boolq":
-        context = f"{item['passage']}\nQuestion: {item['question']}?\nAnswer:"
-        return [(context, " no"), (context, " yes")], item["label"]
-    if task == "piqa":
-        context = f"Question: {item['goal']}\nAnswer:"
-        return [(context, " " + item["sol1"]), (context, " " + item["sol2"])], item["label"]
-    if task == "hellaswag":
-        context = f"{item['activity_label']}: {item['ctx_a']} {item['ctx_b'].capitalize()}"
-        return [(context, " " + ending) for ending in item["endings"]], int(item["label"])
-    if task == "winogrande":
-        before, _, after = item["sentence"].partition("_")
-        return [(before + item[option], after) for option in ("option1", "option2")], int(item["answer"]) - 1
-    context = item["question_stem"] if task == "openbookqa" else f"Question: {item['question']}\nAnswer:"
-    options = [(context, " " + option) for option in item["choices"]["text"]]
-    return options, item["choices"]["label"].index(item["answerKey"])
-
-
-@torch.no_grad()
-def log_likelihoods(model, tokenizer, requests):
-    """Summed log-likelihood of every continuation after its context, all in one right-padded batch."""
-    starts = [len(tokenizer(context).input_ids) for context, _ in requests]
-    batch = tokenizer(
-        [context + rest for context, rest in requests], padding=True, padding_side="right", return_tensors="pt"
-    )
-    logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False).logits[:, :-1]
-    told = logits.log_softmax(-1).gather(2, batch.input_ids[:, 1:, None])[..., 0]
-    place = torch.arange(1, batch.input_ids.shape[1])
-    counted = (place >= torch.tensor(starts)[:, None]) & batch.attention_mask[:, 1:].bool()
-    return (told * counted).sum(1).tolist()
-
-
-@pytest.mark.parametrize("task", minilang.TASKS)
+@pytest.mark.parametrize("task", [task for task in tasks_table() if task.startswith("mini_")])
 def test_dense_model_answers_well_above_chance(folder, task):
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    asked = [requests_of(task, item) for item in minilang.items(task, "test")[:N_ITEMS]]
-    scores = iter(log_likelihoods(model, tokenizer, [request for requests, _ in asked for request in requests]))
-    right = 0
-    for requests, gold in asked:
-        options = [next(scores) for _ in requests]
-        right += options.index(max(options)) == gold
-    assert right / N_ITEMS > 1 / len(requests) + 0.1
+    loaded = load_model(str(folder), device="cpu")
+    requests = choice_requests(loaded, load_items(task, "report", Assets(None), N_ITEMS))
+    assert len(requests.gold) == N_ITEMS
+    assert accuracy(loaded.adapter, requests, "acc") > 1 / (1 + max(requests.choice)) + 0.1
 
 
 def test_shipped_folder_is_small_and_complete(folder):

@@ -56,7 +56,9 @@ def test_steps_of_fine_tuning_move_every_parameter(kind, tmp_path):
 
 def test_gradients_are_those_of_the_padded_model(tmp_path):
     folder = saved(STRUCTURES["sliced"], tmp_path / "m")
-    save_padded(load_model(folder, device="cpu").model, tiny_tokenizer(), tmp_path / "padded")
+    loaded = load_model(folder, device="cpu").model
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())  # commands need no gradients
+    save_padded(loaded, tiny_tokenizer(), tmp_path / "padded")
     pruned = load_pruned(folder, device="cpu")
     stock = AutoModelForCausalLM.from_pretrained(tmp_path / "padded", dtype=torch.float32)
     for model in (pruned, stock):
@@ -65,8 +67,3 @@ def test_gradients_are_those_of_the_padded_model(tmp_path):
     for name, parameter in pruned.named_parameters():
         kept = tuple(slice(size) for size in parameter.shape)
         assert torch.allclose(parameter.grad, wide[name].grad[kept], atol=1e-5), name
-
-
-def test_commands_need_no_gradients(tmp_path):
-    loaded = load_model(saved(STRUCTURES["sliced"], tmp_path / "m"), device="cpu")
-    assert not any(parameter.requires_grad for parameter in loaded.model.parameters())

@@ -8,7 +8,7 @@ from tiny import tiny_model
 
 from baselines import dlp, owl, ramp
 from sparsitysolver.pruning.allocation import layer_scores, spread, spread_sparsities
-from sparsitysolver.pruning.units import UNSTRUCTURED, achieved_sparsity, uniform_columns
+from sparsitysolver.pruning.units import UNSTRUCTURED, achieved_sparsity, uniform_kept
 
 OUTLIERS = [3.1, 0.4, 0.9, 2.2, 0.4]
 
@@ -41,7 +41,7 @@ def test_columns_are_whole_numbers_of_each_matrix():
     assert kept == [unit.size - int(unit.size * (0.3, 0.5, 0.7)[unit.layer] + 1e-9) for unit in job.units]
     assert all(isinstance(count, int) for count in kept)
     job.sparsity = 1 - 0.7  # 0.30000000000000004
-    assert spread(job, [1, 1, 1], 0.2) == uniform_columns(job.units, 0.3)
+    assert spread(job, [1, 1, 1], 0.2) == uniform_kept(job.units, 0.3, UNSTRUCTURED)
 
 
 def test_owl_counts_scores_above_m_times_the_layers_mean(family):
@@ -52,7 +52,8 @@ def test_owl_counts_scores_above_m_times_the_layers_mean(family):
         for role, linear in layer.linears.items():
             tap = {"key": "query", "value": "query", "gate": "ffn_input", "up": "ffn_input"}.get(role, role)
             parts += (linear.weight.abs() * job.statistics.of(index, tap).squares.sqrt().float()).flatten().tolist()
-        shares.append(100 * sum(score > 3 * sum(parts) / len(parts) for score in parts) / len(parts))
+        mean = sum(parts) / len(parts)
+        shares.append(100 * sum(score > 3 * mean for score in parts) / len(parts))
     assert len(set(shares)) > 1
     assert owl.allocate(job) == spread(job, shares, 0.1)
 

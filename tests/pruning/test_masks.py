@@ -7,9 +7,9 @@ import torch
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.masks import Pattern, check_scores, matrix_mask, pattern_mask, row_mask, row_ranks
-from sparsitysolver.pruning.scores import criterion, magnitude, wanda
+from sparsitysolver.pruning.scores import criterion, wanda
 from sparsitysolver.pruning.units import UNSTRUCTURED
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import Moments
 
 
 @pytest.fixture
@@ -74,6 +74,7 @@ def test_matrix_mask_takes_the_lowest_of_the_whole_matrix():
     scores = torch.tensor([[5.0, 1.0, 3.0], [2.0, 4.0, 6.0]])
     assert matrix_mask(scores, 0.3).tolist() == [[True, False, True], [False, True, True]]  # floor(1.8), and one more
     assert matrix_mask(scores, 0).all() and not matrix_mask(scores, 1).any()
+    assert matrix_mask(torch.tensor([[1.0, 1.0, 1.0, 2.0]]), 0.25).tolist() == [[False, False, False, True]]  # ties
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.7, 0.999])
@@ -84,10 +85,6 @@ def test_matrix_mask_is_the_magnitude_pruning_of_the_published_code(share):
         threshold = scores.flatten().sort().values[int(scores.numel() * share)]
         assert torch.equal(matrix_mask(scores, share), scores > threshold)
     assert int((~matrix_mask(torch.rand(100, 100), Fraction(7, 10))).sum()) == 7001
-
-
-def test_matrix_mask_takes_ties_together():
-    assert matrix_mask(torch.tensor([[1.0, 1.0, 1.0, 2.0]]), 0.25).tolist() == [[False, False, False, True]]
 
 
 @pytest.mark.parametrize("text", ["2:4", "4:8", "1:4", "3:4"])
@@ -125,10 +122,7 @@ def test_scores_that_are_no_numbers_are_refused(layer):
         check_scores(wanda(weight, moments_of(inputs)), "layers.1.key")
 
 
-def test_magnitude_uses_no_data(layer):
-    assert torch.equal(magnitude(layer[0]), layer[0].abs())
-
-
-def test_an_unknown_criterion_names_near_ones():
+def test_criteria_by_name(layer):
+    assert torch.equal(criterion(UNSTRUCTURED, "magnitude")(layer[0], None), layer[0].abs())
     with pytest.raises(SparsitySolverError, match="unknown unstructured criterion 'wnda'; did you mean wanda"):
         criterion(UNSTRUCTURED, "wnda")

@@ -85,18 +85,17 @@ def test_error_lies_between_least_squares_and_wanda(seed):
     assert error < output_error(weight, masked_only, inputs)
 
 
-def test_the_scale_of_the_gram_matrix_does_not_matter(problem):
+def test_scale_counts_and_precision(problem):
+    """The Gram matrix's scale does not matter, a block loses one more than the floor, half precision comes back."""
     weight, inputs = problem
     gram = inputs.T @ inputs
-    assert torch.allclose(sparsegpt(weight, gram, 0.5), sparsegpt(weight, gram * 2 / 300, 0.5), atol=1e-10)
-
-
-def test_a_block_loses_one_more_than_the_floor(problem):
-    weight, inputs = problem
-    gram = inputs.T @ inputs
+    found = sparsegpt(weight, gram, 0.5)
+    assert torch.allclose(found, sparsegpt(weight, gram * 2 / 300, 0.5), atol=1e-10)
     assert int((sparsegpt(weight, gram, Fraction(1, 2), blocksize=12) == 0).sum()) == 2 * (36 + 1)
-    assert torch.equal(sparsegpt(weight, gram, 0), weight)
-    assert not sparsegpt(weight, gram, 1).any()
+    assert torch.equal(sparsegpt(weight, gram, 0), weight) and not sparsegpt(weight, gram, 1).any()
+    half = weight.bfloat16()
+    rounded = sparsegpt(half, gram, 0.5)
+    assert rounded.dtype == torch.bfloat16 and torch.equal(rounded, sparsegpt(half.double(), gram, 0.5).bfloat16())
 
 
 def test_uncorrelated_inputs_need_no_update(problem):
@@ -124,22 +123,10 @@ def test_the_factor_is_that_of_the_damped_inverse(problem):
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_a_gram_matrix_that_is_not_finite_is_named(problem, value):
+def test_what_cannot_be_solved_is_named(problem, value):
     gram = problem[1].T @ problem[1]
+    with pytest.raises(SparsitySolverError, match="does not divide the 24 columns of layers.0.key"):
+        sparsegpt(problem[0], gram, 0.5, Pattern(2, 5), name="layers.0.key")
     gram[3, 3] = value
     with pytest.raises(SparsitySolverError, match=r"Gram matrix of layers\.4\.up is not positive definite"):
         sparsegpt(problem[0], gram, 0.5, name="layers.4.up")
-
-
-def test_a_pattern_must_divide_the_columns(problem):
-    with pytest.raises(SparsitySolverError, match="does not divide the 24 columns of layers.0.key"):
-        sparsegpt(problem[0], torch.eye(24), 0.5, Pattern(2, 5), name="layers.0.key")
-
-
-def test_half_precision_comes_back_as_it_came(problem):
-    weight, inputs = problem
-    gram = inputs.T @ inputs
-    half = weight.bfloat16()
-    found = sparsegpt(half, gram, 0.5)
-    assert found.dtype == torch.bfloat16
-    assert torch.equal(found, sparsegpt(half.double(), gram, 0.5).bfloat16())

@@ -31,12 +31,9 @@ def test_factors_are_ridge_regressions(ridge):
 
 
 def test_removed_columns_are_folded_into_kept_ones():
+    assert RIDGE == 0.9  # the paper's lambda
     expected = W[:, KEPT] + W[:, REMOVED] @ one_by_one(RIDGE)
     assert np.allclose(reconstruct(torch.from_numpy(W), gram(X), torch.tensor(KEPT)).numpy(), expected)
-
-
-def test_the_papers_lambda():
-    assert RIDGE == 0.9
 
 
 def test_exact_where_removed_channels_are_combinations_of_kept_ones():

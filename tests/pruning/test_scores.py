@@ -17,8 +17,7 @@ from sparsitysolver.pruning.scores import (
     score_units,
 )
 from sparsitysolver.pruning.units import STRUCTURED
-from sparsitysolver.statistics.collect import collect
-from sparsitysolver.statistics.moments import Moments
+from sparsitysolver.statistics.collect import Moments, collect
 
 X = np.random.default_rng(0).normal(1.0, 2.0, size=(37, 6))
 W = np.random.default_rng(1).normal(size=(5, 6))
@@ -43,17 +42,10 @@ def test_criterion_equals_its_formula(name):
     assert np.allclose(scores.numpy(), FORMULAS[name]())
 
 
-def test_every_criterion_has_a_formula_here():
+def test_criteria_by_name():
     assert set(FORMULAS) == set(CRITERIA[STRUCTURED])
-
-
-def test_unknown_criterion():
     with pytest.raises(SparsitySolverError, match="unknown structured criterion 'wanda-sp'; did you mean wanda_sp"):
         criterion(STRUCTURED, "wanda-sp")
-
-
-def test_groups_add_up_their_channels():
-    assert group_scores(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 3).tolist() == [6.0, 15.0]
 
 
 def test_a_group_is_ranked_by_the_norm_of_all_its_channels():
@@ -63,18 +55,12 @@ def test_a_group_is_ranked_by_the_norm_of_all_its_channels():
     assert ranking(scores).tolist() == [1, 0]
 
 
-def test_ranking_is_descending_and_stable():
+def test_order_groups_and_channels():
     assert ranking(torch.tensor([1.0, 3.0, 1.0, 3.0, 2.0])).tolist() == [1, 3, 4, 0, 2]
     assert ranking(torch.zeros(1000)).tolist() == list(range(1000))
-
-
-def test_kept_are_the_best_in_ascending_order():
     scores = torch.tensor([1.0, 5.0, 2.0, 4.0, 2.0])
-    assert kept_indices(scores, 3).tolist() == [1, 2, 3]
-    assert kept_indices(scores, 0).tolist() == []
-
-
-def test_channels_of_groups_follow_the_groups_order():
+    assert kept_indices(scores, 3).tolist() == [1, 2, 3] and kept_indices(scores, 0).tolist() == []
+    assert group_scores(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 3).tolist() == [6.0, 15.0]
     assert channels_of(torch.tensor([2, 0]), 3).tolist() == [6, 7, 8, 0, 1, 2]
     assert channels_of(torch.tensor([], dtype=torch.long), 3).tolist() == []
 

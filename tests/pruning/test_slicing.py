@@ -53,22 +53,14 @@ def sliced_and_masked(family, case, **overrides):
 @pytest.mark.parametrize("case", CHOICES)
 @pytest.mark.parametrize("heads", [{}, {"num_attention_heads": 8}], ids=["wide heads", "narrow heads"])
 def test_sliced_equals_masked(family, case, heads):
+    """With and without a cache; and the comparison has teeth: the same masks change the dense model's logits."""
     sliced, masked = sliced_and_masked(family, case, **heads)
     assert (logits(sliced) - logits(masked)).abs().max() <= 1e-5
+    assert (logits(masked) - logits(tiny_model(family, **heads))).abs().max() > 0.1
+    assert_generates_alike(sliced)
     ids, mask = left_padded(tiny_ids(seed=5))
     difference = logits(sliced, ids, mask) - logits(masked, ids, mask)
     assert difference[mask.bool()].abs().max() <= 1e-5
-
-
-@pytest.mark.parametrize("case", CHOICES)
-def test_masking_is_felt(family, case):
-    """The comparison above has teeth: the same masks change the dense model's logits."""
-    assert (logits(sliced_and_masked(family, case)[1]) - logits(tiny_model(family))).abs().max() > 0.1
-
-
-@pytest.mark.parametrize("case", CHOICES)
-def test_generation_with_a_cache(family, case):
-    assert_generates_alike(sliced_and_masked(family, case)[0])
 
 
 def test_eager_attention_is_sliced_too(family):

@@ -69,16 +69,14 @@ def test_uniform_counts(family, sparsity, counts):
     assert sparsity <= achieved_sparsity(units, kept) < sparsity + 0.01
 
 
-def test_uniform_keeps_at_least_a_group():
-    """round(2 * 0.2) is 0: one of two groups of 512 stays, and 0.2 * 9024 - 512 weights for neurons of 48."""
+def test_uniform_keeps_a_group_and_stays_below_the_budget():
+    """round(2 * 0.2) is 0: one of two groups of 512 stays, and 0.2 * 9024 - 512 weights for neurons of 48.
+
+    round(8 * 0.95) is 8, and eight groups of 512 do not fit into 95% of 4192 weights.
+    """
     assert uniform_counts(structured_units(shape("llama", 1, 16, 2, 1, 8, 166)), 0.8) == [1, 26]
-
-
-def test_uniform_never_rounds_above_the_budget():
-    """round(8 * 0.95) is 8, and eight groups of 512 do not fit into 95% of 4192 weights."""
     units = structured_units(shape("llama", 1, 16, 8, 1, 8, 2))
-    assert uniform_counts(units, 0.05) == [7, 2]
-    assert achieved_sparsity(units, [7, 2]) >= 0.05
+    assert uniform_counts(units, 0.05) == [7, 2] and achieved_sparsity(units, [7, 2]) >= 0.05
 
 
 def test_budget_and_achieved_sparsity_by_hand():

@@ -1,5 +1,6 @@
 """Statistics of one pass equal those of captured activations; files come back whole or not at all."""
 
+import numpy as np
 import pytest
 import torch
 from jobs import gram_moments
@@ -7,7 +8,7 @@ from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt
-from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect, load_statistics, save_statistics
+from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, Moments, collect, load_statistics, save_statistics
 
 IDS = tiny_ids(7, 12, seed=2)
 
@@ -46,14 +47,10 @@ def test_moments_are_those_of_captured_activations(family, batch_tokens, monkeyp
 def test_collecting_changes_nothing(family):
     model = tiny_model(family)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    collect(adapt(model), IDS, "weights", "ids")
+    statistics = collect(adapt(model), IDS, "weights", "ids")
+    assert set(statistics.moments) == {f"layers.{i}.{tap}" for i in range(3) for tap in OUTPUT_TAPS}
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert not any(module._forward_pre_hooks for module in model.modules())
-
-
-def test_default_taps_are_the_output_projections():
-    statistics = collect(adapt(tiny_model("llama")), IDS, "weights", "ids")
-    assert set(statistics.moments) == {f"layers.{i}.{tap}" for i in range(3) for tap in OUTPUT_TAPS}
 
 
 def test_file_round_trip(tmp_path):
@@ -76,31 +73,61 @@ def stored(tmp_path):
     return path
 
 
-@pytest.mark.parametrize(
-    ("weights", "ids", "named"), [("others", "ids", "another model"), ("weights", "others", "other ids")]
-)
-def test_statistics_of_something_else(stored, weights, ids, named):
-    with pytest.raises(SparsitySolverError, match=f"{stored} was made from {named}.*others needed; run calib"):
-        load_statistics(stored, weights, ids)
-
-
-def test_a_truncated_file(stored):
-    stored.write_bytes(stored.read_bytes()[:-100])
-    with pytest.raises(SparsitySolverError, match=f"statistics file {stored} is not whole"):
+def test_files_of_something_else(stored):
+    for weights, ids, named in (("others", "ids", "another model"), ("weights", "others", "other ids")):
+        with pytest.raises(SparsitySolverError, match=f"{stored} was made from {named}.*others needed; run calib"):
+            load_statistics(stored, weights, ids)
+    for content in (stored.read_bytes()[:-100], b"no safetensors"):
+        stored.write_bytes(content)
+        with pytest.raises(SparsitySolverError, match=f"statistics file {stored} is not whole"):
+            load_statistics(stored, "weights")
+    stored.unlink()
+    with pytest.raises(SparsitySolverError, match=f"no statistics file at {stored}"):
         load_statistics(stored, "weights")
-
-
-def test_a_file_of_something_else(stored):
-    stored.write_text("no safetensors")
-    with pytest.raises(SparsitySolverError, match=f"statistics file {stored} is not whole"):
-        load_statistics(stored, "weights")
-
-
-def test_no_file(tmp_path):
-    with pytest.raises(SparsitySolverError, match=f"no statistics file at {tmp_path}/none"):
-        load_statistics(tmp_path / "none", "weights")
 
 
 def test_the_content_key_names_weights_and_ids():
     keys = {collect(adapt(tiny_model("opt")), IDS, w, i).key for w in ("a", "b") for i in ("a", "b")}
     assert len(keys) == 4
+
+
+# --- moments ---------------------------------------------------------------------------------------------------------
+
+X = np.random.default_rng(0).normal(3.0, 2.0, size=(4, 11, 5))
+FLAT = X.reshape(-1, 5)
+
+
+def moments_in_parts(gram=False):
+    moments = Moments(want_gram=gram)
+    for part in (X[:1], X[1:3], X[3:]):
+        moments.add(torch.from_numpy(part))
+    return moments
+
+
+def test_sums_over_parts_are_those_of_the_whole():
+    moments = moments_in_parts(gram=True)
+    assert moments.tokens == 44 and moments_in_parts().gram is None and moments.cpu().gram is None
+    assert np.allclose(moments.total, FLAT.sum(axis=0))
+    assert np.allclose(moments.squares, (FLAT**2).sum(axis=0))
+    assert np.allclose(moments.gram, FLAT.T @ FLAT)
+    assert np.allclose(moments.norm, np.linalg.norm(FLAT, axis=0))
+    assert np.allclose(moments.mean, FLAT.mean(axis=0))
+    assert np.allclose(moments.variance, FLAT.var(axis=0, ddof=1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_sums_are_kept_in_double_precision(dtype):
+    """10,000 ones and a float16 sum would stop at 2048; squares of 300 would overflow it."""
+    moments = Moments(want_gram=True)
+    moments.add(torch.full((10_000, 1), 300.0, dtype=dtype))
+    value = float(torch.tensor(300.0, dtype=dtype))
+    assert moments.total.item() == 10_000 * value
+    assert moments.squares.item() == moments.gram.item() == 10_000 * value**2
+
+
+def test_variance_of_a_constant_or_a_single_token_is_zero():
+    for tokens in (1, 50):
+        moments = Moments()
+        moments.add(torch.full((tokens, 2), 0.1, dtype=torch.float64))
+        assert moments.variance.tolist() == pytest.approx([0, 0], abs=1e-12)
+        assert (moments.variance >= 0).all()
