@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
-from sparsitysolver.errors import known
+from sparsitysolver.errors import SparsitySolverError, known, unknown_name
 from sparsitysolver.models import families
 from sparsitysolver.models.shape import Shape
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
     from transformers import PretrainedConfig, PreTrainedModel
+
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")  # how configs count a mixture's
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,18 @@ def family_class(name: str) -> type[Adapter]:
 
 
 def adapter_class(config: PretrainedConfig) -> type[Adapter]:
-    """The adapter for a config, or an error with near family names."""
+    """The adapter for a config; an error with near names, and what a family takes, for one that there is none for."""
+    experts = max(getattr(config, name, None) or 0 for name in _EXPERTS)
+    if experts > 1:
+        raise SparsitySolverError(
+            f"a '{config.model_type}' with {experts} experts is not supported: a token passes only a few of them, and "
+            "units, budgets and reconstruction here are those of one FFN a layer. Give a dense model."
+        )
+    if config.model_type not in family_names():
+        raise SparsitySolverError(
+            f"{unknown_name('model family', config.model_type, family_names())} Another is one file with the names of "
+            "its modules: CONTRIBUTING.md shows one under 'A model family'."
+        )
     return family_class(config.model_type)
 
 

@@ -1,4 +1,4 @@
-"""One Python file by which plain transformers load a pruned model: the source that loads it here, without its imports."""
+"""One Python file by which plain transformers load a pruned model: the source that loads it here, in one piece."""
 
 import ast
 import functools
@@ -41,8 +41,8 @@ class Pruned{dense}({dense}):
 def modelling_file(model: PreTrainedModel, family: type[Adapter]) -> str:
     """Source of a module with the class ``Pruned…`` of a pruned model's architecture.
 
-    It holds the family's adapter and the definitions of :mod:`sparsitysolver.models.structure`, as far as they reach one
-    another by name, so what is loaded from it and what this package loads cannot differ.
+    It holds the family's adapter and what of :mod:`sparsitysolver.models.structure` is reached by name, so what is
+    loaded from it and what this package loads cannot differ.
     """
     chain = [importlib.import_module(cls.__module__) for cls in reversed(family.__mro__) if issubclass(cls, Adapter)]
     modules = [shape, *chain, structure]
@@ -76,7 +76,7 @@ def _family_name(module: str) -> str:
 
 @functools.cache
 def _definitions(module: ModuleType) -> dict[str, str]:
-    """Source of every definition on the first level of a module by its name; the class ``Family`` is named after its file."""
+    """Source of a module's definitions by name; the class ``Family`` is named after its file."""
     source = inspect.getsource(module)
     lines, found = source.splitlines(), {}
     for node in ast.parse(source).body:
