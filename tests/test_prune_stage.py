@@ -11,8 +11,7 @@ from tiny import SCRATCH, logits, tiny_folder, tiny_ids, tiny_model, tiny_text, 
 from transformers import AutoModelForCausalLM
 
 from sparsitysolver.cli import main
-from sparsitysolver.evaluation.achieved import Achieved
-from sparsitysolver.evaluation.size import Size, measure_size
+from sparsitysolver.evaluation.size import Achieved, Size, measure_size
 from sparsitysolver.models.checking import release
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.records.files import read_record
@@ -159,13 +158,14 @@ FAULTS = [_lose_a_bias, _change_a_weight, _misreport_a_shape, _change_the_config
 @pytest.mark.parametrize("fault", FAULTS)
 def test_another_model_than_was_pruned_gets_no_name(fault, form, place, monkeypatch, capsys):
     """A fault between the pruned model and its files, each of which a reader would load without a word."""
-    saving = stage._save
+    name = {"sliced": "save_pruned", "padded": "save_padded"}[form]
+    saving = getattr(stage, name)
 
-    def save(form, loaded, structure, folder):
-        fault(loaded.model)
-        saving(form, loaded, structure, folder)
+    def save(model, *rest):
+        fault(model)
+        saving(model, *rest)
 
-    monkeypatch.setattr(stage, "_save", save)
+    monkeypatch.setattr(stage, name, save)
     capsys.readouterr()
     assert main(prune(tiny_folder("llama"), "--method", "flap", "--format", form)) == 2
     error = capsys.readouterr().err.splitlines()[-1]

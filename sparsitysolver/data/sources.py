@@ -10,11 +10,11 @@ from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import DatasetRow, datasets_table
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import COMPRESSED, DOCUMENTS, holds_documents, read_documents, read_text
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 
 SPLITS = ("train", "validation", "test")
 PARAGRAPH = "\n\n"  # what evaluation joins the rows of WikiText-2 with (design: protocol decision 1)
-_ASSET_FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
+WIKITEXT_FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
 _FILE_ENDINGS = (".txt", ".npy", *DOCUMENTS, *COMPRESSED)
 NAMED = ("wikitext2", "c4", "mini")
 
@@ -51,41 +51,39 @@ def is_file_source(source: str) -> bool:
 
 
 def load_text(source: str, split: str, assets: Assets) -> Text:
-    """Load a text source.
-
-    Args:
-        source: ``wikitext2``, ``c4`` (train only), ``mini`` or the path of a file of text or of documents (which has
-            no splits).
-        split: ``train``, ``validation`` or ``test``.
-        assets: where named sources are read from; the hub without a folder.
+    """Load ``wikitext2``, ``c4`` (train only), ``mini``, or a file of text or of documents, which has no splits.
 
     Raises:
         SparsitySolverError: unknown source or split, missing asset, unreachable hub, empty file.
     """
     if is_file_source(source):
-        return _from_file(source)
-    if source not in NAMED:
-        raise unknown_name("task or text source", source, [*NAMED, "a path to a text file"])
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
+        return _from_file(Path(source))
+    known("task or text source", source, [*NAMED, "a path to a text file"])
+    known("split", split, SPLITS)
     if source == "mini":
         return Text(source, split, (minilang.text(split),), "bundled", "sparsitysolver.data.minilang")
-    if source == "c4" and split != "train":
+    c4 = source == "c4"
+    if c4 and split != "train":
         raise SparsitySolverError(f"c4 is a calibration source: only its train split is used, not '{split}'.")
-    if assets.folder is not None:
-        return _from_assets(source, split, assets)
-    return _from_hub(source, split)
+    if assets.folder is None:
+        row = datasets_table()[source]
+        documents = tuple(hub_split(row, split, source, f"{source}/")["text"])
+        return Text(source, split, documents, row.revision, row.hub_id, separate=c4)
+    if c4:
+        documents = tuple(document for path in asset_files(source, assets) for document in read_documents(path))
+        return Text(source, split, documents, "assets", str(assets.folder / source), separate=True)
+    path = assets.existing(f"wikitext2/{WIKITEXT_FILES[split]}", f"WikiText-2 {split} text")
+    return Text(source, split, (read_text(path),), "assets", str(path))
 
 
-def _from_file(source: str) -> Text:
-    path = Path(source)
+def _from_file(path: Path) -> Text:
     if path.is_dir():
         raise SparsitySolverError(f"{path} is a folder; give one text file in it.")
     if not path.is_file():
         raise SparsitySolverError(f"no text file at {path}.")
-    if holds_documents(path):
-        return Text(path.name, "file", read_documents(path), "file", str(path), separate=True)
-    return Text(path.name, "file", (read_text(path),), "file", str(path))
+    separate = holds_documents(path)
+    documents = read_documents(path) if separate else (read_text(path),)
+    return Text(path.name, "file", documents, "file", str(path), separate)
 
 
 def asset_files(source: str, assets: Assets) -> list[Path]:
@@ -96,7 +94,7 @@ def asset_files(source: str, assets: Assets) -> list[Path]:
     """
     if source == "wikitext2":
         folder = assets.existing("wikitext2", "WikiText-2")
-        return [path for name in _ASSET_FILES.values() if (path := folder / name).is_file()]
+        return [path for name in WIKITEXT_FILES.values() if (path := folder / name).is_file()]
     folder = assets.existing("c4", "the C4 sample")
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and holds_documents(path)]
     files = [path for path in files if path.suffix != ".json" and not path.name.startswith(".")]
@@ -105,28 +103,10 @@ def asset_files(source: str, assets: Assets) -> list[Path]:
     return files
 
 
-def _from_assets(source: str, split: str, assets: Assets) -> Text:
-    if source == "wikitext2":
-        path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
-        return Text(source, split, (read_text(path),), "assets", str(path))
-    documents = (document for path in asset_files(source, assets) for document in read_documents(path))
-    return Text(source, split, tuple(documents), "assets", str(assets.existing("c4", "the C4 sample")), separate=True)
-
-
-def _from_hub(source: str, split: str) -> Text:
-    row = datasets_table()[source]
-    documents = tuple(hub_split(row, split, source, f"{source}/")["text"])
-    return Text(source, split, documents, row.revision, row.hub_id, separate=source == "c4")
-
-
 def hub_split(row: DatasetRow, split: str, wanted: str, asset: str) -> Any:
     """One split of a data set of the hub at its pinned revision, as ``datasets`` has it.
 
-    Args:
-        row: which data set.
-        split: which part of it.
-        wanted: what the message of a failure calls it.
-        asset: where an assets folder has it.
+    ``wanted`` is what the message of a failure calls it, ``asset`` where an assets folder has it.
 
     Raises:
         SparsitySolverError: it is not to be had.

@@ -36,10 +36,9 @@ def added_tokens(tokenizer: Any) -> Added:
         # an unknown token may be the BOS at once: then nobody could tell what was added
         if bare and set(bare).isdisjoint(tokenizer.all_special_ids):
             whole = tokenizer(text, verbose=False).input_ids
-            starts = range(len(whole) - len(bare) + 1)
-            at = next((start for start in starts if whole[start : start + len(bare)] == bare), None)
-            if at is not None:
-                return Added(tuple(whole[:at]), tuple(whole[at + len(bare) :]))
+            for at in range(len(whole) - len(bare) + 1):
+                if whole[at : at + len(bare)] == bare:
+                    return Added(tuple(whole[:at]), tuple(whole[at + len(bare) :]))
     return Added()
 
 
@@ -50,13 +49,7 @@ def _probes(tokenizer: Any) -> Iterator[str]:
 
 
 def encode(tokenizer: Any, text: str, special: bool = True) -> list[int]:
-    """Token ids of a text as it is tokenised everywhere here.
-
-    Args:
-        tokenizer: the model's own.
-        text: any length.
-        special: whether the tokenizer puts its own tokens (a BOS) first.
-    """
+    """Token ids of a text as it is tokenised everywhere here; ``special``: with the tokenizer's own (a BOS) first."""
     ids = tokenizer(text, add_special_tokens=special, verbose=False).input_ids
     return added_tokens(tokenizer).without_end(ids) if special else ids
 
@@ -67,13 +60,9 @@ def ids_sha256(ids: np.ndarray) -> str:
 
 
 def check_ids(ids: Iterable[int] | np.ndarray, vocabulary: int, what: str) -> None:
-    """Refuse token ids that the model has no embedding for.
+    """Refuse token ids that the model, whose embedding has ``vocabulary`` rows, has none for; ``what`` they are of.
 
-    Args:
-        ids: an array of any shape, or so many numbers.
-        vocabulary: number of rows of the token embedding. A tokenizer may have fewer tokens (padded embeddings) or
-            more (added and never used): what counts is what occurs.
-        what: what the message says the ids are of.
+    A tokenizer may have fewer tokens (padded embeddings) or more (added and never used): what counts is what occurs.
     """
     values = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
     if values.size and (values.max() >= vocabulary or values.min() < 0):

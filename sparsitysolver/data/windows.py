@@ -46,8 +46,7 @@ def cut_windows(
         vocabulary: number of token ids that the model has an embedding for.
 
     Raises:
-        SparsitySolverError: the text is shorter than one window, fewer windows exist than asked for, or the text has
-            token ids that the model has no embedding for.
+        SparsitySolverError: the text is too short for the windows asked for, or has token ids of no embedding.
     """
     ids = np.asarray(encode(tokenizer, text.joined, bos), dtype=np.int32)
     total = len(ids) // seqlen
@@ -55,11 +54,9 @@ def cut_windows(
         raise SparsitySolverError(
             f"text '{text.location}' is shorter than one window: {len(ids)} tokens found, {seqlen} needed."
         )
-    windows = ids[: total * seqlen].reshape(total, seqlen)
-    first = int(ids[0])
-    marker = f"{first}" if bos and first in (getattr(tokenizer, "all_special_ids", None) or []) else "none"
-    windows = windows[spread(total, count)]
+    windows = ids[: total * seqlen].reshape(total, seqlen)[spread(total, count)]
     check_ids(windows, vocabulary, f"text '{text.location}'")
+    marker = str(ids[0]) if bos and ids[0] in (getattr(tokenizer, "all_special_ids", None) or []) else "none"
     eos = "left out" if bos and added_tokens(tokenizer).after else "none"
     return Windows(windows, text, len(ids), total, marker, eos)
 

@@ -3,31 +3,15 @@
 A batch holds prompts of equal length, so nothing is padded. No token ends a text: every model does the same work.
 """
 
-from dataclasses import dataclass
-
 import torch
 from transformers import Cache, PreTrainedModel
 
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.files import Json
 
 # How far logits with and without a cache may lie apart, as root mean square over the vocabulary and in standard
 # deviations of the logits: room for rounding alone (seen: 1e-6 in float32). A broken cache is off by about 1.
 TOLERANCES = {"float32": 1e-3, "float16": 0.05, "bfloat16": 0.2}
-
-
-@dataclass(frozen=True)
-class CacheCheck:
-    """What generation with a cache has in common with generation without.
-
-    Attributes:
-        tokens: tokens compared, of all prompts together.
-        different: those that differ, which only ties within rounding may.
-        distance: greatest distance of the logits; see ``TOLERANCES``.
-    """
-
-    tokens: int
-    different: int
-    distance: float
 
 
 @torch.inference_mode()
@@ -48,10 +32,7 @@ def step(model: PreTrainedModel, cache: Cache, token: torch.Tensor) -> torch.Ten
 
 @torch.inference_mode()
 def decode(model: PreTrainedModel, cache: Cache, logits: torch.Tensor, steps: int) -> torch.Tensor:
-    """``steps`` forward passes of one token each, every one the best by the logits (batch, vocabulary) before it.
-
-    Returns the tokens (batch, steps).
-    """
+    """Tokens (batch, steps), a forward pass each, every one the best by the logits (batch, vocabulary) before it."""
     tokens = []
     for _ in range(steps):
         tokens.append(logits.argmax(dim=-1, keepdim=True))
@@ -60,18 +41,15 @@ def decode(model: PreTrainedModel, cache: Cache, logits: torch.Tensor, steps: in
 
 
 @torch.inference_mode()
-def check_cache(model: PreTrainedModel, prompt: torch.Tensor, steps: int, dtype: str, name: str) -> CacheCheck:
+def check_cache(model: PreTrainedModel, prompt: torch.Tensor, steps: int, dtype: str, name: str) -> Json:
     """Compare cached greedy generation with a forward pass without cache over all that it generated.
 
     One pass is enough: if it names the same best token after every prefix, then generation without a cache, which
     starts from the same prompt, goes through the same prefixes.
 
-    Args:
-        model: the model.
-        prompt: token ids (batch, tokens).
-        steps: tokens to feed back.
-        dtype: precision of the model, a key of ``TOLERANCES``.
-        name: what the model is called in messages.
+    Returns:
+        ``tokens`` compared, of all prompts together; ``different`` ones, which only ties within rounding may be; and
+        the greatest ``distance`` of the logits (see ``TOLERANCES``).
 
     Raises:
         SparsitySolverError: the logits are not finite, or differ by more than rounding.
@@ -85,18 +63,15 @@ def check_cache(model: PreTrainedModel, prompt: torch.Tensor, steps: int, dtype:
     plain = model(input_ids=text, use_cache=False, logits_to_keep=steps + 1).logits.float()
     found = torch.stack(cached, dim=1).float()
     distances = (found - plain).square().mean(dim=-1).sqrt() / plain.std(dim=-1)
-    if not (distances <= TOLERANCES[dtype]).all():  # also true of NaN
-        raise _broken(distances, TOLERANCES[dtype], name)
-    different = int((found.argmax(dim=-1) != plain.argmax(dim=-1)).sum())
-    return CacheCheck(distances.numel(), different, float(distances.max()))
-
-
-def _broken(distances: torch.Tensor, tolerance: float, name: str) -> SparsitySolverError:
     if not distances.isfinite().all():
-        return SparsitySolverError(f"{name} generates from logits that are not finite. Try another dtype.")
-    first = int((distances > tolerance).any(dim=0).nonzero()[0])
-    return SparsitySolverError(
-        f"{name} generates other tokens with a cache than without: from token {first + 1} of {distances.shape[1]} on "
-        f"its logits are up to {float(distances.max()):.3g} standard deviations apart ({tolerance:g} allowed for "
-        "rounding). Its speed would be that of another model; prune it again, and report this if it happens again."
-    )
+        raise SparsitySolverError(f"{name} generates from logits that are not finite. Try another dtype.")
+    off = (distances > TOLERANCES[dtype]).any(dim=0).nonzero()
+    if len(off):
+        raise SparsitySolverError(
+            f"{name} generates other tokens with a cache than without: from token {int(off[0]) + 1} of "
+            f"{distances.shape[1]} on its logits are up to {float(distances.max()):.3g} standard deviations apart "
+            f"({TOLERANCES[dtype]:g} allowed for rounding). Its speed would be that of another model; prune it again, "
+            "and report this if it happens again."
+        )
+    different = int((found.argmax(dim=-1) != plain.argmax(dim=-1)).sum())
+    return {"tokens": distances.numel(), "different": different, "distance": float(distances.max())}

@@ -138,18 +138,17 @@ def draw(calibration: Calibration, loaded: LoadedModel, assets: Assets) -> Sampl
     return drawn
 
 
-def reconstruction_calibration(
-    args: argparse.Namespace, row: MethodRow, calibration: Calibration, model: ModelSource
-) -> Calibration:
+def reconstruction_calibration(args: argparse.Namespace, row: MethodRow, model: LoadedModel) -> Calibration:
     """Windows of reconstruction: a source of their own, else the calibration's file whole, else as the row draws them.
 
     Methods that reconstruct on another text than they calibrate on draw from that; on each task's own, from ``--task``.
     """
+    calibration, drawn = calibration_of(args, row, model), row.regressing
     if args.reconstruction_calibration:
         return replace(calibration, source=args.reconstruction_calibration)
-    source, drawn = calibration.source, row.regressing
+    source = calibration.source
     if drawn.source not in ("", row.source) and not args.calibration:
-        source = text_for(drawn.source, model)
+        source = text_for(drawn.source, model.source)
     if drawn.source == "task":
         source = args.task
     return replace(
@@ -177,18 +176,15 @@ def statistics_of(loaded: LoadedModel, windows: Sample, stats: str | None, granu
     taps = taps_of(granularity)
     if stats:
         return load_statistics(stats, loaded.model_sha256, windows.sha256, taps)
-    cached = user_cache() / "statistics" / f"{_statistics_key(loaded, windows, taps)}.safetensors"
+    from sparsitysolver.sources import code_sha256, source_files  # it knows the searches, which statistics have none of
+
+    # All that decides statistics: the model, the windows, how sums are rounded, and the code that takes them.
+    rounding = [loaded.dtype, loaded.device.split(":")[0], torch.get_num_threads(), torch.__version__]
+    code = code_sha256(source_files("sparsitysolver.statistics.collect"))
+    key = content_key([loaded.model_sha256, windows.sha256, list(taps), rounding, code], 32)
+    cached = user_cache() / "statistics" / f"{key}.safetensors"
     if cached.is_file():
         return load_statistics(cached, loaded.model_sha256, windows.sha256, taps)
     statistics = collect(loaded.adapter, windows.ids, loaded.model_sha256, windows.sha256, taps)
     save_statistics(statistics, cached)
     return statistics
-
-
-def _statistics_key(loaded: LoadedModel, windows: Sample, taps: tuple[str, ...]) -> str:
-    """All that decides statistics: the model, the windows, how sums are rounded, and the code that takes them."""
-    from sparsitysolver.sources import code_sha256, source_files  # it knows the searches, which statistics have none of
-
-    rounding = [loaded.dtype, loaded.device.split(":")[0], torch.get_num_threads(), torch.__version__]
-    code = code_sha256(source_files("sparsitysolver.statistics.collect"))
-    return content_key([loaded.model_sha256, windows.sha256, list(taps), rounding, code], 32)

@@ -7,8 +7,8 @@ from sparsitysolver.config.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATC
 from sparsitysolver.data.items import REPORT, Items, load_items
 from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
 from sparsitysolver.data.windows import cut_windows
-from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.evaluation.cells import perplexity_fields, zero_shot_fields
+from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.evaluation.cells import perplexity_fields
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
@@ -18,7 +18,7 @@ from sparsitysolver.stages.common import assets_of, model_record, open_model, pr
 # Options that only one kind of task has, with what stands for them where they are not given.
 _OWN_OPTIONS = {
     PERPLEXITY: {"split": "test", "windows": None},
-    ZERO_SHOT: {"items": REPORT, "limit": None, "batch_size": ZERO_SHOT_BATCH},
+    ZERO_SHOT: {"items": REPORT, "limit": None, "batch-size": ZERO_SHOT_BATCH},
 }
 
 
@@ -43,7 +43,12 @@ def run(args: argparse.Namespace) -> None:
     loaded = open_model(args)
     cell = _head(args, pruning, loaded) | measure(args, loaded, data, pruning)
     _write_cell(args, cell, clock, pruning)
-    _print(args, cell)
+    numbers, sentence = _told(cell)
+    if args.json:
+        size = {key: cell["size"][key] for key in ("achieved_sparsity", "parameters")}
+        print(json.dumps(numbers | {"fingerprint": content_key(cell["fingerprint"]), "split": args.split, **size}))
+    else:
+        print(f"{cell['model']['name']} {cell['label']}: {sentence}")
 
 
 def kind_of(task: str) -> str:
@@ -51,48 +56,39 @@ def kind_of(task: str) -> str:
     table = tasks_table()
     if task in table:
         return table[task].kind
-    if task not in NAMED and not is_file_source(task):
-        raise unknown_name("task or text source", task, {*table, *NAMED, "a path to a text file"})
+    if not is_file_source(task):
+        known("task or text source", task, {*table, *NAMED, "a path to a text file"})
     return PERPLEXITY
 
 
 def _own_options(args: argparse.Namespace, kind: str) -> None:
     """Fill in the defaults of a kind's options; refuse those of the other kind."""
-    for other in _OWN_OPTIONS.keys() - {kind}:
-        for option in _OWN_OPTIONS[other]:
-            if getattr(args, option) is not None:
-                own = ", ".join(_flag(name) for name in _OWN_OPTIONS[kind])
+    for other, options in _OWN_OPTIONS.items():
+        for flag, default in options.items():
+            name = flag.replace("-", "_")
+            given = getattr(args, name) is not None
+            if given and other != kind:
+                named, asked = other.replace("_", "-"), kind.replace("_", "-")
                 raise SparsitySolverError(
-                    f"{_flag(option)} is an option of {_named(other)} tasks; task '{args.task}' is of kind "
-                    f"{_named(kind)} and takes {own}."
+                    f"--{flag} is an option of {named} tasks; task '{args.task}' is of kind {asked} and takes "
+                    f"{', '.join(f'--{own}' for own in _OWN_OPTIONS[kind])}."
                 )
-    for option, default in _OWN_OPTIONS[kind].items():
-        if getattr(args, option) is None:
-            setattr(args, option, default)
-
-
-def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
-
-
-def _named(kind: str) -> str:
-    return kind.replace("_", "-")
+            if not given and other == kind:
+                setattr(args, name, default)
 
 
 def _measure_perplexity(args: argparse.Namespace, loaded: LoadedModel, text: Text, pruning: Json) -> Json:
-    windows = cut_windows(
-        text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows, vocabulary=loaded.vocabulary
-    )
+    seqlen = loaded.seqlen(args.seqlen)
+    windows = cut_windows(text, loaded.tokenizer, seqlen, args.windows, vocabulary=loaded.vocabulary)
     losses = window_losses(loaded.adapter, tokens_of(windows))
     return perplexity_fields(loaded, windows, losses, pruning)
 
 
 def _measure_zero_shot(args: argparse.Namespace, loaded: LoadedModel, items: Items, pruning: Json) -> Json:
-    from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot  # lm-eval takes seconds to import
+    from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot, zero_shot_fields  # lm-eval: seconds to import
 
-    seqlen = loaded.seqlen(args.seqlen, loaded.context)
-    result = evaluate_zero_shot(loaded, items, args.batch_size, seqlen)
-    return zero_shot_fields(loaded, items, result, args.batch_size, seqlen, pruning)
+    result = evaluate_zero_shot(loaded, items, args.batch_size, loaded.seqlen(args.seqlen, loaded.context))
+    return zero_shot_fields(loaded, items, result, pruning)
 
 
 def _head(args: argparse.Namespace, pruning: Json, loaded: LoadedModel | None) -> Json:
@@ -118,32 +114,16 @@ def _write_cell(args: argparse.Namespace, cell: Json, clock: Clock, pruning: Jso
         write_record(args.out, cell, "cell")
 
 
-def _print(args: argparse.Namespace, cell: Json) -> None:
-    if args.json:
-        size = {key: cell["size"][key] for key in ("achieved_sparsity", "parameters")}
-        result = {"fingerprint": content_key(cell["fingerprint"]), "split": cell["split"], **size}
-        print(json.dumps(_numbers(cell) | result))
-    else:
-        print(f"{cell['model']['name']} {cell['label']}: {_sentence(cell)}")
-
-
-def _numbers(cell: Json) -> Json:
-    """What a result has of its kind."""
-    metrics, fingerprint = cell["metrics"], cell["fingerprint"]
+def _told(cell: Json) -> tuple[Json, str]:
+    """The numbers that a result has of its kind, and the sentence that tells them."""
+    metrics, fingerprint, split = cell["metrics"], cell["fingerprint"], cell["fingerprint"]["split"]
     if "ppl" in metrics:
-        protocol = {key: fingerprint[key] for key in ("tokens", "windows", "seqlen")}
-        return {"ppl": metrics["ppl"]["value"], "stderr": metrics["ppl"]["stderr"], **protocol}
+        ppl, protocol = metrics["ppl"], {key: fingerprint[key] for key in ("tokens", "windows", "seqlen")}
+        windows = f"{fingerprint['windows']} windows of {fingerprint['seqlen']}"
+        sentence = f"perplexity {ppl['value']:.4f} on {fingerprint['dataset']} ({split}, {windows})"
+        return {"ppl": ppl["value"], "stderr": ppl["stderr"], **protocol}, sentence
     values = {name: measured["value"] for name, measured in metrics.items()}
     errors = {f"{name}_stderr": measured["stderr"] for name, measured in metrics.items()}
-    return {"task": cell["task"], **values, **errors, "n": fingerprint["items"]}
-
-
-def _sentence(cell: Json) -> str:
-    metrics, fingerprint = cell["metrics"], cell["fingerprint"]
-    if "ppl" in metrics:
-        return (
-            f"perplexity {metrics['ppl']['value']:.4f} on {fingerprint['dataset']} "
-            f"({fingerprint['split']}, {fingerprint['windows']} windows of {fingerprint['seqlen']})"
-        )
-    values = ", ".join(f"{name} {measured['value']:.4f}" for name, measured in metrics.items())
-    return f"{values} on {cell['task']} ({fingerprint['split']}, {fingerprint['items']} items)"
+    named = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+    sentence = f"{named} on {cell['task']} ({split}, {fingerprint['items']} items)"
+    return {"task": cell["task"], **values, **errors, "n": fingerprint["items"]}, sentence

@@ -13,7 +13,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel, ModelSource, resolve_model
 from sparsitysolver.provenance import Clock
-from sparsitysolver.records.files import Json, read_record, write_json
+from sparsitysolver.records.files import read_record, write_json
 from sparsitysolver.stages.common import assets_of, home_text, losses_of, open_model
 
 # A model whose perplexity is this share of its vocabulary has not learned anything: its weights are random.
@@ -42,8 +42,19 @@ def run(args: argparse.Namespace) -> None:
             f"preflight of {source.name}: dense perplexity {measured:.4f} on {task} (test, windows of "
             f"{seqlen}), published {standard.ppl} ± {standard.tolerance} ({standard.source}). {reason}"
         )
-    verdict = "no published value" if standard is None else f"not comparable: {other_text}" if other_text else "ok"
-    _report(args, {"model": source.name, "task": task, "seqlen": seqlen, "ppl": measured}, verdict, standard, clock)
+    result = {
+        "model": source.name,
+        "task": task,
+        "seqlen": seqlen,
+        "ppl": measured,
+        "verdict": "no published value" if not standard else f"not comparable: {other_text}" if other_text else "ok",
+        "published": standard.ppl if standard else None,
+        "tolerance": standard.tolerance if standard else None,
+        "source": standard.source if standard else None,
+    }
+    if args.out:
+        write_json(args.out, result | {"run": clock.record()})
+    print(json.dumps(result) if args.json else f"{source.name}: {measured:.4f} on {task}: {result['verdict']}")
 
 
 def _other_text(cell: str | None, loaded: LoadedModel | None, source: ModelSource, task: str, assets: Assets) -> str:
@@ -56,20 +67,6 @@ def _other_text(cell: str | None, loaded: LoadedModel | None, source: ModelSourc
         return ""
     tokens = len(loaded.tokenizer(text.joined, verbose=False).input_ids)
     return not_the_text(task, STANDARD_SPLIT, text.sha256, tokens, source.name)
-
-
-def _report(args: argparse.Namespace, measured: Json, verdict: str, standard: Anchor | None, clock: Clock) -> None:
-    """Print what holds, and write it where asked."""
-    result = measured | {
-        "verdict": verdict,
-        "published": standard.ppl if standard else None,
-        "tolerance": standard.tolerance if standard else None,
-        "source": standard.source if standard else None,
-    }
-    if args.out:
-        write_json(args.out, result | {"run": clock.record()})
-    line = f"{result['model']}: {result['ppl']:.4f} on {result['task']}: {result['verdict']}"
-    print(json.dumps(result) if args.json else line)
 
 
 def _measured_cell(path: str, source: ModelSource, task: str, standard: Anchor | None) -> tuple[float, int]:
@@ -112,24 +109,19 @@ def diagnose(
     BOS gives the published value, the measured protocol (or the registry's) is the one that differs. On another text
     than the published one none of them is expected to.
     """
-    told = _recognised(loaded, measured, known)
-    if other_text:
-        return f"{told} The text is {other_text}; the published value is of that text.".strip()
-    return told or _tried(loaded, standard, task, assets)
-
-
-def _recognised(loaded: LoadedModel, measured: float, known: list[Anchor]) -> str:
-    """What the value itself gives away: a protocol that is known to give it, or random weights; empty for neither."""
-    for other in known:
-        if other.diagnosis and abs(measured - other.ppl) <= max(other.tolerance, 0.02):
-            return f"{measured:.2f} is what {other.source} reports: {other.diagnosis}"
-    vocabulary = loaded.model.config.vocab_size
-    if not math.isfinite(measured) or measured > _RANDOM_SHARE * vocabulary:
-        return (
+    told, vocabulary = "", loaded.model.config.vocab_size
+    alike = (one for one in known if one.diagnosis and abs(measured - one.ppl) <= max(one.tolerance, 0.02))
+    other = next(alike, None)
+    if other is not None:
+        told = f"{measured:.2f} is what {other.source} reports: {other.diagnosis}"
+    elif not math.isfinite(measured) or measured > _RANDOM_SHARE * vocabulary:
+        told = (
             f"A perplexity near the vocabulary size ({vocabulary}) means random or broken weights: "
             "check that the checkpoint is the trained one and was loaded whole."
         )
-    return ""
+    if other_text:
+        return f"{told} The text is {other_text}; the published value is of that text.".strip()
+    return told or _tried(loaded, standard, task, assets)
 
 
 def _tried(loaded: LoadedModel, standard: Anchor, task: str, assets: Assets) -> str:

@@ -44,8 +44,8 @@ def test_the_harness_and_the_scorer_agree_well_above_chance(name, task, bundled)
     assert requests.metrics == tuple(result.metrics)
     for metric, measured in result.metrics.items():
         assert correct(found, requests, metric).astype(int).tolist() == result.correct[metric]
-        assert accuracy(loaded.adapter, requests, metric) == pytest.approx(measured.value)
-    assert result.metrics[row.metric].value >= CHANCE.get(row.harness_task, 0.25) + ABOVE
+        assert accuracy(loaded.adapter, requests, metric) == pytest.approx(measured["value"])
+    assert result.metrics[row.metric]["value"] >= CHANCE.get(row.harness_task, 0.25) + ABOVE
 
 
 @pytest.mark.parametrize("length", [3, 5, 64])

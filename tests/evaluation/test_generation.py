@@ -61,8 +61,8 @@ def test_both_phases_generate_greedily(family, case):
     assert torch.equal(decode(model, cache, logits, STEPS), without_cache(model, PROMPT, STEPS))
     assert cache.get_seq_length() == 10 + STEPS
     check = check_cache(model, PROMPT, STEPS, "float32", "m")
-    assert (check.tokens, check.different) == (3 * (STEPS + 1), 0)
-    assert check.distance < 1e-4
+    assert (check["tokens"], check["different"]) == (3 * (STEPS + 1), 0)
+    assert check["distance"] < 1e-4
 
 
 def test_a_first_layer_that_does_not_count_its_tokens_is_found_out(monkeypatch):
@@ -93,7 +93,7 @@ def test_rounding_in_low_precision_is_allowed(family):
     for dtype in (torch.bfloat16, torch.float16):
         name = str(dtype).removeprefix("torch.")
         check = check_cache(tiny_model(family).to(dtype), PROMPT, STEPS, name, "m")
-        assert 0 < check.distance < generation.TOLERANCES[name]
+        assert 0 < check["distance"] < generation.TOLERANCES[name]
 
 
 def test_logits_that_are_not_finite(family):

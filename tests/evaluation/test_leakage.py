@@ -4,7 +4,8 @@ import pytest
 
 from sparsitysolver.data.items import Items
 from sparsitysolver.data.sources import Text
-from sparsitysolver.evaluation.leakage import perplexity_leakage, zero_shot_leakage
+from sparsitysolver.evaluation.cells import perplexity_leakage
+from sparsitysolver.evaluation.zero_shot import zero_shot_leakage
 from sparsitysolver.records.seen import (
     CALIBRATION,
     RECONSTRUCTION,

@@ -8,8 +8,7 @@ import torch
 from tiny import tiny_model
 
 from sparsitysolver import timing
-from sparsitysolver.evaluation import memory
-from sparsitysolver.evaluation.memory import held_bytes, peak_bytes
+from sparsitysolver.evaluation.inference import held_bytes, peak_bytes
 
 MIB = 2**20
 
@@ -60,7 +59,7 @@ def test_gpus_are_counted_by_their_own_counters(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, function)
     parameter = SimpleNamespace(is_cuda=True, numel=lambda: 3, element_size=lambda: 2)
     model = SimpleNamespace(parameters=lambda: [parameter], buffers=list)
-    assert memory.peak_bytes(model, lambda: calls.append("work")) == 6 + 70 + 15
+    assert peak_bytes(model, lambda: calls.append("work")) == 6 + 70 + 15
     both = [("synchronize", 0), ("synchronize", 1)]
     assert calls == [*both, ("reset", 0), ("reset", 1), "work", *both]
 
