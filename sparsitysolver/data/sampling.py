@@ -16,7 +16,7 @@ import numpy as np
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import is_zero_shot
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
-from sparsitysolver.data.tokens import check_ids, encode, ids_sha256
+from sparsitysolver.data.windows import check_ids, encode, ids_sha256
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.records.files import Json, read_json
 

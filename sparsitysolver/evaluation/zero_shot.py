@@ -14,7 +14,7 @@ from lm_eval.models.huggingface import HFLM
 from sparsitysolver.config.registry import ZERO_SHOT, ZERO_SHOT_BATCH
 from sparsitysolver.data.harness import harness_task, quiet
 from sparsitysolver.data.items import ALL, REPORT, Items
-from sparsitysolver.data.tokens import added_tokens, check_ids, ids_sha256
+from sparsitysolver.data.windows import added_tokens, check_ids, ids_sha256
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import Flags, any_seen, model_fields, seen_of
 from sparsitysolver.models.loading import LoadedModel

@@ -2,6 +2,7 @@
 
 import argparse
 import copy
+import functools
 import json
 import tempfile
 from collections.abc import Callable
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     loaded, row = open_model(args), method(SEARCHING, settings.granularity)
     statistics = statistics_of(loaded, calibrated(args, row, loaded), args.stats, settings.granularity)
     dense = adapt(copy.deepcopy(loaded.model))
-    materialise = _materialiser(dense, statistics, settings)
+    materialise = functools.partial(_pruned, dense, statistics, settings)
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
     problem = Setup(loaded, engine, reward_of(args, settings, loaded), settings).problem()
     times: Times = {"episode": [], "pruned": [], "dense": []}
@@ -89,24 +90,20 @@ def _one_round(search: "ppo.Search", dense: Adapter, materialise: Callable[[list
             times[name].append(extra + timed(call)[1])
 
 
-def _materialiser(dense: Adapter, statistics: Statistics, settings: SearchSettings) -> Callable[[list[int]], Adapter]:
-    """Makes copies of the dense model that are pruned for good: sliced, or with zeros among the weights."""
+def _pruned(dense: Adapter, statistics: Statistics, settings: SearchSettings, kept: list[int]) -> Adapter:
+    """A copy of the dense model that is pruned for good: sliced, or with zeros among the weights."""
+    job = Job(
+        adapt(copy.deepcopy(dense.model)),
+        settings.sparsity,
+        calibrate=lambda: statistics,
+        ids=no_ids,
+        reconstruction_ids=no_ids,
+        granularity=settings.granularity,
+        criterion=settings.chosen_criterion,
+    )
     pruner = wanda_static if settings.granularity == UNSTRUCTURED else slicing
-
-    def materialise(kept: list[int]) -> Adapter:
-        job = Job(
-            adapt(copy.deepcopy(dense.model)),
-            settings.sparsity,
-            calibrate=lambda: statistics,
-            ids=no_ids,
-            reconstruction_ids=no_ids,
-            granularity=settings.granularity,
-            criterion=settings.chosen_criterion,
-        )
-        pruner.prune(job, kept)
-        return job.adapter
-
-    return materialise
+    pruner.prune(job, kept)
+    return job.adapter
 
 
 def _result(times: Times, windows: torch.Tensor, engine: Engine) -> dict[str, float]:

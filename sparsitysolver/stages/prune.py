@@ -23,17 +23,8 @@ from sparsitysolver.records.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.search.rewards import ACCURACY
 from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
-from sparsitysolver.stages.common import (
-    PRUNING_RECORD,
-    assets_of,
-    calibration_of,
-    draw,
-    model_record,
-    open_dense,
-    open_model,
-    reconstruction_calibration,
-    statistics_of,
-)
+from sparsitysolver.stages import common
+from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, model_record, open_model
 
 UNIFORM = "uniform"  # the allocator whose matrices an N:M pattern may take over
 DEFAULT_SPARSITY = 0.2
@@ -50,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     clock = Clock()
     row = _resolved(args)
     _check(args, row)
-    loaded = open_dense(args, "prune")
+    loaded = common.open_dense(args, "prune")
     pruner = baseline(row.pruner)
     work = _Work(args, row, loaded)
     if work.job.pattern:
@@ -142,7 +133,7 @@ class _Work:
         self.job = Job(
             adapter=loaded.adapter,
             sparsity=args.sparsity,
-            calibrate=lambda: statistics_of(loaded, self._sample(CALIBRATION), args.stats, row.granularity),
+            calibrate=lambda: common.statistics_of(loaded, self._sample(CALIBRATION), args.stats, row.granularity),
             ids=lambda: self._sample(CALIBRATION).ids,
             reconstruction_ids=lambda: self._sample(RECONSTRUCTION).ids,
             granularity=row.granularity if row.granularity in GRANULARITIES else STRUCTURED,
@@ -156,8 +147,8 @@ class _Work:
 
     def _sample(self, name: str) -> Sample:
         if name not in self._samples:
-            wanted = calibration_of if name == CALIBRATION else reconstruction_calibration
-            drawn = draw(wanted(self.args, self.row, self.loaded), self.loaded, assets_of(self.args))
+            wanted = common.calibration_of if name == CALIBRATION else common.reconstruction_calibration
+            drawn = common.draw(wanted(self.args, self.row, self.loaded), self.loaded, assets_of(self.args))
             self._samples[name] = drawn
             gram = getattr(baseline(self.row.pruner), "GRAM", None)
             if gram is not None and gram.windows == name:

@@ -17,6 +17,7 @@ from baselines import slicegpt
 from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.data.harness import harness_task
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.choices import choice_requests
 from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot, zero_shot_fields
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.loading import load_model
@@ -63,15 +64,17 @@ def test_loglikelihoods_by_hand(family, length, load):
 
 def test_the_batch_size_does_not_matter(load):
     loaded = load("opt")
-    one, all_ = (evaluate_zero_shot(loaded, WORDS, size).loglikelihoods for size in (1, 6))
-    assert np.allclose(one, all_, atol=1e-5, rtol=0)
+    one, all_ = (evaluate_zero_shot(loaded, WORDS, size) for size in (1, 6))
+    assert np.allclose(one.loglikelihoods, all_.loglikelihoods, atol=1e-5, rtol=0)
+    assert one.protocol["ids_sha256"] == all_.protocol["ids_sha256"]
     with pytest.raises(SparsitySolverError, match="batch size 0"):
         evaluate_zero_shot(loaded, WORDS, 0)
 
 
-def test_an_answer_longer_than_the_model_takes(load):
+@pytest.mark.parametrize("score", [evaluate_zero_shot, choice_requests])
+def test_an_answer_longer_than_the_model_takes(score, load):
     with pytest.raises(SparsitySolverError, match="an answer of 3 tokens cannot be scored by llama-0: 1 to 2 are"):
-        evaluate_zero_shot(load("llama"), WORDS, max_length=2)
+        score(load("llama"), WORDS, max_length=2)
 
 
 def test_a_single_item_has_no_standard_error(load):
