@@ -109,12 +109,6 @@ def test_what_imports_refuse(place, capsys):
     assert not (place / "x.json").exists()
 
 
-def test_pruned_models_are_refused(capsys):
-    assert main(["prune", LLAMA, "--method", "uniform", "--out", "out", "--calibration", "ids.npy"]) == 0
-    strategy_of(LLAMA, [3, 33] * 3, 0.25)
-    assert "is pruned already" in failure(capsys, "strategy", "transfer", "given.json", "out", "--out", "x.json")
-
-
 def test_a_strategy_of_another_model():
     strategy_of(OPT, [4, 48, 2, 24, 2, 36], 0.3, episodes=900)
     given = read_record("given.json", "strategy")
@@ -158,6 +152,8 @@ def test_what_transfers_refuse(capsys):
     command = ("strategy", "transfer", "given.json", LLAMA, "--out", "x.json")
     assert "no strategy file at given.json" in failure(capsys, *command)
     strategy_of(OPT, [4, 40, 2, 24, 3, 30], 0.333)
+    assert main(["prune", LLAMA, "--method", "uniform", "--out", "out", "--calibration", "ids.npy"]) == 0
+    assert "is pruned already" in failure(capsys, "strategy", "transfer", "given.json", "out", "--out", "x.json")
     assert "above 0 and below 1" in failure(capsys, *command, "--sparsity", "0")
     given = read_record("given.json", "strategy")
     for unit in given["units"]:

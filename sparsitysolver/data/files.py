@@ -83,7 +83,10 @@ def read_documents(path: Path) -> tuple[str, ...]:
         SparsitySolverError: no such file, or a document that is no text; the message names its line or row.
     """
     documents = []
-    for place, value in _parquet_rows(path) if ending(path) == PARQUET else _json_rows(path):
+    for place, row in _parquet_rows(path) if ending(path) == PARQUET else read_lines(path):
+        if not isinstance(row, dict) or FIELD not in row:
+            raise SparsitySolverError(f"{place}: no JSON object with a field '{FIELD}' but {shown(row)}.")
+        value = row[FIELD]
         try:
             documents.append(text_value(value))
         except ValueError as error:
@@ -154,13 +157,6 @@ def _unpacked(path: Path) -> bytes:
         raise SparsitySolverError(f"compressed file {path} is not whole: {error}.") from error
 
 
-def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    for place, value in read_lines(path):
-        if not isinstance(value, dict) or FIELD not in value:
-            raise SparsitySolverError(f"{place}: no JSON object with a field '{FIELD}' but {shown(value)}.")
-        yield place, value[FIELD]
-
-
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Any]]:
     import pyarrow
     from pyarrow import parquet
@@ -173,4 +169,4 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Any]]:
         raise SparsitySolverError(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}.") from error
     if rows is None:
         raise SparsitySolverError(f"{path} has no column '{FIELD}', but {', '.join(names) or 'none'}.")
-    yield from ((f"{path}, row {number}", value) for number, value in enumerate(rows, start=1))
+    yield from ((f"{path}, row {number}", {FIELD: value}) for number, value in enumerate(rows, start=1))

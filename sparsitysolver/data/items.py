@@ -107,34 +107,26 @@ def _is_for_searching(record: Json) -> bool:
 
 
 def _checked(row: TaskRow, placed: Iterable[tuple[str, Any]]) -> list[Json]:
-    """Every value as a record of the task; messages name the place where it stands."""
-    records = []
-    for place, value in placed:
-        try:
-            records.append(item_record(row.harness_task, value))
-        except ValueError as error:
-            raise SparsitySolverError(f"{place}: {error}") from error
-    return records
+    """Every value as a record: the fields of its task, in their order, with values of the hub's types.
 
-
-def item_record(harness_task: str, value: Any) -> Json:
-    """An item as a record: the fields of its task, in their order, with values of the hub's types.
-
-    Raises:
-        ValueError: a field is missing or wrong; the message says which, what was found and what is allowed.
+    Messages name the place where a value stands, the field, what was found and what is allowed.
     """
-    fields = dict(field.split(":", 1) for field in zero_shot_task(harness_task).fields.split())
-    if not isinstance(value, Mapping):
-        raise ValueError(f"no JSON object but {shown(value)}; an item of {harness_task} is one.")
-    record: Json = {}
-    for field, kind in fields.items():
-        if field not in value:
-            raise ValueError(f"no field '{field}'; an item of {harness_task} has {', '.join(fields)}.")
-        try:
-            record[field] = _field(kind, value[field], record)
-        except ValueError as error:
-            raise ValueError(f"field '{field}' is {shown(value[field])}; allowed: {error}.") from error
-    return record
+    task, records = row.harness_task, []
+    fields = dict(field.split(":", 1) for field in zero_shot_task(task).fields.split())
+    for place, value in placed:
+        if not isinstance(value, Mapping):
+            raise SparsitySolverError(f"{place}: no JSON object but {shown(value)}; an item of {task} is one.")
+        record: Json = {}
+        for field, kind in fields.items():
+            if field not in value:
+                raise SparsitySolverError(f"{place}: no field '{field}'; an item of {task} has {', '.join(fields)}.")
+            try:
+                record[field] = _field(kind, value[field], record)
+            except ValueError as error:
+                found = f"field '{field}' is {shown(value[field])}"
+                raise SparsitySolverError(f"{place}: {found}; allowed: {error}.") from error
+        records.append(record)
+    return records
 
 
 def _field(kind: str, value: Any, record: Json) -> Any:

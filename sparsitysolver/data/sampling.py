@@ -7,7 +7,7 @@ SliceGPT), so the same text, tokenizer and seed give the same windows everywhere
 import functools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +75,9 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
     drawn = SAMPLERS[calibration.sampler](text, tokenizer, nsamples, seqlen, calibration.seed)
     ids = np.asarray(drawn, dtype=np.int32)
     check_ids(ids, vocabulary, f"calibration text '{text.location}'")
-    origin = {
-        "source": text.source,
-        "sampler": calibration.sampler,
-        "nsamples": nsamples,
-        "seqlen": seqlen,
-        "seed": calibration.seed,
-        "split": text.split,
-        "text_sha256": text.sha256,
-        "revision": text.revision,
-    }
-    return Sample(ids, origin)
+    drawing = {name: value for name, value in asdict(calibration).items() if name != "items"}
+    origin = {"source": text.source, "split": text.split, "text_sha256": text.sha256, "revision": text.revision}
+    return Sample(ids, drawing | origin)
 
 
 def read_ids(path: str, vocabulary: int) -> Sample:

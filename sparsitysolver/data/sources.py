@@ -57,7 +57,13 @@ def load_text(source: str, split: str, assets: Assets) -> Text:
         SparsitySolverError: unknown source or split, missing asset, unreachable hub, empty file.
     """
     if is_file_source(source):
-        return _from_file(Path(source))
+        path = Path(source)
+        if not path.is_file():
+            folder = f"{path} is a folder; give one text file in it."
+            raise SparsitySolverError(folder if path.is_dir() else f"no text file at {path}.")
+        separate = holds_documents(path)
+        documents = read_documents(path) if separate else (read_text(path),)
+        return Text(path.name, "file", documents, "file", str(path), separate)
     known("task or text source", source, [*NAMED, "a path to a text file"])
     known("split", split, SPLITS)
     if source == "mini":
@@ -74,16 +80,6 @@ def load_text(source: str, split: str, assets: Assets) -> Text:
         return Text(source, split, documents, "assets", str(assets.folder / source), separate=True)
     path = assets.existing(f"wikitext2/{WIKITEXT_FILES[split]}", f"WikiText-2 {split} text")
     return Text(source, split, (read_text(path),), "assets", str(path))
-
-
-def _from_file(path: Path) -> Text:
-    if path.is_dir():
-        raise SparsitySolverError(f"{path} is a folder; give one text file in it.")
-    if not path.is_file():
-        raise SparsitySolverError(f"no text file at {path}.")
-    separate = holds_documents(path)
-    documents = read_documents(path) if separate else (read_text(path),)
-    return Text(path.name, "file", documents, "file", str(path), separate)
 
 
 def asset_files(source: str, assets: Assets) -> list[Path]:

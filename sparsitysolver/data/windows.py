@@ -104,13 +104,8 @@ def cut_windows(
 ) -> Windows:
     """Tokenise a text once (with the tokenizer's own BOS, without what it appends) and cut it (protocol decision 1).
 
-    Args:
-        text: the split to cut.
-        tokenizer: the model's own.
-        seqlen: window length in tokens.
-        count: None for all windows, else so many, spread evenly over the text.
-        bos: False leaves the tokenizer's special tokens out (to diagnose other protocols).
-        vocabulary: number of token ids that the model has an embedding for.
+    Windows of ``seqlen`` tokens: all of them, or ``count`` spread evenly over the text. Without ``bos`` the tokenizer's
+    special tokens are left out (to diagnose other protocols). ``vocabulary``: see :func:`check_ids`.
 
     Raises:
         SparsitySolverError: the text is too short for the windows asked for, or has token ids of no embedding.

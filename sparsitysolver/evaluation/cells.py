@@ -23,16 +23,9 @@ Flags = dict[str, bool | None]
 
 
 def perplexity_fields(loaded: LoadedModel, windows: Windows, losses: np.ndarray, pruning: Json) -> Json:
-    """Fields of a cell of perplexity.
+    """Fields of a cell of perplexity, from mean losses (windows,) in nats per token.
 
-    Args:
-        loaded: the evaluated model.
-        windows: what it was evaluated on.
-        losses: mean loss of each window in nats per token, (windows,).
-        pruning: the pruning record of the model, empty for a dense one.
-
-    Raises:
-        SparsitySolverError: the perplexity is not finite.
+    ``pruning`` is the pruning record of the model, empty for a dense one. A perplexity that is not finite is an error.
     """
     return {
         "metrics": {"ppl": finite_perplexity(loaded, windows, losses)},

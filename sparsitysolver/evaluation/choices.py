@@ -12,7 +12,7 @@ import torch
 
 from sparsitysolver.data.harness import harness_task, right_choice
 from sparsitysolver.data.items import Items
-from sparsitysolver.errors import unknown_name
+from sparsitysolver.errors import known
 from sparsitysolver.evaluation.perplexity import BATCH_TOKENS, token_losses
 from sparsitysolver.evaluation.zero_shot import ACCURACIES, RequestEncoder
 from sparsitysolver.models.adapter import Adapter
@@ -59,11 +59,8 @@ def choice_requests(
 ) -> ChoiceRequests:
     """Tokenise and pack the requests of ``items`` for a model and its pruned variants.
 
-    Requests longer than ``max_length`` tokens (default: what the model takes) lose their beginning; ``batch_tokens``
-    are the tokens of a forward pass, padding included.
-
-    Raises:
-        SparsitySolverError: an answer is longer than ``max_length``.
+    Requests longer than ``max_length`` tokens (default: what the model takes) lose their beginning, answers that are
+    longer are an error; ``batch_tokens`` are the tokens of a forward pass, padding included.
     """
     encoder, task = RequestEncoder(loaded, max_length or loaded.context), harness_task(items)
     task.build_all_requests()
@@ -148,12 +145,8 @@ def correct(loglikelihoods: np.ndarray, requests: ChoiceRequests, metric: str) -
     """Which items are answered rightly by log-likelihoods (requests,) in nats, bool (items,).
 
     ``metric`` is ``acc``, or ``acc_norm``: divided by the number of characters of the choice, as lm-eval does.
-
-    Raises:
-        SparsitySolverError: a metric that the task has not.
     """
-    if metric not in requests.metrics:
-        raise unknown_name("metric of the task", metric, requests.metrics)
+    known("metric of the task", metric, requests.metrics)
     scores = np.full((len(requests.gold), requests.choice.max() + 1), -np.inf)
     normalised = loglikelihoods / requests.lengths if metric == "acc_norm" else loglikelihoods
     scores[requests.item, requests.choice] = normalised

@@ -148,28 +148,21 @@ def peak_bytes(model: PreTrainedModel, work: Callable[[], object]) -> int:
     On the CPU from the allocations and releases that torch's profiler sees; libraries' own buffers stay unseen there.
     Either way other models in memory do not count. ``work`` must have run before: first calls reserve workspace.
     """
-    on_gpu = any(parameter.is_cuda for parameter in model.parameters())
-    return held_bytes(model) + (_gpu_increase(work) if on_gpu else _cpu_increase(work))
-
-
-def _gpu_increase(work: Callable[[], object]) -> int:
-    devices = range(torch.cuda.device_count())
-    synchronise()
-    before = [torch.cuda.memory_allocated(device) for device in devices]
-    for device in devices:
-        torch.cuda.reset_peak_memory_stats(device)
-    work()
-    synchronise()
-    return sum(torch.cuda.max_memory_allocated(device) - before[device] for device in devices)
-
-
-def _cpu_increase(work: Callable[[], object]) -> int:
+    if any(parameter.is_cuda for parameter in model.parameters()):
+        devices = range(torch.cuda.device_count())
+        synchronise()
+        before = [torch.cuda.memory_allocated(device) for device in devices]
+        for device in devices:
+            torch.cuda.reset_peak_memory_stats(device)
+        work()
+        synchronise()
+        return held_bytes(model) + sum(torch.cuda.max_memory_allocated(one) - before[one] for one in devices)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         work()
     # Only the raw events say when each allocation was made and released; the public ones add up an operator's.
     events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
     events.sort(key=lambda event: event.start_ns())
-    return max([0, *itertools.accumulate(event.nbytes() for event in events)])
+    return held_bytes(model) + max([0, *itertools.accumulate(event.nbytes() for event in events)])
 
 
 @torch.inference_mode()

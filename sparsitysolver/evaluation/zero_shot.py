@@ -123,10 +123,8 @@ def evaluate_zero_shot(
 ) -> ZeroShotResult:
     """Evaluate a model on the items of a task, without examples, ``batch_size`` requests per forward pass.
 
-    Requests longer than ``max_length`` tokens (default: what the model takes) lose their beginning.
-
-    Raises:
-        SparsitySolverError: an unusable batch size, an answer longer than ``max_length``.
+    Requests longer than ``max_length`` tokens (default: what the model takes) lose their beginning; answers that are
+    longer are an error.
     """
     if batch_size < 1:
         raise SparsitySolverError(f"batch size {batch_size} asked for; at least 1 is needed.")
@@ -156,8 +154,7 @@ def evaluate_zero_shot(
 def zero_shot_fields(loaded: LoadedModel, items: Items, result: ZeroShotResult, pruning: Json) -> Json:
     """Fields of a cell of zero-shot accuracy; ``pruning`` is the model's pruning record, empty for a dense one.
 
-    Raises:
-        SparsitySolverError: a log-likelihood is not finite, so that nothing can be said of the answer.
+    A log-likelihood that is not finite is an error: nothing can be said of the answer.
     """
     bad = sum(not all(map(math.isfinite, scores)) for scores in result.loglikelihoods)
     if bad:
@@ -188,17 +185,15 @@ def zero_shot_leakage(items: Items, seen: Seen) -> Flags:
 
     For whatever role: a calibration on the items saw their answers, too.
     """
+    own, shared = (items.source, items.task), (REPORT, ALL, items.part)
+
+    def searched(one: Json) -> bool:
+        """Reported items anywhere, the same part, or parts that may share some."""
+        return one["sha256"] == items.sha256 or one["part"] in shared or items.part == ALL
+
     task = [(one, one["source"] == items.task) for one in seen]
     return {
-        "calibrated_on_eval_domain": any_seen(
-            (one, one["source"] in (items.source, items.task)) for one in seen if one["role"] != REWARD
-        ),
-        "searched_on_reported_split": any_seen((one, same and _overlaps(items, one)) for one, same in task),
+        "calibrated_on_eval_domain": any_seen((one, one["source"] in own) for one in seen if one["role"] != REWARD),
+        "searched_on_reported_split": any_seen((one, same and searched(one)) for one, same in task),
         "saw_task": any_seen(task),
     }
-
-
-def _overlaps(items: Items, entry: Json) -> bool:
-    """Whether items were among those seen: reported ones anywhere, the same part, or parts that may share some."""
-    part = entry["part"]
-    return entry["sha256"] == items.sha256 or part in (REPORT, ALL, items.part) or items.part == ALL

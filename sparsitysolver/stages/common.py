@@ -10,7 +10,7 @@ import torch
 from sparsitysolver.config.assets import BUNDLED, Assets
 from sparsitysolver.config.registry import HUB_TEXT, HUB_TEXTS, MethodRow, is_zero_shot
 from sparsitysolver.data.sampling import Calibration, Sample, sample
-from sparsitysolver.data.sources import load_text
+from sparsitysolver.data.sources import Text, load_text
 from sparsitysolver.data.windows import Windows, cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
@@ -97,7 +97,12 @@ def windows_of(
 ) -> Windows:
     """Windows of a split of a text, by default the model's own; all of them, or ``count`` spread evenly."""
     found = load_text(text or home_text(loaded.source), split, assets_of(args))
-    return cut_windows(found, loaded.tokenizer, loaded.seqlen(args.seqlen), count, vocabulary=loaded.vocabulary)
+    return cut(loaded, found, loaded.seqlen(args.seqlen), count)
+
+
+def cut(loaded: LoadedModel, text: Text, seqlen: int, count: int | None = None, bos: bool = True) -> Windows:
+    """Windows of a text as a model reads it; see :func:`cut_windows`."""
+    return cut_windows(text, loaded.tokenizer, seqlen, count, bos, vocabulary=loaded.vocabulary)
 
 
 def tokens_of(windows: Windows) -> torch.Tensor:

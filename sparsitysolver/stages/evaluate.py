@@ -6,14 +6,13 @@ import json
 from sparsitysolver.config.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATCH, tasks_table
 from sparsitysolver.data.items import REPORT, Items, load_items
 from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
-from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.evaluation.cells import perplexity_fields
-from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records.files import Json, content_key, write_record
-from sparsitysolver.stages.common import assets_of, model_record, open_model, pruning_of, tokens_of
+from sparsitysolver.stages import common
+from sparsitysolver.stages.common import assets_of, model_record, open_model, pruning_of
 
 # Options that only one kind of task has, with what stands for them where they are not given.
 _OWN_OPTIONS = {
@@ -36,13 +35,16 @@ def run(args: argparse.Namespace) -> None:
         args.split = data.part
     else:
         data, measure = load_text(args.task, args.split, assets), _measure_perplexity
-    if pruning.get("status") == "skipped":
-        _write_cell(args, _head(args, pruning, None), clock, pruning)
+    loaded = None if pruning.get("status") == "skipped" else open_model(args)
+    cell = _head(args, pruning, loaded)
+    if loaded is not None:
+        cell |= measure(args, loaded, data, pruning)
+    if args.out:
+        cell["run"] = clock.record(pruning=pruning.get("run"))
+        write_record(args.out, cell, "cell")
+    if loaded is None:
         print(f"skipped: {pruning['reason']}")
         return
-    loaded = open_model(args)
-    cell = _head(args, pruning, loaded) | measure(args, loaded, data, pruning)
-    _write_cell(args, cell, clock, pruning)
     numbers, sentence = _told(cell)
     if args.json:
         size = {key: cell["size"][key] for key in ("achieved_sparsity", "parameters")}
@@ -78,10 +80,8 @@ def _own_options(args: argparse.Namespace, kind: str) -> None:
 
 
 def _measure_perplexity(args: argparse.Namespace, loaded: LoadedModel, text: Text, pruning: Json) -> Json:
-    seqlen = loaded.seqlen(args.seqlen)
-    windows = cut_windows(text, loaded.tokenizer, seqlen, args.windows, vocabulary=loaded.vocabulary)
-    losses = window_losses(loaded.adapter, tokens_of(windows))
-    return perplexity_fields(loaded, windows, losses, pruning)
+    windows = common.cut(loaded, text, loaded.seqlen(args.seqlen), args.windows)
+    return perplexity_fields(loaded, windows, common.losses_of(loaded, windows), pruning)
 
 
 def _measure_zero_shot(args: argparse.Namespace, loaded: LoadedModel, items: Items, pruning: Json) -> Json:
@@ -106,12 +106,6 @@ def _head(args: argparse.Namespace, pruning: Json, loaded: LoadedModel | None) -
         "provenance": provenance(loaded.device if loaded else "cpu", args.threads, pruning.get("seeds", {})),
     }
     return head | ({"reason": pruning["reason"]} if "reason" in pruning else {})
-
-
-def _write_cell(args: argparse.Namespace, cell: Json, clock: Clock, pruning: Json) -> None:
-    if args.out:
-        cell["run"] = clock.record(pruning=pruning.get("run"))
-        write_record(args.out, cell, "cell")
 
 
 def _told(cell: Json) -> tuple[Json, str]:

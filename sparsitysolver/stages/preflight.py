@@ -8,14 +8,13 @@ from sparsitysolver.config.anchors import STANDARD_SPLIT, Anchor, anchors, stand
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.texts import not_the_text
 from sparsitysolver.data.sources import Text, load_text
-from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
 from sparsitysolver.evaluation.perplexity import perplexity
 from sparsitysolver.models.loading import LoadedModel, ModelSource, resolve_model
 from sparsitysolver.provenance import Clock
 from sparsitysolver.records.files import Json, read_record, write_json
-from sparsitysolver.stages.common import assets_of, home_text, losses_of, open_model
+from sparsitysolver.stages.common import assets_of, cut, home_text, losses_of, open_model
 
 # A model whose perplexity is this share of its vocabulary has not learned anything: its weights are random.
 _RANDOM_SHARE = 0.3
@@ -82,7 +81,7 @@ def _dense_cell(path: str, source: ModelSource, task: str, standard: Anchor | No
 
 def measure(loaded: LoadedModel, text: Text, seqlen: int, bos: bool = True) -> tuple[float, Json]:
     """Dense perplexity under one protocol, and that protocol."""
-    windows = cut_windows(text, loaded.tokenizer, seqlen, bos=bos, vocabulary=loaded.vocabulary)
+    windows = cut(loaded, text, seqlen, bos=bos)
     return perplexity(losses_of(loaded, windows)), perplexity_fingerprint(loaded, windows)
 
 

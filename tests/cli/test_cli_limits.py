@@ -15,7 +15,7 @@ from sparsitysolver.cli import main
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def failing(error, name="window_losses"):
+def failing(error, name="common.losses_of"):
     """What puts a failure in the place of a function that ``evaluate`` calls."""
 
     def fail(*_):

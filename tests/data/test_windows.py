@@ -27,24 +27,18 @@ def test_what_a_tokenizer_adds(template):
     assert encode(tokenizer, "") == [*added.before]
 
 
-def test_an_eos_in_the_text_stays():
+def test_an_eos_in_the_text_stays_and_an_unknown_token_may_be_the_bos():
     assert encode(tiny_tokenizer("$A <s>"), "w5 <s>") == [5, 2]
     assert encode(tiny_tokenizer("<s> $A"), "w5 <s>") == [2, 5, 2]
-
-
-def test_a_tokenizer_whose_unknown_token_is_its_bos():
     tokenizer = tiny_tokenizer("<s> $A <s>")
     tokenizer.unk_token = "<s>"
     assert added_tokens(tokenizer) == Added((2,), (2,))
 
 
-@pytest.mark.parametrize("ids", [np.array([[3, 49], [0, 1]]), [3, 49], [], np.zeros((0, 4))])
-def test_ids_with_a_place(ids):
-    check_ids(ids, 50, "it")
-
-
 @pytest.mark.parametrize("ids", [np.array([[3, 50]]), [51, 2], [-1]])
-def test_ids_without_one(ids):
+def test_ids_without_a_place(ids):
+    for fine in (np.array([[3, 49], [0, 1]]), [3, 49], [], np.zeros((0, 4))):
+        check_ids(fine, 50, "it")
     with pytest.raises(SparsitySolverError, match=rf"it gives token ids up to {max(np.ravel(ids))}, .* has 50 rows"):
         check_ids(ids, 50, "it")
 
@@ -73,10 +67,10 @@ def test_windows_are_contiguous_with_one_bos_and_no_rest():
     assert windows.bos == "2"
 
 
-def test_without_special_tokens():
-    windows = cut(text_of("w5 w6 w7 w8"), 2, bos=False)
-    assert windows.ids.tolist() == [[5, 6], [7, 8]]
-    assert windows.bos == "none"
+def test_without_special_tokens_and_with_documents_joined_by_a_blank_line():
+    windows = cut(text_of("w5 w6", "w7 w8"), 2, bos=False)
+    assert (windows.ids.tolist(), windows.bos) == ([[5, 6], [7, 8]], "none")
+    assert text_of("a", "", "b").joined == "a\n\n\n\nb"
 
 
 @pytest.mark.parametrize("template", ["<s> $A", "$A", "<s> $A <s>", "$A <s>"])
@@ -98,11 +92,9 @@ def test_ids_that_the_model_has_no_embedding_for():
     tokenizer = tiny_tokenizer()
     tokenizer.add_tokens(["Warrior", "armour"])
     cut(text_of("w5 w6 w7 w8"), 2, tokenizer=tokenizer)
-    with pytest.raises(SparsitySolverError) as error:
+    message = "text '/somewhere/here.txt' gives token ids up to 51, and the model's embedding has 50 rows"
+    with pytest.raises(SparsitySolverError, match=message):
         cut(text_of("w5 Warrior armour w8"), 2, tokenizer=tokenizer)
-    assert "text '/somewhere/here.txt' gives token ids up to 51, and the model's embedding has 50 rows" in str(
-        error.value
-    )
     cut(text_of("w5 w6 w7 Warrior"), 2, tokenizer=tokenizer)  # the rest that is dropped holds it
 
 

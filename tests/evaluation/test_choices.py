@@ -97,10 +97,7 @@ SCORES = np.array([-2.0, -4.0, -3.0, -4.0, -8.0])
 def test_accuracy_by_hand():
     assert correct(SCORES, BY_HAND, "acc").tolist() == [True, False]  # -2 > -4; -3 > -4 > -8
     assert correct(SCORES, BY_HAND, "acc_norm").tolist() == [False, True]  # -2 < -1; -1.5 and -2 < -1
-
-
-def test_the_first_of_equal_choices_is_taken():
-    assert correct(np.zeros(5), BY_HAND, "acc").tolist() == [True, False]
+    assert correct(np.zeros(5), BY_HAND, "acc").tolist() == [True, False]  # the first of equal ones
 
 
 def test_an_unknown_metric_is_an_error(tiny):

@@ -128,13 +128,9 @@ def halve(loaded, execute):
             slice_attention(adapter, index, groups)
             slice_ffn(adapter, index, neurons)
         else:
-            for linear, kept in (
-                (layer.attention_output, channels_of(groups, shape.group_channels)),
-                (layer.ffn_output, neurons),
-            ):
-                mask = torch.zeros(linear.weight.shape[1])
-                mask[kept] = 1
-                linear.weight.mul_(mask)
+            channels = channels_of(groups, shape.group_channels)
+            for linear, kept in ((layer.attention_output, channels), (layer.ffn_output, neurons)):
+                linear.weight.mul_(torch.zeros(linear.weight.shape[1]).index_fill(0, kept, 1))
     return loaded
 
 
