@@ -10,7 +10,7 @@ from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import DatasetRow, datasets_table
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import COMPRESSED, DOCUMENTS, holds_documents, read_documents, read_text
-from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.errors import SparsitySolverError, known, unknown_name
 
 SPLITS = ("train", "validation", "test")
 PARAGRAPH = "\n\n"  # what evaluation joins the rows of WikiText-2 with (design: protocol decision 1)
@@ -64,7 +64,8 @@ def load_text(source: str, split: str, assets: Assets) -> Text:
         separate = holds_documents(path)
         documents = read_documents(path) if separate else (read_text(path),)
         return Text(path.name, "file", documents, "file", str(path), separate)
-    known("task or text source", source, [*NAMED, "a path to a text file"])
+    if source not in NAMED:
+        raise unknown_name("task or text source", source, [*NAMED, "a path to a text file"])
     known("split", split, SPLITS)
     if source == "mini":
         return Text(source, split, (minilang.text(split),), "bundled", "sparsitysolver.data.minilang")

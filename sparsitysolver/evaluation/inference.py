@@ -113,27 +113,17 @@ def speed(seconds: Seconds, workload: Workload) -> Json:
 
 
 def speedup(before: Sequence[float], after: Sequence[float]) -> Json:
-    """How much faster: the median of the ratios of two models' seconds round by round.
+    """How much faster: the median of the ratios of two models' seconds round by round, and an interval for it.
 
-    With an interval that assumes nothing of how times are distributed: it holds the true median with probability
-    ``coverage``, which is at least 95% from six rounds on.
+    From the ``rank``-th smallest ratio to the ``rank``-th greatest, whatever the distribution of times: each ratio lies
+    below the true median with probability 1/2, so the interval misses it with probability 2 P(Binomial(n, 1/2) < rank).
+    The greatest rank that reaches ``CONFIDENCE`` is taken, where none does the whole range; ``coverage`` is exact.
     """
     ratios = sorted(first / second for first, second in zip(before, after, strict=True))
-    rank, coverage = interval_rank(len(ratios))
-    return {"value": median(ratios), "low": ratios[rank - 1], "high": ratios[-rank], "coverage": coverage}
-
-
-def interval_rank(count: int) -> tuple[int, float]:
-    """The interval for a median from the ``rank``-th smallest to the ``rank``-th greatest of ``count`` values.
-
-    Each value lies below the median with probability 1/2, so the interval misses it with probability
-    2 P(Binomial(count, 1/2) < rank). The greatest rank that reaches ``CONFIDENCE`` is taken; where none does, the whole
-    range. Returns the rank, counted from 1, and the exact coverage.
-    """
+    count = len(ratios)
     coverages = [1 - 2 * sum(math.comb(count, below) for below in range(rank)) / 2**count for rank in range(count + 1)]
-    good = [rank for rank in range(1, (count + 1) // 2 + 1) if coverages[rank] >= CONFIDENCE]
-    rank = good[-1] if good else 1
-    return rank, coverages[rank]
+    rank = max((rank for rank in range(1, (count + 1) // 2 + 1) if coverages[rank] >= CONFIDENCE), default=1)
+    return {"value": median(ratios), "low": ratios[rank - 1], "high": ratios[-rank], "coverage": coverages[rank]}
 
 
 def held_bytes(model: PreTrainedModel) -> int:

@@ -6,7 +6,7 @@ import json
 from sparsitysolver.config.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATCH, tasks_table
 from sparsitysolver.data.items import REPORT, Items, load_items
 from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
-from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.evaluation.cells import perplexity_fields
 from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
@@ -58,8 +58,8 @@ def kind_of(task: str) -> str:
     table = tasks_table()
     if task in table:
         return table[task].kind
-    if not is_file_source(task):
-        known("task or text source", task, {*table, *NAMED, "a path to a text file"})
+    if task not in NAMED and not is_file_source(task):
+        raise unknown_name("task or text source", task, {*table, *NAMED, "a path to a text file"})
     return PERPLEXITY
 
 

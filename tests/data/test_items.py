@@ -85,13 +85,6 @@ def test_a_main_file_alone_is_divided_by_the_content_of_its_items(tmp_path):
     assert list(search) == [record for record in whole if for_searching(record)]
 
 
-def test_the_side_of_an_item_does_not_depend_on_its_neighbours(tmp_path):
-    records = questions(60)
-    before = load_items("boolq", "search", write(tmp_path, "boolq", records)).records
-    after = load_items("boolq", "search", write(tmp_path, "boolq", records[::-1] + questions(30, start=60))).records
-    assert before and set(map(str, before)) <= set(map(str, after))
-
-
 def test_a_train_file_is_for_searching_and_the_whole_main_file_for_reporting(tmp_path):
     write(tmp_path, "boolq", questions(9, start=100), "{}.train.jsonl")
     assets = write(tmp_path, "boolq", questions(7))

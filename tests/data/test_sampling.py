@@ -66,9 +66,8 @@ def test_ids_that_the_model_has_no_embedding_for(sampler, text_path):
     tokenizer.add_tokens(["Warrior"])
     sample(Calibration(text_path, sampler, 5, 12, 0), tokenizer, Assets(None), VOCABULARY)
     Path(text_path).write_text(tiny_text(300).replace(" ", " Warrior "))
-    with pytest.raises(
-        SparsitySolverError, match=r"train\.txt' gives token ids up to 50, and .* embedding has 50 rows"
-    ):
+    message = r"train\.txt' gives token ids up to 50, and .* embedding has 50 rows"
+    with pytest.raises(SparsitySolverError, match=message):
         sample(Calibration(text_path, sampler, 5, 12, 0), tokenizer, Assets(None), VOCABULARY)
 
 
@@ -111,10 +110,8 @@ def test_a_file_of_documents_is_sampled_as_c4_is(sampler, tmp_path):
     (tmp_path / "c4").mkdir()
     path = tmp_path / "c4" / "sample.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents(30, 5, 40, 60)))
-    as_c4, as_file = (
-        sample(Calibration(source, sampler, 4, 12), TOKENIZER, Assets(tmp_path), VOCABULARY)
-        for source in ("c4", str(path))
-    )
+    wanted = [Calibration(source, sampler, 4, 12) for source in ("c4", str(path))]
+    as_c4, as_file = (sample(one, TOKENIZER, Assets(tmp_path), VOCABULARY) for one in wanted)
     assert np.array_equal(as_c4.ids, as_file.ids)
     assert as_c4.origin["text_sha256"] == as_file.origin["text_sha256"]
 
@@ -269,8 +266,8 @@ def test_a_missing_and_a_truncated_file(tmp_path):
     with pytest.raises(SparsitySolverError, match=f"no calibration file at {tmp_path}/none.npy"):
         read_ids(str(tmp_path / "none.npy"), VOCABULARY)
     path = tmp_path / "ids.npy"
-    np.save(path, np.ones((4, 60), dtype=int))
+    whole = Path(saved(tmp_path, np.ones((4, 60), dtype=int))).read_bytes()
     for size in (500, 40, 0):
-        path.write_bytes(path.read_bytes()[:size])
+        path.write_bytes(whole[:size])
         with pytest.raises(SparsitySolverError, match=f"calibration file {path} is not a whole .npy array"):
             read_ids(str(path), VOCABULARY)

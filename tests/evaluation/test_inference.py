@@ -19,7 +19,6 @@ from sparsitysolver.evaluation.inference import (
     decode,
     held_bytes,
     interleave,
-    interval_rank,
     peak_bytes,
     prefill,
     speed,
@@ -134,11 +133,11 @@ def loaded(family="llama"):
     return load_model(str(tiny_folder(family)), device="cpu")
 
 
-@pytest.mark.parametrize("rounds", [1, 4])
+@pytest.mark.parametrize("rounds", [1, 2])
 def test_every_round_measures_every_model_and_the_order_changes(rounds):
     log = []
     dense, pruned = interleave([contestant("dense", log, 2.0), contestant("pruned", log, 1.0)], rounds)
-    assert log == ["dense", "pruned", "pruned", "dense"][: 2 * rounds] * (2 if rounds == 4 else 1)
+    assert log == ["dense", "pruned", "pruned", "dense"][: 2 * rounds]
     assert (dense["prefill"], pruned["prefill"], dense["decode"]) == ([2.0] * rounds, [1.0] * rounds, [6.0] * rounds)
 
 
@@ -288,7 +287,9 @@ def test_the_collector_rests_and_is_then_as_before(enabled):
     ],
 )
 def test_ranks_of_small_samples(count, rank, coverage):
-    assert interval_rank(count) == (rank, pytest.approx(coverage))
+    measured = speedup(range(1, count + 1), [1] * count)
+    assert (measured["low"], measured["high"]) == (rank, count + 1 - rank)
+    assert measured["coverage"] == pytest.approx(coverage)
 
 
 def test_ratios_are_taken_round_by_round():

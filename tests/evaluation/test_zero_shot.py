@@ -82,11 +82,6 @@ def test_a_single_item_has_no_standard_error(load):
     assert measured["n"] == 1 and measured["value"] in (0.0, 1.0) and measured["stderr"] is None
 
 
-@pytest.mark.parametrize("task", ["mini_boolq", "mini_winogrande"])
-def test_tasks_without_normalised_accuracy(task, load):
-    assert set(evaluate_zero_shot(load("llama"), mini(task, 4)).metrics) == {"acc"}
-
-
 @pytest.mark.parametrize("task", MINI)
 def test_no_training_split_and_the_items_in_order(task):
     items = mini(task, 5)
