@@ -55,11 +55,7 @@ def holds_documents(path: Path) -> bool:
 
 
 def read_text(path: Path) -> str:
-    """A plain text whole.
-
-    Raises:
-        SparsitySolverError: no UTF-8 text, a table, JSON lines under another name, empty, or with NUL characters.
-    """
+    """A plain text whole; refuses tables, JSON lines by another name, empty files, NUL characters and other codes."""
     if ending(path) in _TABLES:
         raise SparsitySolverError(f"{path} is a table, not a text. {READ}")
     text = _decoded(path)
@@ -77,11 +73,7 @@ def read_text(path: Path) -> str:
 
 
 def read_documents(path: Path) -> tuple[str, ...]:
-    """The documents of a file of JSON lines or Parquet, in order; empty ones count.
-
-    Raises:
-        SparsitySolverError: no such file, or a document that is no text; the message names its line or row.
-    """
+    """The documents of a file of JSON lines or Parquet, in order, empty ones too; errors name the line or row."""
     documents = []
     for place, row in _parquet_rows(path) if ending(path) == PARQUET else read_lines(path):
         if not isinstance(row, dict) or FIELD not in row:

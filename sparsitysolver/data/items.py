@@ -56,12 +56,7 @@ class Items:
 
 
 def load_items(task: str, part: str, assets: Assets, limit: int | None = None) -> Items:
-    """Load one part of the items of a zero-shot task: all of them, or ``limit`` spread evenly.
-
-    Raises:
-        SparsitySolverError: unknown task or part, missing asset, unreachable hub, an item that is not as it must be,
-            more items asked for than there are.
-    """
+    """One part of the items of a zero-shot task, each checked: all of them, or ``limit`` spread evenly."""
     row = zero_shot_task(task)
     known("part of the items", part, PARTS)
     records, revision, location = _read(row, part, assets)

@@ -1,5 +1,6 @@
 """Text by name: WikiText-2 and C4 from the hub or an assets folder, the bundled mini language, any text file."""
 
+import contextlib
 import functools
 import hashlib
 from dataclasses import dataclass
@@ -51,11 +52,7 @@ def is_file_source(source: str) -> bool:
 
 
 def load_text(source: str, split: str, assets: Assets) -> Text:
-    """Load ``wikitext2``, ``c4`` (train only), ``mini``, or a file of text or of documents, which has no splits.
-
-    Raises:
-        SparsitySolverError: unknown source or split, missing asset, unreachable hub, empty file.
-    """
+    """Load ``wikitext2``, ``c4`` (train only), ``mini``, or a file of text or of documents, which has no splits."""
     if is_file_source(source):
         path = Path(source)
         if not path.is_file():
@@ -104,15 +101,19 @@ def hub_split(row: DatasetRow, split: str, wanted: str, asset: str) -> Any:
     """One split of a data set of the hub at its pinned revision, as ``datasets`` has it.
 
     ``wanted`` is what the message of a failure calls it, ``asset`` where an assets folder has it.
-
-    Raises:
-        SparsitySolverError: it is not to be had.
     """
     from datasets import load_dataset
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
-    files = {"data_files": {split: row.files}} if row.files else {}
+    files, place = {"data_files": {split: row.files}} if row.files else {}, row.hub_id
     try:
-        return load_dataset(_offline_snapshot(row), row.config or None, split=split, revision=row.revision, **files)
+        # Without network the pinned revision in the hub's cache, if it is there: by id, ``datasets`` takes offline
+        # whatever it prepared last, of any revision, and leaves the hub's cache alone.
+        if constants.HF_HUB_OFFLINE and not Path(place).is_dir():
+            with contextlib.suppress(LocalEntryNotFoundError):
+                place = snapshot_download(place, repo_type="dataset", revision=row.revision, local_files_only=True)
+        return load_dataset(place, row.config or None, split=split, revision=row.revision, **files)
     except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
         why = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
         raise SparsitySolverError(
@@ -120,19 +121,3 @@ def hub_split(row: DatasetRow, split: str, wanted: str, asset: str) -> Any:
             f"{why}. Without network give an assets folder with {asset} by --assets DIR or SPARSITYSOLVER_ASSETS "
             "(fill one with: sparsitysolver assets download)."
         ) from error
-
-
-def _offline_snapshot(row: DatasetRow) -> str:
-    """Without network, the folder of the pinned revision in the hub's cache, if it is there; else the data set's id.
-
-    By id, ``datasets`` takes offline whatever it prepared last, of any revision, and leaves the hub's cache alone.
-    """
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    if not constants.HF_HUB_OFFLINE or Path(row.hub_id).is_dir():
-        return row.hub_id
-    try:
-        return snapshot_download(row.hub_id, repo_type="dataset", revision=row.revision, local_files_only=True)
-    except LocalEntryNotFoundError:
-        return row.hub_id

@@ -106,9 +106,6 @@ def cut_windows(
 
     Windows of ``seqlen`` tokens: all of them, or ``count`` spread evenly over the text. Without ``bos`` the tokenizer's
     special tokens are left out (to diagnose other protocols). ``vocabulary``: see :func:`check_ids`.
-
-    Raises:
-        SparsitySolverError: the text is too short for the windows asked for, or has token ids of no embedding.
     """
     ids = np.asarray(encode(tokenizer, text.joined, bos), dtype=np.int32)
     total = len(ids) // seqlen

@@ -91,9 +91,7 @@ def model_fields(loaded: LoadedModel, pruning: Json) -> Json:
     kept = ("algorithm", "evaluations", "tokens", "episodes", "reward_split")
     return {
         "size": measure_size(loaded.adapter).record() | {"extra_parameters": facts.get("extra_parameters", 0)},
-        "calibration": pruning.get("calibration"),
-        "reconstruction": pruning.get("reconstruction"),
-        "strategy": strategy,
+        **{name: pruning.get(name) for name in ("calibration", "reconstruction", "strategy")},
         "search": {key: found.get(key) for key in kept} if "evaluations" in found else None,
         "facts": facts,
         "seen": seen_of(loaded, pruning),

@@ -58,11 +58,7 @@ class Workload:
 
 
 class Contestant:
-    """One loaded model that is ready to be timed.
-
-    Raises:
-        SparsitySolverError: parts of it do not fit on the device, or its cache changes what it generates.
-    """
+    """One loaded model that is ready to be timed: it lies on its device whole, and its cache changes nothing."""
 
     def __init__(self, loaded: LoadedModel, workload: Workload) -> None:
         parameters, name = list(loaded.model.parameters()), loaded.source.name
@@ -188,12 +184,8 @@ def check_cache(model: PreTrainedModel, prompt: torch.Tensor, steps: int, dtype:
     One pass is enough: if it names the same best token after every prefix, then generation without a cache, which
     starts from the same prompt, goes through the same prefixes.
 
-    Returns:
-        ``tokens`` compared, of all prompts together; ``different`` ones, which only ties within rounding may be; and
-        the greatest ``distance`` of the logits (see ``TOLERANCES``).
-
-    Raises:
-        SparsitySolverError: the logits are not finite, or differ by more than rounding.
+    Returns the number of ``tokens`` compared, of all prompts together, of ``different`` ones, which only ties within
+    rounding may be, and the greatest ``distance`` of the logits; more than ``TOLERANCES`` is an error.
     """
     cache, logits = prefill(model, prompt)
     cached, text = [logits], prompt

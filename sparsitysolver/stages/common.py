@@ -30,6 +30,8 @@ from sparsitysolver.statistics.collect import (
 
 BUNDLED_TEXT = "mini"
 PRUNING_RECORD = "pruning.json"
+# What a dense model has in place of such a record, and what cells and measurements keep of one.
+DENSE = {"method": "dense", "label": "Dense", "sparsity": 0.0, "seed": 0, "status": "ok"}
 
 
 def assets_of(args: argparse.Namespace) -> Assets:

@@ -12,7 +12,7 @@ from sparsitysolver.models.loading import LoadedModel, load_config, resolve_mode
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records.files import Json, content_key, write_record
 from sparsitysolver.stages import common
-from sparsitysolver.stages.common import assets_of, model_record, open_model, pruning_of
+from sparsitysolver.stages.common import DENSE, assets_of, model_record, open_model, pruning_of
 
 # Options that only one kind of task has, with what stands for them where they are not given.
 _OWN_OPTIONS = {
@@ -93,19 +93,15 @@ def _measure_zero_shot(args: argparse.Namespace, loaded: LoadedModel, items: Ite
 
 def _head(args: argparse.Namespace, pruning: Json, loaded: LoadedModel | None) -> Json:
     """Which cell this is: from the pruning record, or that of a dense model."""
-    head = {
+    kept = {name: value for name, value in pruning.items() if name in (*DENSE, "reason")}
+    return {
+        **(DENSE | kept),
         "format": 1,
-        "status": pruning.get("status", "ok"),
         "model": pruning["model"] if pruning else model_record(loaded),
-        "method": pruning.get("method", "dense"),
-        "label": pruning.get("label", "Dense"),
-        "sparsity": pruning.get("sparsity", 0.0),
-        "seed": pruning.get("seed", 0),
         "task": args.task,
         "split": args.split,
         "provenance": provenance(loaded.device if loaded else "cpu", args.threads, pruning.get("seeds", {})),
     }
-    return head | ({"reason": pruning["reason"]} if "reason" in pruning else {})
 
 
 def _told(cell: Json) -> tuple[Json, str]:

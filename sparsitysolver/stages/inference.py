@@ -12,9 +12,7 @@ from sparsitysolver.evaluation.inference import MEASURE, PHASES, Contestant, Wor
 from sparsitysolver.models.loading import LoadedModel, load_model
 from sparsitysolver.provenance import Clock
 from sparsitysolver.records.files import Json, content_key, write_record
-from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, head_of, open_model, pruning_of
-
-DENSE = {"method": "dense", "label": "Dense", "sparsity": 0.0, "seed": 0}
+from sparsitysolver.stages.common import DENSE, PRUNING_RECORD, assets_of, head_of, open_model, pruning_of
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,7 +58,7 @@ def _check_origin(folder: str, pruning: Json, dense: LoadedModel) -> None:
 
 def _measured(folder: str, pruning: Json, dense: Contestant, loaded: LoadedModel, args: argparse.Namespace) -> Json:
     """A pruned model's entry, with the dense model's seconds in the same rounds."""
-    entry = {name: pruning[name] for name in DENSE} | {"status": pruning["status"]}
+    entry = {name: pruning[name] for name in DENSE}
     if pruning["status"] == "skipped":
         return entry | {"reason": pruning["reason"]}
     # The dense model's own device and precision: a checkpoint may say otherwise of itself.
@@ -82,7 +80,7 @@ def _dense_entry(dense: Contestant, entries: list[Json], rounds: int) -> Json:
     beside = beside or interleave([dense], rounds)
     seconds = {phase: [value for one in beside for value in one[phase]] for phase in PHASES}
     one = {"value": 1.0, "low": 1.0, "high": 1.0, "coverage": 1.0}
-    entry = DENSE | {"status": "ok"} | dense.facts | speed(seconds, dense.workload)
+    entry = DENSE | dense.facts | speed(seconds, dense.workload)
     return entry | {"speedup": dict.fromkeys(PHASES, one), "rounds": {"seconds": seconds}}
 
 

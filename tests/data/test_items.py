@@ -251,15 +251,13 @@ def test_a_task_is_one_row(task, tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "tasks_table", lambda: rows)
     items = load_items(task, "all", write(tmp_path, task, [{"id": 1, **item}]))
     assert items.records == (item,) and task_text(items).documents == (answered,)
-    assert "field 'question' is 3; allowed: a text." in failure(
-        task, "all", write(tmp_path, task, [item | {"question": 3}])
-    )
+    broken = write(tmp_path, task, [item | {"question": 3}])
+    assert "field 'question' is 3; allowed: a text." in failure(task, "all", broken)
 
 
 def test_a_kind_of_field_that_does_not_exist(tmp_path, monkeypatch):
-    rows = registry.tasks_table() | {
-        "boolq": registry.tasks_table()["boolq"].model_copy(update={"fields": "passage:txet"})
-    }
+    row = registry.tasks_table()["boolq"].model_copy(update={"fields": "passage:txet"})
+    rows = registry.tasks_table() | {"boolq": row}
     monkeypatch.setattr(registry, "tasks_table", lambda: rows)
     message = failure("boolq", "all", write(tmp_path, "boolq", questions(1)))
     assert "unknown kind of field (in config/tasks.tsv) 'txet'; did you mean text?" in message

@@ -4,7 +4,6 @@ Subject and verb agree across intervening phrases, pronouns follow the name they
 """
 
 import random
-from collections.abc import Callable
 
 from sparsitysolver.data.minilang.world import plural, pronoun, relations, sentences, with_article, words, world
 
@@ -99,11 +98,4 @@ def hearsay(rng: random.Random) -> str:
 
 
 # kinds of paragraph and how often each comes up
-PROSE: dict[Callable[[random.Random], str], float] = {
-    describe_any: 20,
-    script: 4,
-    errand: 5,
-    accident: 6,
-    journey: 4,
-    hearsay: 7,
-}
+PROSE = {describe_any: 20, script: 4, errand: 5, accident: 6, journey: 4, hearsay: 7}

@@ -166,9 +166,8 @@ def openbookqa(rng: random.Random) -> Question:
     return Question((thing, condition), {"question_stem": stem}, effect, _others(rng, words()["effects"], effect, 3))
 
 
-DRAW: dict[str, Callable[[random.Random], Question]] = {
-    draw.__name__: draw for draw in (boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa)
-}
+SHAPES = (boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa)
+DRAW = {draw.__name__: draw for draw in SHAPES}
 
 
 def question(task: str, rng: random.Random, test: bool) -> Question:
