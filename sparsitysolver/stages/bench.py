@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from sparsitysolver.search.algorithms import ppo
 
 DEFAULT_SPARSITIES = {UNSTRUCTURED: 0.5}
-
-
 Times = dict[str, list[float]]  # seconds of each episode
 
 
