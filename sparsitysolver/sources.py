@@ -22,7 +22,6 @@ NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 # What only zero-shot tasks need: editing it must not plan perplexity anew.
 _TASK_CODE = (
     "sparsitysolver.data.items",
-    "sparsitysolver.data.item_schemas",
     "sparsitysolver.data.harness",
     "sparsitysolver.evaluation.zero_shot",
     "sparsitysolver.evaluation.choices",

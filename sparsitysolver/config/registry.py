@@ -55,7 +55,7 @@ class TaskRow(Contract):
 
     ``hub_id``, ``config`` and ``revision`` pin the data set of a task's own, ``split`` is the part of it that lm-eval
     evaluates, ``stock`` the file that defines the task within ``lm_eval/tasks``, and ``fields`` what an item must hold
-    (see ``data/item_schemas.py``). The tasks of the mini language are asked and checked as their ``harness_task`` is.
+    (see ``data/items.py``). The tasks of the mini language are asked and checked as their ``harness_task`` is.
     """
 
     key: str

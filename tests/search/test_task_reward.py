@@ -53,7 +53,7 @@ def test_the_reward_is_the_harness_accuracy_of_the_candidate(bundled):
     objective = TaskReward(load_items(TASK, "search", Assets(None))).objective(loaded, engine, full, 30)
     ppl, reward = objective.score(kept)
     engine.apply(kept)
-    expected = evaluate_zero_shot(loaded, items).metrics["acc_norm"].value
+    expected = evaluate_zero_shot(loaded, items).metrics["acc_norm"]["value"]
     assert ppl is None and reward == pytest.approx(expected)
     assert objective.score(full)[1] > reward
 
