@@ -6,9 +6,7 @@ from search_cases import UNITS, journal, synthetic_losses
 
 from sparsitysolver.pruning.budget import default_bounds, projection
 from sparsitysolver.search.algorithms import algorithm
-from sparsitysolver.search.objectives import PerplexityObjective
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.rewards import inverse_ppl
+from sparsitysolver.search.problem import Problem, perplexity_objective
 
 PAIRED = ("random", "cma", "evolution", "evopress", "tpe", "fastforward", "surrogate")
 ALL = (*PAIRED, "two_rate")
@@ -16,7 +14,7 @@ EPISODES = 300
 
 
 def over(windows, losses=synthetic_losses):
-    return PerplexityObjective(losses, torch.zeros(windows, 16, dtype=torch.long), inverse_ppl, float(np.exp(2.0)))
+    return perplexity_objective(losses, torch.zeros(windows, 16, dtype=torch.long), "inverse_ppl", float(np.exp(2.0)))
 
 
 def case(units=UNITS, losses=synthetic_losses, most=10_000):

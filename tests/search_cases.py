@@ -13,9 +13,7 @@ from sparsitysolver.models.loading import load_model
 from sparsitysolver.pruning.budget import default_bounds, greedy
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.objectives import PerplexityObjective, TextReward
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.rewards import inverse_ppl
+from sparsitysolver.search.problem import Problem, perplexity_objective, text_reward
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import solve
 from sparsitysolver.statistics.collect import ALL_TAPS, OUTPUT_TAPS, collect
@@ -30,13 +28,13 @@ def synthetic_losses(kept, windows):
     return np.full(len(windows), 2.0 + COSTS @ removed**2)
 
 
-def problem(losses=synthetic_losses, reward=inverse_ppl, sparsity=0.2, units=UNITS):
+def problem(losses=synthetic_losses, reward="inverse_ppl", sparsity=0.2, units=UNITS):
     return Problem(
         units=units,
         sparsity=sparsity,
         bounds=default_bounds(sparsity),
         project=greedy,
-        objective=PerplexityObjective(losses, torch.zeros(4, 16, dtype=torch.long), reward, float(np.exp(2.0))),
+        objective=perplexity_objective(losses, torch.zeros(4, 16, dtype=torch.long), reward, float(np.exp(2.0))),
     )
 
 
@@ -63,7 +61,7 @@ def search(folder, name="x", family="llama", start=None, driver=None, **changes)
     taps = ALL_TAPS if settings.granularity == "unstructured" else OUTPUT_TAPS
     statistics = collect(loaded.adapter, tiny_ids(), "weights", "ids", taps)
     windows = cut_windows(load_text(str(path), "validation", Assets(None)), loaded.tokenizer, 16, vocabulary=50)
-    reward = TextReward(windows, settings.reward)
+    reward = text_reward(windows, settings.reward)
     out = folder / f"{name}.json"
     return solve(loaded, statistics, {"sha256": "calibration"}, reward, settings, out, print, start, driver)
 

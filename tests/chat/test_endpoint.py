@@ -11,9 +11,8 @@ import pytest
 from chat_cases import FAST, IMPATIENT
 
 from sparsitysolver.chat import endpoint as module
-from sparsitysolver.chat.driver import Reply
 from sparsitysolver.chat.endpoint import KEY_VARIABLE, Endpoint
-from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.chat.settings import ChatSettings, Reply
 from sparsitysolver.config.chat_address import Address
 from sparsitysolver.errors import SparsitySolverError
 

@@ -37,9 +37,9 @@ def test_the_last_array_of_candidates(text, found):
 
 def read(items, form=PLAIN):
     counts = Counts()
-    reading = read_reply(items if isinstance(items, str) else json.dumps(items), form, counts)
+    found, refused = read_reply(items if isinstance(items, str) else json.dumps(items), form, counts)
     faults = {name: value for name, value in asdict(counts).items() if value and name not in ("replies", "proposed")}
-    return reading, faults
+    return found, refused, faults
 
 
 @pytest.mark.parametrize(
@@ -68,26 +68,26 @@ def read(items, form=PLAIN):
 )
 def test_what_is_refused_and_why(item, form, fault, reason):
     good = {"parents": [3, 0][: form.parents], "rates": GOOD} if form.parents else GOOD
-    reading, faults = read([good, item, good], form)
+    found, refused, faults = read([good, item, good], form)
     assert faults == {fault: 1}
-    assert list(reading.proposals) == [0, 2]
-    assert len(reading.refused) == 1 and reason in reading.refused[0]
+    assert list(found) == [0, 2]
+    assert len(refused) == 1 and reason in refused[0]
 
 
 def test_rates_beyond_the_bounds_are_clipped():
-    reading, faults = read([[0.6, 0.2, 0], [0.5000001, -0.0000001, 0]])
-    assert faults == {"out_of_range": 1} and reading.refused == []
-    assert [proposal.clipped for proposal in reading.proposals.values()] == [True, False]
-    assert [proposal.rates.tolist() for proposal in reading.proposals.values()] == [[0.5, 0.2, 0], [0.5, 0, 0]]
+    found, refused, faults = read([[0.6, 0.2, 0], [0.5000001, -0.0000001, 0]])
+    assert faults == {"out_of_range": 1} and refused == []
+    assert [clipped for _, clipped in found.values()] == [True, False]
+    assert [rates.tolist() for rates, _ in found.values()] == [[0.5, 0.2, 0], [0.5, 0, 0]]
 
 
 @pytest.mark.parametrize(("form", "kind"), [(PLAIN, "arrays"), (MUTATE, "objects")])
 def test_a_reply_without_candidates(form, kind):
-    reading, faults = read("I cannot help with that.", form)
-    assert faults == {"malformed": 1} and reading.proposals == {}
-    assert reading.refused == [f"it holds no JSON array of {kind}"]
+    found, refused, faults = read("I cannot help with that.", form)
+    assert faults == {"malformed": 1} and found == {}
+    assert refused == [f"it holds no JSON array of {kind}"]
 
 
 def test_good_candidates():
-    reading, faults = read([{"parents": [3, 0], "rates": GOOD}], CROSS)
-    assert faults == {} and np.array_equal(reading.proposals[0].rates, GOOD)
+    found, refused, faults = read([{"parents": [3, 0], "rates": GOOD}], CROSS)
+    assert faults == {} and np.array_equal(found[0][0], GOOD)

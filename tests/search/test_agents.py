@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,26 +92,26 @@ def trained(folder, episodes=60):
     run = ppo.Search(problem(), journal(folder, "first"), 0)
     while len(run.journal.episodes) < episodes:
         run.update()
-    save_agent(folder / "x.agent", ABOUT, run.parameters)
+    save_agent(folder / "x.agent", ABOUT, run.agent.policy.state_dict())
     return run, load_agent(folder / "x.agent")
 
 
 def test_networks_and_deviations_are_kept_and_the_optimiser_is_new(tmp_path):
     run, agent = trained(tmp_path)
     started = ppo.Search(problem(sparsity=0.3), journal(tmp_path), 1, start=agent)
-    for name, tensor in run.parameters.items():
-        assert torch.equal(started.parameters[name], tensor), name
+    for name, tensor in run.agent.policy.state_dict().items():
+        assert torch.equal(started.agent.policy.state_dict()[name], tensor), name
     fresh = ppo.Search(problem(), journal(tmp_path, "fresh"), 1)
-    assert not torch.equal(fresh.parameters["log_std"], run.parameters["log_std"])
-    assert run._agent.policy.optimizer.state_dict()["state"] != {}
-    assert started._agent.policy.optimizer.state_dict()["state"] == {}
-    assert started._agent.num_timesteps == 0
+    assert not torch.equal(fresh.agent.policy.state_dict()["log_std"], run.agent.policy.state_dict()["log_std"])
+    assert run.agent.policy.optimizer.state_dict()["state"] != {}
+    assert started.agent.policy.optimizer.state_dict()["state"] == {}
+    assert started.agent.num_timesteps == 0
 
 
 def test_state_and_bounds_are_those_of_the_new_search(tmp_path):
     _, agent = trained(tmp_path, 15)
     started = ppo.Search(problem(sparsity=0.3), journal(tmp_path), 1, start=agent)
-    assert started._environment.state.tolist() == pytest.approx([0.3])
+    assert started.environment.state.tolist() == pytest.approx([0.3])
     assert started.problem.bounds.lower == 0.3
     started.update()
     assert len(started.journal.episodes) == 15
@@ -194,11 +195,11 @@ def test_agents_over_other_units_are_refused(first):
         agent.check_units(units[:6])
 
 
-def test_agents_of_another_network_are_refused(tmp_path):
+def test_agents_of_another_network_are_refused(tmp_path, monkeypatch):
     _, agent = trained(tmp_path, 15)
-    small = ppo.PPOSettings(actor_hidden=(64, 64))
+    monkeypatch.setattr(ppo, "SETTINGS", SimpleNamespace(**vars(ppo.SETTINGS) | {"actor_hidden": (64, 64)}))
     with pytest.raises(SparsitySolverError, match=r"architecture: action_net\.weight is \(8, 256\), \(8, 64\) needed"):
-        ppo.Search(problem(), journal(tmp_path), 0, small, start=agent)
+        ppo.Search(problem(), journal(tmp_path), 0, start=agent)
 
 
 @pytest.mark.parametrize("name", sorted(WALKING))

@@ -4,8 +4,7 @@ import pytest
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import Unit
-from sparsitysolver.search.anytime import anytime
-from sparsitysolver.search.journal import Episode, read_curve
+from sparsitysolver.search.journal import Episode, anytime, read_curve
 
 UNITS = [Unit("a", "mha", 0, 10, 1), Unit("b", "ffn", 0, 10, 1)]  # at 0.2 at most 16 items
 

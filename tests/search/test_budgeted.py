@@ -9,7 +9,8 @@ from sparsitysolver.pruning import effect_table
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import budget
 from sparsitysolver.search.algorithms import evopress, fastforward
-from sparsitysolver.search.algorithms.evolution import Arithmetic, Individual, evolve
+from sparsitysolver.search.algorithms.evolution import Arithmetic, evolve
+from sparsitysolver.search.journal import Episode
 from sparsitysolver.search.trials import BudgetSpent, Trials
 
 
@@ -93,7 +94,7 @@ def test_a_population_of_the_fittest(tmp_path):
     problem = case()
     operators = _Spy(problem, 0)
     with pytest.raises(BudgetSpent):
-        evolve(Trials(problem, journal(tmp_path), 30 + 3 * 20), operators)
+        evolve(Trials(problem, journal(tmp_path), 30 + 3 * 20), operators.first, operators.cross, operators.mutate)
     assert [len(population) for population in operators.seen] == [30, 30, 30, 30]
     best = [max(one.reward for one in population) for population in operators.seen]
     assert best == sorted(best)
@@ -111,17 +112,14 @@ class _Spy(Arithmetic):
 
 def test_crossover_takes_every_unit_from_a_parent():
     problem = case()
-    parents = [
-        Individual([], np.full(8, 0.9), 1.0),
-        Individual([], np.full(8, 0.6), 2.0),
-    ]
+    parents = [Episode(0, None, reward, [count] * 8, 1, 0.0) for count, reward in ((36, 1.0), (24, 2.0))]
     for child in Arithmetic(problem, 0).cross(parents, 20):
         assert set(child) <= {0.9, 0.6}
 
 
 def test_level_swaps_keep_the_weights_and_the_bounds(tmp_path):
     problem = case()
-    levels = evopress.Levels(problem)
+    levels = evopress.Generations(Trials(problem, journal(tmp_path), 10), 0)
     rng = np.random.default_rng(0)
     vector = np.zeros(8, dtype=int)
     for _ in range(200):

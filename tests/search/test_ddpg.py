@@ -18,9 +18,8 @@ from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, kept_weights, u
 from sparsitysolver.records.files import file_sha256, identity, validate
 from sparsitysolver.search.algorithms import ALGORITHMS, WALKING, agmc, algorithm, amc, amc_broadcast, settings_of
 from sparsitysolver.search.ddpg import DDPGSettings, WalkSearch
-from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
 from sparsitysolver.search.settings import SearchSettings
-from sparsitysolver.search.walk import UnitFeatures, Walk
+from sparsitysolver.search.walk import Walk
 from sparsitysolver.sources import search_code
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -39,7 +38,7 @@ def case():
 
 
 def walk_search(folder, settings=amc.SETTINGS, episodes=40, seed=0):
-    return WalkSearch(case(), journal(folder), episodes, seed, UnitFeatures(PAIRS), settings)
+    return WalkSearch(case(), journal(folder), episodes, seed, settings=settings)
 
 
 # --- the agent -----------------------------------------------------------------------------------------------------
@@ -63,8 +62,8 @@ def test_actor_and_critic_learn_at_rates_of_their_own(tmp_path):
 
 def test_the_reward_is_all_that_the_two_amc_differ_in(tmp_path):
     assert settings_of("amc") | {"broadcast": True} == settings_of("amc_broadcast")
-    kinds = [type(walk_search(tmp_path, own).agent.replay_buffer) for own in (amc.SETTINGS, amc_broadcast.SETTINGS)]
-    assert kinds == [TerminalBuffer, BroadcastBuffer]
+    kinds = [walk_search(tmp_path, own).agent.replay_buffer.broadcast for own in (amc.SETTINGS, amc_broadcast.SETTINGS)]
+    assert kinds == [False, True]
     assert agmc.SETTINGS.broadcast
 
 
@@ -167,8 +166,7 @@ def test_embeddings_depend_on_the_units_sizes():
 
 
 def test_the_encoder_is_trained_with_the_agent(tmp_path):
-    policy = {"features_extractor_class": agmc.GraphEmbedding, "features_extractor_kwargs": {"units": PAIRS}}
-    run = WalkSearch(case(), journal(tmp_path), 8, 0, agmc.Position(PAIRS), agmc.SETTINGS, policy)
+    run = WalkSearch(case(), journal(tmp_path), 8, 0, None, agmc.SETTINGS, agmc.Position, agmc.GraphEmbedding)
     before = {name: tensor.clone() for name, tensor in run.agent.policy.state_dict().items()}
     run.learn(8)
     after = run.agent.policy.state_dict()
@@ -281,6 +279,6 @@ def test_the_agents_library_is_imported_for_a_search_only():
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_a_search_declares_its_own_algorithm_and_no_other_that_it_does_not_use(name):
     files = {Path(path).stem for path in search_code(name, "mini") if path.startswith("sparsitysolver/search/")}
-    used = {"fastforward": {"ppo"}, "amc_broadcast": {"amc"}, "self_pruner": {"evolution"}}.get(name, set())
+    used = {"fastforward": {"ppo"}, "self_pruner": {"evolution"}}.get(name, set())
     assert files & set(ALGORITHMS) == {name} | used
     assert {"solve", "journal", "problem"} <= files

@@ -8,7 +8,7 @@ import pytest
 from budgeted_cases import over
 from search_cases import UNITS, curve, journal, search
 
-from sparsitysolver.chat.driver import Reply
+from sparsitysolver.chat.settings import Reply
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.budget import Bounds, budget_rule
 from sparsitysolver.pruning.units import budget, kept_weights

@@ -11,7 +11,7 @@ from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.scores import score_units
 from sparsitysolver.pruning.units import structured_units
-from sparsitysolver.search.prefix_engine import PrefixEngine
+from sparsitysolver.search.engines import PrefixEngine
 from sparsitysolver.statistics.collect import collect
 
 WINDOWS = torch.from_numpy(tiny_ids(5, 20, seed=4)).long()

@@ -12,9 +12,8 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import budget, kept_weights
 from sparsitysolver.records.files import identity, validate
 from sparsitysolver.search.algorithms import ppo
-from sparsitysolver.search.prefix_engine import PrefixEngine
-from sparsitysolver.search.rewards import PERPLEXITY_REWARDS, check_reward, dense_ratio
-from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.search.engines import PrefixEngine
+from sparsitysolver.search.settings import PERPLEXITY_REWARDS, SearchSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -49,7 +48,7 @@ def test_the_action_space_cuts_nothing_off():
 
 
 def test_networks_and_settings_of_table_7(tmp_path):
-    agent = ppo.Search(problem(), journal(tmp_path), 0)._agent
+    agent = ppo.Search(problem(), journal(tmp_path), 0).agent
     extractor = agent.policy.mlp_extractor
     assert [layer.out_features for layer in extractor.policy_net if hasattr(layer, "out_features")] == [256, 256]
     assert [layer.out_features for layer in extractor.value_net if hasattr(layer, "out_features")] == [64, 64]
@@ -63,15 +62,15 @@ def test_one_update_is_fifteen_episodes_and_ten_epochs(tmp_path):
     search = ppo.Search(problem(), journal(tmp_path), 0)
     search.update()
     assert len(search.journal.episodes) == 15
-    assert search._agent._n_updates == 10
+    assert search.agent._n_updates == 10
 
 
 def test_rewards():
     assert PERPLEXITY_REWARDS["inverse_ppl"](25.0, 5.0) == 0.4
     assert PERPLEXITY_REWARDS["dense_ratio"](25.0, 5.0) == 0.2
-    assert problem(reward=dense_ratio).score([40] * 8)[1] == pytest.approx(1.0)
+    assert problem(reward="dense_ratio").score([40] * 8)[1] == pytest.approx(1.0)
     with pytest.raises(SparsitySolverError, match="unknown reward 'inverse_ppll'; did you mean inverse_ppl"):
-        check_reward("inverse_ppll")
+        SearchSettings(reward="inverse_ppll").check()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])

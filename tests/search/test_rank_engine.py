@@ -11,7 +11,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import unstructured_units
-from sparsitysolver.search.rank_engine import RankEngine
+from sparsitysolver.search.engines import RankEngine
 from sparsitysolver.statistics.collect import ALL_TAPS, collect
 
 WINDOWS = torch.from_numpy(tiny_ids(5, 20, seed=4)).long()

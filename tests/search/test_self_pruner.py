@@ -10,9 +10,9 @@ from search_cases import COSTS, curve, interrupt, journal, problem
 from search_cases import search as search_model
 
 from sparsitysolver.chat.conversation import Conversation, Replay, read_conversation
-from sparsitysolver.chat.driver import Reply
 from sparsitysolver.chat.endpoint import KEY_VARIABLE, Endpoint
 from sparsitysolver.chat.proposals import Counts
+from sparsitysolver.chat.settings import Reply
 from sparsitysolver.config.chat_address import Address
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import kept_weights

@@ -11,7 +11,7 @@ from sparsitysolver.records.files import identity, validate
 from sparsitysolver.search.engines import build_engine
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.search.solve import solve
-from sparsitysolver.search.task_reward import TaskReward
+from sparsitysolver.search.task_reward import task_reward
 from sparsitysolver.statistics.collect import ALL_TAPS, collect
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -39,7 +39,7 @@ def search(bundled, folder, name="x"):
         rescore_items=20,
         rescore_top=1,
     )
-    reward = TaskReward(load_items(TASK, "search", Assets(None)))
+    reward = task_reward(load_items(TASK, "search", Assets(None)))
     return solve(loaded, statistics, CALIBRATION, reward, settings, folder / f"{name}.json", print)
 
 
@@ -50,7 +50,7 @@ def test_the_reward_is_the_harness_accuracy_of_the_candidate(bundled):
     kept = [unit.size // 3 for unit in unstructured_units(loaded.adapter.shape)]
     full = [unit.size for unit in unstructured_units(loaded.adapter.shape)]
     items = load_items(TASK, "search", Assets(None), limit=30)
-    objective = TaskReward(load_items(TASK, "search", Assets(None))).objective(loaded, engine, full, 30)
+    objective = task_reward(load_items(TASK, "search", Assets(None))).objective(loaded, engine, full, 30)
     ppl, reward = objective.score(kept)
     engine.apply(kept)
     expected = evaluate_zero_shot(loaded, items).metrics["acc_norm"].value

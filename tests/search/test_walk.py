@@ -9,8 +9,8 @@ from stable_baselines3.common.env_checker import check_env
 
 from sparsitysolver.pruning.budget import Bounds, default_bounds, greedy
 from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, kept_weights
+from sparsitysolver.search.ddpg import WalkBuffer
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
 from sparsitysolver.search.walk import UnitFeatures, Walk, WalkEnvironment
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -171,37 +171,37 @@ def fill(buffer, episodes):
     return buffer
 
 
-def new_buffer(kind, size=9):
-    return kind(size, spaces.Box(0, 9, (2,)), spaces.Box(-1, 1, (1,)), device="cpu")
+def new_buffer(broadcast, size=9):
+    return WalkBuffer(size, spaces.Box(0, 9, (2,)), spaces.Box(-1, 1, (1,)), device="cpu", broadcast=broadcast)
 
 
 def test_terminal_rewards_stay_where_they_are():
-    buffer = fill(new_buffer(TerminalBuffer), [[0, 0, 0.5], [0, 0, 0.25]])
+    buffer = fill(new_buffer(False), [[0, 0, 0.5], [0, 0, 0.25]])
     assert buffer.rewards[:6, 0].tolist() == [0, 0, 0.5, 0, 0, 0.25]
     assert buffer.dones[:6, 0].tolist() == [0, 0, 1, 0, 0, 1]
 
 
 def test_broadcast_rewards_every_transition_of_the_episode():
-    buffer = fill(new_buffer(BroadcastBuffer), [[0, 0, 0.5], [0, 0, 0.25]])
+    buffer = fill(new_buffer(True), [[0, 0, 0.5], [0, 0, 0.25]])
     assert buffer.rewards[:6, 0].tolist() == [0.5] * 3 + [0.25] * 3
     assert buffer.dones[:6, 0].tolist() == [0, 0, 1, 0, 0, 1]
 
 
 def test_broadcast_goes_around_the_end_of_the_buffer():
     """Nine places, episodes of 4, 4 and 3: the third one lies at 8, 0 and 1."""
-    buffer = fill(new_buffer(BroadcastBuffer), [[0, 0, 0, 0.5], [0, 0, 0, 0.25], [0, 0, 0.75]])
+    buffer = fill(new_buffer(True), [[0, 0, 0, 0.5], [0, 0, 0, 0.25], [0, 0, 0.75]])
     assert buffer.full and buffer.pos == 2
     assert buffer.rewards[:, 0].tolist() == [0.75, 0.75, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.75]
 
 
 def test_an_episode_as_long_as_the_buffer_fills_it():
-    buffer = fill(new_buffer(BroadcastBuffer, size=3), [[0, 0, 0.5], [0, 0, 0.25]])
+    buffer = fill(new_buffer(True, size=3), [[0, 0, 0.5], [0, 0, 0.25]])
     assert buffer.rewards[:, 0].tolist() == [0.25] * 3
 
 
 def test_the_moving_average_is_subtracted_from_a_batch():
     """It begins at the first batch's mean, then moves half-way to each next one; the memory itself is unchanged."""
-    buffer = fill(new_buffer(BroadcastBuffer), [[0, 0.5]])
+    buffer = fill(new_buffer(True), [[0, 0.5]])
     assert buffer.sample(4).rewards.flatten().tolist() == [0.0] * 4
     fill(buffer, [[0, 1.0]])
     np.random.seed(0)  # noqa: NPY002
@@ -213,12 +213,12 @@ def test_the_moving_average_is_subtracted_from_a_batch():
     assert buffer.rewards[:4, 0].tolist() == [0.5, 0.5, 1, 1]
 
 
-@pytest.mark.parametrize("kind", [TerminalBuffer, BroadcastBuffer])
+@pytest.mark.parametrize("broadcast", [False, True])
 @pytest.mark.parametrize("episodes", [2, 4])
-def test_a_restored_buffer_goes_on_as_the_saved_one(kind, episodes):
-    saved = fill(new_buffer(kind), [[0, 0, 0.1 * number] for number in range(episodes)])
+def test_a_restored_buffer_goes_on_as_the_saved_one(broadcast, episodes):
+    saved = fill(new_buffer(broadcast), [[0, 0, 0.1 * number] for number in range(episodes)])
     saved.sample(3)
-    restored = new_buffer(kind)
+    restored = new_buffer(broadcast)
     restored.restore(saved.state())
     for buffer in (saved, restored):
         fill(buffer, [[0, 0, 0.9]])
