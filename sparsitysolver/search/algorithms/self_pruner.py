@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from sparsitysolver.chat import prompts
 from sparsitysolver.chat.conversation import Chat
-from sparsitysolver.chat.prompts import prompt
 from sparsitysolver.chat.proposals import Counts, Form, read_reply
 from sparsitysolver.chat.settings import Reply
 from sparsitysolver.errors import SparsitySolverError
@@ -83,7 +83,7 @@ class Prompted:
             asked = {"wanted": wanted, "parents": parents, "proposed": proposed}
             faults = {"refused": refused, "failures": failures}
             accepted = [1 - ratios for ratios in got]
-            question = prompt(problem.units, problem.sparsity, bounds, shown, accepted, **asked, **faults)
+            question = prompts.prompt(problem.units, problem.sparsity, bounds, shown, accepted, **asked, **faults)
             new, refused = self._proposed(self._chat.ask(question), form, wanted)
             got += new
             if len(new) == wanted:
