@@ -47,11 +47,7 @@ class Exchange:
 
 
 def read_conversation(path: Path) -> list[Exchange]:
-    """The exchanges of a log; a last line that was torn when its writer was killed is left out.
-
-    Raises:
-        SparsitySolverError: no such file, or another line that is no exchange.
-    """
+    """The exchanges of a log; a last line that was torn when its writer was killed is left out, another is an error."""
     try:
         lines = path.read_text(encoding="utf-8").rstrip().split("\n")
     except FileNotFoundError as error:
@@ -147,11 +143,7 @@ class Replay(Chat):
             raise SparsitySolverError(f"{path} holds no whole exchange.")
 
     def ask(self, messages: Messages) -> Reply:
-        """The next recorded reply.
-
-        Raises:
-            SparsitySolverError: the recording answers other messages, or ends here.
-        """
+        """The next recorded reply; an error where the recording answers other messages, or ends here."""
         if self._asked == len(self._exchanges):
             raise SparsitySolverError(
                 f"{self._path} ends after {self._asked} exchanges and the search asks for more: it was recorded by a "

@@ -68,8 +68,7 @@ class Endpoint:
     def greet(self) -> None:
         """Make sure that somebody is there; once is enough. Whatever is answered, and be it an error, is an answer.
 
-        Raises:
-            SparsitySolverError: no connection within seconds. It is not tried again, for a wrong address stays wrong.
+        No connection within seconds is an error at once: a wrong address stays wrong.
         """
         if self._met:
             return
@@ -95,12 +94,7 @@ class Endpoint:
         self._met = True
 
     def complete(self, messages: Messages, seed: int) -> Reply:
-        """Ask, and ask again where that may help.
-
-        Raises:
-            SparsitySolverError: nobody there, no answer in all attempts, a refusal, or an answer that is none of the
-                protocol.
-        """
+        """Ask, and ask again where that may help: not after a refusal, nor after an answer that is no chat's."""
         self.greet()
         settings = self.settings
         body: Json = {"model": self.model, "messages": list(messages)}

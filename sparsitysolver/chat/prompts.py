@@ -28,15 +28,12 @@ def prompt(
     accepted: Sequence[np.ndarray],
     **asked: Any,
 ) -> Messages:
-    """Ask for candidates.
+    """Ask for candidates, given the members of the ``population`` and the rates of those ``accepted`` in this round.
 
-    Args:
-        units: what is pruned, with the mean rate ``sparsity`` and ``bounds`` of the preserved ratios.
-        population: perplexity (None: the reward is no perplexity's), reward and pruning rates (units,) of its members.
-        accepted: rates of the candidates of this round that are accepted.
-        asked: ``wanted`` candidates of so many ``parents`` each; how many were ``proposed`` so far, which makes every
-            prompt another one, for a greedy model would answer an unchanged population as it did before; what was
-            ``refused`` of the last reply, and how many such ``failures`` there were.
+    A member is perplexity (None: the reward is no perplexity's), reward and pruning rates (units,). ``asked`` says for
+    how many ``wanted`` candidates of so many ``parents`` each; how many were ``proposed`` so far, which makes every
+    prompt another one, for a greedy model would answer an unchanged population as it did before; what was ``refused``
+    of the last reply, and how many such ``failures`` there were.
     """
     measured = all(ppl is not None for ppl, *_ in population)
     return message(

@@ -42,8 +42,7 @@ class TransformersModel:
     def complete(self, messages: Messages, seed: int) -> Reply:
         """Sample an answer; the same seed gives the same one on the same machine.
 
-        Raises:
-            SparsitySolverError: the messages do not fit the model's template or context.
+        Messages that do not fit the model's template or context are an error.
         """
         if self._model is None:
             self._model = load_chat_model(self._source, self._device, self._dtype)

@@ -154,11 +154,7 @@ class Journal:
 
 
 def read_curve(path: Path) -> list[Episode]:
-    """The episodes of a curve file.
-
-    Raises:
-        SparsitySolverError: no such file, or not a curve.
-    """
+    """The episodes of a curve file; an error where there is none, or another file."""
     try:
         with path.open(newline="") as handle:
             return [Episode(*(read(row[name]) for name, read in CURVE.items())) for row in csv.DictReader(handle)]

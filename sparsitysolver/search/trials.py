@@ -48,8 +48,7 @@ class Trials:
     def score(self, kept: Sequence[int], size: int | None = None) -> Episode:
         """Score a candidate on ``size`` windows or items (None: the search's own number), and note it.
 
-        Raises:
-            BudgetSpent: the budget does not hold so many tokens any more; nothing was evaluated.
+        Where the budget does not hold so many tokens any more, :class:`BudgetSpent` is raised and nothing evaluated.
         """
         objective, number = self.problem.over(size), len(self.journal.episodes)
         if objective.tokens > self.left:

@@ -42,26 +42,22 @@ def read(items, form=PLAIN):
     return found, refused, faults
 
 
+NO_NUMBER, NO_SHARE = "candidate 1: a rate that is no number", "candidate 1: a rate that is no share between 0 and 1"
+
+
 @pytest.mark.parametrize(
     ("item", "form", "fault", "reason"),
     [
         (GOOD[:2], PLAIN, "wrong_length", "candidate 1: 2 rates, 3 are needed"),
         ({"rates": GOOD}, PLAIN, "wrong_length", "candidate 1: no rates, 3 are needed"),
-        ([0.1, float("nan"), 0.2], PLAIN, "not_a_number", "candidate 1: a rate that is no number"),
-        ([0.1, "0.2", 0.2], PLAIN, "not_a_number", "candidate 1: a rate that is no number"),
-        ([0.1, True, 0.2], PLAIN, "not_a_number", "candidate 1: a rate that is no number"),
-        ([0.1, None, 0.2], PLAIN, "not_a_number", "candidate 1: a rate that is no number"),
-        ([0.1, 20, 0.2], PLAIN, "out_of_range", "candidate 1: a rate that is no share between 0 and 1"),
-        ([0.1, -0.1, 0.2], PLAIN, "out_of_range", "candidate 1: a rate that is no share between 0 and 1"),
-        ([0.1, float("inf"), 0.2], PLAIN, "out_of_range", "candidate 1: a rate that is no share between 0 and 1"),
-        ([0.1, 10**400, 0.2], PLAIN, "out_of_range", "candidate 1: a rate that is no share between 0 and 1"),
+        *(([0.1, bad, 0.2], PLAIN, "not_a_number", NO_NUMBER) for bad in (float("nan"), "0.2", True, None)),
+        *(([0.1, bad, 0.2], PLAIN, "out_of_range", NO_SHARE) for bad in (20, -0.1, float("inf"), 10**400)),
         (GOOD, CROSS, "wrong_parents", 'candidate 1: "parents" must hold 2 different indices from 0 to 3'),
         ({"rates": GOOD}, MUTATE, "wrong_parents", 'candidate 1: "parents" must hold 1 index from 0 to 3'),
-        ({"parents": [0, 0], "rates": GOOD}, CROSS, "wrong_parents", "different"),
-        ({"parents": [0, 4], "rates": GOOD}, CROSS, "wrong_parents", "from 0 to 3"),
-        ({"parents": [0, -1], "rates": GOOD}, CROSS, "wrong_parents", "from 0 to 3"),
-        ({"parents": [0, 1.0], "rates": GOOD}, CROSS, "wrong_parents", "from 0 to 3"),
-        ({"parents": [False, 1], "rates": GOOD}, CROSS, "wrong_parents", "from 0 to 3"),
+        *(
+            ({"parents": parents, "rates": GOOD}, CROSS, "wrong_parents", "2 different indices from 0 to 3")
+            for parents in ([0, 0], [0, 4], [0, -1], [0, 1.0], [False, 1], [0, 1, 1], [0, [1]])
+        ),
         ({"parents": 1, "rates": GOOD}, MUTATE, "wrong_parents", "from 0 to 3"),
         ({"parents": [1]}, MUTATE, "wrong_length", "no rates"),
     ],

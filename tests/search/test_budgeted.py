@@ -44,10 +44,10 @@ def searched(tmp_path_factory):
     """Searches by algorithm, seed and episodes: (journal, result)."""
 
     @functools.cache
-    def made(name, seed=0, episodes=EPISODES):
+    def made(name, seed, episodes):
         return found(name, tmp_path_factory.mktemp(name), case(), episodes, seed)
 
-    return made
+    return lambda name, seed=0, episodes=EPISODES: made(name, seed, episodes)
 
 
 # --- what they find ------------------------------------------------------------------------------------------------

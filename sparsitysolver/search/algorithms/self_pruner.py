@@ -140,9 +140,7 @@ class Prompted:
 def run(trials: Trials, seed: int, driver: Chat | None = None) -> SearchResult:
     """Evolve by what ``driver`` proposes, which alone is random.
 
-    Raises:
-        SparsitySolverError: no driver, one that fails, or one that gives nothing for a whole generation; the journal is
-            saved.
+    One that fails, or gives nothing for a whole generation, is an error; the journal is saved.
     """
     if driver is None:
         raise SparsitySolverError("algorithm 'self_pruner' needs a driver: a chat model, or a recorded conversation.")
