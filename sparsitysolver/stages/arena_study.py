@@ -33,9 +33,8 @@ from sparsitysolver.pruning.units import (
     units_of,
 )
 from sparsitysolver.records.files import Json, content_key, identity, write_record
-from sparsitysolver.search.anytime import anytime
 from sparsitysolver.search.engines import Engine, build_engine
-from sparsitysolver.search.journal import read_curve
+from sparsitysolver.search.journal import anytime, read_curve
 from sparsitysolver.search.settings import DEFAULT_CRITERIA
 from sparsitysolver.stages.common import calibrated, head_of, no_ids, open_dense, statistics_of, tokens_of, windows_of
 from sparsitysolver.statistics.collect import Statistics

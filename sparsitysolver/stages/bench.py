@@ -20,12 +20,10 @@ from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter, adapt
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.units import UNSTRUCTURED
-from sparsitysolver.search.engines import Engine, build_engine
+from sparsitysolver.search.engines import Engine, RankEngine, build_engine
 from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.rank_engine import RankEngine
-from sparsitysolver.search.rewards import ACCURACY
-from sparsitysolver.search.settings import SearchSettings
-from sparsitysolver.search.solve import Setup
+from sparsitysolver.search.settings import ACCURACY, SearchSettings
+from sparsitysolver.search.solve import problem_of
 from sparsitysolver.stages.common import calibrated, no_ids, open_model, statistics_of
 from sparsitysolver.stages.reward import reward_of
 from sparsitysolver.statistics.collect import Statistics
@@ -58,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     dense = adapt(copy.deepcopy(loaded.model))
     materialise = functools.partial(_pruned, dense, statistics, settings)
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
-    problem = Setup(loaded, engine, reward_of(args, settings, loaded), settings).problem()
+    problem = problem_of(loaded, engine, reward_of(args, settings, loaded), settings)
     times: Times = {"episode": [], "pruned": [], "dense": []}
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "curve.csv", Path(folder) / "checkpoint", "bench")

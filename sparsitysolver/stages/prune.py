@@ -20,8 +20,7 @@ from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsi
 from sparsitysolver.records.files import Json, atomic_folder, identity, read_record, write_json
 from sparsitysolver.records.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_by, seen_of_sample, union
 from sparsitysolver.search.algorithms import DRIVEN
-from sparsitysolver.search.rewards import ACCURACY
-from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
+from sparsitysolver.search.settings import ACCURACY, DEFAULT_CRITERIA, SearchSettings, check_criterion
 from sparsitysolver.stages import common
 from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, model_record, open_model
 
