@@ -4,22 +4,22 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
-from sparsitysolver.arguments import seed
 from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.config.chat_address import URL_VARIABLE
 from sparsitysolver.config.registry import ZERO_SHOT_BATCH
 from sparsitysolver.devices import cores_here
-from sparsitysolver.documents import DOCUMENTS
+from sparsitysolver.document_commands import DOCUMENTS
 from sparsitysolver.exchange.formats import AUTO, FORMATS, KEPT, LEVELS, REMOVED
-from sparsitysolver.options import REQUIRED, argument, command, option, options, options_of
+from sparsitysolver.options import REQUIRED, argument, command, option, options_of, seed
 from sparsitysolver.search.settings import SearchSettings
 
 SEED_INDEX = option(0, "index of the seed, kept in the result (default: %(default)s)", type=seed)
-ASSETS = options(assets=option(None, "assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)"))
-DENSE = options(model=argument("MODEL", "dense model: hub id, local folder, or key of config/models.tsv"), **ASSETS)
-MODEL = options(
-    model=argument("MODEL", "hub id, local folder, or key of config/models.tsv"),
-    **ASSETS,
+DENSE = {
+    "model": argument("MODEL", "dense model: hub id, local folder, or key of config/models.tsv"),
+    "assets": option(None, "assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)"),
+}
+MODEL = dict(
+    DENSE | {"model": argument("MODEL", "hub id, local folder, or key of config/models.tsv")},
     device=option("auto", "auto, cpu, cuda, cuda:N (default: %(default)s)"),
     dtype=option("auto", "auto, float32, float16, bfloat16"),
     threads=option(
@@ -29,27 +29,21 @@ MODEL = options(
     ),
     gpus=option(1, "GPUs to lock for this job (default: %(default)s)"),
 )
-WINDOWED = options(
-    MODEL, seqlen=option(None, "window length in tokens (default: 2048 or the model's maximum)", type=int)
-)
-CALIBRATED = options(
+WINDOWED = dict(MODEL, seqlen=option(None, "window length in tokens (default: 2048 or the model's maximum)", type=int))
+TEXTS = "wikitext2, c4, mini, a zero-shot task, a file of text or documents, or a .npy of ids"
+CALIBRATED = dict(
     WINDOWED,
-    calibration=option(
-        None,
-        "wikitext2, c4, mini, a zero-shot task, a file of text or documents, or a .npy of ids",
-        metavar="SOURCE",
-    ),
+    calibration=option(None, TEXTS, metavar="SOURCE"),
     items=option("search", "part of a task's items to calibrate or search on: search, or report (leaky)"),
     nsamples=option(None, "calibration windows (default: the method's own)", type=int),
     seed=option(0, "of the calibration windows, and of a search (default: %(default)s)", type=seed),
 )
-SEARCHED = options(
-    CALIBRATED,
-    options_of(SearchSettings),
+SEARCHED = dict(
+    CALIBRATED | options_of(SearchSettings),
     text=option(None, "text of the reward windows (default: wikitext2; bundled models: mini)"),
     stats=option(None, "statistics file of calibrate for exactly these calibration windows"),
 )
-PRUNED = options(
+PRUNED = dict(
     SEARCHED,
     method=option(REQUIRED, "key of config/methods.tsv", "--prune_method"),
     sparsity=option(None, "default: 0.2, or what --pattern gives", "--sparsity_ratio", type=float),
@@ -57,7 +51,7 @@ PRUNED = options(
     out=option(REQUIRED, "folder to write", "--save"),
     strategy=option(None, "strategy file for methods with an allocation"),
     format=option(
-        "sliced", "sliced to size, or padded with zeros (default: %(default)s)", choices=("sliced", "padded")
+        "sliced", "sliced to size, or padded with zeros (default: %(default)s)", choices=["sliced", "padded"]
     ),
     reconstruction_calibration=option(None, "windows of reconstruction; a task's own text too", metavar="SOURCE"),
     set=option([], "option of the method", metavar="NAME=VALUE"),
@@ -67,13 +61,13 @@ PRUNED = options(
         "where the method does not support the model, write the reason for a cell of a grid (default: an error)",
     ),
 )
-STUDIED = options(
+STUDIED = dict(
     CALIBRATED,
     stats=option(None, "statistics file of calibrate for exactly the calibration windows"),
     task=option(None, "text to evaluate on (default: wikitext2; bundled models: mini)"),
     out=option(REQUIRED, "record to write (.json)"),
 )
-SCORED = options(
+SCORED = dict(
     STUDIED,
     split=option("test", "test (reported, default) or validation"),
     windows=option(None, "so many windows, spread evenly (default: all)", type=int),

@@ -1,6 +1,7 @@
 """What a table is made of: ``config/tables/NAME.yaml`` and the published table it is read beside."""
 
 import functools
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,6 @@ ASTERISK = "Reproduced"  # the paper ran that method itself: that describes the 
 METHOD = "Method"
 DENSE = "dense"
 DASH = "-"
-PERPLEXITY = "perplexity"
-ZERO_SHOT = "zero_shot"
 TASKS = "tasks"  # one model; a column per zero-shot task, and their average
 
 
@@ -78,7 +77,7 @@ class Definition(Contract):
     @functools.cached_property
     def published(self) -> "pd.DataFrame":
         """The published table as printed: all text (34.10 stays 34.10), indexed by method."""
-        import pandas as pd
+        import pandas as pd  # most commands need none
 
         return pd.DataFrame(self.printed).set_index(METHOD).drop(columns=ASTERISK, errors="ignore")
 
@@ -148,37 +147,25 @@ class Definition(Contract):
         Raises:
             SparsitySolverError: several models where columns are tasks, or tasks that this layout cannot show.
         """
-        self._check_axes(models, tasks)
-        if self.layout == TASKS:
-            (model,), (sparsity,) = models, self.sparsities
-            of_tasks = [Column(task, model, sparsity, task, metric_of(task)) for task in tasks]
-            return [*of_tasks, Column(AVERAGE, model, sparsity, AVERAGE, AVERAGE)]
-        (task,) = tasks
-        named = self.layout == "models@sparsity"
-        return [
-            Column(f"{model}@{sparsity:g}" if named else model, model, sparsity, task, metric_of(task))
-            for sparsity in self.sparsities
-            for model in models
-        ]
-
-    def _check_axes(self, models: Sequence[str], tasks: Sequence[str]) -> None:
-        found = ", ".join(tasks) or "none"
+        name, found = self.name, ", ".join(tasks) or "none"
         if self.layout != TASKS:
             if len(tasks) != 1 or is_zero_shot(tasks[0]):
-                raise SparsitySolverError(
-                    f"{self.name} shows one perplexity task; found {found}. Name it with --tasks."
-                )
-            return
+                raise SparsitySolverError(f"{name} shows one perplexity task; found {found}. Name it with --tasks.")
+            title = "{}@{:g}" if self.layout == "models@sparsity" else "{}"
+            axes = itertools.product(self.sparsities, models)
+            return [Column(title.format(m, p), m, p, tasks[0], metric_of(tasks[0])) for p, m in axes]
         if len(models) != 1:
             raise SparsitySolverError(
-                f"{self.name} has tasks as columns and shows exactly one model; found {len(models)}: "
+                f"{name} has tasks as columns and shows exactly one model; found {len(models)}: "
                 f"{', '.join(models)}. Name one with --models."
             )
         if not tasks or not all(map(is_zero_shot, tasks)) or len(set(tasks)) < len(tasks):
-            known = ", ".join(task for task in tasks_table() if is_zero_shot(task))
+            allowed = ", ".join(filter(is_zero_shot, tasks_table()))
             raise SparsitySolverError(
-                f"{self.name} shows zero-shot tasks, each once; found {found}. Name them with --tasks; known: {known}."
+                f"{name} shows zero-shot tasks, each once; found {found}. Name them with --tasks; known: {allowed}."
             )
+        metrics = {task: metric_of(task) for task in tasks} | {AVERAGE: AVERAGE}
+        return [Column(task, models[0], self.sparsities[0], task, metric) for task, metric in metrics.items()]
 
 
 def descriptive_columns(names: Iterable[str]) -> list[str]:

@@ -6,19 +6,25 @@ from typing import NamedTuple
 import pytest
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.anchors import Anchor
 from sparsitysolver.config.arena import ArenaDefinition
 from sparsitysolver.config.auto import Choice
 from sparsitysolver.config.contract import read_rows, read_yaml
 from sparsitysolver.config.figures import load_figure, load_study
-from sparsitysolver.config.grid_settings import GridSettings, grids, load_grid
-from sparsitysolver.config.paper import Cost, Label, PublishedSearch, Quantity, Title
+from sparsitysolver.config.paper import (
+    AcceptedTolerance,
+    Cost,
+    Label,
+    PublishedSearch,
+    PublishedTolerance,
+    Quantity,
+    Title,
+    WatchedCells,
+)
+from sparsitysolver.config.published import Anchor, KnownText
 from sparsitysolver.config.registry import DatasetRow, MethodRow, ModelRow, TaskRow
-from sparsitysolver.config.regression import _Watched
 from sparsitysolver.config.self_pruner import SelfPruner
+from sparsitysolver.config.settings import GridSettings, grids, load_grid
 from sparsitysolver.config.tables import load_definition, tables
-from sparsitysolver.config.texts import KnownText
-from sparsitysolver.config.tolerances import AcceptedTolerance, PublishedTolerance
 from sparsitysolver.errors import SparsitySolverError
 
 
@@ -46,7 +52,7 @@ KINDS = {
     "paper/tolerances.csv": PublishedTolerance,
     "regression/tolerances.csv": AcceptedTolerance,
     "paper/costs.yaml": tuple[Cost, ...],
-    "regression/cells.yaml": _Watched,
+    "regression/cells.yaml": WatchedCells,
     "arena.yaml": ArenaDefinition,
     "self_pruner.yaml": SelfPruner,
     "grids/tiny.yaml": GridSettings,

@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BeforeValidator, ConfigDict, Field, create_model
+
+from sparsitysolver.config.contract import Contract
 
 ABSENT: Any = None  # the default of a field that a record may lack, and that may not be null where it is there
 Json = dict[str, Any]
 
 
-class Closed(BaseModel):
+class Closed(Contract):
     """An object with these fields alone; types are as JSON has them, nothing is converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+    model_config = ConfigDict(strict=True, coerce_numbers_to_str=False, defer_build=True)
 
 
 class Open(Closed):

@@ -12,8 +12,8 @@ GRID = option("tiny", "default: %(default)s")
 CELLS = option(RESULTS / "cells_regression.csv", "collected cells (default: %(default)s)")
 
 
-def _files(what: str | None = None, metavar: str | None = None) -> Option:
-    return argument(metavar, what, nargs="+", type=Path)
+def _files(what: str | None = None) -> Option:
+    return argument(None, what, nargs="+", type=Path)
 
 
 def _out(default: Path | str) -> Option:
