@@ -3,9 +3,9 @@
 import argparse
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from types import MappingProxyType, UnionType
-from typing import Any, NoReturn, get_args, get_type_hints
+from typing import Any, NamedTuple, NoReturn, get_args, get_type_hints
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.provenance import without_secrets
@@ -16,10 +16,7 @@ _SETTING = "option"
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises in place of printing its usage; options of ``type=int`` and ``type=float`` say what numbers look like.
-
-    Subcommands get parsers of the same class.
-    """
+    """Raises in place of printing its usage; ``type=int`` and ``type=float`` say what numbers look like."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -61,8 +58,7 @@ def seed(text: str) -> int:
     return value
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """An option or a positional argument without its name: aliases, and what argparse takes."""
 
     how: dict[str, Any]
@@ -76,12 +72,9 @@ Options = Mapping[str, Option]
 def option(default: Any, help: str, *aliases: str, **how: Any) -> Option:
     """An option of the type of its default; ``%(default)s`` in its help stands for that.
 
-    Args:
-        default: REQUIRED where it must be given; False makes a switch, a list collects what is given again and again,
-            a function is called when the parser is built.
-        help: as argparse takes it.
-        aliases: further names, such as ``--save``.
-        how: of argparse's ``add_argument``; ``type`` where the default does not tell it.
+    A default of REQUIRED must be given, False makes a switch, a list collects what is given again and again, and a
+    function is called when the parser is built. ``aliases`` are further names, such as ``--save``; ``how`` is what
+    else argparse's ``add_argument`` takes, ``type`` where the default does not tell it.
     """
     if default is False:
         return Option({"action": "store_true", "help": help}, aliases)
@@ -116,28 +109,21 @@ def options_of(settings: type) -> Options:
     return found
 
 
-@dataclass(frozen=True)
 class Command:
-    """A command: what it does in words, what runs it, and its options, in the order of the help.
+    """A command: what it does in words, what runs it, its options: shared ones, and own ones beside or in their place.
 
     ``runs`` is a module with a function ``run`` of all parsed options, or ``module:function``, a function that takes
     them one by one in their order. It is imported when it runs: libraries take seconds.
     """
 
-    text: str
-    runs: str
-    options: Options
+    def __init__(self, text: str, runs: str, shared: Options = MappingProxyType({}), **own: Option) -> None:
+        self.text, self.runs, self.options = text, runs, {**shared, **own}
 
     def run(self, args: argparse.Namespace) -> int:
         """Run it; returns the exit status."""
         module, _, name = self.runs.partition(":")
         function = getattr(importlib.import_module(f"sparsitysolver.{module}"), name or "run")
         return (function(*(getattr(args, one) for one in self.options)) if name else function(args)) or 0
-
-
-def command(text: str, runs: str, shared: Options = MappingProxyType({}), **own: Option) -> Command:
-    """A command with options that others have too, and options of its own, which take the place of shared ones."""
-    return Command(text, runs, {**shared, **own})
 
 
 def add_commands(parser: argparse.ArgumentParser, groups: Mapping[str, str], commands: Mapping[str, Command]) -> None:

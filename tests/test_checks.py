@@ -33,7 +33,8 @@ def test_a_watched_method_without_sparsity_is_refused(tmp_path, monkeypatch):
         checks.regression_cells(Grid({}))
 
 
-def test_only_models_with_a_published_perplexity_wait_for_their_preflight():
+def test_only_models_with_a_published_perplexity_wait_for_their_preflight(tmp_path):
+    """Those of an assets folder if they bear a published name."""
     tiny = Artefacts(Grid({"grid": "tiny"}))
     assert [checks.gate(tiny, model) for model in tiny.grid.models] == [[], [], []]
     paper = Artefacts(Grid({"grid": "paper"}))
@@ -42,9 +43,6 @@ def test_only_models_with_a_published_perplexity_wait_for_their_preflight():
         assert path == checks.preflight(paper, model).path
         assert path.startswith(f"results/preflight/{model}/")
         assert path.split("/")[-1] == checks.preflight(paper, model).inputs["cell"].split("/")[-1]
-
-
-def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path):
     for name in ("my-opt", "opt-125m"):
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "config.json").write_text("{}")

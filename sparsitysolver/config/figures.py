@@ -90,10 +90,9 @@ class FigureDefinition(Study):
         try:
             return self.caption.strip().format_map(facts)
         except KeyError as error:
-            raise SparsitySolverError(
-                f"config/figures/{self.name}.yaml: the caption asks for {{{error.args[0]}}}; known: "
-                f"{', '.join(sorted(facts))}."
-            ) from error
+            where, allowed = f"config/figures/{self.name}.yaml", ", ".join(sorted(facts))
+            said = f"{where}: the caption asks for {{{error.args[0]}}}; known: {allowed}."
+            raise SparsitySolverError(said) from error
 
 
 def _names(pattern: str) -> list[str]:
@@ -106,11 +105,7 @@ studies = functools.partial(_names, "studies/*.yaml")  # names of the studies
 
 
 def load_figure(name: str, config: Path = CONFIG) -> FigureDefinition:
-    """Read and check ``config/figures/NAME.yaml``.
-
-    Raises:
-        SparsitySolverError: no such figure, or a mistake in its file.
-    """
+    """Read and check ``config/figures/NAME.yaml``."""
     files = {path.stem: path for path in (config / "figures").glob("*.yaml")}
     return read_yaml(files[known("figure", name, files)], FigureDefinition, name=name)
 

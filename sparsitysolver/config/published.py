@@ -70,15 +70,10 @@ def standard_anchor(known: Sequence[Anchor], task: str) -> Anchor | None:
 
 
 def not_the_text(task: str, split: str, sha256: str, tokens: int | None = None, model: str = "") -> str:
-    """Why a text is not the one whose perplexities are published; empty where it is, or where none is known.
+    """Why the text scored is not the one whose perplexities are published; empty where it is, or where none is known.
 
-    Args:
-        task: the perplexity task.
-        split: the split scored.
-        sha256: hash of the text scored; empty where it is not recorded.
-        tokens: how many tokens it has, BOS included; None where not recorded.
-        model: key of the model whose tokenizer they are of; what a tokenizer makes of the published text is known for
-            the paper's models only.
+    ``sha256`` is empty and ``tokens`` (BOS included) is None where not recorded; ``model`` is the key of the model
+    whose tokenizer they are of: what that makes of the published text is known for the paper's models only.
     """
     texts = [text for text in known_texts() if text.published and (text.task, text.split) == (task, split)]
     if not texts or any(text.sha256 == sha256 for text in texts):

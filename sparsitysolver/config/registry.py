@@ -77,10 +77,8 @@ class TaskRow(Contract):
         needed = ("harness_task", "revision", "split", "stock", "fields")
         missing = [name for name in needed if self.hub_id and not getattr(self, name)]
         if missing:
-            raise SparsitySolverError(
-                f"task '{self.key}' has a data set of its own and no {' and no '.join(missing)}; needed: "
-                f"{', '.join(needed)}."
-            )
+            fault = f"task '{self.key}' has a data set of its own and no {' and no '.join(missing)}"
+            raise SparsitySolverError(f"{fault}; needed: {', '.join(needed)}.")
         return self
 
 

@@ -194,11 +194,7 @@ class Run(Contract):
 
 
 def read_run(config: Mapping[str, Any], kinds: Iterable[str]) -> Run:
-    """The settings of a run, checked.
-
-    Args:
-        config: what Snakemake has read of ``--config`` and its file.
-        kinds: the kinds of search of the run's grid.
+    """The settings of a run on a grid with these ``kinds`` of searches, of what Snakemake has read, checked.
 
     Raises:
         SparsitySolverError: a setting that nothing reads (a misspelt one would leave the grid's own in force without a

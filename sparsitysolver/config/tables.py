@@ -41,10 +41,7 @@ class Row(Contract):
 
 @dataclass(frozen=True)
 class Column:
-    """A number column: its printed name, the axes of the cells in it, and the metric it shows.
-
-    The average over tasks has ``AVERAGE`` for its task and metric: no cell holds it.
-    """
+    """A number column; the average over tasks has ``AVERAGE`` for its task and metric: no cell holds it."""
 
     name: str
     model: str
@@ -56,8 +53,8 @@ class Column:
 class Definition(Contract):
     """A table as defined in ``config/tables``.
 
-    ``protocol`` holds the axes under which the published numbers were measured; where columns are tasks,
-    ``published_model`` is the one model they were measured on. ``extended`` are the rows that the paper lacks.
+    ``protocol`` holds the axes under which the published numbers were measured, where columns are tasks with the one
+    model they were measured on. ``extended`` are the rows that the paper lacks.
     """
 
     folder: Path = Field(CONFIG, exclude=True)  # of the configuration
@@ -139,13 +136,10 @@ class Definition(Contract):
         return [name for name in self.published_columns if name != AVERAGE] if self.layout == TASKS else []
 
     def columns(self, models: Sequence[str], tasks: Sequence[str]) -> list[Column]:
-        """The number columns for the models and tasks of a grid, in grid order.
+        """The number columns for the models and tasks of a grid, in grid order; refuses what the layout cannot show.
 
         Models as columns: one perplexity task, sparsity by sparsity as the paper has it. Tasks as columns: one model,
         its zero-shot tasks, then their average.
-
-        Raises:
-            SparsitySolverError: several models where columns are tasks, or tasks that this layout cannot show.
         """
         name, found = self.name, ", ".join(tasks) or "none"
         if self.layout != TASKS:
@@ -180,11 +174,7 @@ def tables(config: Path = CONFIG) -> list[str]:
 
 
 def load_definition(name: str, config: Path = CONFIG) -> Definition:
-    """Read and check ``config/tables/NAME.yaml``.
-
-    Raises:
-        SparsitySolverError: no such table, or a mistake in its file; a row that the published table does not have.
-    """
+    """Read and check ``config/tables/NAME.yaml``, whose rows the published table must have."""
     path = config / "tables" / f"{known('table', name, tables(config))}.yaml"
     definition = read_yaml(path, Definition, name=name, folder=config)
     for row in definition.rows:

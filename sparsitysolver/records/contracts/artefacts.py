@@ -5,19 +5,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from sparsitysolver.records.contracts import parts
-from sparsitysolver.records.contracts.parts import ABSENT, Closed, Count, Json, Open, Positive, Share, Whole, part
+from sparsitysolver.records.contracts.parts import ABSENT, Closed, Count, Json, Open, Positive, Record, Whole, part
 
-Unit = part("Unit", name=str, kind=str, size=Positive, kept=Count, ratio=Share)
+Unit = part("Unit", name=str, kind=str, size=Positive, kept=Count, ratio=parts.Share)
 
 
-class Strategy(Closed):
+class Strategy(Record):
     """How much of each prunable unit is kept, and how that was found."""
 
-    format: Literal[1]
-    model: parts.Model
     granularity: parts.Granularity
     target_sparsity: parts.Sparsity
-    achieved_sparsity: Share
+    achieved_sparsity: parts.Share
     units: Annotated[list[Unit], Field(min_length=1)]
     found: part("Found", Open, algorithm=str)
     seen: parts.SeenList = ABSENT
@@ -38,11 +36,9 @@ class MeasuredUnit(Closed):
     changes: Annotated[list[float], Field(min_length=1)]
 
 
-class Effects(Closed):
+class Effects(Record):
     """Change of log-perplexity by kept count of every prunable unit, as a surrogate search measured it."""
 
-    format: Literal[1]
-    model: parts.Model
     granularity: parts.Granularity
     sparsity: float
     criterion: str
