@@ -3,7 +3,7 @@
 import functools
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 from pydantic import Field, create_model, model_validator
 
@@ -150,19 +150,15 @@ accepted_tolerances = functools.partial(
 
 def tolerance(metric: str, method: str) -> Tolerance:
     """The tolerance of a metric and method, or an error that names the file to add it to."""
-    found = published_tolerances().get((metric, method)) or published_tolerances().get((metric, ANY_METHOD))
-    if found is None:
-        raise SparsitySolverError(
-            f"no tolerance for metric '{metric}', method '{method}'; add a row to {PAPER}/tolerances.csv."
-        )
-    return found
+    table = published_tolerances()
+    found = table.get((metric, method)) or table.get((metric, ANY_METHOD))
+    return found or _lacking(f"metric '{metric}', method '{method}'", PAPER)
 
 
 def accepted_tolerance(*axes: str) -> Tolerance:
     """The tolerance of an accepted value by metric, kind and machine, or an error that names the file to add it to."""
-    found = accepted_tolerances().get(axes)
-    if found is None:
-        raise SparsitySolverError(
-            f"no tolerance for metric, kind, machine {', '.join(axes)}; add a row to {REGRESSION}/tolerances.csv."
-        )
-    return found
+    return accepted_tolerances().get(axes) or _lacking(f"metric, kind, machine {', '.join(axes)}", REGRESSION)
+
+
+def _lacking(what: str, folder: Path) -> NoReturn:
+    raise SparsitySolverError(f"no tolerance for {what}; add a row to {folder}/tolerances.csv.")
