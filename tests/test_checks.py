@@ -3,7 +3,7 @@
 import pytest
 
 from sparsitysolver import sources
-from sparsitysolver.config import anchors, regression
+from sparsitysolver.config import paper, published
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import checks
@@ -27,16 +27,14 @@ def test_watched_cells_of_every_model_and_seed():
 
 
 def test_a_watched_method_without_sparsity_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / "cells.yaml"
-    path.write_text("cells:\n  - {method: flap}\n")
-    monkeypatch.setattr(regression, "DEFINITION", path)
-    regression.watched_cells.cache_clear()
+    (tmp_path / "cells.yaml").write_text("cells:\n  - {method: flap}\n")
+    monkeypatch.setattr(paper, "REGRESSION", tmp_path)
     with pytest.raises(SparsitySolverError, match=r"cells\.yaml, cells, entry 1: every method but dense needs"):
         checks.regression_cells(Grid({}))
-    regression.watched_cells.cache_clear()
 
 
-def test_only_models_with_a_published_perplexity_wait_for_their_preflight():
+def test_only_models_with_a_published_perplexity_wait_for_their_preflight(tmp_path):
+    """Those of an assets folder if they bear a published name."""
     tiny = Artefacts(Grid({"grid": "tiny"}))
     assert [checks.gate(tiny, model) for model in tiny.grid.models] == [[], [], []]
     paper = Artefacts(Grid({"grid": "paper"}))
@@ -45,9 +43,6 @@ def test_only_models_with_a_published_perplexity_wait_for_their_preflight():
         assert path == checks.preflight(paper, model).path
         assert path.startswith(f"results/preflight/{model}/")
         assert path.split("/")[-1] == checks.preflight(paper, model).inputs["cell"].split("/")[-1]
-
-
-def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path):
     for name in ("my-opt", "opt-125m"):
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "config.json").write_text("{}")
@@ -75,10 +70,10 @@ def test_accepted_values_are_an_option_where_they_are_stored(tmp_path, monkeypat
 
 
 def test_anchors():
-    standard = anchors.standard_anchor(anchors.anchors("opt-125m"), "wikitext2")
+    standard = published.standard_anchor(published.anchors("opt-125m"), "wikitext2")
     assert (standard.ppl, standard.tolerance, standard.seqlen, standard.diagnosis) == (27.64, 0.03, 2048, "")
-    assert anchors.standard_anchor(anchors.anchors("llama-2-7b"), "wikitext2").ppl == 5.47  # not the 4096 one
-    assert anchors.standard_anchor(anchors.anchors("opt-125m"), "mini") is None
-    assert anchors.published_anchors("opt-tiny") == []
-    (trained,) = anchors.anchors("opt-tiny")
+    assert published.standard_anchor(published.anchors("llama-2-7b"), "wikitext2").ppl == 5.47  # not the 4096 one
+    assert published.standard_anchor(published.anchors("opt-125m"), "mini") is None
+    assert published.published_anchors("opt-tiny") == []
+    (trained,) = published.anchors("opt-tiny")
     assert trained.dataset == "mini" and trained.ppl > 1

@@ -14,7 +14,7 @@ import pytest
 from tiny import tiny_folder, tiny_texts
 
 from sparsitysolver.config.grid import Cell, Grid
-from sparsitysolver.config.grid_settings import DEFAULT_TASKS
+from sparsitysolver.config.settings import DEFAULT_TASKS
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.records.files import read_record

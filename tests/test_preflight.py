@@ -7,10 +7,8 @@ import pytest
 from tiny import tiny_assets
 
 from sparsitysolver.cli import main
-from sparsitysolver.config import anchors
-from sparsitysolver.config import texts as known_texts
-from sparsitysolver.config.anchors import Anchor
-from sparsitysolver.config.texts import KnownText
+from sparsitysolver.config import published
+from sparsitysolver.config.published import Anchor, KnownText
 from sparsitysolver.stages import preflight
 
 ROW = {"model": "opt-125m", "dataset": "wikitext2", "split": "test", "seqlen": "64", "tolerance": "0.01", "source": "S"}
@@ -38,9 +36,9 @@ def known(monkeypatch):
     def put(*values, text: str = ""):
         named = {"task": "wikitext2", "split": "test", "text": "WikiText-2 raw test", "source": "S"}
         scored = KnownText(**named, sha256=text, published=True, opt=287645)
-        monkeypatch.setattr(known_texts, "known_texts", lambda: (scored,) if text else ())
+        monkeypatch.setattr(published, "known_texts", lambda: (scored,) if text else ())
         rows = [Anchor(**ROW, ppl=ppl, diagnosis=diagnosis) for ppl, diagnosis in values]
-        monkeypatch.setattr(anchors, "published", lambda: rows)
+        monkeypatch.setattr(published, "published", lambda: rows)
 
     return put
 

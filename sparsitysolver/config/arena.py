@@ -21,18 +21,13 @@ class Setting(Contract):
 
 
 class Entrant(Contract):
-    """A search: its label, its algorithm where that is not its name, and any option of ``search``."""
+    """A search: its label, its algorithm where that is not its name, and any option of ``search``, which judges it."""
 
     model_config = ConfigDict(extra="allow")
 
     label: str
     algorithm: str | None = None
     chat: bool = False  # needs a chat model, and runs where one is given
-
-    @classmethod
-    def also_takes(cls, name: str) -> bool:
-        """Whatever the command takes, which judges it."""
-        return True
 
     @property
     def options(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sparsitysolver.config.registry import (
     methods_table,
     tasks_table,
 )
-from sparsitysolver.config.run_settings import TASK_SEARCH
+from sparsitysolver.config.settings import TASK_SEARCH
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.identities import Identities
 from sparsitysolver.plans.job import CALIBRATE, EVALUATE, PRUNE, SAMPLE, SEARCH, Job, as_options

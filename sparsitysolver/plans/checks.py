@@ -4,9 +4,9 @@ import functools
 import shlex
 from pathlib import Path
 
-from sparsitysolver.config.anchors import published_anchors, standard_anchor
 from sparsitysolver.config.grid import RESULTS, Cell, Grid
-from sparsitysolver.config.regression import watched_cells
+from sparsitysolver.config.paper import watched_cells
+from sparsitysolver.config.published import published_anchors, standard_anchor
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.job import PREFLIGHT, Job
 from sparsitysolver.sources import project_file, stage_code

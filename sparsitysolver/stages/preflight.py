@@ -4,9 +4,8 @@ import argparse
 import json
 import math
 
-from sparsitysolver.config.anchors import STANDARD_SPLIT, Anchor, anchors, standard_anchor
 from sparsitysolver.config.assets import Assets
-from sparsitysolver.config.texts import not_the_text
+from sparsitysolver.config.published import STANDARD_SPLIT, Anchor, anchors, not_the_text, standard_anchor
 from sparsitysolver.data.sources import Text, load_text
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint

@@ -1,8 +1,7 @@
 """The command that measures anew what a claim is about, on a grid that can."""
 
-from sparsitysolver.config.grid_settings import load_grid
 from sparsitysolver.config.registry import method
-from sparsitysolver.config.run_settings import Run
+from sparsitysolver.config.settings import Run, load_grid
 from sparsitysolver.plans.needs import kinds, studies
 from sparsitysolver.reporting.claims.definition import Claim
 from sparsitysolver.reporting.claims.paired import Paired

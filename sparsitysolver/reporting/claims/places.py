@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table
-from sparsitysolver.config.tables import TASKS, ZERO_SHOT, Column, Row, load_definition, tables
+from sparsitysolver.config.registry import AVERAGE, ZERO_SHOT, is_zero_shot, tasks_table
+from sparsitysolver.config.tables import TASKS, Column, Row, load_definition, tables
 from sparsitysolver.errors import known
 from sparsitysolver.reporting.claims.equals import with_equals
 from sparsitysolver.reporting.claims.results import Results, of_sparsity

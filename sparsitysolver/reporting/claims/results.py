@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sparsitysolver.config.grid_settings import check_models, load_grid
 from sparsitysolver.config.registry import method, models_table
+from sparsitysolver.config.settings import check_models, load_grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import CURVES, INFERENCE, RECONSTRUCTION, STRATEGIES, LongTable
 from sparsitysolver.reporting.collected.collect import read_cells_csv

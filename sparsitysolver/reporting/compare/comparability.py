@@ -9,7 +9,7 @@ texts may be compared, and every comparison says so: :func:`other_texts`.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sparsitysolver.config.tolerances import ANY_METHOD, tolerance
+from sparsitysolver.config.paper import ANY_METHOD, tolerance
 
 DENSE = "dense"
 UNEQUAL = "unequal sparsity"  # begins every verdict on two cells that may not be compared

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsitysolver.config.paper import published_evaluations
+from sparsitysolver.config.published import not_the_text
 from sparsitysolver.config.registry import tasks_table
-from sparsitysolver.config.texts import not_the_text
 from sparsitysolver.records.files import Json
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from sparsitysolver.config.grid_settings import check_models
 from sparsitysolver.config.paper import titles
 from sparsitysolver.config.registry import PERPLEXITY_METRIC
+from sparsitysolver.config.settings import check_models
 from sparsitysolver.config.tables import DASH, METHOD, TASKS, descriptive_columns, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import LEAKAGE

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tolerance
+from sparsitysolver.config.paper import Tolerance, accepted_tolerance, tolerance
 from sparsitysolver.records.columns import PROTOCOL
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol

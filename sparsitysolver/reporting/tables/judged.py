@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
+from sparsitysolver.config.paper import tolerance
 from sparsitysolver.config.tables import DASH
-from sparsitysolver.config.tolerances import tolerance
 from sparsitysolver.reporting.compare.protocol import other_protocol
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.entries import printed

@@ -7,18 +7,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, is_zero_shot, tasks_table
-from sparsitysolver.config.tables import (
-    DASH,
-    METHOD,
-    PERPLEXITY,
-    TASKS,
-    ZERO_SHOT,
-    Column,
-    Definition,
-    Row,
-    load_definition,
-)
+from sparsitysolver.config.registry import AVERAGE, PERPLEXITY, PERPLEXITY_METRIC, ZERO_SHOT, is_zero_shot, tasks_table
+from sparsitysolver.config.tables import DASH, METHOD, TASKS, Column, Definition, Row, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.versions import differing_versions
 from sparsitysolver.reporting.tables.entries import Entry

@@ -6,8 +6,8 @@ import shlex
 import pytest
 
 from sparsitysolver.config.grid import Grid
-from sparsitysolver.config.registry import is_zero_shot, method, models_table
-from sparsitysolver.config.tables import ZERO_SHOT, load_definition
+from sparsitysolver.config.registry import ZERO_SHOT, is_zero_shot, method, models_table
+from sparsitysolver.config.tables import load_definition
 from sparsitysolver.plans import needs
 from sparsitysolver.reporting.claims.commands import command_of, compared_methods
 from sparsitysolver.reporting.claims.definition import load_claims

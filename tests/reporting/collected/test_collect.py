@@ -113,7 +113,7 @@ def test_fingerprint_of_a_zero_shot_cell_is_whole(save, field):
     cell = json.loads(path.read_text())
     del cell["fingerprint"][field]
     write_text(path, json.dumps(cell))
-    with pytest.raises(SparsitySolverError, match=r"fingerprint.*is a required property"):
+    with pytest.raises(SparsitySolverError, match=r"fingerprint: '.*' is missing"):
         read_cells([path])
 
 

@@ -8,9 +8,9 @@ import pytest
 from cell_factory import make_cell, make_task_cell
 
 from sparsitysolver.cli import main
-from sparsitysolver.config import tolerances
-from sparsitysolver.config.tolerances import Tolerance
-from sparsitysolver.config.tolerances import accepted_tolerances as stored_tolerances
+from sparsitysolver.config import paper
+from sparsitysolver.config.paper import Tolerance
+from sparsitysolver.config.paper import accepted_tolerances as stored_tolerances
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS
 from sparsitysolver.reporting.regression.accepted import COLUMNS, read_accepted, write_accepted
 from sparsitysolver.reporting.tables.published import published_values
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     bounds = {("dense", "same"): "0.001", ("pruned", "same"): "0.01", ("searched", "same"): "0.01"}
     bounds |= {("dense", "other"): "0.01", ("pruned", "other"): "0.1", ("searched", "other"): "0.5"}
     table = {("ppl", *axes): Tolerance(absolute=0, relative=bound, reason="test") for axes, bound in bounds.items()}
-    monkeypatch.setattr(tolerances, "accepted_tolerances", lambda: table)
+    monkeypatch.setattr(paper, "accepted_tolerances", lambda: table)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -204,7 +204,7 @@ def test_another_protocol_or_other_weights_than_accepted_are_out(check, accept):
 
 def test_accuracies_are_in_percent(check, accept, monkeypatch):
     table = {("acc", "pruned", "same"): Tolerance(absolute=5, relative=0, reason="test")}
-    monkeypatch.setattr(tolerances, "accepted_tolerances", lambda: table)
+    monkeypatch.setattr(paper, "accepted_tolerances", lambda: table)
     accepted = accept([make_task_cell("mini_boolq", "flap", [1, 1, 1, 0], sparsity=0.2)])
     assert read_accepted(accepted, "opt125m").popitem()[1]["value"] == 75.0
     status, rows, _ = check([make_task_cell("mini_boolq", "flap", [1, 1, 0, 0], sparsity=0.2)], accepted)
@@ -266,7 +266,7 @@ def test_accepted_files_of_another_grid_or_shape_or_none_at_all(collected, accep
 
 
 def test_a_tolerance_that_is_not_there_names_its_file(collected, accept, monkeypatch, capsys):
-    monkeypatch.setattr(tolerances, "accepted_tolerances", dict)
+    monkeypatch.setattr(paper, "accepted_tolerances", dict)
     cells = [make_cell()]
     accepted = accept(cells)
     error = refused(

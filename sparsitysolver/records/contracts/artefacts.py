@@ -1,11 +1,50 @@
-"""Cells: one model, method, sparsity, seed and task, with the value measured and where it is from."""
+"""Strategies, the effects that they can be solved from, cells, and bundles of them all."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from sparsitysolver.records.contracts import parts
-from sparsitysolver.records.contracts.parts import ABSENT, Closed, Json, Open, Positive, Whole, part
+from sparsitysolver.records.contracts.parts import ABSENT, Closed, Count, Json, Open, Positive, Record, Whole, part
+
+Unit = part("Unit", name=str, kind=str, size=Positive, kept=Count, ratio=parts.Share)
+
+
+class Strategy(Record):
+    """How much of each prunable unit is kept, and how that was found."""
+
+    granularity: parts.Granularity
+    target_sparsity: parts.Sparsity
+    achieved_sparsity: parts.Share
+    units: Annotated[list[Unit], Field(min_length=1)]
+    found: part("Found", Open, algorithm=str)
+    seen: parts.SeenList = ABSENT
+    seed: Whole | None = None
+    run: Json = ABSENT
+
+
+class MeasuredUnit(Closed):
+    """The change of log-perplexity by kept count of one unit."""
+
+    name: str
+    kind: str
+    layer: Count
+    size: Positive
+    weights_per_item: Positive
+    kept: Count
+    counts: Annotated[list[Count], Field(min_length=1)]
+    changes: Annotated[list[float], Field(min_length=1)]
+
+
+class Effects(Record):
+    """Change of log-perplexity by kept count of every prunable unit, as a surrogate search measured it."""
+
+    granularity: parts.Granularity
+    sparsity: float
+    criterion: str
+    measured_on: Json = Field(description="text or task, and the reward, that the changes are of")
+    units: Annotated[list[MeasuredUnit], Field(min_length=1)]
+    seen: parts.SeenList = ABSENT
 
 
 class _Fingerprint(Open):
@@ -44,6 +83,12 @@ class TaskFingerprint(_Fingerprint):
 
 def _protocol(fingerprint: Any) -> str:
     return "of a task" if isinstance(fingerprint, dict) and "kind" in fingerprint else "of a text"
+
+
+Fingerprint = Annotated[
+    Annotated[TextFingerprint, Tag("of a text")] | Annotated[TaskFingerprint, Tag("of a task")],
+    Discriminator(_protocol),
+]
 
 
 class Metric(Closed):
@@ -86,10 +131,7 @@ class Cell(Closed):
     task: str
     split: str
     metrics: dict[str, Metric] = ABSENT
-    fingerprint: Annotated[
-        Annotated[TextFingerprint, Tag("of a text")] | Annotated[TaskFingerprint, Tag("of a task")],
-        Discriminator(_protocol),
-    ] = ABSENT
+    fingerprint: Fingerprint = ABSENT
     size: part(
         "CellSize",
         parts.Size,
@@ -109,3 +151,28 @@ class Cell(Closed):
     samples: Samples = ABSENT
     provenance: parts.Provenance
     run: parts.Run = ABSENT
+
+
+Member = part("Member", Open, sha256=Annotated[str, Field(pattern="^[0-9a-f]{64}$")], bytes=Count)
+
+
+class RunOf(Open):
+    """Commits and devices that cells were measured at and on, library versions."""
+
+    __pydantic_extra__: dict[str, list[str]]
+
+    commits: list[str]
+    versions: list[str]
+    devices: list[str]
+
+
+class Bundle(Open):
+    """What a bundle holds, and what run it is of."""
+
+    format: Literal[1]
+    made_by: str = Field(description="version that exported it")
+    commit: str = Field(description="commit of the checkout that exported it")
+    grid: str = Field(description="empty where no table names it")
+    redraw: str = Field(ABSENT, description="the command that draws tables and figures from it")
+    run: RunOf
+    files: Annotated[dict[str, Member], Field(min_length=1)]

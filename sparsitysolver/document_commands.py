@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sparsitysolver import CONFIG
-from sparsitysolver.options import REQUIRED, Command, Option, argument, command, option
+from sparsitysolver.options import REQUIRED, Command, Option, argument, option
 
 RESULTS = Path("results")
 FOLDER = option(RESULTS, "folder to write into (default: %(default)s)")
@@ -12,8 +12,8 @@ GRID = option("tiny", "default: %(default)s")
 CELLS = option(RESULTS / "cells_regression.csv", "collected cells (default: %(default)s)")
 
 
-def _files(what: str | None = None, metavar: str | None = None) -> Option:
-    return argument(metavar, what, nargs="+", type=Path)
+def _files(what: str | None = None) -> Option:
+    return argument(None, what, nargs="+", type=Path)
 
 
 def _out(default: Path | str) -> Option:
@@ -21,17 +21,16 @@ def _out(default: Path | str) -> Option:
 
 
 def _long_table(name: str, text: str, module: str = "collected.gather") -> Command:
-    return command(text, f"reporting.{module}:{name}_command", files=_files(), out=_out(RESULTS / f"{name}.csv"))
+    return Command(text, f"reporting.{module}:{name}_command", files=_files(), out=_out(RESULTS / f"{name}.csv"))
 
 
 DOCUMENTS = {
-    "report collect": command(
+    "report collect": Command(
         "cells to one long table and their samples",
         "reporting.collected.collect:collect_command",
-        cells=_files("cell files"),
-        out=_out(RESULTS / "cells.csv"),
+        {"cells": _files("cell files"), "out": _out(RESULTS / "cells.csv")},
     ),
-    "report table": command(
+    "report table": Command(
         "one table in the paper's layout, as CSV, LaTeX and Markdown",
         "reporting.tables.files:table_command",
         name=argument(None, "file of config/tables, e.g. table2"),
@@ -59,60 +58,51 @@ DOCUMENTS = {
         "records of study transfer to one table, a row per pair of models, and to a matrix (.md)",
         "studies.transfer",
     ),
-    "report settings": command(
+    "report settings": Command(
         "Table 7: the agent's settings, from strategies that it found",
         "reporting.tables.settings:settings_command",
-        strategies=_files(),
-        out=FOLDER,
+        {"strategies": _files(), "out": FOLDER},
     ),
-    "report redraw": command(
+    "report redraw": Command(
         "all tables and figures anew, from a results folder or an exported bundle",
         "reporting.bundle.redraw:redraw_command",
         results=argument(None, "folder, or BUNDLE.zip", nargs="?", type=Path, default=RESULTS),
         out=option(Path("redrawn"), "folder to write into (default: %(default)s)"),
         grid=option("", "grid of the page (default: the one kept beside the tables)"),
     ),
-    "report html": command(
+    "report html": Command(
         "a Markdown page or a CSV table as HTML, for report.html",
         "reporting.pages.html:html_command",
-        source=argument(None, "page or table", type=Path),
-        out=option(REQUIRED, "page to write", type=Path),
+        {"source": argument(None, "page or table", type=Path), "out": option(REQUIRED, "page to write", type=Path)},
     ),
-    "report paper-tables": command(
+    "report paper-tables": Command(
         "published beside measured, with verdicts",
         "reporting.pages.paper_tables:paper_tables_command",
-        results=FROM,
-        out=_out("paper_tables.md"),
-        grid=GRID,
+        {"results": FROM, "out": _out("paper_tables.md"), "grid": GRID},
     ),
-    "report readme": command(
+    "report readme": Command(
         "fill the generated sections of a page (--out)",
         "reporting.pages.readme:readme_command",
-        out=_out("README.md"),
-        results=FROM,
-        grid=GRID,
+        {"out": _out("README.md"), "results": FROM, "grid": GRID},
     ),
-    "report claims": command(
+    "report claims": Command(
         "a verdict on every testable sentence of the paper",
         "reporting.claims.table:claims_command",
-        results=FROM,
-        out=_out(RESULTS / "claims.csv"),
-        grid=GRID,
+        {"results": FROM, "out": _out(RESULTS / "claims.csv"), "grid": GRID},
     ),
-    "report self-pruner": command(
+    "report self-pruner": Command(
         "accuracy lost and speed gained at Self-Pruner's published compressions",
         "reporting.studies.self_pruner:self_pruner_command",
         cells=argument(None, "collected cells", type=Path),
         inference=option(REQUIRED, "record of bench inference", type=Path),
         out=_out(RESULTS / "self_pruner.csv"),
     ),
-    "report choice": command(
+    "report choice": Command(
         "config/auto.tsv: the best search by budget, from tables of arenas",
         "reporting.studies.auto:choice_command",
-        files=_files("arena.csv files"),
-        out=_out("config/auto.tsv"),
+        {"files": _files("arena.csv files"), "out": _out("config/auto.tsv")},
     ),
-    "report regression": command(
+    "report regression": Command(
         "cells against published and accepted values; status 1 if one is out",
         "reporting.regression.files:regression_command",
         cells=CELLS,
@@ -122,19 +112,17 @@ DOCUMENTS = {
         models=option([], "models of the run: accepted values of others are left out", nargs="+"),
         seeds=option([], "the same for seed indices", nargs="+"),
     ),
-    "report accept": command(
+    "report accept": Command(
         "take the values of collected cells as a grid's accepted ones",
         "reporting.regression.accepted:accept_command",
-        cells=CELLS,
-        grid=GRID,
-        out=option(None, "default: results/accepted/GRID.csv", type=Path),
+        {"cells": CELLS, "grid": GRID, "out": option(None, "default: results/accepted/GRID.csv", type=Path)},
     ),
-    "report noise": command(
+    "report noise": Command(
         "how far the same cells lie apart in several runs, and over seeds",
         "reporting.regression.noise:noise_command",
         cells=_files("collected cells of every run"),
     ),
-    "audit": command(
+    "audit": Command(
         "check the arithmetic of published tables; exit status 0 whether or not it flags",
         "reporting.audit.table:audit_command",
         path=argument(
@@ -150,10 +138,9 @@ DOCUMENTS = {
         ),
         json=option(False, "print one JSON object on the last line"),
     ),
-    "export": command(
+    "export": Command(
         "pack results, provenance and configuration into one file (no torch)",
         "reporting.bundle.export:export_command",
-        bundle=argument("BUNDLE.zip", "file to write", type=Path),
-        results=FROM,
+        {"bundle": argument("BUNDLE.zip", "file to write", type=Path), "results": FROM},
     ),
 }
