@@ -8,7 +8,7 @@ for stage, job_of in stages(artefacts, arena).items():
         name:
             stage.name
         input:
-            ancient(gate_of(job_of)),
+            ancient(asked(job_of, gate)),
             unpack(asked(job_of, lambda job: job.inputs)),
         output:
             [temp(directory(path)) if stage == PRUNE else path for path in stage.patterns],

@@ -1,6 +1,5 @@
 """The DAG: lint, plans, and one whole run on a bundled model with what has to hold after it."""
 
-import dataclasses
 import json
 import os
 import re
@@ -96,19 +95,16 @@ def test_how_inference_is_measured_reaches_its_jobs(checkout: Path, target: str)
     assert " --batch 8 --rounds 6 --out results/inference/" in job
 
 
-WORDS_OF_THEIR_OWN = {"params.command", "params.options"}
-
-
 def test_whatever_a_command_takes_from_a_rule_is_quoted() -> None:
-    """All but commands and options, which are several words and quoted where they are put together."""
+    """All but commands, which are several words and quoted where they are put together."""
     commands = [
         block
         for path in sorted((ROOT / "rules").glob("*.smk"))
         for block in re.findall(r"^ *shell:\n((?: {8,}.*\n)+)", path.read_text(), re.M)
     ]
-    assert len(commands) == 4
+    assert len(commands) == 3
     fields = {field for block in commands for field in re.findall(r"\{([^}]+)\}", block)}
-    assert {field for field in fields if not field.endswith(":q")} == WORDS_OF_THEIR_OWN
+    assert {field for field in fields if not field.endswith(":q")} == {"params.command"}
 
 
 def test_commands_hold_odd_names_as_they_are() -> None:
@@ -117,12 +113,11 @@ def test_commands_hold_odd_names_as_they_are() -> None:
     words = shlex.split(job.words(f"assets:{name}", "--threads 1"))
     assert words[:6] == ["sparsitysolver", "study", "transfer", f"assets:{name}", name, "b c"]
     assert words[6:] == ["--threads", "1", "--stats", name, "--out", f"results/transfer/{name}/{job.key}.json"]
-    document = Document("x", ["x.csv"], {}, "sparsitysolver report {kind} {files} --models {models} --out o/{kind}")
-    settings = {"models": lambda w: [name, w["kind"]]}
-    filled = dataclasses.replace(document, settings=settings).words({"kind": "a b"}, {"files": [name]}, "x.csv")
-    assert shlex.split(filled) == [
+    command = "sparsitysolver report {kind} {lists} --models {models} --out o/{kind}\ncp {out} y"
+    document = Document("x", ["x.csv"], command, settings={"models": lambda w: [name, w["kind"]]})
+    assert shlex.split(document.words({"kind": "a b"}, {"lists": [name]}, "x.csv")) == [
         *("sparsitysolver", "report", "a b", name),
-        *("--models", name, "a b", "--out", "o/a b"),
+        *("--models", name, "a b", "--out", "o/a b", "&&", "cp", "x.csv", "y"),
     ]
 
 
@@ -246,6 +241,6 @@ def test_report_is_asked_for_with_the_settings_of_the_run(finished: Path) -> Non
     (command,) = re.findall(r"snakemake -s Snakefile .* --report results/report\.html .*", plan)
     device = "cuda" if gpus_here() else "cpu"
     settings = f'\'device="{device}"\' episodes=15 \'grid="tiny"\' \'models="opt-tiny"\' \'seeds=["0", "1"]\''
-    assert f"--nolock --config {settings} > logs/report.log" in command
+    assert f"--nolock --config {settings} ) > logs/report.log" in command
     for document in ("results/table7.csv", "figures/figure5.png", "results/pages/claims.html"):
         assert document in command
