@@ -12,6 +12,11 @@ def asked_with_files(job_of, fact):
     return lambda wildcards, input: fact(job_of(wildcards))
 
 
+def demanded(job_of, name):
+    """What the job that wildcards stand for asks of the machine."""
+    return lambda wildcards: artefacts.demands(job_of(wildcards))[name]
+
+
 def gate(job):
     """What a job waits for: nothing is pruned or searched before a published dense perplexity was met."""
     return measurements.gate(artefacts, job.axes["model"]) if job.gated else []

@@ -51,22 +51,18 @@ def provenance(device: str, threads: int, seeds: dict[str, int]) -> dict[str, An
         "versions": versions,
         "commit": commit(),
         "device": torch.cuda.get_device_name(0) if device.startswith("cuda") else "cpu",
-        "processor": processor_name(),
+        # Kinds of CPU, and the instructions that torch uses on them, differ in the order of float32 sums.
+        "processor": f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": threads,
         "seeds": seeds,
     }
 
 
-@functools.cache
-def processor_name() -> str:
-    """Model of the CPU and the instructions torch uses on it: kinds of CPU differ in the order of float32 sums."""
-    import torch
-
+def _processor() -> str:
+    """Model of the CPU."""
     information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = (names or [platform.processor() or platform.machine()])[0]
-    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+    named = re.search(r"^model name.*?:(.*)", information.read_text() if information.is_file() else "", re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 class Clock:

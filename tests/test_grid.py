@@ -7,6 +7,7 @@ import pytest
 from planned import make_assets
 
 from sparsitysolver.config import grid as grid_module
+from sparsitysolver.config import registry
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import method, methods_table
 from sparsitysolver.errors import SparsitySolverError
@@ -50,7 +51,7 @@ def changed(before, after):
 def change_row(monkeypatch, key, **fields):
     """The methods table with one row changed."""
     row = method(key).model_copy(update=fields)
-    for place in (module, grid_module):
+    for place in (registry, grid_module):
         monkeypatch.setattr(place, "method", lambda name: row if name == key else method(name))
 
 
@@ -90,13 +91,13 @@ def test_hub_grids_plan_without_network_or_assets(name):
     assert len({artefacts.evaluate(cell).path for cell in grid.cells()}) == len(grid.cells()) > 0
     for model in grid.all_models():
         assert artefacts.machine.gpus(model) >= 1 and artefacts.machine.memory_mb(model) > 4096
-        assert artefacts.minutes(artefacts.evaluate(Cell(model, "dense", "0", "0", grid.task))) >= 5
+        assert artefacts.demands(artefacts.evaluate(Cell(model, "dense", "0", "0", grid.task)))["runtime"] >= 5
 
 
 def test_large_models_are_given_more():
     artefacts = Artefacts(Grid({"grid": "paper", "device": "cuda"}))
     small, large = (Cell(name, "sparsitysolver", "0.2", "0", "wikitext2") for name in ("opt-125m", "llama-2-70b"))
-    times = [artefacts.minutes(artefacts.search(cell)) for cell in (small, large)]
+    times = [artefacts.demands(artefacts.search(cell))["runtime"] for cell in (small, large)]
     machine = artefacts.machine
     assert machine.memory_mb(large.model) > 10 * machine.memory_mb(small.model)
     assert times[1] > 10 * times[0]

@@ -5,17 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sparsitysolver.config import registry
 from sparsitysolver.config.grid import Cell, Grid
-from sparsitysolver.config.registry import (
-    PERPLEXITY,
-    SEARCHING,
-    ZERO_SHOT,
-    MethodRow,
-    is_zero_shot,
-    method,
-    methods_table,
-    tasks_table,
-)
 from sparsitysolver.config.run_settings import TASK_SEARCH
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.identities import Identities
@@ -27,7 +18,7 @@ from sparsitysolver.sources import cell_code, prune_code, search_code, stage_cod
 PER_TASK = "task"  # a row's reconstruction or reward is each task's own
 ANY_TASK = "any"  # path segment of strategies that all tasks share
 TIMED = "inference"  # path segment of pruned models whose inference is timed
-SHARED = (ANY_TASK, PERPLEXITY, ZERO_SHOT, TIMED)  # segments that name no task
+SHARED = (ANY_TASK, registry.PERPLEXITY, registry.ZERO_SHOT, TIMED)  # segments that name no task
 
 _TEXT = 170 * 2048  # tokens of a text that is evaluated whole
 _ITEM_TOKENS = 400  # tokens of one zero-shot item, all its choices together
@@ -41,15 +32,13 @@ class Artefacts:
         self.grid, self.identities = grid, Identities(grid)
         self.machine = self.identities.machine
 
-    # --- jobs ----------------------------------------------------------------------------------------------------
-
     @functools.cache  # noqa: B019 - one grid per process
     def sample(self, model: str, draw: str) -> Job:
         """Calibration token ids; ``draw`` names the drawing as :meth:`draw` does."""
         source, sampler, size, seed = draw.split("-")
         nsamples, seqlen = size.split("x")
         options = f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
-        if is_zero_shot(source):
+        if registry.is_zero_shot(source):
             options = f"{options} --items {self.grid.search_items}"
         return Job(
             SAMPLE,
@@ -100,7 +89,7 @@ class Artefacts:
             decided_by,
             inputs=inputs,
             options=as_options(options),
-            code=search_code(algorithm, cell.task if per_task else ANY_TASK),
+            code=search_code(algorithm, text),
             tokens=int(settings["episodes"]) * (windows * window + items * _ITEM_TOKENS),
             gated=True,
         )
@@ -121,7 +110,7 @@ class Artefacts:
             made["calibration"] = self.sample(model, self.draw(cell.method, cell.seed))
         if row.reconstruction:
             made["reconstruction_calibration"] = self.sample(model, self.reconstruction_draw(cell))
-        if row.allocator == SEARCHING:
+        if row.allocator == registry.SEARCHING:
             made["strategy"] = self.search(cell)
         return Job(
             PRUNE,
@@ -139,7 +128,7 @@ class Artefacts:
         """A cell: evaluated on a pruned model that other cells share, or pruned and evaluated in one job."""
         pruned, task = self.prune(cell), cell.task
         asked = {"task": task, "split": "test"}
-        if is_zero_shot(task):
+        if registry.is_zero_shot(task):
             asked = {"task": task, "items": self.grid.items} | ({"limit": self.grid.limit} if self.grid.limit else {})
         options = as_options(asked)
         job = Job(
@@ -152,7 +141,7 @@ class Artefacts:
         )
         if cell.method == "dense":
             return job
-        if target(cell) == ZERO_SHOT:
+        if target(cell) == registry.ZERO_SHOT:
             return replace(job, inputs={"model": pruned.path})
         other = {"task": "on", "items": "part"}  # names that pruning has for options of its own
         evaluated = as_options({other.get(name, name): value for name, value in asked.items()})
@@ -166,14 +155,12 @@ class Artefacts:
             tokens=pruned.tokens + job.tokens,
         )
 
-    # --- what decides them ---------------------------------------------------------------------------------------
-
     def draw(self, name: str, seed: str) -> str:
         """Name of a method's calibration set: source, sampler, windows x tokens, seed: ``c4-gptq-128x2048-0``.
 
         Methods that draw alike share the name and so the file.
         """
-        row = method(name)
+        row = registry.method(name)
         return self.draw_of(row, row.source, row.nsamples, seed)
 
     def reconstruction_draw(self, cell: Cell) -> str:
@@ -181,7 +168,7 @@ class Artefacts:
         row = cell.row.regressing
         return self.draw_of(row, cell.task if row.source == PER_TASK else row.source, row.nsamples, cell.seed)
 
-    def draw_of(self, row: MethodRow, source: str, nsamples: int, seed: str) -> str:
+    def draw_of(self, row: registry.MethodRow, source: str, nsamples: int, seed: str) -> str:
         """Name of a calibration set that a method draws from ``source``."""
         size = f"{min(nsamples, self.grid.max_nsamples or nsamples)}x{row.seqlen}"
         return f"{self.grid.text_of(source)}-{row.sampler}-{size}-{row.calibration_seed + int(seed)}"
@@ -203,8 +190,6 @@ class Artefacts:
         axes = [cell.model, _searcher(cell.row), cell.sparsity, cell.seed]
         return derive_seed("search", *axes, *([cell.task] if cell.row.reward == PER_TASK else []))
 
-    # --- what they ask of the machine ----------------------------------------------------------------------------
-
     def command(self, job: Job) -> str:
         """A job's command. Models that need no GPU stay on the CPU wherever they run.
 
@@ -217,23 +202,14 @@ class Artefacts:
         common = f"--threads {self.machine.threads(model)} {device} --dtype {self.grid.dtype}{none}"
         return job.words(self.identities.model_argument(model), common)
 
-    def threads(self, job: Job) -> int:
-        """Torch threads of a job."""
-        return self.machine.threads(job.axes["model"]) if job.stage.loads_model else 1
-
-    def gpus(self, job: Job) -> int:
-        """GPUs of a job."""
-        return self.machine.gpus(job.axes["model"]) if job.stage.loads_model else 0
-
-    def memory_mb(self, job: Job) -> int:
-        """Host memory of a job; one that loads no model reads a tokenizer, one that runs alone holds two models."""
-        if not job.stage.loads_model:
-            return _TOKENIZER_MB
-        return (2 if job.stage.alone else 1) * self.machine.memory_mb(job.axes["model"])
-
-    def minutes(self, job: Job) -> int:
-        """Estimated run time of a job."""
-        return self.machine.minutes(job.axes["model"], job.tokens)
+    def demands(self, job: Job) -> dict[str, int]:
+        """Threads, GPUs, MB of host memory and minutes of a job: as Snakemake calls them."""
+        model, stage, machine = job.axes["model"], job.stage, self.machine
+        memory = (2 if stage.alone else 1) * machine.memory_mb(model)
+        demanded = {"threads": machine.threads(model), "gpu": machine.gpus(model), "mem_mb": memory}
+        if not stage.loads_model:
+            demanded = {"threads": 1, "gpu": 0, "mem_mb": _TOKENIZER_MB}
+        return demanded | {"runtime": machine.minutes(model, job.tokens)}
 
     def window(self, model: str) -> int:
         """Tokens of a model's window."""
@@ -242,8 +218,8 @@ class Artefacts:
 
 def evaluation_tokens(task: str) -> int:
     """Tokens of one evaluation on a task."""
-    row = tasks_table()[task]
-    return row.n_items * _ITEM_TOKENS if row.kind == ZERO_SHOT else _TEXT
+    row = registry.tasks_table()[task]
+    return row.n_items * _ITEM_TOKENS if row.kind == registry.ZERO_SHOT else _TEXT
 
 
 def target(cell: Cell) -> str:
@@ -253,13 +229,13 @@ def target(cell: Cell) -> str:
     Snakemake would then evaluate the first kind's cells again, ``ancient`` or not: the model is not there.
     """
     own = PER_TASK in (cell.row.reconstruction, cell.row.reward)
-    return cell.task if own else tasks_table()[cell.task].kind
+    return cell.task if own else registry.tasks_table()[cell.task].kind
 
 
-def _searcher(row: MethodRow) -> str:
+def _searcher(row: registry.MethodRow) -> str:
     """The method whose search a row takes its strategy from: the first that searches alike."""
 
-    def kind(other: MethodRow) -> tuple[str, ...]:
+    def kind(other: registry.MethodRow) -> tuple[str, ...]:
         return other.allocator, other.granularity, other.reward, other.search
 
-    return next(other.key for other in methods_table().values() if kind(other) == kind(row))
+    return next(other.key for other in registry.methods_table().values() if kind(other) == kind(row))

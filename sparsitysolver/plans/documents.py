@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,11 @@ def _located(path: str) -> str:
     return project_file(path[1:]) if path.startswith("@") else path
 
 
+def _each(path: str, names: Iterable[str]) -> list[str]:
+    """A path for every name, which stands where it has ``{}``."""
+    return [path.replace("{}", name) for name in names]
+
+
 def documents(artefacts: Artefacts, arena: Arena, config: Mapping[str, Any]) -> list[Document]:
     """All documents of a grid."""
     grid = artefacts.grid
@@ -120,10 +125,10 @@ def _tables(artefacts: Artefacts) -> list[Document]:
     return [
         Document(
             "table",
-            [f"results/{{table}}{suffix}" for suffix in suffixes],
+            _each("results/{table}{}", suffixes),
             "sparsitysolver report table {table} --cells results/cells_{table}.csv --models {models} --tasks {tasks} "
             "--grid {grid} --out results",
-            files=[*cells, "@config/tables/{table}.yaml", "@config/paper/{table}.csv"],
+            [*cells, "@config/tables/{table}.yaml", "@config/paper/{table}.csv"],
             lists={"curves": curves},
             settings={
                 "models": lambda w: grid.table_models(w.table),
@@ -136,9 +141,9 @@ def _tables(artefacts: Artefacts) -> list[Document]:
         ),
         Document(
             "settings_table",
-            [f"results/table7{suffix}" for suffix in (".csv", "_extended.csv", ".tex", ".md", ".strategies.json")],
+            _each("results/table7{}", (".csv", "_extended.csv", ".tex", ".md", ".strategies.json")),
             "sparsitysolver report settings {strategies} --out results",
-            files=["@config/paper/table7.csv"],
+            ["@config/paper/table7.csv"],
             lists={"strategies": strategies},
         ),
     ]
@@ -150,9 +155,9 @@ def _studies(artefacts: Artefacts, arena: Arena) -> list[Document]:
     return [
         Document(
             "arena_table",
-            [f"results/{part}" for part in parts],
+            _each("results/{}", parts),
             "sparsitysolver report arena {records} --out {out}",
-            files=["@config/arena.yaml"],
+            ["@config/arena.yaml"],
             lists={"records": lambda _: arena.scores()},
         ),
         Document(
@@ -165,48 +170,40 @@ def _studies(artefacts: Artefacts, arena: Arena) -> list[Document]:
             "self_pruner_table",
             ["results/self_pruner.csv", "results/self_pruner.md"],
             f"sparsitysolver report self-pruner {cells}.csv --inference {{inference}} --out {{out}}",
-            files=[f"{cells}.csv", f"{cells}.samples.npz", "@config/self_pruner.yaml"],
+            [f"{cells}.csv", f"{cells}.samples.npz", "@config/self_pruner.yaml"],
             lists={"inference": lambda _: self_pruner.inference(artefacts).path},
         ),
     ]
 
 
-def _published(grid: Grid) -> list[str]:
-    return [f"@config/paper/{table}.csv" for table in grid.tables()]
-
-
 def _paper(grid: Grid) -> list[Document]:
     """What the measurements say of the paper, and what its own arithmetic says."""
-    tables = grid.tables()
+    tables, published = grid.tables(), _each("@config/paper/{}.csv", grid.tables())
     collected = ["cells.csv", "cells.samples.npz", *(f"{kind}.csv" for kind in needs.KINDS if kind != needs.CELLS)]
     judged_by = ["paper/claims.yaml", "paper/tolerances.csv", *(f"grids/{name}.yaml" for name in {grid.name, "paper"})]
-    judged_by += [f"tables/{table}.yaml" for table in tables]
+    definitions = _each("@config/tables/{}.yaml", tables)
     facts = ("paper/quantities.csv", "paper/costs.yaml", "paper/labels.csv", "models.tsv", "tasks.tsv")
-    made = [f"{name}.csv" for name in (*tables, "table7", "claims", "audit", "cells")]
-    made += [f"{table}{part}" for table in tables for part in (".footnotes.json", ".pairs.csv")]
+    made = _each("results/{}.csv", (*tables, "table7", "claims", "audit", "cells"))
+    made += [f"results/{table}{part}" for table in tables for part in (".footnotes.json", ".pairs.csv")]
     return [
         Document(
             "claims",
             ["results/claims.csv"],
             "sparsitysolver report claims --results results --grid {grid} --out {out}",
-            files=[
-                *(f"results/{name}" for name in collected),
-                *(f"@config/{name}" for name in sorted(judged_by)),
-                *_published(grid),
-            ],
+            [*_each("results/{}", collected), *_each("@config/{}", sorted(judged_by)), *published, *definitions],
             settings={"grid": grid.name},
         ),
         Document(
             "audit",
             ["results/audit.csv"],
             "sparsitysolver audit @config/paper --out {out}",
-            files=[*_published(grid), *(f"@config/{name}" for name in facts)],
+            [*published, *_each("@config/{}", facts)],
         ),
         Document(
             "paper_tables",
             ["paper_tables.md"],
             "sparsitysolver report paper-tables --grid {grid} --out {out}",
-            files=[*(f"results/{name}" for name in made), "@config/paper/tolerances.csv"],
+            [*made, "@config/paper/tolerances.csv"],
             settings={"grid": grid.name},
         ),
     ]
@@ -220,19 +217,15 @@ def _regression(grid: Grid) -> Document:
     """
     stored = f"results/accepted/{grid.name}.csv"  # beside the results, else in the project, if there at all
     accepted = [path for path in (stored, project_file(stored)) if Path(path).is_file()][:1]
-    judged_by = ("regression/tolerances.csv", "paper/tolerances.csv", "regression/cells.yaml")
+    judged_by = ["regression/tolerances.csv", "paper/tolerances.csv", "regression/cells.yaml"]
+    judged_by += _each("paper/{}.csv", grid.tables())
     return Document(
         "regression",
         ["results/regression.csv"],
         "sparsitysolver report regression --cells results/cells_regression.csv --grid {grid} --models {models} "
         "--seeds {seeds} {against} --out results/regression/comparison.csv\n"
         "cp results/regression/comparison.csv {out}",
-        files=[
-            "results/cells_regression.csv",
-            *accepted,
-            *(f"@config/{name}" for name in judged_by),
-            *_published(grid),
-        ],
+        ["results/cells_regression.csv", *accepted, *_each("@config/{}", judged_by)],
         settings={
             "grid": grid.name,
             "models": grid.models,  # accepted values of other runs are left out
@@ -252,19 +245,17 @@ def pages(grid: Grid) -> dict[str, str]:
 def _shown(grid: Grid) -> list[Document]:
     """``figures/NAME.py`` draws ``results/*_NAME.csv``; pages show tables."""
 
-    def data(w: Any) -> list[str]:
-        return [f"results/{kind}_{w.figure}.csv" for kind in needs.kinds(w.figure)]
+    def title(w: Any) -> str:
+        return grid.table(w.page).title if w.page in grid.tables() else ""
 
+    style = "@sparsitysolver/reporting/plots/style.mplstyle"
     return [
         Document(
             "figure",
             ["figures/{figure}.png", "figures/{figure}.pdf", "figures/{figure}.txt"],
             "python @figures/{figure}.py --results results --out figures/{figure}",
-            files=[
-                *("@figures/{figure}.py", "@config/figures/{figure}.yaml"),
-                "@sparsitysolver/reporting/plots/style.mplstyle",
-            ],
-            lists={"data": data},
+            ["@figures/{figure}.py", "@config/figures/{figure}.yaml", style],
+            lists={"data": lambda w: [f"results/{kind}_{w.figure}.csv" for kind in needs.kinds(w.figure)]},
             settings={"grid": grid.name, "title": lambda w: needs.figure(w.figure).title},
             shown=2,
             category="Figures",
@@ -274,10 +265,7 @@ def _shown(grid: Grid) -> list[Document]:
             ["results/pages/{page}.html"],
             "sparsitysolver report html {source} --out {out}",
             lists={"source": lambda w: pages(grid)[w.page]},
-            settings={
-                "grid": grid.name,
-                "title": lambda w: grid.table(w.page).title if w.page in grid.tables() else "",
-            },
+            settings={"grid": grid.name, "title": title},
             shown=1,
             category=lambda w: _CATEGORIES.get(w.page, "Tables"),
         ),
@@ -291,9 +279,8 @@ def _html_report(artefacts: Artefacts, config: Mapping[str, Any]) -> Document:
     call that holds the folder's lock.
     """
     grid = artefacts.grid
-    shown = [f"results/pages/{page}.html" for page in pages(grid)]
-    shown += [f"results/{table}.csv" for table in [*grid.tables(), "table7"]]
-    shown += [f"figures/{figure}.png" for figure in needs.drawable(grid)]
+    shown = _each("results/pages/{}.html", pages(grid)) + _each("results/{}.csv", [*grid.tables(), "table7"])
+    shown += _each("figures/{}.png", needs.drawable(grid))
 
     def settings(_: Any) -> list[str]:
         """This run's configuration for the other call, which finds the assets as jobs do.
@@ -307,7 +294,7 @@ def _html_report(artefacts: Artefacts, config: Mapping[str, Any]) -> Document:
         "html_report",
         ["results/report.html"],
         "snakemake -s @Snakefile {shown} --report {out} --nolock --config {config}",
-        files=[f"@docs/report/{name}.rst" for name in ("workflow", "page", "table", "figure")],
+        _each("@docs/report/{}.rst", ("workflow", "page", "table", "figure")),
         lists={"shown": shown},
         settings={"config": settings},
     )
