@@ -12,32 +12,26 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import file_sha256
 from sparsitysolver.search.algorithms import DRIVEN, module_of
 
+
+def _modules(names: str) -> tuple[str, ...]:
+    return tuple(f"sparsitysolver.{name}" for name in names.split())
+
+
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself, and contracts
 # of records: a wrong one is refused, a right one stays as it is.
-_NEUTRAL_NAMES = """
-    cli options preload errors provenance devices sources config.grid file_hashes model_files config.chat_address
-    records.contracts
-"""
-NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
-
-# What only zero-shot tasks need: editing it must not plan perplexity anew.
-_TASK_CODE = (
-    "sparsitysolver.data.items",
-    "sparsitysolver.data.item_schemas",
-    "sparsitysolver.data.harness",
-    "sparsitysolver.evaluation.zero_shot",
-    "sparsitysolver.evaluation.choices",
-    "sparsitysolver.search.task_reward",
+NEUTRAL = _modules(
+    "cli options preload errors provenance devices sources config.grid file_hashes model_files config.chat_address "
+    "records.contracts"
 )
-
+# What only zero-shot tasks need: editing it must not plan perplexity anew.
+_TASK_CODE = _modules(
+    "data.items data.item_schemas data.harness evaluation.zero_shot evaluation.choices search.task_reward"
+)
+_CHAT_CODE = _modules("chat stages.driver")  # what only searches driven by a chat model need
 # Packages whose modules are found by the names of their files: what uses one of them may use all.
-_FOUND_BY_NAME = ("sparsitysolver.models.families",)
+_FOUND_BY_NAME = _modules("models.families")
 
 _PARTS = ("body", "orelse", "finalbody", "handlers", "cases")  # of a statement, where further statements stand
-
-# What only searches driven by a chat model need.
-_CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver")
-
 _sha256 = functools.cache(file_sha256)
 
 
@@ -117,10 +111,8 @@ def project_file(name: str) -> str:
 @functools.cache
 def _file(module: str) -> Path | None:
     base = ROOT / module.replace(".", "/")
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file() and module.split(".")[0] in ("sparsitysolver", "baselines", "figures"):
-            return candidate
-    return None
+    own = module.split(".")[0] in ("sparsitysolver", "baselines", "figures")
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if own and path.is_file()), None)
 
 
 @functools.cache
