@@ -59,7 +59,7 @@ def server(tmp_path_factory):
         yield address, pid
 
 
-def wait_for(condition, seconds=120.0):
+def wait_for(condition, seconds=300.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
