@@ -100,9 +100,9 @@ def serve(address: Path) -> None:
     listener.listen(128)
     listener.settimeout(_POLL_SECONDS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for Snakemake; jobs are told by their clients
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # jobs tell their clients themselves how they ended
     for library in LIBRARIES:
         importlib.import_module(library)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # jobs tell their clients themselves how they ended
     try:
         while os.getppid() == parent:
             with contextlib.suppress(TimeoutError):

@@ -91,7 +91,7 @@ def test_jobs_of_a_machine_without_gpus_ask_for_none_and_run_side_by_side(checko
 @pytest.mark.parametrize("target", ["inference_figure14.csv", "self_pruner.csv"])
 def test_how_inference_is_measured_reaches_its_jobs(checkout: Path, target: str) -> None:
     plan = planned(checkout, f"results/{target}", "-p", "--config", "models=opt-tiny", "inference_batch=8")
-    (job,) = [line for line in plan.splitlines() if "sparsitysolver bench inference" in line]
+    (job,) = re.findall("sparsitysolver bench inference.*", plan)
     assert " --batch 8 --rounds 6 --out results/inference/" in job
 
 
@@ -165,11 +165,6 @@ def test_table_has_every_row_and_finite_numbers(finished: Path) -> None:
     assert leaky.drop("dense").all()
 
 
-@pytest.mark.dag
-def test_nothing_is_done_twice(finished: Path) -> None:
-    assert "Nothing to be done" in planned(finished, *SMALL)
-
-
 def planned_after_editing(folder: Path, name: str) -> str:
     """The plan while a source file is another one."""
     source = folder / name
@@ -182,36 +177,18 @@ def planned_after_editing(folder: Path, name: str) -> str:
 
 
 @pytest.mark.dag
-def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
-    """Although its pruned model is gone, being temporary."""
+def test_what_an_edit_decides_is_planned_anew_and_nothing_else(finished: Path) -> None:
+    """Also cells whose pruned model is gone, being temporary. An edit that was taken back plans nothing."""
     assert not list(finished.glob("results/pruned/opt-tiny/*/*/*/*/*"))
     plan = planned_after_editing(finished, "baselines/flap.py")
     assert planned_rules(plan, "method") == {"prune flap", "evaluate flap"}
     assert planned_rules(plan, "task") == {"evaluate mini", "evaluate mini_boolq"}
-
-
-SEARCHED = {
-    "search sparsitysolver",
-    *(f"evaluate {name}" for name in ("sparsitysolver", "sparsitysolver_recon")),
-}
-
-
-@pytest.mark.dag
-def test_editing_the_search_replans_searched_cells_alone(finished: Path) -> None:
+    searched = {"search sparsitysolver", "evaluate sparsitysolver", "evaluate sparsitysolver_recon"}
     plan = planned_after_editing(finished, "sparsitysolver/search/algorithms/ppo.py")
-    assert planned_rules(plan, "method") == SEARCHED
-
-
-@pytest.mark.dag
-def test_an_edit_that_was_taken_back_plans_nothing(finished: Path) -> None:
-    planned_after_editing(finished, "baselines/flap.py")
+    assert planned_rules(plan, "method") == searched
     assert "Nothing to be done" in planned(finished, *SMALL)
-
-
-@pytest.mark.dag
-def test_another_search_budget_searches_again_and_evaluates_nothing_else(finished: Path) -> None:
     plan = planned(finished, "results/table2.csv", "--config", "models=opt-tiny", "episodes=30")
-    assert planned_rules(plan, "method") == SEARCHED
+    assert planned_rules(plan, "method") == searched
 
 
 @pytest.mark.dag

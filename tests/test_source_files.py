@@ -7,6 +7,10 @@ import sys
 import pytest
 
 from sparsitysolver import ROOT, sources
+from sparsitysolver.config.grid import Grid
+from sparsitysolver.plans import documents
+from sparsitysolver.plans.arena import Arena
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.sources import NEUTRAL, source_files
 
 # Imports one stage after the other, each as if it were the first; a line of module names for each.
@@ -119,3 +123,17 @@ def test_templates_and_data_of_a_package_belong_to_what_reads_it():
     page = source_files("sparsitysolver.reporting.pages.paper_tables")
     assert "sparsitysolver/reporting/pages/templates/paper_tables.md.j2" in page
     assert "sparsitysolver/data/minilang/words.yaml" in source_files("sparsitysolver.stages.evaluate")
+
+
+def test_a_document_is_decided_by_the_code_of_its_command(monkeypatch):
+    """Of its script where that draws a figure; what Snakemake itself writes is decided by none of this project's."""
+    artefacts, asked = Artefacts(Grid({})), []
+    monkeypatch.setattr(documents, "source_files", lambda module: asked.append(module) or (module,))
+    monkeypatch.setattr(documents, "code_sha256", lambda files: files)
+    wildcards = {"kind": "curves", "figure": "figure6", "table": "table2"}
+    made = documents.documents(artefacts, Arena(artefacts), {})
+    code = {one.name: one.code_hash(wildcards) for one in made}
+    assert (code["figure"], code["html_report"]) == (("figures.figure6",), ())
+    assert code["gather"] == ("sparsitysolver.reporting.collected.gather",)
+    assert code["regression"] == ("sparsitysolver.reporting.regression.files",)
+    assert len(asked) == len(made) - 1 and all(source_files(module) for module in asked)
