@@ -42,7 +42,7 @@ def source_files(*modules: str, without: tuple[str, ...] = ()) -> tuple[str, ...
     A package's templates and data belong to it.
 
     Args:
-        modules: dotted names, e.g. ``sparsitysolver.stages.prune`` and ``baselines.flap``.
+        modules: dotted names, such as ``baselines.flap``.
         without: packages that are left out although imported, because this use of the modules never enters them.
     """
     seen: dict[str, Path] = {}

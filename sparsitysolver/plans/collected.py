@@ -1,7 +1,5 @@
 """Which records are collected into the files that tables and figures read (no torch)."""
 
-from collections.abc import Iterable
-
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import SEARCHING
 from sparsitysolver.config.regression import watched_cells
@@ -24,8 +22,15 @@ def records(artefacts: Artefacts, collection: str) -> list[str]:
         needed = self_pruner.cells(artefacts)
     else:
         needed = needs.needed(artefacts.grid, kind, of or None)
-    if kind == needs.CELLS:
-        _check_precision(artefacts, dict.fromkeys(cell.model for cell in needed))
+    by_dtype: dict[str, list[str]] = {}
+    for model in dict.fromkeys(cell.model for cell in needed):
+        by_dtype.setdefault(artefacts.identities.precision(model)[1], []).append(model)
+    if kind == needs.CELLS and len(by_dtype) > 1:  # collecting them would refuse them
+        found = "; ".join(f"{dtype}: {', '.join(names)}" for dtype, names in by_dtype.items())
+        raise SparsitySolverError(
+            f"cells of one table must share their precision, and here it differs ({found}). Name one for all models by "
+            f"'dtype' in config/grids/{artefacts.grid.name}.yaml, or models that share theirs by --config models=a,b."
+        )
     return list(dict.fromkeys(_job(artefacts, kind, cell).path for cell in needed))
 
 
@@ -47,17 +52,3 @@ def _job(artefacts: Artefacts, kind: str, cell: Cell) -> Job:
         return measurements.study(artefacts, cell.model, cell.sparsity, cell.seed)
     searched = kind == needs.CURVES or (kind == needs.STRATEGIES and cell.row.allocator == SEARCHING)
     return artefacts.search(cell) if searched else artefacts.evaluate(cell)
-
-
-def _check_precision(artefacts: Artefacts, models: Iterable[str]) -> None:
-    """Refuse models that would run in different precisions: collecting their cells refuses those."""
-    by_dtype: dict[str, list[str]] = {}
-    for model in models:
-        _, dtype, _ = artefacts.identities.precision(model)
-        by_dtype.setdefault(dtype, []).append(model)
-    if len(by_dtype) > 1:
-        found = "; ".join(f"{dtype}: {', '.join(names)}" for dtype, names in by_dtype.items())
-        raise SparsitySolverError(
-            f"cells of one table must share their precision, and here it differs ({found}). Name one for all models by "
-            f"'dtype' in config/grids/{artefacts.grid.name}.yaml, or models that share theirs by --config models=a,b."
-        )

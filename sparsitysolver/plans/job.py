@@ -89,13 +89,8 @@ class Job:
         named = {k: v for k, v in self.inputs.items() if isinstance(v, str) and k not in ("model", "beside")}
         lists = [path for files in self.inputs.values() if isinstance(files, list) for path in files]
         given = shlex.join([self.inputs.get("model", model), *lists])
-        words = [
-            self.command or self.stage.command,
-            given,
-            common,
-            self.options,
-            as_options(named | {"out": self.path}),
-        ]
+        out = as_options(named | {"out": self.path})
+        words = [self.command or self.stage.command, given, common, self.options, out]
         return f"sparsitysolver {' '.join(filter(None, words))}"
 
 
