@@ -101,7 +101,7 @@ def test_everything_is_planned_elsewhere(places: tuple[Path, Path]) -> None:
     targets = ("results/report.html", "results/regression.csv", "results/transfer.csv", "figures/arena.png")
     done = snakemake(results, assets, "-n", "-p", *targets)
     assert done.returncode == 0, done.stdout[-2000:]
-    (command,) = re.findall(r"Shell command: (snakemake .* --report .*) >", done.stdout + done.stderr)
+    (command,) = re.findall(r"Shell command: \( (snakemake .* --report .*) \) >", done.stdout + done.stderr)
     words = shlex.split(command)
     assert (results / words[words.index("-s") + 1]).resolve() == ROOT / "Snakefile"
     assert not (results / "config").exists()
