@@ -1,11 +1,13 @@
 """The audit's arithmetic on printed numbers, in exact fractions: item counts, averages, dense models."""
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from sparsitysolver.reporting.audit.read_published import Number
+from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table
+from sparsitysolver.reporting.audit.read_published import Number, PrintedTable
 
 OK, FLAG = "ok", "flag"
 NOT_CHECKED = "not checked: "  # how the detail of an ``ok`` begins where nothing could be checked
@@ -46,6 +48,49 @@ class Line(NamedTuple):
         return not self.detail.startswith(NOT_CHECKED)
 
 
+def number_lines(table: PrintedTable, items: Mapping[str, int]) -> Iterator[Line]:
+    """The checks that every number of a table passes through; ``items`` as for :func:`audit`."""
+    for check, judge in _OF_NUMBERS.items():
+        for row, column in itertools.product(table.methods, table.columns):
+            if number := table.numbers.get((row, column)):
+                # How many answers an accuracy rests on: as told, as the table itself says, or all items of the task.
+                answers = None
+                if is_zero_shot(column):
+                    own = tasks_table()[column].n_items or None
+                    own = own if table.answers is None else table.answers.get(row, {}).get(column)
+                    answers = items.get(column, own)
+                finding = judge(table, row, column, answers)
+                if finding is not None:
+                    yield Line(table.name, row, column, number.text, check, *finding)
+
+
+def _reachable(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+    return check_reachable(table.numbers[row, column], answers) if is_zero_shot(column) else None
+
+
+def _average(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+    if column != AVERAGE:
+        return None
+    tasks = [task for task in table.columns if is_zero_shot(task)]
+    missing = [task for task in tasks if (row, task) not in table.numbers]
+    if missing or not tasks:
+        return Finding.unchecked(f"no value of {', '.join(missing) or 'any task'} in the row")
+    return check_average(table.numbers[row, AVERAGE], [table.numbers[row, task] for task in tasks])
+
+
+def _better_than_dense(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+    if row == table.dense:
+        return None
+    if (table.dense, column) not in table.numbers:
+        return Finding.unchecked("the dense row has no value" if table.dense else "there is no row Dense")
+    lower = not is_zero_shot(column) and column != AVERAGE
+    return check_against_dense(table.numbers[row, column], table.numbers[table.dense, column], lower, answers)
+
+
+# What a check says of one number and how many answers are behind it; None where it does not apply.
+_OF_NUMBERS = {"reachable": _reachable, "average": _average, "better_than_dense": _better_than_dense}
+
+
 def check_reachable(number: Number, answers: int | None) -> Finding:
     """Whether an accuracy in percent is k of ``answers`` for a whole k, rounded or truncated to its printed digits.
 
@@ -56,15 +101,14 @@ def check_reachable(number: Number, answers: int | None) -> Finding:
     if not 0 <= number.value <= _PERCENT:
         return Finding.of(True, f"{number.text} is no percentage")
     below = math.floor(number.value * answers / _PERCENT)
-    counts = [k for k in (below, below + 1) if k <= answers]
-    exact = {k: Fraction(_PERCENT * k, answers) for k in counts}
-    hits = [k for k in counts if number.prints(exact[k])]
+    exact = {k: Fraction(_PERCENT * k, answers) for k in (below, below + 1) if k <= answers}
+    hits = [k for k, value in exact.items() if number.prints(value)]
     if hits:
         k = min(hits, key=lambda count: abs(exact[count] - number.value))
         how = "rounded" if abs(exact[k] - number.value) <= number.unit / 2 else "truncated, not rounded"
         every = "; so many items reach every printed value" if Fraction(_PERCENT, answers) <= number.unit else ""
         return Finding.of(False, f"{k} of {answers} is {float(exact[k]):.4f}, {how}{every}")
-    near = " or ".join(f"{float(exact[k]):.4f} ({k})" for k in counts)
+    near = " or ".join(f"{float(value):.4f} ({k})" for k, value in exact.items())
     return Finding.of(
         True,
         f"{answers} items give {near}: neither rounds nor truncates to {number.text}; inconsistent with one run over "
@@ -102,11 +146,9 @@ def check_against_dense(number: Number, dense: Number, lower: bool, answers: int
     gap = dense.value - number.value if lower else number.value - dense.value
     if gap < max(number.unit, dense.unit):
         return Finding.of(False, f"the dense model has {dense.text}")
-    hint = "" if lower or not answers else f"; {_noise(number, dense, answers)}"
-    return Finding.of(True, f"{'lower' if lower else 'higher'} than the dense model's {dense.text}{hint}")
-
-
-def _noise(number: Number, dense: Number, answers: int) -> str:
+    if lower or not answers:
+        return Finding.of(True, f"{'lower' if lower else 'higher'} than the dense model's {dense.text}")
     shares = [float(accuracy.value) / _PERCENT for accuracy in (number, dense)]
     error = _PERCENT * math.sqrt(sum(max(p * (1 - p), 0.0) for p in shares) / answers)
-    return f"the standard error of a difference over {answers} independent items is {error:.2f} points"
+    hint = f"the standard error of a difference over {answers} independent items is {error:.2f} points"
+    return Finding.of(True, f"higher than the dense model's {dense.text}; {hint}")

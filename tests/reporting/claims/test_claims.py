@@ -16,7 +16,7 @@ from sparsitysolver.reporting.claims.definition import load_claims
 from sparsitysolver.reporting.claims.results import read_results
 from sparsitysolver.reporting.claims.table import COLUMNS, claims_command, claims_frame, judge_claim
 from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.pages.claims_section import claims_section
+from sparsitysolver.reporting.pages.sections import claims_section
 
 HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
 NOT_RUN, NOT_COMPARABLE = Verdict.NOT_RUN, Verdict.NOT_COMPARABLE
@@ -248,7 +248,7 @@ def test_section_of_a_page_counts_and_groups(whole, tmp_path):
 
 
 def test_section_refuses_what_is_no_table_of_claims(tmp_path):
-    with pytest.raises(SparsitySolverError, match="no claims at .*report claims"):
+    with pytest.raises(SparsitySolverError, match="no table at"):
         claims_section(tmp_path / "claims.csv")
     (tmp_path / "claims.csv").write_text("claim,source\nx,y\n")
     with pytest.raises(SparsitySolverError, match="column 'grid' is missing"):
@@ -256,5 +256,5 @@ def test_section_refuses_what_is_no_table_of_claims(tmp_path):
 
 
 def test_claims_never_import_torch():
-    code = "import sys, sparsitysolver.reporting.pages.claims_section; sys.exit('torch' in sys.modules)"
+    code = "import sys, sparsitysolver.reporting.pages.sections; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

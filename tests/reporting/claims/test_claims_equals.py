@@ -8,7 +8,7 @@ from judged import best_of, better, fewer_parameters
 from sparsitysolver import CONFIG
 from sparsitysolver.config.tables import load_definition
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.equals import equal_rows
+from sparsitysolver.reporting.claims.places import equal_rows
 from sparsitysolver.reporting.claims.results import read_results
 from sparsitysolver.reporting.compare.verdicts import Verdict
 

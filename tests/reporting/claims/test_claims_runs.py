@@ -6,7 +6,7 @@ from judged import of_runs, within
 from result_factory import climb, curve, results_of
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.rules import over_runs
+from sparsitysolver.reporting.claims.runs import over_runs
 from sparsitysolver.reporting.compare.intervals import mean_interval
 from sparsitysolver.reporting.compare.verdicts import Verdict
 
