@@ -11,6 +11,7 @@ from sparsitysolver.reporting.audit.read_published import Number, PrintedTable
 
 OK, FLAG = "ok", "flag"
 NOT_CHECKED = "not checked: "  # how the detail of an ``ok`` begins where nothing could be checked
+_OF_NUMBERS = ("reachable", "average", "better_than_dense")
 _PERCENT = 100
 
 
@@ -49,46 +50,39 @@ class Line(NamedTuple):
 
 
 def number_lines(table: PrintedTable, items: Mapping[str, int]) -> Iterator[Line]:
-    """The checks that every number of a table passes through; ``items`` as for :func:`audit`."""
-    for check, judge in _OF_NUMBERS.items():
-        for row, column in itertools.product(table.methods, table.columns):
-            if number := table.numbers.get((row, column)):
-                # How many answers an accuracy rests on: as told, as the table itself says, or all items of the task.
-                answers = None
-                if is_zero_shot(column):
-                    own = tasks_table()[column].n_items or None
-                    own = own if table.answers is None else table.answers.get(row, {}).get(column)
-                    answers = items.get(column, own)
-                finding = judge(table, row, column, answers)
-                if finding is not None:
-                    yield Line(table.name, row, column, number.text, check, *finding)
+    """The checks that every number of a table passes through; ``items`` are numbers of items by zero-shot task."""
+    for check, row, column in itertools.product(_OF_NUMBERS, table.methods, table.columns):
+        if number := table.numbers.get((row, column)):
+            # How many answers an accuracy rests on: as told, as the table itself says, or all items of the task.
+            answers = None
+            if is_zero_shot(column):
+                own = tasks_table()[column].n_items or None
+                own = own if table.answers is None else table.answers.get(row, {}).get(column)
+                answers = items.get(column, own)
+            finding = _finding(check, table, row, column, answers)
+            if finding is not None:
+                yield Line(table.name, row, column, number.text, check, *finding)
 
 
-def _reachable(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
-    return check_reachable(table.numbers[row, column], answers) if is_zero_shot(column) else None
-
-
-def _average(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
-    if column != AVERAGE:
-        return None
-    tasks = [task for task in table.columns if is_zero_shot(task)]
-    missing = [task for task in tasks if (row, task) not in table.numbers]
-    if missing or not tasks:
-        return Finding.unchecked(f"no value of {', '.join(missing) or 'any task'} in the row")
-    return check_average(table.numbers[row, AVERAGE], [table.numbers[row, task] for task in tasks])
-
-
-def _better_than_dense(table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+def _finding(check: str, table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+    """What a check says of one number and how many answers are behind it; None where it does not apply."""
+    number, is_accuracy = table.numbers[row, column], is_zero_shot(column)
+    if check == "reachable":
+        return check_reachable(number, answers) if is_accuracy else None
+    if check == "average":
+        if column != AVERAGE:
+            return None
+        tasks = [task for task in table.columns if is_zero_shot(task)]
+        missing = [task for task in tasks if (row, task) not in table.numbers]
+        if missing or not tasks:
+            return Finding.unchecked(f"no value of {', '.join(missing) or 'any task'} in the row")
+        return check_average(number, [table.numbers[row, task] for task in tasks])
     if row == table.dense:
         return None
-    if (table.dense, column) not in table.numbers:
+    dense = table.numbers.get((table.dense, column))
+    if dense is None:
         return Finding.unchecked("the dense row has no value" if table.dense else "there is no row Dense")
-    lower = not is_zero_shot(column) and column != AVERAGE
-    return check_against_dense(table.numbers[row, column], table.numbers[table.dense, column], lower, answers)
-
-
-# What a check says of one number and how many answers are behind it; None where it does not apply.
-_OF_NUMBERS = {"reachable": _reachable, "average": _average, "better_than_dense": _better_than_dense}
+    return check_against_dense(number, dense, not is_accuracy and column != AVERAGE, answers)
 
 
 def check_reachable(number: Number, answers: int | None) -> Finding:

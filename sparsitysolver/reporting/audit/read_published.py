@@ -42,24 +42,16 @@ class Number:
 class PrintedTable:
     """A table in the form of ``config/paper``.
 
-    Attributes:
-        name: the file's stem.
-        path: the file.
-        rows: names of all rows, in order; those that hold another quantity than the metric are not in ``methods``.
-        methods: rows that hold the table's metric.
-        columns: number columns, in order.
-        numbers: printed numbers by (row, column); a dash has none.
-        answers: of a table of this project: how many answers, over items and seeds, an accuracy rests on, by row and
-            column; None where the table does not come with such counts.
+    A table of this project says how many answers, over items and seeds, an accuracy rests on, by row and column.
     """
 
-    name: str
+    name: str  # the file's stem
     path: Path
-    rows: tuple[str, ...]
-    methods: tuple[str, ...]
-    columns: tuple[str, ...]
-    numbers: dict[tuple[str, str], Number]
-    answers: dict[str, dict[str, int]] | None
+    rows: tuple[str, ...]  # names of all rows, in order
+    methods: tuple[str, ...]  # rows that hold the table's metric and no other quantity
+    columns: tuple[str, ...]  # number columns, in order
+    numbers: dict[tuple[str, str], Number]  # by row and column; a dash has none
+    answers: dict[str, dict[str, int]] | None  # None where the table does not come with such counts
 
     @property
     def dense(self) -> str | None:

@@ -51,29 +51,17 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Claim(Contract):
-    """One testable sentence.
-
-    Attributes:
-        key: its ``id``.
-        sentence: a paraphrase, ``claim``.
-        section: number and title of the section that makes it.
-        source: where in the paper it stands.
-        test: what judges it.
-        needs: the table, figure or study whose making measures what it is about; by default the table of its test.
-        models: where it is about certain models: these.
-        families: where it is about certain families: these.
-        negated: whether the opposite of the test is claimed.
-    """
+    """One testable sentence."""
 
     key: Text = Field(alias="id")
-    sentence: Text = Field(alias="claim")
-    section: Text
-    source: Text
+    sentence: Text = Field(alias="claim")  # a paraphrase
+    section: Text  # that makes it: its number, once read with its title
+    source: Text  # where in the paper it stands
     test: Annotated[Kind, BeforeValidator(_test)]
-    needs: Annotated[str, BeforeValidator(_target)]
-    models: Annotated[tuple[ModelKey, ...], BeforeValidator(_of_paper)] = ()
-    families: tuple[Annotated[str, AfterValidator(_family)], ...] = ()
-    negated: bool = False
+    needs: Annotated[str, BeforeValidator(_target)]  # whose making measures it; by default the table of its test
+    models: Annotated[tuple[ModelKey, ...], BeforeValidator(_of_paper)] = ()  # that it is about; of all where empty
+    families: tuple[Annotated[str, AfterValidator(_family)], ...] = ()  # as models
+    negated: bool = False  # whether the opposite of the test is claimed
 
     @model_validator(mode="before")
     @classmethod

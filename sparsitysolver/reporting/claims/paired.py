@@ -44,12 +44,7 @@ class Paired(Kind):
     accuracy is higher, or by how many percent a model is faster or smaller; over several places the mean (of log
     perplexities), with an interval of its own, or the best of them where the claim is about some.
 
-    Attributes:
-        measure: ``quality``, ``parameters``, ``prefill`` or ``decode``.
-        method: the method claimed to be better.
-        than: the methods it is claimed to be better than, or ``others``.
-        quantifier: in how many places it must hold.
-        table, sparsities, column, sparsity: see the measures.
+    Parameters that are not explained here are those of the measures, functions of the module on places.
     """
 
     measures: ClassVar = {
@@ -59,9 +54,9 @@ class Paired(Kind):
     }
     own: ClassVar = ("quantifier",)
     kind: Literal["paired"] = "paired"
-    method: MethodKey
+    method: MethodKey  # claimed to be better
     than: Annotated[tuple[MethodKey, ...], BeforeValidator(lambda given: () if given == OTHERS else given)]
-    quantifier: Quantifier = "all"
+    quantifier: Quantifier = "all"  # in how many places it must hold
     table: TableName | None = None
     sparsities: tuple[float, ...] | None = None
     column: ColumnName = AVERAGE
@@ -111,23 +106,14 @@ class Paired(Kind):
 
 @dataclass
 class Compared:
-    """What was compared in a place and what was not.
-
-    Attributes:
-        place: the place.
-        lacking: why methods have no number there.
-        comparisons: of rows that removed the same.
-        blocked: rivals that no row which removed the same stands for.
-        unequal: rivals beside which another row stood for them.
-        equals: these other rows.
-    """
+    """What was compared in a place and what was not."""
 
     place: Place
-    lacking: list[str]
-    comparisons: list[Comparison] = field(default_factory=list)
-    blocked: list[Refused] = field(default_factory=list)
-    unequal: list[Refused] = field(default_factory=list)
-    equals: tuple[str, ...] = ()
+    lacking: list[str]  # why methods have no number there
+    comparisons: list[Comparison] = field(default_factory=list)  # of rows that removed the same
+    blocked: list[Refused] = field(default_factory=list)  # rivals that no row which removed the same stands for
+    unequal: list[Refused] = field(default_factory=list)  # rivals for which another row stood in
+    equals: tuple[str, ...] = ()  # these other rows
 
     @property
     def verdict(self) -> Verdict:

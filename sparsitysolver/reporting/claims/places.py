@@ -20,45 +20,27 @@ _SETTING = ("model", "seed", "batch", "prompt_tokens", "new_tokens", "threads", 
 
 @dataclass(frozen=True)
 class Side:
-    """What was measured of a method in a place.
-
-    Attributes:
-        value: the number; None where the method was run and has none.
-        removed: what was taken from the model, as far as others may be compared with it only if they removed the same.
-        reason: why there is no number.
-        stand_in: why the method is not on this grid what it is called.
-        low, high: the interval of a speedup; NaN where not measured.
-    """
+    """What was measured of a method in a place: a number, None where the method was run and has none."""
 
     value: float | None
-    removed: Removed = Removed(None, None)
-    reason: str = ""
-    stand_in: str = ""
-    low: float = math.nan
+    removed: Removed = Removed(None, None)  # as far as only models that removed the same may be compared with it
+    reason: str = ""  # why there is no number
+    stand_in: str = ""  # why the method is not on this grid what it is called
+    low: float = math.nan  # with ``high`` the interval of a speedup; NaN where not measured
     high: float = math.nan
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place of a model and what was measured of each method there.
+    """A place of a model and what was measured of each method there."""
 
-    Attributes:
-        name: in notes.
-        model: its key.
-        sides: by method; one that was not run has none.
-        metric: of the values.
-        lower: whether a smaller value is the better one.
-        unit: of comparisons.
-        compare: how much better a method is than another: positive where it is.
-    """
-
-    name: str
+    name: str  # in notes
     model: str
-    sides: Mapping[str, Side]
-    metric: str
-    lower: bool
-    unit: str
-    compare: Callable[[str, str], Comparison]
+    sides: Mapping[str, Side]  # by method; one that was not run has none
+    metric: str  # of the values
+    lower: bool  # whether a smaller value is the better one
+    unit: str  # of comparisons
+    compare: Callable[[str, str], Comparison]  # how much better a method is than another: positive where it is
 
     def measured(self, methods: Iterable[str]) -> list[str]:
         """Those of some methods that have a number."""
@@ -96,14 +78,9 @@ def quality(
 ) -> Places:
     """Perplexity or accuracy in the columns of a table, with paired intervals where there are samples.
 
-    Args:
-        results: of the models to judge.
-        table: its columns are those of the grid: models, models and sparsities, or tasks.
-        method: the method claimed to be better.
-        than: its rivals.
-        sparsities: instead of the table's.
-        column: where columns are tasks: ``average``, ``tasks`` (each for itself) or one of the paper's tasks, which
-            stands for the grid's task of that kind.
+    Columns are those of the grid: models, models at sparsities (the table's, or ``sparsities``), or tasks. Of these
+    ``column`` says which: ``average``, ``tasks`` (each for itself) or one of the paper's tasks, which stands for the
+    grid's task of that kind.
     """
     found, left_out = _columns(results, table, [method, *than], sparsities, column)
     return [_of_quality(results, measured, column) for measured, column in found], left_out

@@ -22,19 +22,12 @@ FILES = {"curves": CURVES, "strategies": STRATEGIES, "inference": INFERENCE, "re
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a grid. A file that does not exist is None.
-
-    Attributes:
-        grid: its name.
-        models: the models of the grid and of its results.
-        families: family by model, where known.
-        texts: the text that the grid has in place of another, by that one's name.
-    """
+    """The results of a grid. A file that does not exist is None."""
 
     grid: str
-    models: tuple[str, ...]
-    families: Mapping[str, str] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...]  # of the grid and of its results
+    families: Mapping[str, str] = field(default_factory=dict)  # by model, where known
+    texts: Mapping[str, str] = field(default_factory=dict)  # what the grid has in place of another text, by that one
     cells: pd.DataFrame | None = None
     samples: Samples = field(default_factory=dict)
     curves: pd.DataFrame | None = None

@@ -32,27 +32,17 @@ TableName = Annotated[str, AfterValidator(lambda name: known("table", name, tabl
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on a claim.
-
-    Attributes:
-        verdict: see the module's rules.
-        effect, low, high: the mean effect and its interval; None where there is none.
-        unit: of the three.
-        n: windows, items, runs or numbers that the effect rests on.
-        models: the models judged.
-        note: what a reader must know besides, such as what was left out.
-        interval: over what the interval was taken; empty where there is none.
-    """
+    """The verdict on a claim by the module's rules; the mean effect and its interval, None where there is none."""
 
     verdict: Verdict
     effect: float | None = None
     low: float | None = None
     high: float | None = None
-    unit: str = ""
-    n: int = 0
-    models: tuple[str, ...] = ()
-    note: str = ""
-    interval: str = ""
+    unit: str = ""  # of the three
+    n: int = 0  # windows, items, runs or numbers that the effect rests on
+    models: tuple[str, ...] = ()  # those judged
+    note: str = ""  # what a reader must know besides, such as what was left out
+    interval: str = ""  # over what it was taken; empty where there is none
 
     @property
     def opposite(self) -> "Judgement":

@@ -22,22 +22,16 @@ _FILES = {"search": ("searches", "curves", "episode"), "strategy": ("strategies"
 class Runs(Kind):
     """A measure of every run is above zero, or above that of another method's run of the same model and seed.
 
-    Attributes:
-        measure: a function of :mod:`~sparsitysolver.reporting.claims.measures`.
-        method: whose runs.
-        than: the method that its runs are measured against.
-        sparsity: target sparsity; needed where a method has several.
-        of: episodes that a run needs to be comparable.
-        share, within, by, after, at, outer: see the measures.
+    Parameters that are not explained here are those of :mod:`~sparsitysolver.reporting.claims.measures`.
     """
 
     measures: ClassVar = {name: measure.function for name, measure in MEASURES.items()}
     own: ClassVar = ("method", "sparsity", "of")
     kind: Literal["runs"] = "runs"
-    method: MethodKey
-    than: MethodKey | None = None
-    sparsity: float | None = None
-    of: int | None = None
+    method: MethodKey  # whose runs
+    than: MethodKey | None = None  # what they are measured against
+    sparsity: float | None = None  # needed where a method has several
+    of: int | None = None  # episodes that a run needs to be comparable
     share: float | None = None
     within: float | None = None
     by: int | None = None

@@ -161,19 +161,14 @@ class Monotone(Kind):
     It holds where every step of every series goes the way claimed, fails where the last value of any is no better than
     its first, and is inside the noise otherwise; of times also where the interval holds zero. The effect is the change
     from the first to the last in percent, positive in the direction claimed; its interval is Student's over series.
-
-    Attributes:
-        along: what varies within a series; all else is fixed.
-        falls: whether the measure falls with it.
-        modules: series of these alone.
     """
 
     measures: ClassVar = dict.fromkeys(("ppl", _TIME), series)
     own: ClassVar = ("falls",)
     kind: Literal["monotone"] = "monotone"
-    along: Literal["samples", "sparsity"]
-    falls: bool
-    modules: Modules | None = None
+    along: Literal["samples", "sparsity"]  # what varies within a series; all else is fixed
+    falls: bool  # whether the measure falls with it
+    modules: Modules | None = None  # series of these alone
 
     def verdict_on(self, results: Results) -> Judgement:
         """One verdict over all series."""

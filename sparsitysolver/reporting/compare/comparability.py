@@ -24,17 +24,11 @@ _ROUNDING = 1e-9  # so that a difference of exactly the tolerance is within it
 
 @dataclass(frozen=True)
 class Removed:
-    """What was taken from a model.
+    """What was taken from a model; None where not recorded."""
 
-    Attributes:
-        achieved_sparsity: fraction of the dense model's prunable weights that is gone; None where not recorded.
-        parameters: all parameters of the model, a tied head once; None where not recorded.
-        method: its key, whose tolerance of parameters holds; empty for that of any method.
-    """
-
-    achieved_sparsity: float | None
-    parameters: float | None
-    method: str = ""
+    achieved_sparsity: float | None  # fraction of the dense model's prunable weights that is gone
+    parameters: float | None  # all that the model has, a tied head once
+    method: str = ""  # whose tolerance of parameters holds; empty for that of any method
 
 
 def unequal(first: Removed, second: Removed, brief: bool = False) -> str:
@@ -74,29 +68,17 @@ def other_texts(first: Iterable[str], second: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a number was measured on and how, as far as published protocols say something about it.
-
-    Attributes:
-        method: its key.
-        model: the model's key.
-        tasks: its task; all of them for an average over tasks.
-        split: the split measured.
-        seqlen: window length in tokens; None where not recorded.
-        items: how many items were asked, over all tasks; None for perplexity.
-        evaluations: how many the search took; None where nothing was searched. Of several seeds the fewest.
-        text_sha256: hash of the text scored; empty for zero-shot tasks, and where not recorded.
-        tokens: how many tokens the text has; None for zero-shot tasks.
-    """
+    """What a number was measured on and how, as far as published protocols say something about it."""
 
     method: str
     model: str
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...]  # its task; all of them for an average over tasks
     split: str
-    seqlen: int | None = None
-    items: int | None = None
-    evaluations: int | None = None
-    text_sha256: str = ""
-    tokens: int | None = None
+    seqlen: int | None = None  # window length in tokens; None where not recorded
+    items: int | None = None  # asked, over all tasks; None for perplexity
+    evaluations: int | None = None  # that the search took, of several seeds the fewest; None where nothing was searched
+    text_sha256: str = ""  # of the text scored; empty for zero-shot tasks, and where not recorded
+    tokens: int | None = None  # of the text; None for zero-shot tasks
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Measurement":

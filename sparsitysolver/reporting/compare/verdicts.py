@@ -70,25 +70,19 @@ def all_of(verdicts: Collection[Verdict]) -> Verdict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far the first of two samples lies above the second.
+    """How far the first of two samples lies above the second, and the interval of that; None where there is none.
 
-    Attributes:
-        effect: perplexities in percent, ``100 (exp(mean(d)) - 1)`` for differences ``d`` of the windows' mean losses;
-            accuracies in points. None where it cannot be taken.
-        low, high: its interval; None where there is none.
-        n: windows, items or whatever else it rests on.
-        over: what the interval takes in, in words.
-        unequal: why the difference says little about the methods; empty where it may be judged.
-        strata: the paired differences behind it.
+    Perplexities in percent, ``100 (exp(mean(d)) - 1)`` for differences ``d`` of the windows' mean losses; accuracies in
+    points.
     """
 
     effect: float | None = None
     low: float | None = None
     high: float | None = None
-    n: int = 1
-    over: str = ""
-    unequal: str = ""
-    strata: Strata = field(default_factory=dict, repr=False, compare=False)
+    n: int = 1  # windows, items or whatever else it rests on
+    over: str = ""  # what the interval takes in, in words
+    unequal: str = ""  # why the difference says little about the methods; empty where it may be judged
+    strata: Strata = field(default_factory=dict, repr=False, compare=False)  # the paired differences behind it
 
     @property
     def verdict(self) -> Verdict:
