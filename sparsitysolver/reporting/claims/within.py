@@ -175,20 +175,21 @@ class Monotone(Kind):
         note = f"no series over {self.along} in the reconstruction study"
         found = _some(series(results, **self.arguments), Verdict.NOT_RUN, note)
         rising = [group[self.measure].to_numpy() * (-1 if self.falls else 1) for group in found.values()]
-        verdicts = [
-            (Verdict.HOLDS if (np.diff(values) > 0).all() else Verdict.NOISE)
-            if values[-1] > values[0]
-            else Verdict.FAILS
-            for values in rising
-        ]
         effects = [100 * float(values[-1] - values[0]) / abs(values[0]) for values in rising]
         effect, (low, high) = float(np.mean(effects)), mean_interval(effects)
         noise = self.measure == _TIME and low is not None and low <= 0 <= high
         return Judgement(
-            Verdict.NOISE if noise else all_of(verdicts),
+            Verdict.NOISE if noise else all_of([_of_series(values) for values in rising]),
             *(effect, low, high),
             unit=f"% of {self.measure}",
             n=len(effects),
             models=each_once(model for model, *_ in found),
             interval=f"{len(effects)} series" if low is not None else "",
         )
+
+
+def _of_series(rising: np.ndarray) -> Verdict:
+    """The verdict on one series that is claimed to rise, shape (values,)."""
+    if rising[-1] <= rising[0]:
+        return Verdict.FAILS
+    return Verdict.HOLDS if (np.diff(rising) > 0).all() else Verdict.NOISE
