@@ -17,15 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, MethodKey, tasks_table
 from sparsitysolver.errors import SparsitySolverError, known
-from sparsitysolver.reporting.claims.places import (
-    EACH_TASK,
-    Place,
-    definitions,
-    equal_rows,
-    parameters,
-    quality,
-    speed,
-)
+from sparsitysolver.reporting.claims.places import EACH_TASK, Place, definitions, equal_rows, parameters, quality, speed
 from sparsitysolver.reporting.claims.results import Results
 from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedError, TableName, each_once
 from sparsitysolver.reporting.compare.comparability import unequal
