@@ -10,7 +10,7 @@ from sparsitysolver.records.columns import PROTOCOL
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.rows import write_rows
-from sparsitysolver.reporting.compare.metrics import printed_scale
+from sparsitysolver.reporting.compare.verdicts import printed_scale
 
 AXES = ("model", "method", "sparsity", "seed", "task", "split", "metric")
 SEARCH = ("search_algorithm", "search_evaluations", "search_tokens")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sparsitysolver.config.paper import Tolerance, accepted_tolerance, tolerance
 from sparsitysolver.records.columns import PROTOCOL
 from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
+from sparsitysolver.reporting.compare.comparability import Measurement, other_protocol
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
 from sparsitysolver.reporting.tables.judged import judge

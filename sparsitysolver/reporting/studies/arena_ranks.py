@@ -14,8 +14,8 @@ from sparsitysolver.config.arena import ArenaDefinition
 from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
-from sparsitysolver.reporting.compare.comparison import in_unit
-from sparsitysolver.reporting.compare.seed_tests import holm, paired_t
+from sparsitysolver.reporting.compare.intervals import holm, paired_t
+from sparsitysolver.reporting.compare.verdicts import in_unit
 
 AXES = ("model", "granularity", "sparsity")
 
@@ -25,7 +25,7 @@ def ranks(studies: Sequence[Json], arena: ArenaDefinition) -> list[Json]:
 
     ``rank`` is the mean over seeds among the searches, 1 the best. ``difference`` is the geometric mean over seeds and
     windows of the perplexity over that of the reference, less one, in percent; ``low``, ``high`` and ``p`` are those of
-    a paired t test over seeds (:mod:`~sparsitysolver.reporting.compare.seed_tests`), ``p_holm`` is corrected for all
+    a paired t test over seeds (:mod:`~sparsitysolver.reporting.compare.intervals`), ``p_holm`` is corrected for all
     rows of a problem that are compared with the reference. What one seed alone cannot give stays empty.
 
     A search that removed something else than was asked has no rank, one that removed something else than the reference

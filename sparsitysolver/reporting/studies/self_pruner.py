@@ -17,8 +17,7 @@ from sparsitysolver.reporting.collected.measurements import rows_of
 from sparsitysolver.reporting.collected.rows import read_finite, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
-from sparsitysolver.reporting.compare.comparison import compare, paired
-from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.compare.verdicts import Verdict, compare, paired
 from sparsitysolver.reporting.formats.markdown import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sparsitysolver.config.tables import DASH
-from sparsitysolver.reporting.compare.comparability import DENSE, Removed, other_texts
-from sparsitysolver.reporting.compare.protocol import Measurement
+from sparsitysolver.reporting.compare.comparability import DENSE, Measurement, Removed, other_texts
 
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 DECIMALS = 2  # as the paper prints perplexities and accuracies

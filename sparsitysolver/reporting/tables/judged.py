@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from sparsitysolver.config.paper import tolerance
 from sparsitysolver.config.tables import DASH
-from sparsitysolver.reporting.compare.protocol import other_protocol
+from sparsitysolver.reporting.compare.comparability import other_protocol
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.entries import printed
 from sparsitysolver.reporting.tables.tables import MeasuredTable

@@ -11,9 +11,8 @@ import pandas as pd
 from sparsitysolver.config.tables import Column, Row
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.episodes import episode_seconds, episodes_to
-from sparsitysolver.reporting.compare.comparability import DENSE
-from sparsitysolver.reporting.compare.metrics import printed_scale
-from sparsitysolver.reporting.compare.protocol import Measurement
+from sparsitysolver.reporting.compare.comparability import DENSE, Measurement
+from sparsitysolver.reporting.compare.verdicts import printed_scale
 from sparsitysolver.reporting.tables.entries import DECIMALS, Entry, Tuning
 
 _TOLERANCE = 1e-9  # of sparsities, which went through text

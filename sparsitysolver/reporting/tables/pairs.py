@@ -13,9 +13,7 @@ from sparsitysolver.config.tables import DASH, Column, Definition, Row
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.samples import Samples, sample_key
 from sparsitysolver.reporting.compare.comparability import UNEQUAL, unequal
-from sparsitysolver.reporting.compare.comparison import Comparison, compare, paired
-from sparsitysolver.reporting.compare.metrics import lower_is_better
-from sparsitysolver.reporting.compare.verdicts import PAIR_WORDS, Verdict
+from sparsitysolver.reporting.compare.verdicts import PAIR_WORDS, Comparison, Verdict, compare, lower_is_better, paired
 from sparsitysolver.reporting.tables.entries import Entry, other_tuning, printed
 from sparsitysolver.reporting.tables.tables import MeasuredTable
 

@@ -12,8 +12,8 @@ from sparsitysolver.config.arena import Entrant, Line, definition
 from sparsitysolver.config.contract import read_rows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import write_record
-from sparsitysolver.reporting.pages.arena_section import pareto_section, ranks_section
 from sparsitysolver.reporting.pages.readme import readme_command
+from sparsitysolver.reporting.pages.sections import pareto_section, ranks_section
 from sparsitysolver.reporting.studies.arena import arena_command
 from sparsitysolver.reporting.studies.arena_ranks import ranks
 from sparsitysolver.reporting.studies.auto import choice_command
