@@ -27,7 +27,7 @@ def _long_table(name: str, text: str, module: str = "collected.gather") -> Comma
 DOCUMENTS = {
     "report collect": command(
         "cells to one long table and their samples",
-        "reporting.collected.collect:collect_command",
+        "reporting.collected.collect:collect",
         cells=_files("cell files"),
         out=_out(RESULTS / "cells.csv"),
     ),

@@ -22,7 +22,7 @@ from sparsitysolver.reporting.audit.checks import (
 )
 from sparsitysolver.reporting.audit.claims import claim_lines
 from sparsitysolver.reporting.audit.read_published import PrintedTable, find_tables, read_printed
-from sparsitysolver.reporting.formats.csv_file import write_csv
+from sparsitysolver.reporting.formats import write_csv
 
 COLUMNS = Line._fields
 # The checks in the order in which they are reported, and what each is about.

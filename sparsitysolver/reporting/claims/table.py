@@ -11,7 +11,7 @@ from sparsitysolver.reporting.claims.definition import CLAIMS, Claim, load_claim
 from sparsitysolver.reporting.claims.results import Results, read_results
 from sparsitysolver.reporting.claims.rules import Judgement, number
 from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.tables.files import write_csv
+from sparsitysolver.reporting.formats import write_csv
 
 COLUMNS = (
     *("claim", "source", "grid", "verdict", "effect", "low", "high", "command"),

@@ -10,7 +10,7 @@ from sparsitysolver.config.tables import DASH
 from sparsitysolver.records.columns import PARETO, RANKS
 from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.compare.seed_tests import LEVEL
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.studies.arena import LINE
 from sparsitysolver.reporting.studies.arena_ranks import AXES
 from sparsitysolver.reporting.tables.entries import printed

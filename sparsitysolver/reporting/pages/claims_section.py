@@ -12,7 +12,7 @@ from sparsitysolver.reporting.claims.definition import BOLD
 from sparsitysolver.reporting.claims.table import COLUMNS
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE
 from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown
 
 _JUDGED = (Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE)
 _INTRODUCTION = """\

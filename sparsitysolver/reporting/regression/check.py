@@ -12,10 +12,14 @@ from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
 from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
-from sparsitysolver.reporting.tables.judged import judge
-from sparsitysolver.reporting.tables.published import published_values
+from sparsitysolver.reporting.tables.judged import judge, published_values
 
 PUBLISHED, ACCEPTED = BESIDE = ("published", "accepted")
+COLUMNS = (
+    *(*AXES, "measured"),
+    *(f"{kind}{field}" for kind in BESIDE for field in ("", "_tolerance", "_verdict", "_detail")),
+    "cell",
+)
 
 
 class Judged(NamedTuple):
@@ -60,45 +64,36 @@ class WatchedValue:
         return dict(zip(COLUMNS, (*self.key, measured, *beside[0], *beside[1], self.cell), strict=True))
 
 
-COLUMNS = (
-    *(*AXES, "measured"),
-    *(f"{kind}{field}" for kind in BESIDE for field in ("", "_tolerance", "_verdict", "_detail")),
-    "cell",
-)
-
-
 def compare(cells: Path, accepted: Values) -> list[WatchedValue]:
-    """Compare collected cells with published and accepted values, in the order of their axes.
+    """Compare collected cells with published and accepted values, in the order of their axes; skipped cells come last.
 
     Raises:
         SparsitySolverError: see :func:`measured_values`.
     """
     measured, skipped = measured_values(cells)
-    rows = [
-        _compare(key, measured[key], accepted.get(key)) if key in measured else _missing(key, accepted[key], skipped)
-        for key in sorted(measured.keys() | accepted.keys())
-    ]
+    rows = []
+    for key in sorted(measured.keys() | accepted.keys()):
+        before, row = accepted.get(key), measured.get(key)
+        if row is None:
+            reason = skipped.get((*key[:-1], ""))
+            detail = f"skipped: {reason}" if reason else "no such cell was collected"
+            lost = Judged(Verdict.NOT_RUN, repr(before["value"]), detail=detail)
+            rows.append(WatchedValue(key, _beside(Judged(Verdict.NOT_COMPARABLE, detail=detail), lost)))
+            continue
+        published = _against_published(row)
+        if before is not None and {published.verdict, _against_published(before).verdict} == {Verdict.FAILS}:
+            published = published._replace(verdict=Verdict.KNOWN)
+        rows.append(WatchedValue(key, _beside(published, _against_accepted(row, before)), row["value"], row["cell"]))
     missing = {key[:-1] for key in accepted}  # a skipped cell that was accepted stands there already
     for key, reason in sorted(skipped.items()):
         if key[:-1] not in missing:
             nothing = Judged(Verdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
-            rows.append(WatchedValue(key, dict.fromkeys(BESIDE, nothing)))
+            rows.append(WatchedValue(key, _beside(nothing, nothing)))
     return rows
 
 
-def _missing(key: Key, accepted: Json, skipped: dict[Key, str]) -> WatchedValue:
-    reason = skipped.get((*key[:-1], ""))
-    detail = f"skipped: {reason}" if reason else "no such cell was collected"
-    lost = Judged(Verdict.NOT_RUN, repr(accepted["value"]), detail=detail)
-    return WatchedValue(key, {PUBLISHED: Judged(Verdict.NOT_COMPARABLE, detail=detail), ACCEPTED: lost})
-
-
-def _compare(key: Key, row: Json, accepted: Json | None) -> WatchedValue:
-    published = _against_published(row)
-    if accepted is not None and {published.verdict, _against_published(accepted).verdict} == {Verdict.FAILS}:
-        published = published._replace(verdict=Verdict.KNOWN)
-    judged = {PUBLISHED: published, ACCEPTED: _against_accepted(row, accepted)}
-    return WatchedValue(key, judged, row["value"], row["cell"])
+def _beside(*judged: Judged) -> dict[str, Judged]:
+    return dict(zip(BESIDE, judged, strict=True))
 
 
 def _against_published(row: Json) -> Judged:

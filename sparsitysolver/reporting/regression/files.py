@@ -9,14 +9,14 @@ import pandas as pd
 
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.records.files import write_text
-from sparsitysolver.reporting.collected.rows import write_rows
+from sparsitysolver.reporting.collected.long_tables import write_rows
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS
-from sparsitysolver.reporting.formats.markdown import markdown
-from sparsitysolver.reporting.regression.accepted import Values, read_accepted
+from sparsitysolver.reporting.formats import markdown
+from sparsitysolver.reporting.regression.accepted import read_accepted
 from sparsitysolver.reporting.regression.check import BESIDE, COLUMNS, WatchedValue, compare
 from sparsitysolver.reporting.tables.entries import printed
 
-EXIT_REGRESSION = 1
+_EXIT_REGRESSION = 1
 
 
 def regression_command(
@@ -35,39 +35,27 @@ def regression_command(
     Returns:
         the exit status: 1 if a value is out or an accepted one is missing.
     """
-    rows = compare(cells, _of_run(read_accepted(accepted, grid), models, seeds) if accepted else {})
-    lines = [line for row in rows for line in row.out]
-    write_rows(out, COLUMNS, [row.record for row in rows])
-    write_text(out.with_suffix(".md"), page(rows, grid))
-    print(summary(rows, grid))
-    for line in lines:
-        print(line, file=sys.stderr)
-    return EXIT_REGRESSION if lines else 0
-
-
-def _of_run(accepted: Values, models: Sequence[str], seeds: Sequence[str]) -> Values:
-    return {
+    of_run = {
         key: row
-        for key, row in accepted.items()
+        for key, row in (read_accepted(accepted, grid) if accepted else {}).items()
         if (not models or row["model"] in models) and (not seeds or row["method"] == "dense" or row["seed"] in seeds)
     }
-
-
-def summary(rows: Sequence[WatchedValue], grid: str) -> str:
-    """One line: how many values have which verdict."""
-    parts = []
+    rows = compare(cells, of_run)
+    lines = [line for row in rows for line in row.out]
+    counted = f"regression on grid {grid}: {len(rows)} values"
     for kind in BESIDE:
         count = Counter(row.judged[kind].verdict for row in rows)
         found = ", ".join(f"{count[verdict]} {word}" for verdict, word in REGRESSION_WORDS.items() if count[verdict])
-        parts.append(f"{kind}: {found}")
-    return f"regression on grid {grid}: {len(rows)} values; {'; '.join(parts)}"
-
-
-def page(rows: Sequence[WatchedValue], grid: str) -> str:
-    """The comparison as markdown: what is out, then every value."""
-    out = "".join(f"- {line}\n" for row in rows for line in row.out)
-    parts = [f"# Regression check, grid {grid}\n", f"{summary(rows, grid)}\n", *([out] if out else [])]
-    return "\n".join([*parts, f"{markdown(pd.DataFrame(map(_line, rows)))}\n"])
+        counted += f"; {kind}: {found}"
+    write_rows(out, COLUMNS, [row.record for row in rows])
+    listed = "".join(f"- {line}\n" for line in lines)
+    table = markdown(pd.DataFrame(map(_line, rows)))
+    parts = [f"# Regression check, grid {grid}\n", f"{counted}\n", listed, f"{table}\n"]
+    write_text(out.with_suffix(".md"), "\n".join(filter(None, parts)))
+    print(counted)
+    for line in lines:
+        print(line, file=sys.stderr)
+    return _EXIT_REGRESSION if lines else 0
 
 
 def _line(row: WatchedValue) -> dict[str, str]:

@@ -75,19 +75,14 @@ class Entry:
         return printed(self.value, self.decimals)
 
     @property
-    def method(self) -> str:
-        """Its key; empty where nothing was measured."""
-        return self.measured.method if self.measured else ""
-
-    @property
     def seeds(self) -> int:
         """How many seeds were measured."""
         return len(self.by_seed)
 
     @property
     def removed(self) -> Removed:
-        """What was taken from the model, for :func:`~sparsitysolver.reporting.compare.comparability.unequal`."""
-        return Removed(self.achieved_sparsity, self.parameters, self.method)
+        """What was taken from the model; without a method where nothing was measured."""
+        return Removed(self.achieved_sparsity, self.parameters, self.measured.method if self.measured else "")
 
     @property
     def details(self) -> dict[str, str]:
@@ -115,6 +110,6 @@ def printed_count(count: float) -> str:
 
 def other_tuning(first: Entry, second: Entry) -> str:
     """Words on the texts that two measured entries were tuned on, where these differ; the dense model needs none."""
-    if None in (first.value, second.value) or DENSE in (first.method, second.method):
+    if None in (first.value, second.value) or DENSE in (first.removed.method, second.removed.method):
         return ""
     return other_texts(first.tuning.sources, second.tuning.sources)

@@ -19,8 +19,9 @@ from sparsitysolver.reporting.compare.verdicts import PAIR_WORDS, Verdict
 from sparsitysolver.reporting.tables.entries import Entry, other_tuning, printed
 from sparsitysolver.reporting.tables.tables import MeasuredTable
 
+_NAMES = ("column", "first row", "second row")
 COLUMNS = (
-    *("column", "first row", "second row", "first value", "second value"),
+    *(*_NAMES, "first value", "second value"),
     *("difference", "unit", "low", "high", "n", "verdict", "calibration", "interval"),
 )
 PairVerdicts = Mapping[tuple[str, str, str], Verdict]  # by (column, first row, second row)
@@ -29,10 +30,7 @@ _DECIMALS = 3  # of differences: smaller ones than the values' own digits show
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows of one column, the first compared with the second.
-
-    ``texts`` says that they were tuned on different ones; empty where they were not.
-    """
+    """Two rows of one column, the first compared with the second; ``texts`` says where they were tuned on others."""
 
     column: Column
     first: Row
@@ -67,15 +65,11 @@ def compare_rows(table: MeasuredTable, samples: Samples) -> list[Pair]:
 
 
 def _pairs_of(definition: Definition, column: Column) -> list[tuple[Row, Row]]:
-    rows = definition.compared_rows
-    dense = [
-        (definition.dense_row, row)
-        for row in rows
-        if definition.dense_row and column.name in definition.better_than_dense(row)
-    ]
+    rows, dense = definition.compared_rows, definition.dense_row
+    of_dense = [(dense, row) for row in rows if dense and column.name in definition.better_than_dense(row)]
     twins = [(twin, other) for row in rows if (twin := definition.twin(row.name)) for other in rows if other is not row]
     extended = [(row, rows[-1]) for row in definition.extended if not row.quantity]
-    pairs = [*dense, *itertools.combinations(rows, 2), *twins, *extended]
+    pairs = [*of_dense, *itertools.combinations(rows, 2), *twins, *extended]
     return list({(first.name, second.name): (first, second) for first, second in pairs}.values())
 
 
@@ -152,10 +146,8 @@ def read_pair_verdicts(path: Path) -> dict[tuple[str, str, str], Verdict]:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         return {
-            (column, first, second): verdicts[UNEQUAL if word.startswith(UNEQUAL) else word]
-            for column, first, second, word in zip(
-                *(frame[name] for name in ("column", "first row", "second row", "verdict")), strict=True
-            )
+            tuple(names): verdicts[UNEQUAL if word.startswith(UNEQUAL) else word]
+            for *names, word in frame[[*_NAMES, "verdict"]].to_numpy()
         }
     except FileNotFoundError as error:
         raise SparsitySolverError(

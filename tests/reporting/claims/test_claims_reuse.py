@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from judged import of_runs, within
 from result_factory import curve, results_of
-
 from sparsitysolver.reporting.collected.episodes import episodes_to
+
 from sparsitysolver.reporting.compare.verdicts import Verdict
 
 HOLDS, FAILS, NOT_RUN = Verdict.HOLDS, Verdict.FAILS, Verdict.NOT_RUN

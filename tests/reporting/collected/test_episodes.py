@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-
 from sparsitysolver.reporting.collected.episodes import episode_seconds, episodes_to
 
 

@@ -1,7 +1,6 @@
 """Which versions the cells of a table differ in."""
 
 import pytest
-
 from sparsitysolver.reporting.collected.versions import differing_versions
 
 

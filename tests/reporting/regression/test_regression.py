@@ -13,7 +13,7 @@ from sparsitysolver.config.tolerances import Tolerance
 from sparsitysolver.config.tolerances import accepted_tolerances as stored_tolerances
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS
 from sparsitysolver.reporting.regression.accepted import COLUMNS, read_accepted, write_accepted
-from sparsitysolver.reporting.tables.published import published_values
+from sparsitysolver.reporting.tables.judged import published_values
 
 OK, OUT, KNOWN, NEW, MISSING, NOT_COMPARABLE = REGRESSION_WORDS.values()
 SEARCH = {"algorithm": "ppo", "evaluations": 3012, "tokens": 1000, "episodes": 3000, "reward_split": "validation"}

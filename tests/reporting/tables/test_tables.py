@@ -10,7 +10,7 @@ from sparsitysolver import CONFIG
 from sparsitysolver.config.tables import descriptive_columns, load_definition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.formats.latex import tabular, tex_escape
+from sparsitysolver.reporting.formats import tabular, tex_escape
 from sparsitysolver.reporting.tables.files import table_command
 from sparsitysolver.reporting.tables.tables import build_table
 
