@@ -43,7 +43,7 @@ rule regression:
         mem_mb=2000,
         runtime=10,
     params:
-        code=lambda wildcards: code_sha256(source_files("sparsitysolver.reporting.regression.files")),
+        code=lambda wildcards: code_sha256(source_files("sparsitysolver.reporting.regression.check")),
         options=checks.regression_options(grid),
         comparison=f"{RESULTS}/regression/comparison.csv",
     shell:

@@ -114,7 +114,7 @@ DOCUMENTS = {
     ),
     "report regression": command(
         "cells against published and accepted values; status 1 if one is out",
-        "reporting.regression.files:regression_command",
+        "reporting.regression.check:regression_command",
         cells=CELLS,
         accepted=option(None, "accepted values of the grid; without them every value is new", type=Path),
         grid=GRID,

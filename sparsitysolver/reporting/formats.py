@@ -34,12 +34,9 @@ def tex_escape(text: str) -> str:
 
 
 def tabular(frame: pd.DataFrame, text_columns: int, marks: dict[tuple[int, str], int] | None = None) -> str:
-    """A booktabs ``tabular`` of a frame of texts.
+    """A booktabs ``tabular``: that many leading columns stand to the left, the others, printed numbers, to the right.
 
-    Args:
-        frame: all text; numbers already printed.
-        text_columns: how many leading columns are set to the left; the rest to the right.
-        marks: footnote number by (row position, column name).
+    ``marks`` holds footnote numbers by (row position, column name).
     """
     escaped = frame.map(tex_escape)
     for (position, column), number in (marks or {}).items():

@@ -24,12 +24,9 @@ _AGAIN = "it was damaged or changed; copy the bundle again, or export it anew wi
 
 
 def write_bundle(path: Path, members: Mapping[str, Path], about: Json) -> None:
-    """Write a bundle whole or not at all.
+    """Write a bundle of files by their names in it, ``results/…`` or ``config/…``, whole or not at all.
 
-    Args:
-        path: the zip file.
-        members: files by their names in the bundle, ``results/…`` or ``config/…``.
-        about: what the manifest says besides the members; see ``config/schemas/bundle.schema.json``.
+    ``about`` is what the manifest says besides the members; see ``config/schemas/bundle.schema.json``.
     """
     files = {}
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:

@@ -55,18 +55,11 @@ class Redrawn(NamedTuple):
 
 
 def redraw_command(source: Path, out: Path, grid: str = "") -> None:
-    """``sparsitysolver report redraw``: write tables, pages and figures into a folder.
+    """``sparsitysolver report redraw``: write tables, pages and figures of a results folder or bundle into a folder.
 
     Tables and pages belong together, and one that is broken means that nothing is written; figures stand alone, and
-    those that fail are named when everything else is written. What lacks its files is left out, with the reason.
-
-    Args:
-        source: a results folder, or a bundle.
-        out: the folder to write into.
-        grid: the grid that the page names; the one kept beside the tables by default.
-
-    Raises:
-        SparsitySolverError: nothing to draw from, a broken bundle, or broken results.
+    those that fail are named when everything else is written. What lacks its files is left out, with the reason. The
+    page names ``grid``, or the one kept beside the tables.
     """
     made, left_out, failed = [], [], []
     with _opened(source) as opened, tempfile.TemporaryDirectory() as folder:
@@ -134,11 +127,7 @@ def _axes(results: Path, table: str) -> list[str]:
 
 
 def _run(command: Sequence[str | Path], source: Source, work: Path) -> None:
-    """Run Python on a command line, with the configuration of the source.
-
-    Raises:
-        SparsitySolverError: it failed, with what it said less the name of the program.
-    """
+    """Run Python on a command line, with the configuration of the source; an error is what it said."""
     line = [str(part) for part in command]
     environment = os.environ | {CONFIG_VARIABLE: str(source.config), "MPLBACKEND": "Agg"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))

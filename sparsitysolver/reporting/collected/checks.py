@@ -165,8 +165,7 @@ def check_samples(cells: pd.DataFrame, samples: Samples, path: Path) -> None:
 def differing_versions(versions: Iterable[str]) -> str:
     """What cells differ in, as ``torch 2.12.0 (3 cells) and 2.13.0 (40 cells)``; empty where they do not.
 
-    Args:
-        versions: of every cell, as ``cells.csv`` has them: ``name version; name version; …``.
+    The versions of every cell are those of ``cells.csv``: ``name version; name version; …``.
     """
     cells = [dict(part.rsplit(" ", 1) for part in of_cell.split("; ") if " " in part) for of_cell in versions]
     told = []

@@ -37,9 +37,6 @@ def collect(cells: Sequence[Path], out: Path) -> None:
     """``report collect``: write ``cells.csv``, and ``cells.samples.npz`` beside it, from cell files in any order.
 
     A skipped cell has one row with empty metric and its reason.
-
-    Raises:
-        SparsitySolverError: see :func:`read_cell` and :func:`check_fingerprints`.
     """
     paths = sorted(set(map(Path, cells)))  # the first of two differing cells is always the same one
     records = {path.stem: read_cell(path) for path in paths}
@@ -86,22 +83,14 @@ def _select(record: Json | None, keys: Sequence[str]) -> Json:
 
 
 def read_cells_csv(path: Path) -> pd.DataFrame:
-    """``cells.csv`` as a frame: numbers as floats (empty: NaN), everything else as text.
-
-    Raises:
-        SparsitySolverError: see :func:`read_texts` and :func:`check_rows`.
-    """
+    """``cells.csv`` as a frame, checked: numbers as floats (empty: NaN), everything else as text."""
     texts = read_texts(path, CELLS).reset_index(drop=True)
     check_rows(texts, path)
     return texts.assign(**{column: pd.to_numeric(texts[column]) for column in CELLS.numbers})
 
 
 def read_collected(path: Path) -> tuple[pd.DataFrame, Samples]:
-    """``cells.csv`` and the samples beside it, checked against one another.
-
-    Raises:
-        SparsitySolverError: see :func:`read_cells_csv`, :func:`read_samples` and :func:`check_samples`.
-    """
+    """``cells.csv`` and the samples beside it, checked against one another."""
     cells, samples = read_cells_csv(path), read_samples(samples_path(path))
     check_samples(cells, samples, path)
     return cells, samples

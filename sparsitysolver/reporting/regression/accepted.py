@@ -43,9 +43,6 @@ def measured_values(cells: Path) -> tuple[Values, dict[Key, str]]:
     Returns:
         rows with the columns ``COLUMNS`` but the grid's, all text but the float ``value``; and for each cell that was
         skipped (its metric empty) the reason.
-
-    Raises:
-        SparsitySolverError: see :func:`read_cells_csv`; two cells with the same axes.
     """
     measured, skipped = [], {}
     for numbers in read_cells_csv(cells).to_dict("records"):

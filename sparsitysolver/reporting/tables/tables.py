@@ -146,9 +146,6 @@ def measured_entries(
     """The entries that cells are there for, by row and column name, and what the others are called in messages.
 
     A row has an average where it has entries for all tasks. Rows that are read from curves are left out.
-
-    Raises:
-        SparsitySolverError: see :func:`measured_entry`.
     """
     of_cells = [column for column in columns if column.task != AVERAGE]
     entries: dict[tuple[str, str], Entry] = {}

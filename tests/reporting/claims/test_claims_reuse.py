@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from judged import of_runs, within
 from result_factory import curve, results_of
-from sparsitysolver.reporting.collected.episodes import episodes_to
 
 from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.tables.measured import episodes_to
 
 HOLDS, FAILS, NOT_RUN = Verdict.HOLDS, Verdict.FAILS, Verdict.NOT_RUN
 NOT_COMPARABLE = Verdict.NOT_COMPARABLE

@@ -1,6 +1,7 @@
 """Broken results: whatever is wrong with a collected file, one error names the cell, and no table is written."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -158,10 +159,9 @@ def test_field_that_no_cell_has(table, column, value, words):
 def test_file_that_is_cut_off_in_a_row(table):
     with_last = table.cells.read_text()
     table.cells.write_text(with_last[: with_last.rindex(",numpy")])
-    assert "opt-125m, uniform_recon, 0.2, seed 0, wikitext2 test (cell  in " in (error := table.error())
-    assert "the row is cut off" in error
+    assert re.search(r"cells_table2\.csv, line \d+: \d+ cells, where the header has 54", table.error())
     table.cells.write_text(with_last[: with_last.rindex("\n\n")])  # inside a quoted field
-    assert "is not a table of cells: Error tokenizing data. C error: EOF inside string" in table.error()
+    assert "cannot be read as a table of collected cells: unexpected end of data" in table.error()
 
 
 def edit_samples(path, change):

@@ -230,7 +230,8 @@ def test_an_accepted_value_that_is_not_finite(collected, accept, capsys):
     error = refused(
         capsys, "regression", "--cells", str(collected(cells)), "--accepted", str(accepted), "--grid", "opt125m"
     )
-    assert "opt-125m, dense, 0, seed 0, wikitext2 test, ppl is 'nan'; a finite number is needed" in error
+    named = "line 4 (opt-125m × dense × 0 × 0 × wikitext2 × test × ppl): value"
+    assert f"opt125m.csv, {named} is 'nan'; a finite number is needed" in error
 
 
 @pytest.mark.parametrize(
