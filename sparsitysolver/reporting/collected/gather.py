@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -132,27 +131,16 @@ def reconstruction_rows(path: Path) -> Iterator[Json]:
         yield shared | own | {"seconds_per_module": time["seconds_per_module"]}
 
 
-class Kind(NamedTuple):
-    """A kind of long table: its columns, the rows of a record's file, and the columns that rows are sorted by, if any.
-
-    Rows that are equal in ``shared`` are the same wherever they were found, and stand once. Without such columns two
-    rows that are equal in their ``order`` are refused.
-    """
-
-    table: LongTable
-    rows: Callable[[Path], Iterable[Json]]
-    order: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
-
-
 _STRATEGY = ("model", "family", "method", "label", "granularity", "algorithm", "sparsity", "seed", "task")
 _SETTING = ("model", "method", "sparsity", "seed", "batch", "prompt_tokens", "new_tokens")
 _POINT = ("model", "sparsity", "modules", "seed", "samples")
-KINDS = {
-    "strategies": Kind(STRATEGIES, strategy_rows, (*_STRATEGY, "key", "unit"), shared=(*_STRATEGY, "unit", "kept")),
-    "curves": Kind(CURVES, curve_rows),
-    "inference": Kind(INFERENCE, inference_rows, _SETTING),
-    "reconstruction": Kind(RECONSTRUCTION, reconstruction_rows, _POINT),
+# A table's columns, the rows of a record's file, and the columns that these are sorted by; rows that are equal in the
+# columns that come last are the same wherever they were found, and stand once.
+_KINDS: dict[str, tuple[LongTable, Callable[[Path], Iterable[Json]], Sequence[str], Sequence[str]]] = {
+    "strategies": (STRATEGIES, strategy_rows, (*_STRATEGY, "key", "unit"), (*_STRATEGY, "unit", "kept")),
+    "curves": (CURVES, curve_rows, (), ()),
+    "inference": (INFERENCE, inference_rows, _SETTING, ()),
+    "reconstruction": (RECONSTRUCTION, reconstruction_rows, _POINT, ()),
 }
 
 
@@ -162,17 +150,13 @@ def gather(kind: str, files: Sequence[Path], out: Path) -> None:
     Raises:
         SparsitySolverError: a file is no valid record, or two are of the same measurement.
     """
-    table, rows_of, order, shared = KINDS[kind]
+    table, rows_of, order, shared = _KINDS[kind]
     rows = [row for path in sorted(set(map(Path, files))) for row in rows_of(path)]
     if shared:  # the first of each
         rows = list({tuple(row[name] for name in shared): row for row in reversed(rows)}.values())
     elif order:
         refuse_duplicates(rows, order, kind)
-    if order:
-        rows.sort(key=lambda row: [row[name] for name in order])
-    write_rows(out, table.columns, rows)
+    write_rows(out, table.columns, sorted(rows, key=lambda row: [row[name] for name in order]))
 
 
-strategies_command, curves_command, inference_command, reconstruction_command = (
-    partial(gather, name) for name in KINDS
-)
+strategies_command, curves_command, inference_command, reconstruction_command = (partial(gather, k) for k in _KINDS)
