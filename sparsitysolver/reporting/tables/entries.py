@@ -51,7 +51,7 @@ class Entry:
         by_seed: the value of each seed measured.
         achieved_sparsity: mean over seeds, fraction of prunable weights removed.
         parameters: mean over seeds, all parameters of the pruned model.
-        measured: what the number was measured on; None where there is none, or where it was read from curves.
+        measured: what the number was measured on; None where there is none, or it was read from curves.
         tuning: the texts that the method was tuned on.
         reason: why a combination was skipped, for the footnote; empty otherwise.
         cells: the content keys of the cells behind the number, in the order of their seeds.

@@ -20,16 +20,10 @@ _TOLERANCE = 1e-9  # of sparsities, which went through text
 def episodes_to(
     curve: Sequence[float | None], within: float = 0.01, first: int = 300, best: float | None = None
 ) -> int | None:
-    """Episodes needed: the number, from 1, of the first whose perplexity is within ``within`` of the best.
+    """Episodes needed: the number, from 1, of the first whose perplexity is near the best (0.01: at most 1% above it).
 
-    Args:
-        curve: perplexity of every episode in order; None or a value that is not finite never counts.
-        within: tolerance relative to the best perplexity (0.01: at most 1% above it).
-        first: only so many episodes are looked at, for the best as for the answer.
-        best: the perplexity to come close to, that of another search; by default the best of those looked at.
-
-    Returns:
-        The number of episodes, or None where none is close enough or no perplexity is finite.
+    Only the ``first`` episodes are looked at, for the best (unless it is given, as that of another search) and for the
+    answer. None or a perplexity that is not finite never counts; None where no episode is near enough.
     """
     looked_at = [math.inf if ppl is None or math.isnan(ppl) else ppl for ppl in curve[:first]]
     best = min(looked_at, default=math.inf) if best is None else best

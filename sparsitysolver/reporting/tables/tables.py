@@ -107,15 +107,10 @@ class MeasuredTable:
 def build_table(
     name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Sequence[str] = (), curves: pd.DataFrame | None = None
 ) -> MeasuredTable:
-    """Build a table of ``config/tables`` from collected cells.
+    """Build a table of ``config/tables`` from collected cells, and from ``curves.csv`` where rows are of searches.
 
-    Args:
-        name: of the table.
-        cells: from :func:`read_cells_csv`.
-        models: the models of the grid, in the order of the columns; exactly one where columns are tasks.
-        tasks: the zero-shot tasks in the order of the columns, or the one perplexity task; by default those the cells
-            hold.
-        curves: ``curves.csv``, for tables with rows that are read from searches.
+    Models and tasks stand in the order of the columns. Where columns are tasks there is exactly one model; otherwise
+    one perplexity task. Without tasks those that the cells hold are shown.
 
     Raises:
         SparsitySolverError: cells are missing (all are named) or stand twice; models or tasks that the table cannot
