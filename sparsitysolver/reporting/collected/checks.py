@@ -84,8 +84,8 @@ def check_rows(texts: pd.DataFrame, path: Path) -> None:
     """Refuse a table of cells, all text, that is not as ``collect`` wrote it to ``path``.
 
     Raises:
-        SparsitySolverError: a row stands twice, has an unknown status, lacks a number, or rows of one column or table
-            were measured under different protocols; the message names the cell.
+        SparsitySolverError: a row is cut off or stands twice, has an unknown status, lacks a number, or rows of one
+            column or table were measured under different protocols; the message names the cell.
     """
     rows = texts.to_dict("records")
     for row, twice in zip(rows, texts.duplicated(["cell", "metric"]), strict=True):
@@ -97,6 +97,8 @@ def check_rows(texts: pd.DataFrame, path: Path) -> None:
 
 def _problem(row: Json) -> str:
     measured = row["status"] == "ok"
+    if not row["cell"]:  # the last column
+        return "the row is cut off"
     if row["status"] not in _STATUS:
         return f"unknown status '{row['status']}'"
     if measured != bool(row["metric"]):

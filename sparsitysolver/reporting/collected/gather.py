@@ -16,7 +16,7 @@ _AXES = ("method", "label", "sparsity", "seed")
 _SKIPPED = "skipped"
 
 
-def strategy_rows(path: Path) -> Iterator[Json]:
+def _strategy_rows(path: Path) -> Iterator[Json]:
     """A row for every unit of a strategy, in a file of its own or in a cell; none for a cell without an allocation."""
     if "units" in read_json(path, "strategy or cell"):
         strategy = read_record(path, "strategy")
@@ -35,7 +35,7 @@ def strategy_rows(path: Path) -> Iterator[Json]:
         yield axes | {"unit": index, "layer": int(unit["name"].split(".")[1])} | counts
 
 
-def curve_rows(path: Path) -> Iterator[Json]:
+def _curve_rows(path: Path) -> Iterator[Json]:
     """A row for every episode of the search that wrote a strategy file, from the curve beside it.
 
     Infinite perplexities become empty.
@@ -81,8 +81,8 @@ def _found(strategy: Json) -> Json:
     return {"family": family, "granularity": strategy["granularity"], "algorithm": algorithm}
 
 
-def inference_rows(path: Path) -> list[Json]:
-    """A row for every model that was measured; of those that no pruner could make, a printed line says why."""
+def _inference_rows(path: Path) -> list[Json]:
+    """Rows of :func:`measured_rows`; of models that no pruner could make, a printed line says why."""
     record = read_finite(path, "inference")
     for entry in record["models"]:
         if entry["status"] == _SKIPPED:
@@ -111,12 +111,8 @@ def measured_rows(record: Json) -> list[Json]:
     return rows
 
 
-def reconstruction_rows(path: Path) -> Iterator[Json]:
-    """A row for every number of samples and choice of modules; without reconstruction 0 samples and 0 seconds.
-
-    Raises:
-        SparsitySolverError: no valid record, a number that is not finite, or times of other points than the record's.
-    """
+def _reconstruction_rows(path: Path) -> Iterator[Json]:
+    """A row for every number of samples and choice of modules; without reconstruction 0 samples and 0 seconds."""
     record = read_finite(path, "reconstruction")
     points, times = record["points"], record["run"]["points"]
     if [(p["modules"], p["samples"]) for p in points] != [(t["modules"], t["samples"]) for t in times]:
@@ -137,10 +133,10 @@ _POINT = ("model", "sparsity", "modules", "seed", "samples")
 # A table's columns, the rows of a record's file, and the columns that these are sorted by; rows that are equal in the
 # columns that come last are the same wherever they were found, and stand once.
 _KINDS: dict[str, tuple[LongTable, Callable[[Path], Iterable[Json]], Sequence[str], Sequence[str]]] = {
-    "strategies": (STRATEGIES, strategy_rows, (*_STRATEGY, "key", "unit"), (*_STRATEGY, "unit", "kept")),
-    "curves": (CURVES, curve_rows, (), ()),
-    "inference": (INFERENCE, inference_rows, _SETTING, ()),
-    "reconstruction": (RECONSTRUCTION, reconstruction_rows, _POINT, ()),
+    "strategies": (STRATEGIES, _strategy_rows, (*_STRATEGY, "key", "unit"), (*_STRATEGY, "unit", "kept")),
+    "curves": (CURVES, _curve_rows, (), ()),
+    "inference": (INFERENCE, _inference_rows, _SETTING, ()),
+    "reconstruction": (RECONSTRUCTION, _reconstruction_rows, _POINT, ()),
 }
 
 

@@ -46,18 +46,15 @@ def removed_frame(table: MeasuredTable) -> pd.DataFrame:
         tuned = {}
         for column in columns:
             entry = table.entries[row.name, column.name]
-            removed.setdefault(column.model if one_model else column.name, {})[column.name] = _removed(entry)
+            sparsity = "" if entry.achieved_sparsity is None else f"{entry.achieved_sparsity:.1%}"
+            size = "" if entry.parameters is None else printed_count(entry.parameters)
+            what = ", ".join(filter(None, (sparsity, size))) or DASH
+            removed.setdefault(column.model if one_model else column.name, {})[column.name] = what
             if entry.value is not None:
                 tuned[column.name] = entry.tuning.text
         listed = {name: _listed(texts) for name, texts in {**removed, "Tuned on": tuned}.items()}
         lines.append({METHOD: row.name, **listed})
     return pd.DataFrame(lines)
-
-
-def _removed(entry: Entry) -> str:
-    parts = [] if entry.achieved_sparsity is None else [f"{entry.achieved_sparsity:.1%}"]
-    parts += [] if entry.parameters is None else [printed_count(entry.parameters)]
-    return ", ".join(parts) or DASH
 
 
 def _listed(texts: Mapping[str, str]) -> str:

@@ -141,6 +141,9 @@ def test_file_that_is_cut_off_in_a_row(table):
     with_last = table.cells.read_text()
     table.cells.write_text(with_last[: with_last.rindex(",numpy")])
     assert f"{table.cells}, line 61: 47 cells, where the header has 54" in table.error()
+    table.cells.write_text(with_last[: with_last.rindex(",") + 1])
+    assert "opt-125m, uniform_recon, 0.2, seed 0, wikitext2 test (cell  in " in (error := table.error())
+    assert "the row is cut off" in error
     table.cells.write_text(with_last[: with_last.rindex("\n\n")])  # inside a quoted field
     assert "cannot be read as a table of collected cells: unexpected end of data" in table.error()
 
