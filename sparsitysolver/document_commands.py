@@ -27,7 +27,7 @@ def _long_table(name: str, text: str, module: str = "collected.gather") -> Comma
 DOCUMENTS = {
     "report collect": Command(
         "cells to one long table and their samples",
-        "reporting.collected.collect:collect_command",
+        "reporting.collected.collect:collect",
         {"cells": _files("cell files"), "out": _out(RESULTS / "cells.csv")},
     ),
     "report table": Command(
@@ -104,7 +104,7 @@ DOCUMENTS = {
     ),
     "report regression": Command(
         "cells against published and accepted values; status 1 if one is out",
-        "reporting.regression.files:regression_command",
+        "reporting.regression.check:regression_command",
         cells=CELLS,
         accepted=option(None, "accepted values of the grid; without them every value is new", type=Path),
         grid=GRID,

@@ -135,5 +135,5 @@ def test_a_document_is_decided_by_the_code_of_its_command(monkeypatch):
     code = {one.name: one.code_hash(wildcards) for one in made}
     assert (code["figure"], code["html_report"]) == (("figures.figure6",), ())
     assert code["gather"] == ("sparsitysolver.reporting.collected.gather",)
-    assert code["regression"] == ("sparsitysolver.reporting.regression.files",)
+    assert code["regression"] == ("sparsitysolver.reporting.regression.check",)
     assert len(asked) == len(made) - 1 and all(source_files(module) for module in asked)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import SEARCHING
-from sparsitysolver.documents import DOCUMENTS
+from sparsitysolver.document_commands import DOCUMENTS
 from sparsitysolver.plans import needs, self_pruner, transfer
 from sparsitysolver.plans.arena import Arena
 from sparsitysolver.plans.artefacts import Artefacts

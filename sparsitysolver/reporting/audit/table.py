@@ -12,7 +12,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.audit.checks import FLAG, OK, Line, number_lines
 from sparsitysolver.reporting.audit.claims import claim_lines
 from sparsitysolver.reporting.audit.read_published import find_tables, read_printed
-from sparsitysolver.reporting.formats.csv_file import write_csv
+from sparsitysolver.reporting.formats import write_csv
 
 # The checks in the order in which they are reported, and what each is about.
 CHECKS = {

@@ -19,8 +19,8 @@ import pandas as pd
 from scipy import stats
 
 from sparsitysolver.reporting.claims.rules import NotJudgedError
-from sparsitysolver.reporting.collected.episodes import episodes_to
 from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.tables.measured import episodes_to
 
 UPDATE = 15  # episodes of one PPO update (paper, Table 7)
 LATE = 2 / 3  # where the last third of a run begins

@@ -14,7 +14,7 @@ from sparsitysolver.reporting.claims.paired import Paired
 from sparsitysolver.reporting.claims.results import Results, read_results
 from sparsitysolver.reporting.claims.rules import Judgement, number
 from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.tables.files import write_csv
+from sparsitysolver.reporting.formats import write_csv
 
 COLUMNS = (
     *("claim", "source", "grid", "verdict", "effect", "low", "high", "command"),

@@ -21,11 +21,10 @@ from sparsitysolver.reporting.pages.sections import audit_section, claims_sectio
 from sparsitysolver.reporting.pages.templates import render
 from sparsitysolver.reporting.tables import settings as settings_table
 from sparsitysolver.reporting.tables.entries import printed
-from sparsitysolver.reporting.tables.files import curves_of, footnote_text, versions_note
+from sparsitysolver.reporting.tables.files import CAPTION, curves_of, footnote_text, removed_frame, versions_note
 from sparsitysolver.reporting.tables.judged import not_comparable, verdict_of
 from sparsitysolver.reporting.tables.orders import judge_order, order_claims
 from sparsitysolver.reporting.tables.pairs import PairVerdicts, read_pair_verdicts
-from sparsitysolver.reporting.tables.removed import CAPTION, removed_frame
 from sparsitysolver.reporting.tables.tables import MeasuredTable, build_table
 
 # What follows the tables, where it was made.

@@ -8,7 +8,7 @@ import pandas as pd
 from sparsitysolver.config.tables import METHOD
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import read_json, write_text
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.pages.sections import ARENA_SECTIONS
 from sparsitysolver.reporting.tables.files import footnote_text
 from sparsitysolver.reporting.tables.tables import Footnote

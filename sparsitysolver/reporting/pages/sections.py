@@ -18,7 +18,7 @@ from sparsitysolver.reporting.claims.table import COLUMNS
 from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.compare.intervals import CONFIDENCE, LEVEL
 from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.pages.templates import render
 from sparsitysolver.reporting.studies.arena import LINE
 from sparsitysolver.reporting.studies.arena_ranks import AXES

@@ -10,8 +10,8 @@ from sparsitysolver.config.arena import ArenaDefinition, definition
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.records.columns import ANYTIME, ARENA, PARETO, RANKS
 from sparsitysolver.records.files import Json, write_text
-from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.collected.long_tables import read_finite, refuse_duplicates, write_rows
+from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.studies.arena_ranks import ranks
 
 RAN, LINE, NOT_RUN = "ran", "no search", "not run"

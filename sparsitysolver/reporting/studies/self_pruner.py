@@ -12,13 +12,12 @@ from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import CELLS, SELF_PRUNER
 from sparsitysolver.records.files import Json, write_text
-from sparsitysolver.reporting.collected.long_tables import read_long
-from sparsitysolver.reporting.collected.measurements import rows_of
-from sparsitysolver.reporting.collected.rows import read_finite, write_rows
+from sparsitysolver.reporting.collected.gather import measured_rows
+from sparsitysolver.reporting.collected.long_tables import read_finite, read_long, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
 from sparsitysolver.reporting.compare.verdicts import Verdict, compare, paired
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
 DENSE, NOT_RUN, RAN = "dense", str(Verdict.NOT_RUN), "ran"
@@ -35,7 +34,7 @@ def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
     """
     frame = _own_metrics(read_long(cells, CELLS))
     samples = read_samples(cells.with_suffix(".samples.npz"))
-    times = {(row["method"], float(row["sparsity"])): row for row in rows_of(read_finite(inference, "inference"))}
+    times = {(row["method"], float(row["sparsity"])): row for row in measured_rows(read_finite(inference, "inference"))}
     rows = [
         _row(key, published, frame, samples, times)
         for key in definition().methods

@@ -10,11 +10,11 @@ from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import TRANSFER
 from sparsitysolver.records.files import Json, write_text
-from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
+from sparsitysolver.reporting.collected.long_tables import read_finite, refuse_duplicates, write_rows
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
 from sparsitysolver.reporting.compare.intervals import difference_interval
 from sparsitysolver.reporting.compare.verdicts import paired
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.tables.entries import printed
 
 RATIO = ("ratio_to_own", "ratio_low", "ratio_high")

@@ -7,8 +7,8 @@ from result_factory import climb, curve, strategy
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.runs import over_runs
-from sparsitysolver.reporting.collected.episodes import episodes_to
 from sparsitysolver.reporting.compare.intervals import mean_interval
+from sparsitysolver.reporting.tables.measured import episodes_to
 
 MODELS = ("opt-tiny", "llama-tiny", "mistral-tiny")
 PPO_AMC = {"method": "ppo", "than": "amc"}

@@ -1,39 +1,42 @@
-"""Booktabs LaTeX: frames of texts, escaped, with numbered footnotes beneath."""
+"""How frames of texts are written: CSV, Markdown, and booktabs LaTeX with numbered footnotes beneath."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
-_ESCAPES = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "×": r"$\times$",
-        "±": r"$\pm$",
-    }
-)
+from sparsitysolver.records.files import atomic_path
+
+_ESCAPES = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_ESCAPES |= {"×": r"$\times$", "±": r"$\pm$"} | {character: f"\\{character}" for character in "&%$#_{}"}
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame of texts whole or not at all."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A frame of texts as a markdown table: digits stay as they are, pipes are escaped, numbers stand to the right."""
+
+    def escaped(value: object) -> str:
+        return str(value).replace("|", "\\|")
+
+    align = ["left", *["right"] * (len(frame.columns) - 1)]
+    texts = frame.map(escaped).rename(columns=escaped)
+    return texts.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def tex_escape(text: str) -> str:
     """Text that LaTeX prints as it stands."""
-    return text.translate(_ESCAPES)
+    return text.translate(str.maketrans(_ESCAPES))
 
 
 def tabular(frame: pd.DataFrame, text_columns: int, marks: dict[tuple[int, str], int] | None = None) -> str:
-    """A booktabs ``tabular`` of a frame of texts.
+    """A booktabs ``tabular``: that many leading columns stand to the left, the others, printed numbers, to the right.
 
-    Args:
-        frame: all text; numbers already printed.
-        text_columns: how many leading columns are set to the left; the rest to the right.
-        marks: footnote number by (row position, column name).
+    ``marks`` holds footnote numbers by (row position, column name).
     """
     escaped = frame.map(tex_escape)
     for (position, column), number in (marks or {}).items():
