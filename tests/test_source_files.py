@@ -87,7 +87,7 @@ def test_packages_can_be_left_out_with_what_only_they_need():
 def test_a_figure_needs_its_script_and_what_that_draws_with():
     files = source_files("figures.figure6")
     plots = "sparsitysolver/reporting/plots"
-    assert {"figures/figure6.py", f"{plots}/curves.py", f"{plots}/style.py", f"{plots}/contracts.py"} <= set(files)
+    assert {"figures/figure6.py", f"{plots}/curves.py", f"{plots}/style.py", f"{plots}/looks.yaml"} <= set(files)
     assert not {"figures/figure5.py", f"{plots}/pareto.py", f"{plots}/inference.py"} & set(files)
 
 

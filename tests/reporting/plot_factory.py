@@ -8,7 +8,7 @@ from pathlib import Path
 
 from result_factory import row_of
 
-from sparsitysolver.reporting.plots.contracts import CONTRACTS
+from sparsitysolver.records import columns
 
 STRUCTURED = ("uniform", "uniform_recon", "flap", "slicegpt", "slicegpt_matched", "svd_llm", "svd_llm_update")
 OURS = ("sparsitysolver", "sparsitysolver_recon")
@@ -47,7 +47,7 @@ def write(path: Path, rows: Iterable[dict]) -> Path:
 
 def write_whole(path: Path, rows: Iterable[dict]) -> Path:
     """Rows as a CSV file of the kind that its name says, with every column of it."""
-    return write(path, [row_of(CONTRACTS[path.stem.split("_")[0]], **row) for row in rows])
+    return write(path, [row_of(getattr(columns, path.stem.split("_")[0].upper()), **row) for row in rows])
 
 
 def read(path: Path) -> list[dict]:

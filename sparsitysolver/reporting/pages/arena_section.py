@@ -11,8 +11,7 @@ from sparsitysolver.records.columns import PARETO, RANKS
 from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.compare.seed_tests import LEVEL
 from sparsitysolver.reporting.formats.markdown import markdown
-from sparsitysolver.reporting.studies.arena import LINE
-from sparsitysolver.reporting.studies.arena_ranks import AXES
+from sparsitysolver.reporting.studies.arena_ranks import AXES, LINE
 from sparsitysolver.reporting.tables.entries import printed
 
 _LEAST = 0.001  # a smaller p is printed as such

@@ -9,12 +9,8 @@ from matplotlib.axes import Axes
 from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import ANYTIME
-from sparsitysolver.reporting.plots.lines import Line
-from sparsitysolver.reporting.plots.panels import UNIFORM, Panel, page
-from sparsitysolver.reporting.plots.rows import FILE, by_method, by_model, check_once
-
-_WIDTH = 7.0  # inches: both columns of a page
+from sparsitysolver.reporting.plots.panels import UNIFORM, Line, Panel, page
+from sparsitysolver.reporting.plots.rows import FILE, by_method, by_model, check_once, over
 
 
 def draw_arena(data: Data, definition: FigureDefinition) -> Picture:
@@ -22,27 +18,27 @@ def draw_arena(data: Data, definition: FigureDefinition) -> Picture:
 
     Settings: ``families`` (title to names of searches).
     """
-    check_once(data[ANYTIME], "model", "granularity", "sparsity", "algorithm", "seed", "share")
-    frame, families = data[ANYTIME].rename(columns={"algorithm": "method"}), definition.setting("families")
-    panels = []
-    for model, of_model in by_model(frame):
-        for (granularity, sparsity), problem in of_model.groupby(["granularity", "sparsity"], sort=False):
-            for family, names in families.items():
-                rows = problem[problem["method"].isin(names)]
-                if len(rows):
-                    panels.append(_panel(f"{family}\n{model}, {granularity} {sparsity:g}", rows))
+    check_once(data["anytime"], "model", "granularity", "sparsity", "algorithm", "seed", "share")
+    frame, families = data["anytime"].rename(columns={"algorithm": "method"}), definition.setting("families")
+    panels = [
+        _panel(f"{family}\n{model}, {granularity} {sparsity:g}", rows)
+        for model, of_model in by_model(frame)
+        for (granularity, sparsity), problem in of_model.groupby(["granularity", "sparsity"], sort=False)
+        for family, names in families.items()
+        if len(rows := problem[problem["method"].isin(names)])
+    ]
     if not panels:
         named = ", ".join(sorted(set(itertools.chain(*families.values()))))
         raise SparsitySolverError(f"{frame.attrs[FILE]}: no search of the figure's families, which are {named}.")
-    return Picture(page(panels, columns=len(families), row_height=1.9, width=_WIDTH))
+    return Picture(page(panels, columns=len(families), row_height=1.9, width=7.0))  # inches: both columns of a page
 
 
 def _panel(title: str, rows: pd.DataFrame) -> Panel:
     lines = []
     for rank, method in enumerate(by_method(rows)):
-        table = method.rows.pivot_table(index="seed", columns="share", values="validation_ppl", dropna=False)
-        tokens = method.rows.groupby("share")["tokens"].mean()
-        lines.append(Line(method.label, method.style, tokens.to_numpy(), table.to_numpy(), rank))
+        _, values = over(method.rows, "share", "validation_ppl", whole=False)
+        tokens = method.rows.groupby("share")["tokens"].mean().to_numpy()
+        lines.append(Line(method.label, method.style, tokens, values, rank))
     uniform, ppl = rows["uniform_ppl"].mean(), rows["validation_ppl"]
 
     def finish(ax: Axes) -> None:

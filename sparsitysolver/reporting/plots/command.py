@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from sparsitysolver.config.figures import FigureDefinition, load_figure
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver.records.files import atomic_path, write_text
-from sparsitysolver.reporting.plots.contracts import read_results
-from sparsitysolver.reporting.plots.rows import FILE, by_model
-from sparsitysolver.reporting.plots.style import style_sheet
+from sparsitysolver.reporting.plots import style
+from sparsitysolver.reporting.plots.rows import by_model, read_results
 
-Data = Mapping[str, pd.DataFrame]
+Data = Mapping[str, pd.DataFrame]  # by kind of results, read from KIND_FIGURE.csv
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
     definition = load_figure(name)
     data = read_data(definition, results)
     files = {"png": io.BytesIO(), "pdf": io.BytesIO()}
-    with style_sheet():
+    with style.style_sheet():
         picture = draw(data, definition)
         caption = definition.filled_caption(_facts(definition, data) | picture.facts)
         said = {"png": {"Description": caption}, "pdf": {"Subject": caption, "CreationDate": None}}  # without dates
@@ -69,13 +68,8 @@ def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
 
 
 def read_data(definition: FigureDefinition, results: Path) -> Data:
-    """What a figure is drawn from, by kind of results; each frame says what its file is called."""
-    data = {}
-    for kind in definition.kinds:
-        path = results / f"{kind}_{definition.name}.csv"
-        data[kind] = read_results(path, kind)
-        data[kind].attrs[FILE] = path.name
-    return data
+    """What a figure is drawn from."""
+    return {kind: read_results(results / f"{kind}_{definition.name}.csv", kind) for kind in definition.kinds}
 
 
 def _facts(definition: FigureDefinition, data: Data) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Perplexity against what is removed: by the label, by parameters, by measured speed (Figure 3)."""
 
 import math
-from functools import partial
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,12 +8,10 @@ from matplotlib.axes import Axes
 from sparsitysolver.config.figures import FigureDefinition
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import CELLS, INFERENCE
 from sparsitysolver.reporting.plots.inference import DENSE, check_times
 from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
 from sparsitysolver.reporting.plots.rows import FILE, Method, by_method, by_model, check_once, refuse, select
 
-LABEL, PARAMETERS, LATENCY = "label", "parameters", "latency"
 _RECON = "_recon"  # reconstruction changes weights, not shapes: a method and its twin are equally fast
 
 
@@ -25,33 +22,30 @@ def draw_pareto(data: Data, definition: FigureDefinition) -> Picture:
     """
     phase = definition.setting("phase")
     titles = {
-        LABEL: "sparsity asked for (%)",
-        PARAMETERS: "parameters, times dense",
-        LATENCY: f"{phase} speed, times dense",
+        "label": "sparsity asked for (%)",
+        "parameters": "parameters, times dense",
+        "latency": f"{phase} speed, times dense",
     }
     chosen = definition.shown(tuple(titles))
-    cells = select(data[CELLS], status="ok", metric="ppl", split=definition.setting("split"))
+    cells = select(data["cells"], status="ok", metric="ppl", split=definition.setting("split"))
     check_once(cells, "model", "method", "sparsity", "seed")
-    if LATENCY in chosen:
-        check_times(data[INFERENCE])
+    if "latency" in chosen:
+        check_times(data["inference"])
     methods, models, panels, unmeasured = by_method(cells), by_model(cells), [], {}
-    legend = {method.label: method.style.handle() for method in methods}
     for model, rows in models:
-        table = points(rows)
-        if LATENCY in chosen:
-            times = data[INFERENCE]
-            table[LATENCY] = speeds(table, times[times["model"] == model], phase)
-            some = table.groupby("method")[LATENCY].any()
+        table = _points(rows)
+        if "latency" in chosen:
+            times = data["inference"]
+            table["latency"] = _speeds(table, times[times["model"] == model], phase)
+            some = table.groupby("method")["latency"].any()
             unmeasured |= {m.label: None for m in methods if not some.get(m.key, True)}
-        for axis in chosen:
-            finish = partial(_draw, table=table, methods=methods, axis=axis)
-            panels.append(Panel(model, titles[axis], "perplexity", finish=finish, legend=legend))
+        panels += [_panel(model, titles[axis], table, methods, axis) for axis in chosen]
     facts = {"phase": phase, "models": ", ".join(model for model, _ in models)}
     facts["unmeasured"] = ", ".join(unmeasured) or "none"
     return Picture(page(panels, columns=1 if len(chosen) == 1 else 2, row_height=1.85), facts)
 
 
-def points(cells: pd.DataFrame) -> pd.DataFrame:
+def _points(cells: pd.DataFrame) -> pd.DataFrame:
     """Points of one model: perplexity (mean, lowest and highest seed) by method and sparsity, and places on the axes.
 
     Raises:
@@ -71,7 +65,7 @@ def points(cells: pd.DataFrame) -> pd.DataFrame:
     return table.assign(label=100 * table["sparsity"])
 
 
-def speeds(table: pd.DataFrame, times: pd.DataFrame, phase: str) -> list[float]:
+def _speeds(table: pd.DataFrame, times: pd.DataFrame, phase: str) -> list[float]:
     """Speedup of every point of one model: that of its method, else of its twin; NaN where neither was measured."""
     measured = times[f"{phase}_speedup"].groupby([times["method"], times["sparsity"].round(9)]).mean()
     speeds = []
@@ -82,16 +76,21 @@ def speeds(table: pd.DataFrame, times: pd.DataFrame, phase: str) -> list[float]:
     return speeds
 
 
-def _draw(ax: Axes, table: pd.DataFrame, methods: list[Method], axis: str) -> None:
+def _panel(model: str, title: str, table: pd.DataFrame, methods: list[Method], axis: str) -> Panel:
     """One line a method from the weakest pruning on; bars from the lowest to the highest seed."""
-    for order, method in enumerate(methods, start=3):
-        rows = table[(table["method"] == method.key) & table[axis].notna()].sort_values("sparsity")
-        look, size = method.style.of_line(), {"markersize": 6.0} if method.key == DENSE else {}
-        if len(rows):
-            ax.plot(rows[axis], rows["ppl"], label=method.key, zorder=order, **look, **size)
-            spread = rows[rows["high"] > rows["low"]]
-            ax.vlines(spread[axis], spread["low"], spread["high"], color=look["color"], linewidth=0.7, zorder=2)
-    ax.update_datalim([(1, table["low"].min()), (1, table["high"].max())], updatex=False)  # the same in all panels
-    log_if_wide(ax, ax.dataLim.intervaly)
-    if axis == PARAMETERS:
-        ax.invert_xaxis()  # as in the other panels, less of the model to the right
+
+    def finish(ax: Axes) -> None:
+        for order, method in enumerate(methods, start=3):
+            rows = table[(table["method"] == method.key) & table[axis].notna()].sort_values("sparsity")
+            look, size = method.style.of_line(), {"markersize": 6.0} if method.key == DENSE else {}
+            if len(rows):
+                ax.plot(rows[axis], rows["ppl"], label=method.key, zorder=order, **look, **size)
+                spread = rows[rows["high"] > rows["low"]]
+                ax.vlines(spread[axis], spread["low"], spread["high"], color=look["color"], linewidth=0.7, zorder=2)
+        ax.update_datalim([(1, table["low"].min()), (1, table["high"].max())], updatex=False)  # the same in all panels
+        log_if_wide(ax, ax.dataLim.intervaly)
+        if axis == "parameters":
+            ax.invert_xaxis()  # as in the other panels, less of the model to the right
+
+    legend = {method.label: method.style.handle() for method in methods}
+    return Panel(model, title, "perplexity", finish=finish, legend=legend)

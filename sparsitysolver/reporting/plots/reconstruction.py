@@ -6,14 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sparsitysolver.config.figures import FigureDefinition
-from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.reporting.collected.long_tables import row_name
+from sparsitysolver.errors import known
 from sparsitysolver.reporting.plots.command import Data, Picture
-from sparsitysolver.reporting.plots.contracts import RECONSTRUCTION
-from sparsitysolver.reporting.plots.lines import Line
-from sparsitysolver.reporting.plots.panels import Panel, log_if_wide, page
-from sparsitysolver.reporting.plots.rows import FILE, by_model, refuse
-from sparsitysolver.reporting.plots.style import KIND_LABELS, KINDS
+from sparsitysolver.reporting.plots.panels import Line, Panel, log_if_wide, page
+from sparsitysolver.reporting.plots.rows import FILE, by_model, over, refuse
+from sparsitysolver.reporting.plots.style import looks
 
 QUANTITIES = {"ppl": "perplexity", "seconds_per_module": "seconds per module"}
 _MOST_TICKS = 6
@@ -21,17 +18,15 @@ _MOST_TICKS = 6
 
 def draw_reconstruction(data: Data, definition: FigureDefinition) -> Picture:
     """Two panels a model and sparsity, over samples to base 2; a row of no samples becomes a line across."""
-    frame = data[RECONSTRUCTION]
+    frame = data["reconstruction"]
     for line, modules in frame["modules"].items():
-        if modules not in KINDS:
-            raise unknown_name(f"modules in {frame.attrs[FILE]}, line {line}:", modules, KINDS)
+        known(f"modules in {frame.attrs[FILE]}, line {line}:", modules, looks().kinds)
     refuse(frame, frame["samples"] < 0, "{samples:g} samples.")
-    quantities = definition.shown(tuple(QUANTITIES))
     panels = [
         _panel(f"{model}, {sparsity:.0%}", study, quantity)
         for model, rows in by_model(frame)
         for sparsity, study in rows.groupby("sparsity")
-        for quantity in quantities
+        for quantity in definition.shown(tuple(QUANTITIES))
     ]
     sparsities = ", ".join(f"{value:.0%}" for value in sorted(set(frame["sparsity"])))
     return Picture(page(panels, row_height=1.6), {"sparsity": sparsities})
@@ -40,8 +35,8 @@ def draw_reconstruction(data: Data, definition: FigureDefinition) -> Picture:
 def _panel(title: str, study: pd.DataFrame, quantity: str) -> Panel:
     """One quantity of one study, one line a choice of modules; the band is over seeds."""
     sampled, without = study[study["samples"] > 0], study[study["samples"] == 0]
-    chosen = {kind: sampled[sampled["modules"] == kind] for kind in KINDS}
-    lines = [_line(rows, kind, quantity) for kind, rows in chosen.items() if len(rows)]
+    chosen = ((sampled[sampled["modules"] == kind], style) for kind, style in looks().kinds.items())
+    lines = [Line(style.label, style, *over(rows, "samples", quantity)) for rows, style in chosen if len(rows)]
 
     def finish(ax: Axes) -> None:
         log_if_wide(ax, sampled[quantity].to_numpy())
@@ -55,12 +50,3 @@ def _panel(title: str, study: pd.DataFrame, quantity: str) -> Panel:
     has_line = quantity == "ppl" and len(without)
     reference = ("without reconstruction", without["ppl"].mean()) if has_line else None
     return Panel(title, "samples", QUANTITIES[quantity], lines, reference, finish)
-
-
-def _line(rows: pd.DataFrame, kind: str, quantity: str) -> Line:
-    table = rows.pivot_table(index="seed", columns="samples", values=quantity)
-    if table.isna().any(axis=None) or table.size != len(rows):
-        first = rows.index[0]
-        place = f"line {first} ({row_name(rows, first)}, {kind})"
-        raise SparsitySolverError(f"{rows.attrs[FILE]}, {place}: every seed needs every number of samples once.")
-    return Line(KIND_LABELS[kind], KINDS[kind], table.columns.to_numpy(), table.to_numpy())

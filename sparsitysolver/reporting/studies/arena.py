@@ -7,15 +7,14 @@ from typing import Any
 import pandas as pd
 
 from sparsitysolver.config.arena import ArenaDefinition, definition
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.records.columns import ANYTIME, ARENA, PARETO, RANKS
 from sparsitysolver.records.files import Json, write_text
 from sparsitysolver.reporting.collected.rows import read_finite, refuse_duplicates, write_rows
 from sparsitysolver.reporting.formats.markdown import markdown
-from sparsitysolver.reporting.studies.arena_ranks import ranks
+from sparsitysolver.reporting.studies.arena_ranks import AXES, KINDS, LINE, RAN, place, problems, ranks
 
-RAN, LINE, NOT_RUN = "ran", "no search", "not run"
-AXES = ("model", "granularity", "sparsity")
+NOT_RUN = "not run"
 
 
 def arena_command(records: Sequence[Path], out: Path) -> None:
@@ -28,43 +27,32 @@ def arena_command(records: Sequence[Path], out: Path) -> None:
     Raises:
         SparsitySolverError: no valid record, one problem and seed twice, or problems of different searches.
     """
-    studies = [read_finite(path, "arena") for path in dict.fromkeys(records)]
-    axes = [{name: study[name] for name in ("granularity", "sparsity", "seed")} for study in studies]
-    problems = [{"model": study["model"]["name"]} | own for study, own in zip(studies, axes, strict=True)]
-    refuse_duplicates(problems, (*AXES, "seed"), "the arena")
-    arena = definition()
-    for study in studies:
-        _check_names(study, arena)
-    _check_alike(studies)
-    rows = [row for study in studies for row in _rows(study, arena)]
-    write_rows(out, ARENA.columns, rows + list(_not_run(studies, arena)))
-    curves = out.with_name("anytime_arena.csv")
-    write_rows(curves, ANYTIME.columns, [row for study in studies for row in _curves(study, arena)])
-    write_rows(out.with_name("arena_pareto.csv"), PARETO.columns, [row for study in studies for row in _pareto(study)])
+    studies, arena = [read_finite(path, "arena") for path in dict.fromkeys(records)], definition()
+    refuse_duplicates([*map(place, studies)], (*AXES, "seed"), "the arena")
+    _check(studies, arena)
     compared = ranks(studies, arena)
+    write_rows(out, ARENA.columns, [*_rows(studies, arena), *_not_run(studies, arena)])
+    write_rows(out.with_name("anytime_arena.csv"), ANYTIME.columns, _curves(studies, arena))
+    write_rows(out.with_name("arena_pareto.csv"), PARETO.columns, _pareto(studies))
     write_rows(out.with_name("arena_ranks.csv"), RANKS.columns, compared)
-    write_text(out.with_suffix(".md"), page(compared, studies))
+    pages = (_problem_page(key, compared, members) for key, members in problems(studies).items())
+    write_text(out.with_suffix(".md"), "\n".join(pages))
 
 
-def _check_names(study: Json, arena: ArenaDefinition) -> None:
-    for kind, known in (("searches", arena.entrants), ("lines", arena.lines)):
-        for found in study[kind]:
-            if found["algorithm"] not in known:
-                raise unknown_name("entrant of config/arena.yaml", found["algorithm"], known)
-
-
-def _check_alike(studies: Sequence[Json]) -> None:
-    """Seeds of one problem are compared in pairs: they need the same searches, on the same windows."""
-    first: dict[tuple[Any, ...], Json] = {}
+def _check(studies: Sequence[Json], arena: ArenaDefinition) -> None:
+    """Names are known; and seeds of one problem, compared in pairs, have the same searches on the same windows."""
     for study in studies:
-        key = tuple(_place(study)[axis] for axis in AXES)
-        other = first.setdefault(key, study)
-        for what, of in (("searches", _searched), ("windows", _windows)):
-            if of(study) != of(other):
-                raise SparsitySolverError(
-                    f"seeds {other['seed']} and {study['seed']} of {', '.join(map(str, key))} have different {what}: "
-                    f"{of(other)} and {of(study)}. Make one of them anew."
-                )
+        for kind, entries, _ in KINDS:
+            for found in study[kind]:
+                known("entrant of config/arena.yaml", found["algorithm"], getattr(arena, entries))
+    for key, (first, *others) in problems(studies).items():
+        for study in others:
+            for what, of in (("searches", _searched), ("windows", _windows)):
+                if of(study) != of(first):
+                    raise SparsitySolverError(
+                        f"seeds {first['seed']} and {study['seed']} of {', '.join(map(str, key))} have different "
+                        f"{what}: {of(first)} and {of(study)}. Make one of them anew."
+                    )
 
 
 def _searched(study: Json) -> list[str]:
@@ -75,91 +63,77 @@ def _windows(study: Json) -> Json:
     return {split: (one.get("text_sha256"), one["windows"]) for split, one in study["fingerprints"].items()}
 
 
-def _place(study: Json) -> Json:
-    return {"model": study["model"]["name"]} | {name: study[name] for name in ("granularity", "sparsity", "seed")}
-
-
-def _rows(study: Json, arena: ArenaDefinition) -> Iterator[Json]:
+def _rows(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
     """A row for every search, and one for every allocation without a search, which costs nothing."""
-    shared = _place(study) | {"dense_test_ppl": study["dense"]["test_ppl"]}
-    for search in study["searches"]:
-        label = arena.entrants[search["algorithm"]].label
-        driver = (search.get("driver") or {}).get("model", "")
-        kept = {name: search[name] for name in ARENA.columns if name in search}
-        yield shared | kept | {"label": label, "status": RAN, "driver": driver, "units": len(search["kept"])}
-    for line in study["lines"]:
-        kept = {name: line[name] for name in ARENA.columns if name in line}
-        label = arena.lines[line["algorithm"]].label
-        yield shared | kept | {"label": label, "status": LINE, "evaluations": 0, "tokens": 0}
+    for study in studies:
+        for kind, entries, status in KINDS:
+            for one in study[kind]:
+                row = place(study) | {name: one[name] for name in ARENA.columns if name in one}
+                row |= {"label": getattr(arena, entries)[one["algorithm"]].label, "status": status}
+                row |= {"dense_test_ppl": study["dense"]["test_ppl"]}
+                searched = {"driver": (one.get("driver") or {}).get("model", ""), "units": len(one["kept"])}
+                yield row | (searched if status == RAN else {"evaluations": 0, "tokens": 0})
 
 
 def _not_run(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
     """Entrants that need a chat model, on problems where none was given."""
-    for place in {tuple(_place(study)[axis] for axis in AXES): study for study in studies}.values():
-        ran = {search["algorithm"] for search in place["searches"]}
+    for key, (first, *_) in problems(studies).items():
         for name, entry in arena.entrants.items():
-            if entry.chat and name not in ran:
-                axes = {axis: _place(place)[axis] for axis in AXES}
-                yield axes | {"algorithm": name, "label": entry.label, "status": NOT_RUN}
+            if entry.chat and name not in _searched(first):
+                yield dict(zip(AXES, key, strict=True)) | {"algorithm": name, "label": entry.label, "status": NOT_RUN}
 
 
-def _curves(study: Json, arena: ArenaDefinition) -> Iterator[Json]:
-    uniform = next((line["validation_ppl"] for line in study["lines"] if line["algorithm"] == "uniform"), None)
-    shared = _place(study) | {"uniform_ppl": uniform, "dense_ppl": study["dense"]["validation_ppl"]}
-    for search in study["searches"]:
-        label = arena.entrants[search["algorithm"]].label
-        for point in search["anytime"]:
-            yield shared | point | {"algorithm": search["algorithm"], "label": label}
+def _curves(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
+    for study in studies:
+        uniform = next((line["validation_ppl"] for line in study["lines"] if line["algorithm"] == "uniform"), None)
+        shared = place(study) | {"uniform_ppl": uniform, "dense_ppl": study["dense"]["validation_ppl"]}
+        for search in study["searches"]:
+            named = {"algorithm": search["algorithm"], "label": arena.entrants[search["algorithm"]].label}
+            yield from (shared | point | named for point in search["anytime"])
 
 
-def _pareto(study: Json) -> Iterator[Json]:
+def _pareto(studies: Sequence[Json]) -> Iterator[Json]:
     """Strategies of other budgets from the surrogate's table."""
-    place = _place(study)
-    shared = {name: place[name] for name in ("model", "granularity", "seed")} | {"measured_at": study["sparsity"]}
-    for point in study["pareto"]:
-        yield shared | point | {"dense_test_ppl": study["dense"]["test_ppl"]}
+    for study in studies:
+        measured = {"measured_at": study["sparsity"], "dense_test_ppl": study["dense"]["test_ppl"]}
+        yield from (place(study) | measured | point for point in study["pareto"])
 
 
-def page(compared: Sequence[Json], studies: Sequence[Json]) -> str:
-    """The ranks as Markdown, a table per problem, best first."""
-    parts = []
-    for key in dict.fromkeys(tuple(row[axis] for axis in AXES) for row in compared):
-        rows = [row for row in compared if tuple(row[axis] for axis in AXES) == key]
-        of_problem = [study for study in studies if tuple(_place(study)[axis] for axis in AXES) == key]
-        parts.append(_problem_page(key, rows, of_problem))
-    return "\n".join(parts)
-
-
-def _problem_page(key: tuple[Any, ...], rows: Sequence[Json], studies: Sequence[Json]) -> str:
+def _problem_page(key: tuple[Any, ...], ranked: Sequence[Json], studies: Sequence[Json]) -> str:
+    """The ranks of one problem as Markdown, best first."""
+    rows = [row for row in ranked if tuple(row[axis] for axis in AXES) == key]
     model, granularity, sparsity = key
-    tokens = max(search["tokens"] for study in studies for search in study["searches"])
-    windows = studies[0]["fingerprints"]["test"]["windows"]
-    dense = studies[0]["dense"]["test_ppl"]
     compared = sum("p" in row for row in rows)
+    tokens = max(search["tokens"] for study in studies for search in study["searches"])
+    windows, dense = studies[0]["fingerprints"]["test"]["windows"], studies[0]["dense"]["test_ppl"]
     head = f"### {model}, {granularity}, sparsity {sparsity}\n\n"
     about = (
         f"{len(studies)} seeds, {tokens:,} tokens a search; perplexity on {windows} test windows (dense {dense:.3f}). "
         "Difference from the paper's PPO: paired t test over seeds, with the 95% interval and p of that comparison "
-        f"alone, and p after Holm's correction for all {compared} of this table. Calibration and searches are drawn "
-        "anew with every seed, the test windows are the same: how far other text would change a difference is not in "
-        "it. Ranks are among searches that removed what was asked.\n\n"
+        f"alone, and p after Holm's correction for all {compared} of this table. Calibration and "
+        "searches are drawn anew with every seed, the test windows are the same: how far other text would change a "
+        "difference is not in it. Ranks are among searches that removed what was asked.\n\n"
     )
-    columns = [
-        *("Search", "Evaluations", "Validation", "Test", "± over seeds", "Removed", "Rank", "Difference"),
-        *("p", "p, corrected", "s/proposal"),
-    ]
-    return head + about + markdown(pd.DataFrame([_line(row) for row in rows], columns=columns)) + "\n"
+    return head + about + markdown(pd.DataFrame([*map(_line, rows)])) + "\n"
 
 
-def _line(row: Json) -> list[str]:
+def _line(row: Json) -> dict[str, str]:
     def number(name: str, digits: int) -> str:
         return "–" if row.get(name) is None else f"{row[name]:.{digits}f}"
 
     difference = row.get("not_compared") or number("difference", 2)
     if row.get("low") is not None:
         difference = f"{difference}% [{row['low']:.2f}, {row['high']:.2f}]"
-    ppls = (number("validation_ppl", 3), number("test_ppl", 3), number("test_spread", 3))
-    compared = (row.get("not_ranked") or number("rank", 1), difference, number("p", 3), number("p_holm", 3))
-    evaluations = "0" if row["status"] == LINE else number("evaluations", 0)
-    cost = number("seconds_per_proposal", 4)
-    return [row["label"], evaluations, *ppls, f"{row['achieved_sparsity']:.1%}", *compared, cost]
+    return {
+        "Search": row["label"],
+        "Evaluations": "0" if row["status"] == LINE else number("evaluations", 0),
+        "Validation": number("validation_ppl", 3),
+        "Test": number("test_ppl", 3),
+        "± over seeds": number("test_spread", 3),
+        "Removed": f"{row['achieved_sparsity']:.1%}",
+        "Rank": row.get("not_ranked") or number("rank", 1),
+        "Difference": difference,
+        "p": number("p", 3),
+        "p, corrected": number("p_holm", 3),
+        "s/proposal": number("seconds_per_proposal", 4),
+    }

@@ -88,12 +88,12 @@ def test_the_least_there_can_be_is_drawn(name, tmp_path):
 
 
 def test_methods_look_alike_nowhere_and_new_ones_keep_their_look():
-    looks = list(style.METHODS.values())
+    looks = list(style.looks().methods.values())
     assert len(set(looks)) == len(looks)
     assert style.method_styles(["my_method"]) == style.method_styles(["my_method"])
     assert style.method_styles(["my_method"])["my_method"] not in looks
     new = [f"method_{number}" for number in range(60)]
-    together = style.method_styles([*new, *style.METHODS])
+    together = style.method_styles([*new, *style.looks().methods])
     assert len(set(together.values())) == len(together)
     assert style.method_styles(["flap"])["flap"] == together["flap"]
 

@@ -7,7 +7,7 @@ import plot_factory as factory
 import pytest
 from drawn_figures import drawn, lines, panels
 
-from sparsitysolver.reporting.plots.searches import episode_within, running_mean
+from sparsitysolver.reporting.plots.curves import episode_within, running_mean
 
 SEARCHES = ("ppo", "amc", "amc_broadcast", "agmc")
 PAIR = ("sparsitysolver_unstructured", "owl")
