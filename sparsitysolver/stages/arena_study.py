@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sparsitysolver.config.arena import definition, entrant_of
+from sparsitysolver.config.arena import definition
 from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.data.windows import Windows, spread
 from sparsitysolver.errors import SparsitySolverError
@@ -139,7 +139,7 @@ def _scored(judge: Judge, units: Sequence[Unit], path: Path, strategy: Json) -> 
         if best is not None
     ]
     return {
-        "algorithm": entrant_of(path),
+        "algorithm": path.absolute().parent.name,  # a folder for each entrant
         "found_by": found["algorithm"],
         "driver": found.get("driver"),
         "key": content_key(identity(strategy)),
