@@ -108,7 +108,7 @@ DOCUMENTS = {
     ),
     "report choice": command(
         "config/auto.tsv: the best search by budget, from tables of arenas",
-        "reporting.studies.auto:choice_command",
+        "reporting.studies.arena:choice_command",
         files=_files("arena.csv files"),
         out=_out("config/auto.tsv"),
     ),

@@ -17,6 +17,15 @@ from sparsitysolver.records import columns
 from sparsitysolver.reporting.collected.long_tables import no_number, read_long, row_name
 from sparsitysolver.reporting.plots.style import Style, method_styles
 
+DENSE = "dense"
+SETTING = (
+    "batch",
+    "prompt_tokens",
+    "new_tokens",
+    "threads",
+    "device",
+    "dtype",
+)  # of times, the same for all of one model
 FILE = "file"  # the attribute of a frame, and of what is chosen from it, that has its file's name
 
 
@@ -128,3 +137,23 @@ def check_once(frame: pd.DataFrame, *axes: str) -> None:
             f"{frame.attrs[FILE]}: lines {first} and {again[0]} ({row_name(frame, first)}) have the same "
             f"{', '.join(axes)}; each may stand once."
         )
+
+
+def check_times(frame: pd.DataFrame) -> None:
+    """Refuse times that cannot be compared, or that contradict themselves.
+
+    Raises:
+        SparsitySolverError: models measured under different conditions or twice, or a speedup outside its interval.
+    """
+    check_once(frame, "model", "method", "sparsity", "seed")
+    for column in SETTING:
+        for _, of_model in frame.groupby("model"):
+            other = of_model.index[of_model[column] != of_model[column].iloc[0]]
+            if len(other):
+                lines = (of_model.index[0], other[0])
+                found = " and ".join(f"{frame.loc[line, column]} in {place(frame, line)}" for line in lines)
+                raise SparsitySolverError(f"{frame.attrs[FILE]}: {column} is {found}; such times cannot be compared.")
+    for name in ("prefill_speedup", "decode_speedup"):
+        speedup, low, high = (frame[f"{name}{bound}"] for bound in ("", "_low", "_high"))
+        found = f"{name} {{{name}:g}} lies outside its interval {{{name}_low:g}} to {{{name}_high:g}}."
+        refuse(frame, ~((low > 0) & (low <= speedup) & (speedup <= high)), found)
