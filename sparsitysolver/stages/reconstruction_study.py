@@ -22,19 +22,7 @@ from sparsitysolver.pruning.slicing import dense_again
 from sparsitysolver.pruning.strategy import kept_counts, make_strategy, read_strategy
 from sparsitysolver.pruning.units import FFN, MHA, check_sparsity
 from sparsitysolver.records.files import Json, identity, write_record
-from sparsitysolver.stages.common import (
-    assets_of,
-    calibrated,
-    calibration_of,
-    check_has_perplexity,
-    draw,
-    head_of,
-    losses_of,
-    model_record,
-    open_dense,
-    statistics_of,
-    windows_of,
-)
+from sparsitysolver.stages import common
 
 METHOD = "uniform_recon"  # whose default calibration is taken
 
@@ -44,8 +32,8 @@ def run(args: argparse.Namespace) -> None:
     clock = Clock()
     check_sparsity(args.sparsity)
     numbers = sample_numbers(args.samples)
-    check_has_perplexity(args.task)
-    loaded = open_dense(args, "study")
+    common.check_has_perplexity(args.task)
+    loaded = common.open_dense(args, "study")
     job = Job(
         adapter=loaded.adapter,
         sparsity=args.sparsity,
@@ -55,16 +43,16 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
     )
     strategy = _strategy(args, loaded, job)
-    windows = windows_of(args, loaded, args.split, args.task, args.windows)
+    windows = common.windows_of(args, loaded, args.split, args.task, args.windows)
     samples = _reconstruction_sample(args, loaded, numbers[-1])
-    calibration = calibrated(args, method(METHOD), loaded)
-    statistics, kept = statistics_of(loaded, calibration, args.stats), kept_counts(strategy)
+    calibration = common.calibrated(args, method(METHOD), loaded)
+    statistics, kept = common.statistics_of(loaded, calibration, args.stats), kept_counts(strategy)
 
     def ppl() -> Json:
         """Perplexity of the model as it is now."""
-        return finite_perplexity(loaded, windows, losses_of(loaded, windows))
+        return finite_perplexity(loaded, windows, common.losses_of(loaded, windows))
 
-    record = head_of(args, loaded, calibration=args.seed) | {
+    record = common.head_of(args, loaded, calibration=args.seed) | {
         "sparsity": args.sparsity,
         "seed": args.seed,
         "strategy": identity(strategy),
@@ -109,14 +97,14 @@ def _strategy(args: argparse.Namespace, loaded: LoadedModel, job: Job) -> Json:
     if args.strategy:
         return read_strategy(args.strategy, job.units, loaded.weights_sha256, args.sparsity)
     kept, found = uniform.allocate(job), {"algorithm": "uniform"}
-    return make_strategy(job.units, kept, args.sparsity, model_record(loaded), found, args.seed, seen=[])
+    return make_strategy(job.units, kept, args.sparsity, common.model_record(loaded), found, args.seed, seen=[])
 
 
 def _reconstruction_sample(args: argparse.Namespace, loaded: LoadedModel, largest: int) -> Sample:
     """As many windows as the largest reconstruction takes; smaller ones take the first of them."""
-    calibration = calibration_of(args, method(METHOD), loaded)
+    calibration = common.calibration_of(args, method(METHOD), loaded)
     wanted = replace(calibration, source=args.reconstruction_calibration or calibration.source, nsamples=largest)
-    drawn = draw(wanted, loaded, assets_of(args))
+    drawn = common.draw(wanted, loaded, common.assets_of(args))
     found = len(drawn.ids)
     if found < largest:
         raise SparsitySolverError(f"{largest} samples asked for; {wanted.source} holds {found} windows.")

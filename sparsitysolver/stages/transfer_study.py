@@ -15,16 +15,7 @@ from sparsitysolver.pruning.strategy import kept_counts, read_strategy
 from sparsitysolver.pruning.units import STRUCTURED, achieved_sparsity, check_sparsity, uniform_counts, units_of
 from sparsitysolver.records.files import Json, content_key, identity, read_record, write_record
 from sparsitysolver.search.engines import build_engine
-from sparsitysolver.stages.common import (
-    calibrated,
-    check_has_perplexity,
-    head_of,
-    model_record,
-    open_dense,
-    statistics_of,
-    tokens_of,
-    windows_of,
-)
+from sparsitysolver.stages import common
 
 OWN = "own"
 
@@ -36,13 +27,13 @@ def run(args: argparse.Namespace) -> None:
     """
     clock = Clock()
     check_sparsity(args.sparsity)
-    check_has_perplexity(args.task)
-    loaded = open_dense(args, "strategies are for")
+    common.check_has_perplexity(args.task)
+    loaded = common.open_dense(args, "strategies are for")
     candidates = _candidates(args, loaded)
-    windows = windows_of(args, loaded, args.split, args.task, args.windows)
-    tokens = tokens_of(windows)
-    calibration, criterion = calibrated(args, method(SEARCHING), loaded), args.criterion or "l2"
-    statistics = statistics_of(loaded, calibration, args.stats)
+    windows = common.windows_of(args, loaded, args.split, args.task, args.windows)
+    tokens = common.tokens_of(windows)
+    calibration, criterion = common.calibrated(args, method(SEARCHING), loaded), args.criterion or "l2"
+    statistics = common.statistics_of(loaded, calibration, args.stats)
     engine = build_engine(loaded.adapter, statistics, STRUCTURED, criterion)
     for candidate in candidates:  # its perplexity (null where it is not finite), and mean losses in nats per token
         losses = engine.losses(candidate["kept"], tokens)
@@ -50,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         finite = math.isfinite(ppl)
         candidate["ppl"] = {"value": ppl if finite else None, "stderr": stderr if finite else None, "n": len(losses)}
         candidate["windows"] = [round(float(loss), 8) for loss in losses] if finite else []
-    record = head_of(args, loaded, calibration=args.seed) | {
+    record = common.head_of(args, loaded, calibration=args.seed) | {
         "granularity": STRUCTURED,
         "sparsity": args.sparsity,
         "criterion": criterion,
@@ -99,4 +90,7 @@ def _strategy(path: Path, args: argparse.Namespace, loaded: LoadedModel) -> Json
             f"strategy {path} is {strategy['granularity']} at sparsity {strategy['target_sparsity']}; structured ones "
             f"at {args.sparsity} are compared."
         )
-    return origin | {"kind": "transferred", "kept": kept_counts(transferred(strategy, units, model_record(loaded)))}
+    return origin | {
+        "kind": "transferred",
+        "kept": kept_counts(transferred(strategy, units, common.model_record(loaded))),
+    }

@@ -53,7 +53,7 @@ def ranks(studies: Sequence[Json], arena: ArenaDefinition) -> list[Json]:
         tested = [row for row in of_problem if "p" in row]
         for row, corrected in zip(tested, holm(np.array([row["p"] for row in tested])), strict=True):
             row["p_holm"] = float(corrected)
-        rows += sorted(of_problem, key=lambda row: _or_infinite(row["test_ppl"]))
+        rows += sorted(of_problem, key=lambda row: row["test_ppl"] or np.inf)
     return rows
 
 
@@ -61,7 +61,7 @@ def _problem(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
     searches = _runs(studies, "searches", arena.entrants)
     asked = [{"achieved_sparsity": study["sparsity"]} for study in studies]
     unranked = {name: _unequal(runs, asked) for name, runs in searches.items()}
-    ppls = {name: [_or_infinite(run["test_ppl"]) for run in searches[name]] for name in searches if not unranked[name]}
+    ppls = {name: [run["test_ppl"] or np.inf for run in searches[name]] for name in searches if not unranked[name]}
     mean_ranks = stats.rankdata([*ppls.values()], axis=0).mean(axis=1) if ppls else []  # a broken model comes last
     places, reference = dict(zip(ppls, map(float, mean_ranks), strict=True)), searches.get(arena.reference)
     for kind, known, status in KINDS:
@@ -114,7 +114,3 @@ def _against(runs: Sequence[Json], reference: Sequence[Json]) -> Json:
     tested = {"difference": test.mean, "low": test.low, "high": test.high}
     row = {name: in_unit(value, PERPLEXITY_METRIC) for name, value in tested.items() if np.isfinite(value)}
     return row | ({"p": float(test.p)} if np.isfinite(test.p) else {})
-
-
-def _or_infinite(value: float | None) -> float:
-    return np.inf if value is None else value

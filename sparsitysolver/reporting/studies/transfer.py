@@ -53,7 +53,7 @@ def transfer_command(records: Sequence[Path], out: Path) -> None:
     refuse_duplicates(rows, ("model", "strategy"), "transfer")
     write_rows(out, TRANSFER.columns, rows)
     sparsity, text, split = first
-    ppl, ratio = (_matrix(rows, entry) for entry in (_perplexity, _relative))
+    ppl, ratio = (_matrix(rows, entry) for entry in (lambda row: printed(row["ppl"]), _relative))
     tables = {"ppl": markdown(ppl), "ratio": markdown(ratio.drop(columns="Dense"))}
     write_text(out.with_suffix(".md"), _PAGE.format(sparsity=sparsity, text=text, split=split, **tables))
 
@@ -99,10 +99,6 @@ def _matrix(rows: Sequence[Json], entry: Callable[[Json], str]) -> pd.DataFrame:
     matrix = texts.pivot_table(index="Model", columns="on", values="text", aggfunc="first", sort=False)
     matrix = matrix.reindex(columns=[*found_on, UNIFORM, DENSE]).fillna(DASH)
     return matrix.rename(columns={UNIFORM: "Uniform", DENSE: "Dense"}).reset_index()
-
-
-def _perplexity(row: Json) -> str:
-    return printed(row["ppl"])
 
 
 def _relative(row: Json) -> str:
