@@ -20,6 +20,7 @@ QUANTITIES = {
 _PAGE_WIDTH = 6.75  # inches: both columns, where several models are shown
 _BAR_HEIGHT, _AXIS_HEIGHT = 0.14, 0.55  # inches of a bar, and of a panel besides its bars
 _WIDE = 30.0  # largest over smallest value from which bars need a logarithmic axis
+Names = dict[tuple[str, str], str]  # lines of every panel from the top, by model and method; without method a heading
 _INTERVAL = {"fmt": "none", "ecolor": "black", "elinewidth": 0.8, "capsize": 1.7, "capthick": 0.8}
 
 
@@ -34,7 +35,7 @@ def draw(data: Data, definition: FigureDefinition) -> Picture:
     dense = frame["method"] == DENSE
     frame = pd.concat([frame[dense], select(frame[~dense], sparsity=definition.setting("sparsity"))])
     labels, models = {method.key: method.label for method in by_method(frame)}, by_model(frame)
-    names = {}  # what stands in the lines of every panel from the top, by model and method; without method a heading
+    names: Names = {}
     for model, rows in models:
         names |= {(model, ""): model} if len(models) > 1 else {}
         names |= {(model, method.key): labels[method.key] for method in by_method(rows)}
@@ -62,15 +63,7 @@ def _bars(frame: pd.DataFrame, column: str, scale: float, phase: str) -> pd.Data
     return groups.agg({"value": "mean", "low": "min", "high": "max"})
 
 
-def _panel(
-    frame: pd.DataFrame,
-    names: dict[tuple[str, str], str],
-    named: bool,
-    column: str,
-    title: str,
-    scale: float,
-    phase: str,
-) -> Panel:
+def _panel(frame: pd.DataFrame, names: Names, named: bool, column: str, title: str, scale: float, phase: str) -> Panel:
     """Bars of one quantity; only the panels at the left name them."""
     bars = _bars(frame, column, scale, phase)
     shown = bars.reindex(pd.MultiIndex.from_tuples(names)).assign(place=range(len(names))).dropna(subset=["value"])

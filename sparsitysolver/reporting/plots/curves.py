@@ -1,5 +1,7 @@
 """Search curves: reward and perplexity over episodes (Figures 6 to 10)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,6 +18,7 @@ _WINDOWS = 50  # the running mean of a long search is over this part of its epis
 _SAME = 1e-3  # relative difference from which two dense perplexities are not of the same windows
 _BEST_LINE = {"color": "black", "linestyle": "--", "linewidth": 0.9}
 _MARK_LINE = {"linestyle": (0, (4, 1, 1, 1, 1, 1)), "linewidth": 0.9}
+Marks = dict[str, tuple[int, dict]]  # by the legend's words the episode to mark by an upright line, and its look
 
 
 def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
@@ -25,16 +28,16 @@ def draw_curves(data: Data, definition: FigureDefinition) -> Picture:
     running mean), ``show`` (what besides running means: episodes, best, uniform), ``within`` (``tolerance`` and
     ``horizon`` of the episode to mark).
     """
-    within, shown = definition.within, definition.shown(tuple(QUANTITIES))
+    within, show, shown = definition.within, definition.show, definition.shown(tuple(QUANTITIES))
     frame = select(data["curves"], sparsity=definition.setting("sparsity"))
     episodes = int(frame["episode"].max()) + 1
     window = min(episodes, max(definition.setting("window"), episodes // _WINDOWS))
     models, panels = by_model(frame), []
     for model, rows in models:
         _check_episodes(rows)
-        methods, uniform = by_method(rows), uniform_of(rows) if "uniform" in definition.show else {}
+        methods, uniform = by_method(rows), uniform_of(rows) if "uniform" in show else {}
         marks = _marks(methods, definition, numbered=len(models) == 1)
-        panels += [_panel(model, methods, name, window, definition, uniform.get(name), marks) for name in shown]
+        panels += [_panel(model, methods, name, window, show, uniform.get(name), marks) for name in shown]
     facts = {"tolerance": f"{within.tolerance:.0%}", "horizon": str(within.horizon)} if within else {}
     return Picture(page(panels, row_height=1.6), facts | {"window": str(window)})
 
@@ -82,8 +85,8 @@ def episode_within(ppl: np.ndarray, tolerance: float, horizon: int) -> int:
     return int(np.argmax(ppl[:horizon] <= (1 + tolerance) * ppl[:horizon].min()))
 
 
-def _marks(methods: list[Method], definition: FigureDefinition, numbered: bool) -> dict[str, tuple[int, dict]]:
-    """By the legend's words the episode to mark by an upright line, the median over seeds, and its look.
+def _marks(methods: list[Method], definition: FigureDefinition, numbered: bool) -> Marks:
+    """The median over seeds of every search.
 
     One legend for several models cannot name the episode: then it is not numbered.
     """
@@ -104,12 +107,12 @@ def _panel(
     methods: list[Method],
     quantity: str,
     window: int,
-    definition: FigureDefinition,
+    show: Sequence[str],
     uniform: float | None,
-    marks: dict[str, tuple[int, dict]],
+    marks: Marks,
 ) -> Panel:
     """One quantity of one model over episodes: running means, of which the only one says so in the legend."""
-    dotted, best, single = "episodes" in definition.show, "best" in definition.show, len(methods) == 1
+    dotted, best, single = "episodes" in show, "best" in show, len(methods) == 1
     lines, legend, bests = [], {}, []
     for rank, method in enumerate(methods):
         episodes, values = over(method.rows, "episode", quantity)

@@ -52,23 +52,18 @@ def looks() -> Looks:
     return read_yaml(_HERE / "looks.yaml", Looks)
 
 
-@functools.cache
-def _spare() -> tuple[Style, ...]:
-    """What no registered method looks like, for methods to come."""
-    names, values = zip(*looks().spare.items(), strict=True)
-    styles = (Style(**dict(zip(names, look, strict=True))) for look in itertools.product(*values))
-    return tuple(style for style in styles if style not in looks().methods.values())
-
-
 def method_styles(keys: Iterable[str]) -> dict[str, Style]:
     """Looks of the methods of one figure, in the order of legends: as registered, then those to come by key.
 
     The look of one to come follows from its key alone, or is the next one that no other method has.
     """
     known, found = looks().methods, {}
+    combined = itertools.product(*looks().spare.values())
+    spare = [Style(**dict(zip(looks().spare, values, strict=True))) for values in combined]
+    spare = [style for style in spare if style not in known.values()]
     for key in sorted(set(keys)):
-        first = int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(_spare())
-        free = (style for style in _spare()[first:] + _spare()[:first] if style not in found.values())
+        first = int(hashlib.sha256(key.encode()).hexdigest(), 16) % len(spare)
+        free = (style for style in spare[first:] + spare[:first] if style not in found.values())
         found[key] = known[key] if key in known else next(free)
     return {key: found[key] for key in [*known, *found] if key in found}
 

@@ -45,13 +45,17 @@ def arena_command(records: Sequence[Path], out: Path) -> None:
 
 def _check(studies: Sequence[Json], arena: ArenaDefinition) -> None:
     """Names are known; and seeds of one problem, compared in pairs, have the same searches on the same windows."""
+
+    def windows(study: Json) -> Json:
+        return {split: (one.get("text_sha256"), one["windows"]) for split, one in study["fingerprints"].items()}
+
     for study in studies:
         for kind, entries, _ in KINDS:
             for found in study[kind]:
                 known("entrant of config/arena.yaml", found["algorithm"], getattr(arena, entries))
     for key, (first, *others) in problems(studies).items():
         for study in others:
-            for what, of in (("searches", _searched), ("windows", _windows)):
+            for what, of in (("searches", _searched), ("windows", windows)):
                 if of(study) != of(first):
                     raise SparsitySolverError(
                         f"seeds {first['seed']} and {study['seed']} of {', '.join(map(str, key))} have different "
@@ -61,10 +65,6 @@ def _check(studies: Sequence[Json], arena: ArenaDefinition) -> None:
 
 def _searched(study: Json) -> list[str]:
     return sorted(search["algorithm"] for search in study["searches"])
-
-
-def _windows(study: Json) -> Json:
-    return {split: (one.get("text_sha256"), one["windows"]) for split, one in study["fingerprints"].items()}
 
 
 def _rows(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
@@ -168,8 +168,8 @@ def choice_command(files: Sequence[Path], out: Path) -> None:
                 f"{granularity} at {budget} evaluations a unit: {len(mean)} searches removed what was asked; two are "
                 "needed to choose from."
             )
-        problems = len(group[_PROBLEM].drop_duplicates())
-        rows.append((granularity, budget, mean.index[0], round(mean.iloc[0], 2), mean.index[1], problems))
+        count = len(group[_PROBLEM].drop_duplicates())
+        rows.append((granularity, budget, mean.index[0], round(mean.iloc[0], 2), mean.index[1], count))
     chosen = pd.DataFrame(rows, columns=list(Choice.model_fields))
     write_text(out, _HEAD + chosen.to_csv(sep="\t", index=False, lineterminator="\n"))
 
@@ -179,8 +179,8 @@ def _mean_ranks(group: pd.DataFrame) -> pd.Series:
     figures = group[["achieved_sparsity", "sparsity"]].itertuples(index=False)
     off = [bool(unequal(Removed(achieved, None), Removed(asked, None))) for achieved, asked in figures]
     equal = group[~group["algorithm"].isin(group.loc[off, "algorithm"])]
-    ranks = equal.fillna({"validation_ppl": float("inf")}).groupby(_PROBLEM)["validation_ppl"].rank()
-    return ranks.groupby(equal["algorithm"]).mean().sort_values(kind="stable")
+    placed = equal.fillna({"validation_ppl": float("inf")}).groupby(_PROBLEM)["validation_ppl"].rank()
+    return placed.groupby(equal["algorithm"]).mean().sort_values(kind="stable")
 
 
 def _read_searches(path: Path) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """What figures say of results they cannot draw: one sentence that names the file and the place, status 2."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,10 +14,15 @@ from sparsitysolver.config.figures import load_figure
 from sparsitysolver.reporting.plots.command import main
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return factory.small_results(tmp_path_factory.mktemp("small"))
+
+
 @pytest.fixture
-def results(tmp_path):
+def results(small, tmp_path):
     """Results of all figures, small."""
-    return factory.small_results(tmp_path / "results")
+    return shutil.copytree(small, tmp_path / "results")
 
 
 @pytest.fixture
