@@ -99,7 +99,7 @@ DOCUMENTS = {
     ),
     "report choice": Command(
         "config/auto.tsv: the best search by budget, from tables of arenas",
-        "reporting.studies.auto:choice_command",
+        "reporting.studies.arena:choice_command",
         {"files": _files("arena.csv files"), "out": _out("config/auto.tsv")},
     ),
     "report regression": Command(

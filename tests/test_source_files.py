@@ -75,8 +75,8 @@ PLOTS = "sparsitysolver/reporting/plots"
         (
             "figures.figure6",
             (),
-            ("reporting/plots/curves", "reporting/plots/style", "reporting/plots/contracts"),
-            ("figures/figure5.py", f"{PLOTS}/pareto.py", f"{PLOTS}/inference.py"),
+            ("reporting/plots/curves", "reporting/plots/style"),
+            ("figures/figure5.py", f"{PLOTS}/strategies.py"),
         ),
     ],
 )
