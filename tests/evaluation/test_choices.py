@@ -35,7 +35,7 @@ def tiny():
 @pytest.mark.parametrize("task", MINI)
 @pytest.mark.parametrize("name", BUNDLED_MODELS)
 def test_the_harness_and_the_scorer_agree_well_above_chance(name, task, bundled):
-    loaded, items, row = bundled[name], mini(task, 60), tasks_table()[task]
+    loaded, items, row = bundled[name], mini(task, 100), tasks_table()[task]
     result, requests = evaluate_zero_shot(loaded, items, 32), choice_requests(loaded, items)
     found = choice_loglikelihoods(loaded.adapter, requests)
     assert found.dtype == np.float64
