@@ -135,7 +135,7 @@ def test_with_another_agent_or_none_it_is_another_search(first, tmp_path, monkey
     started = curve(tmp_path / "x.curve.csv")
     for start in (load_agent(tmp_path / "other.agent"), None):
         assert again(tmp_path, start)["run"]["resumed_at"] == 0
-        assert curve(tmp_path / "x.curve.csv")[:15] != started
+    assert curve(tmp_path / "x.curve.csv")[:15] != started
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,15 @@ from sparsitysolver.chat.settings import Reply
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.budget import Bounds, budget_rule
 from sparsitysolver.pruning.units import budget, kept_weights
-from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, GREEDY_BY_DEFAULT
+from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, GREEDY_BY_DEFAULT, evopress
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.parametrize("name", ALGORITHMS)]
+
+
+@pytest.fixture(autouse=True)
+def few_attempts(monkeypatch):
+    """On a tiny model nearly every offspring was there before: this saves half a minute a search."""
+    monkeypatch.setattr(evopress.SETTINGS, "attempts", 5)
 
 
 class Talker:

@@ -15,7 +15,7 @@ from sparsitysolver.pruning import effect_table
 from sparsitysolver.pruning.units import uniform_counts, units_of
 from sparsitysolver.records.files import file_sha256, identity, validate
 from sparsitysolver.search import settings as settings_module
-from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, GREEDY_BY_DEFAULT, WALKING, settings_of
+from sparsitysolver.search.algorithms import ALGORITHMS, DRIVEN, GREEDY_BY_DEFAULT, WALKING, evopress, settings_of
 from sparsitysolver.search.algorithms.evolution import Arithmetic
 from sparsitysolver.search.engines import PrefixEngine
 from sparsitysolver.search.journal import Journal
@@ -26,6 +26,12 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 NAMES = sorted(set(ALGORITHMS) - DRIVEN)
 OWN = {"ppo": "policy_mean", "fastforward": "policy_mean", **dict.fromkeys(WALKING, "policy")}
 EPISODES = 40
+
+
+@pytest.fixture(autouse=True)
+def few_attempts(monkeypatch):
+    """On a tiny model nearly every offspring was there before: this saves half a minute a search."""
+    monkeypatch.setattr(evopress.SETTINGS, "attempts", 5)
 
 
 @pytest.fixture(scope="module")
