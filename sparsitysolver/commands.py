@@ -1,5 +1,6 @@
 """All commands: what each one runs, and which options it takes (no torch)."""
 
+import argparse
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -10,8 +11,18 @@ from sparsitysolver.config.registry import ZERO_SHOT_BATCH
 from sparsitysolver.devices import cores_here
 from sparsitysolver.document_commands import DOCUMENTS
 from sparsitysolver.exchange.formats import AUTO, FORMATS, KEPT, LEVELS, REMOVED
-from sparsitysolver.options import REQUIRED, Command, argument, option, options_of, seed
+from sparsitysolver.options import REQUIRED, Command, argument, option, options_of, whole_number
 from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.seeds import SEED_LIMIT
+
+
+def seed(text: str) -> int:
+    """An option's text as a seed that every generator in use takes."""
+    value = whole_number(text)
+    if not 0 <= value < SEED_LIMIT:
+        raise argparse.ArgumentTypeError(f"'{text}' is no seed; seeds are 0 to {SEED_LIMIT - 1}")
+    return value
+
 
 SEED_INDEX = option(0, "index of the seed, kept in the result (default: %(default)s)", type=seed)
 DENSE = {

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, NoReturn, get_args, get_type_hints
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.provenance import without_secrets
-from sparsitysolver.seeds import SEED_LIMIT
 
 REQUIRED = ...  # in the place of a default
 _SETTING = "option"
@@ -48,14 +47,6 @@ def number(text: str) -> float:
         except ValueError:
             hint = ""
         raise argparse.ArgumentTypeError(f"'{text}' is no number{hint}") from error
-
-
-def seed(text: str) -> int:
-    """An option's text as a seed that every generator in use takes."""
-    value = whole_number(text)
-    if not 0 <= value < SEED_LIMIT:
-        raise argparse.ArgumentTypeError(f"'{text}' is no seed; seeds are 0 to {SEED_LIMIT - 1}")
-    return value
 
 
 class Option(NamedTuple):

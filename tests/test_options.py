@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sparsitysolver.cli import build_parser, main
-from sparsitysolver.commands import COMMANDS
+from sparsitysolver.commands import COMMANDS, seed
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.options import (
     REQUIRED,
@@ -18,7 +18,6 @@ from sparsitysolver.options import (
     number,
     option,
     options_of,
-    seed,
     setting,
     whole_number,
 )
