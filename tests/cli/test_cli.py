@@ -12,6 +12,7 @@ from tiny import tiny_text
 from sparsitysolver import commands
 from sparsitysolver.cli import build_parser
 from sparsitysolver.config.assets import Assets
+from sparsitysolver.data import minilang
 from sparsitysolver.data.items import load_items
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.loading import load_model
@@ -61,6 +62,23 @@ def test_zero_shot_of_a_dense_and_a_pruned_model(place, capsys):
     protocol = {"task_version": "1.0", "harness": "lm_eval 0.4.13", "fewshot": 0, "batch_size": 8, "seqlen": 32}
     assert cell["fingerprint"] == data | protocol | {"bos": "tokenizer", "eos": "none", "dtype": "float32"}
     assert set(cell["leakage"].values()) == {None}  # the ids come from no recorded text, and may be the task's own
+
+
+def test_zero_shot_items_of_an_assets_folder_by_parts(place, capsys):
+    (place / "assets" / "tasks").mkdir()
+    lines = [json.dumps(record) for record in minilang.items("boolq", "test")[:40]]
+    (place / "assets" / "tasks" / "boolq.jsonl").write_text("\n".join(lines))
+    found = {}
+    for part in ("report", "search", "all"):
+        options = ("--task", "boolq", "--items", part, "--json", "--out", "cell.json")
+        found[part] = json.loads(output(capsys, "evaluate", MODEL, *options))
+        fingerprint = read_record("cell.json", "cell")["fingerprint"]
+        assert (fingerprint["dataset"], fingerprint["revision"], fingerprint["split"]) == ("boolq", "assets", part)
+    assert "acc_norm" not in found["all"]
+    assert found["report"]["n"] + found["search"]["n"] == found["all"]["n"] == 40
+    right = {part: round(one["acc"] * one["n"]) for part, one in found.items()}
+    assert right["report"] + right["search"] == right["all"]
+    assert len({one["fingerprint"] for one in found.values()}) == 3
 
 
 def test_a_cell_of_accuracy_is_checked(place, capsys):

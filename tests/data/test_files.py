@@ -6,7 +6,7 @@ import json
 import lzma
 
 import pandas as pd
-import pyarrow
+import pyarrow.parquet
 import pytest
 
 from sparsitysolver.config.assets import Assets
@@ -57,11 +57,18 @@ def test_a_compressed_text_is_the_text(packed, tmp_path):
     assert read_text(path.rename(tmp_path / "named_otherwise")) == "a\nb\n"
 
 
+def test_gzip_files_put_behind_one_another_are_read_whole(tmp_path):
+    assert read_text(written(tmp_path, "a.gz", gzip.compress(b"a\n") + gzip.compress(b"b\n"))) == "a\nb\n"
+
+
 NO_TEXT = {
     "zeros at the end, as after a crash": ("a.txt", b"abc" + bytes(9), "9 NUL characters, the first at character 3"),
+    "NUL": ("a.txt", bytes(4000), "holds 4000 NUL characters, the first at character 0"),
     "UTF-16": ("a.txt", "abc é".encode("utf-16"), "begins as UTF-16 does. Save it as UTF-8"),
+    "UTF-16 without a mark": ("a.txt", "abc".encode("utf-16-le"), "NUL characters"),
     "Latin-1": ("a.txt", "café".encode("latin-1"), "not a UTF-8 text file: 'utf-8' codec can't decode byte 0xe9"),
     "empty": ("a.txt", b"", "a.txt is empty"),
+    "a mark alone": ("a.txt", b"\xef\xbb\xbf", "a.txt is empty"),
     "blank": ("a.txt", b" \r\n\t\n", "a.txt is empty"),
     "empty compressed": ("a.txt.gz", gzip.compress(b""), "a.txt.gz is empty"),
     "cut gzip": ("a.txt.gz", gzip.compress(b"abc" * 99)[:-9], "compressed file"),
@@ -70,6 +77,7 @@ NO_TEXT = {
     "cut zstd": ("a.txt.zst", PACK[".zst"](b"abc" * 99)[:-9], "compressed file"),
     "zip": ("a.zip", b"PK\x03\x04\xff\xff", "Read are UTF-8 text"),
     "table": ("a.csv", b"id,text\n1,abc\n", "is a table, not a text. Read are"),
+    "compressed table": ("a.tsv.gz", gzip.compress(b"id\ttext\n"), "is a table, not a text"),
     "JSON lines by another name": ("a.txt", LINES, "holds JSON lines with a field 'text'"),
 }
 

@@ -118,8 +118,10 @@ def test_unknown_names():
 
 # --- checks ---------------------------------------------------------------------------------------------------------
 
+NULL = object()  # a null in the file, where None leaves the field out
 BROKEN = {
     "missing field": ("boolq", {"passage": None}, "no field 'passage'; an item of boolq has passage, question, label."),
+    "null": ("piqa", {"goal": NULL}, "field 'goal' is None; allowed: a text."),
     "null for an option": ("winogrande", {"option1": [None]}, "field 'option1' is [None]; allowed: a text that"),
     "half a character": ("arc_easy", {"question": "a\ud800"}, "a text of whole characters, no half of a surrogate"),
     "number for a text": ("piqa", {"goal": 3}, "field 'goal' is 3; allowed: a text."),
@@ -141,7 +143,8 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_item_is_named_with_file_line_and_field(name, tmp_path):
     task, changes, message = BROKEN[name]
-    broken = {key: value for key, value in (ITEMS[task] | changes).items() if value is not None}
+    item = {key: value for key, value in (ITEMS[task] | changes).items() if value is not None}
+    broken = {key: None if value is NULL else value for key, value in item.items()}
     found = failure(task, "all", write(tmp_path, task, [ITEMS[task], broken]))
     assert found.startswith(f"{tmp_path}/tasks/{task}.jsonl, line 2: ")
     assert message in found
@@ -155,6 +158,8 @@ def test_broken_files(tmp_path):
     assert f"{path}, line 2: no JSON object" in failure("piqa", "report", assets)
     path.write_text("[1]\n")
     assert f"{path}, line 1: no JSON object but [1]" in failure("piqa", "report", assets)
+    path.write_bytes(b"\xff\n")
+    assert f"{path} is not a UTF-8 text file" in failure("piqa", "report", assets)
     path.unlink()
     assert f"the items of piqa was looked for at {path}" in failure("piqa", "report", assets)
 
@@ -167,6 +172,13 @@ def test_a_part_without_items(tmp_path):
         except SparsitySolverError as error:
             failed.append(str(error))
     assert len(failed) == 1 and "holds no items of boolq for the part '" in failed[0]
+
+
+def test_line_ends_and_a_mark_of_the_system_change_no_item(tmp_path):
+    assets = write(tmp_path, "boolq", questions(5))
+    before, path = load_items("boolq", "all", assets).sha256, tmp_path / "tasks" / "boolq.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_items("boolq", "all", assets).sha256 == before
 
 
 def test_labels_have_the_hubs_type(tmp_path):
