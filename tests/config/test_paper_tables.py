@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from sparsitysolver import CONFIG
+from sparsitysolver.reporting.audit.checks import FLAG
+from sparsitysolver.reporting.audit.table import audit
 
 MARKS = {"Reproduced", "Layerwise Sparsity", "Searched Sparsity", "Weight Update", "Additional Parameters"}
 # Rows, number columns, dashes among them; the total of all printed numbers, so that no later edit passes unseen.
@@ -80,3 +82,34 @@ def test_more_pruning_costs_more_within_table1_and_from_table2_to_table6():
     pruned, at20 = ["SliceGPT", "FLAP", "Ours", "Ours (Recon)"], numbers(2)
     at30 = numbers(6).loc[pruned]
     assert (at30 > at20.loc[pruned, at30.columns]).all(axis=None)
+
+
+# --- a wrong digit is noticed ---------------------------------------------------------------------------------------
+
+
+def flags(table: pd.DataFrame, check: str, path) -> set[tuple[str, str]]:
+    """Method and column of what the audit flags in a table as printed."""
+    table.to_csv(path)
+    lines = audit(path)
+    return {(line.method, line.column) for line in lines if (line.check, line.verdict) == (check, FLAG)}
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_a_wrong_digit_in_any_row_of_accuracies_is_noticed(number, tmp_path):
+    table = text(number)
+    assert flags(table, "average", tmp_path / "table.csv") == set()
+    for method in table.index:
+        for column in numbers(number):
+            corrupted = table.copy()
+            corrupted.loc[method, column] = f"{float(table.loc[method, column]) + 0.2:.2f}"
+            assert flags(corrupted, "average", tmp_path / "table.csv") == {(method, "average")}, (method, column)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 6])
+def test_a_dropped_leading_digit_of_a_perplexity_is_noticed(number, tmp_path):
+    table, column = text(number), numbers(number).columns[0]
+    printed = flags(table, "better_than_dense", tmp_path / "table.csv")
+    assert printed == ({("Ours (Recon)", "opt-6.7b")} if number == 2 else set())
+    method = table.index[1]
+    table.loc[method, column] = f"{float(table.loc[method, column]) / 10:.2f}"
+    assert flags(table, "better_than_dense", tmp_path / "table.csv") == printed | {(method, column)}
