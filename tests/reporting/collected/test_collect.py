@@ -121,10 +121,16 @@ TEXT, TASK = make_cell(), make_task_cell("mini_boolq", "flap", [1, 0])
         *((text, r"x\.json") for text in ("{", "[]", '{"format": 1}', "")),
         *((without(TEXT, field), rf"x\.json.*without {field}") for field in ("metrics", "fingerprint", "size")),
         *(
-            (without(TASK, "fingerprint", field), "fingerprint.*is a required property")
-            for field in ("kind", "items_sha256", "harness", "batch_size")
+            (without(TASK, "fingerprint", field), rf"x\.json is not a valid cell: fingerprint: '{missed}' is missing")
+            for field, missed in (
+                ("kind", "text_sha256"),  # without a kind it is a fingerprint of perplexity
+                *((name, name) for name in ("items_sha256", "harness", "batch_size")),
+            )
         ),
-        (json.dumps(TASK).replace('"acc": [1,', '"acc": [0.5,'), r"samples/acc/0: 0\.5"),
+        (
+            json.dumps(TASK).replace('"acc": [1,', '"acc": [0.5,'),
+            r"samples, acc, entry 1: should be 0 or 1; found 0\.5\.",
+        ),
         *(
             (
                 json.dumps(TEXT).replace(field, f'"{name}": {number}'),
