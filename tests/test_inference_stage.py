@@ -95,12 +95,18 @@ def test_a_model_measured_twice_is_refused(pruned, tmp_path, capsys):
     assert not (tmp_path / "i.csv").exists()
 
 
-@pytest.mark.parametrize(("value", "words"), [(math.nan, ": nan found"), (math.inf, " is inf")])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (math.nan, "models, entry 2, speedup, decode, high: should be greater than 0; found nan"),
+        (math.inf, "models/1/speedup/decode/high is inf"),
+    ],
+)
 def test_times_that_are_not_finite_are_refused(pruned, tmp_path, capsys, value, words):
     record = read_record(pruned / "record.json", "inference")
     record["models"][1]["speedup"]["decode"]["high"] = value
     write_json(tmp_path / "bad.json", record)
-    assert f"models/1/speedup/decode/high{words}" in failure(capsys, "report", "inference", tmp_path / "bad.json")
+    assert words in failure(capsys, "report", "inference", tmp_path / "bad.json")
 
 
 def test_the_dense_model_alone(tmp_path, capsys):

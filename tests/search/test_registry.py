@@ -18,7 +18,12 @@ from sparsitysolver.search.journal import CURVE
 from sparsitysolver.sources import search_code
 
 # The example of CONTRIBUTING.md, with a need of its own.
-EXAMPLE = re.search(r'```python\n("""Normal steps.*?)```', (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)[1]
+EXAMPLE = "".join(
+    f"{line[1:]}\n"
+    for line in re.search(r"\+\+\+ \S*climbing.py\n(.*?)\+\+\+", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)[
+        1
+    ].splitlines()
+)
 USE = """
 import sys
 from pathlib import Path
