@@ -10,7 +10,7 @@ from sparsitysolver.config.arena import definition
 from sparsitysolver.config.grid import RESULTS, Grid, own_commands
 from sparsitysolver.config.registry import methods_table
 from sparsitysolver.errors import SparsitySolverError, report_error
-from sparsitysolver.plans import checks, needs
+from sparsitysolver.plans import measurements, needs
 from sparsitysolver.plans.arena import Arena
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.documents import documents, pages

@@ -44,11 +44,10 @@ class Free:
 
 def problem_of(units: int) -> tuple[Problem, Free]:
     """A problem of so many units in the shape of LLaMA-7B: 32 heads and 11,008 neurons a layer."""
-    pairs = [
-        (Unit(f"layers.{layer}.mha", MHA, layer, 32, 2_097_152), Unit(f"layers.{layer}.ffn", FFN, layer, 11008, 12288))
-        for layer in range(units // 2)
-    ]
-    chosen = [unit for pair in pairs for unit in pair]
+    chosen = []
+    for layer in range(units // 2):
+        chosen.append(Unit(f"layers.{layer}.mha", MHA, layer, 32, 2_097_152))
+        chosen.append(Unit(f"layers.{layer}.ffn", FFN, layer, 11008, 12288))
     objective = Free([unit.size for unit in chosen])
     return Problem(chosen, SPARSITY, default_bounds(SPARSITY), greedy, objective), objective
 
@@ -63,14 +62,14 @@ def measure(algorithm: str, units: int, episodes: int, skip: int) -> Json:
         start = time.perf_counter()
         journal.save(torch.load(journal.checkpoint, weights_only=True)["state"])
         saving = time.perf_counter() - start
-    asked = objective.asked[skip:]
-    wall, processor = zip(*asked)
+    timed = len(objective.asked) - skip - 1
+    wall, processor = ((last - first) / timed for first, last in zip(objective.asked[skip], objective.asked[-1]))
     return {
         "algorithm": algorithm,
         "units": units,
-        "episodes": len(asked) - 1,
-        "seconds_per_proposal": (wall[-1] - wall[0]) / (len(asked) - 1),
-        "processor_seconds_per_proposal": (processor[-1] - processor[0]) / (len(asked) - 1),
+        "episodes": timed,
+        "seconds_per_proposal": wall,
+        "processor_seconds_per_proposal": processor,
         "checkpoint_bytes": checkpoint,
         "checkpoint_seconds": saving,
     }

@@ -5,13 +5,11 @@ from sparsitysolver.reporting.plots.command import Data, Picture, main
 from sparsitysolver.reporting.plots.panels import page
 from sparsitysolver.reporting.plots.strategies import matrices_panels
 
-MOST_IN_ONE_COLUMN = 6
-
 
 def draw(data: Data, definition: FigureDefinition) -> Picture:
-    """One wide panel a model, in two columns where there are many models."""
+    """One wide panel a model, in two columns where there are more than six."""
     panels = matrices_panels(data["strategies"], definition.setting("sparsity"))
-    return Picture(page(panels, columns=1 if len(panels) <= MOST_IN_ONE_COLUMN else 2))
+    return Picture(page(panels, columns=1 if len(panels) <= 6 else 2))
 
 
 if __name__ == "__main__":

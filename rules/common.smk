@@ -12,9 +12,14 @@ def asked_with_files(job_of, fact):
     return lambda wildcards, input: fact(job_of(wildcards))
 
 
-def gate_of(job_of):
+def demanded(job_of, name):
+    """What the job that wildcards stand for asks of the machine."""
+    return lambda wildcards: artefacts.demands(job_of(wildcards))[name]
+
+
+def gate(job):
     """What a job waits for: nothing is pruned or searched before a published dense perplexity was met."""
-    return lambda wildcards: checks.gate(artefacts, wildcards.model) if job_of(wildcards).gated else []
+    return measurements.gate(artefacts, job.axes["model"]) if job.gated else []
 
 
 def everything(wildcards):

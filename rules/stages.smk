@@ -8,7 +8,7 @@ for stage, job_of in stages(artefacts, arena).items():
         name:
             stage.name
         input:
-            ancient(gate_of(job_of)),
+            ancient(asked(job_of, gate)),
             unpack(asked(job_of, lambda job: job.inputs)),
         output:
             [temp(directory(path)) if stage == PRUNE else path for path in stage.patterns],
@@ -16,11 +16,9 @@ for stage, job_of in stages(artefacts, arena).items():
             f"logs/{stage.folder}/{{key}}.log",
         conda:
             "../envs/core.yaml"
-        threads: everything if stage.alone else asked(job_of, artefacts.threads)
+        threads: everything if stage.alone else demanded(job_of, "threads")
         resources:
-            mem_mb=asked(job_of, artefacts.memory_mb),
-            gpu=asked(job_of, artefacts.gpus),
-            runtime=asked(job_of, artefacts.minutes),
+            **{name: demanded(job_of, name) for name in ("mem_mb", "gpu", "runtime")},
         params:
             code=asked(job_of, lambda job: code_sha256(job.code)),
             command=asked_with_files(job_of, artefacts.command),

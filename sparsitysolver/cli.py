@@ -6,11 +6,10 @@ import os
 import sys
 
 from sparsitysolver import preload
-from sparsitysolver.arguments import Parser
 from sparsitysolver.commands import COMMANDS, GROUPS
 from sparsitysolver.devices import claim
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
-from sparsitysolver.options import add_commands
+from sparsitysolver.options import Parser, add_commands
 
 EXIT_INTERRUPTED = 130
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR})
@@ -21,13 +20,10 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     try:
         args = build_parser().parse_args(argv)
-    except SparsitySolverError as error:
-        return report_error("sparsitysolver", error)
-    if hasattr(args, "threads"):  # a stage that loads models
-        status = preload.forward(argv)
-        if status is not None:
-            return status
-    try:
+        if hasattr(args, "threads"):  # a stage that loads models
+            status = preload.forward(argv)
+            if status is not None:
+                return status
         _prepare(args)
         return args.chosen.run(args)
     except SparsitySolverError as error:
@@ -36,20 +32,19 @@ def main(argv: list[str] | None = None) -> int:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (MemoryError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            return report_error(
-                "sparsitysolver",
-                f"out of memory in stage '{args.path}': {str(error).splitlines()[0][:200] if str(error) else ''} "
-                "Lower --nsamples, --seqlen, --reward-windows or --batch-size, take a smaller --dtype, or a larger "
-                "machine.",
-            )
-        raise
+        if not is_out_of_memory(error):
+            raise
+        said = str(error).splitlines()[0][:200] if str(error) else ""
+        return report_error(
+            "sparsitysolver",
+            f"out of memory in stage '{args.path}': {said} Lower --nsamples, --seqlen, --reward-windows or "
+            "--batch-size, take a smaller --dtype, or a larger machine.",
+        )
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
-        return report_error(
-            "sparsitysolver", f"stage '{args.path}' cannot write {error.filename or 'a file'}: {error.strerror}."
-        )
+        where = error.filename or "a file"
+        return report_error("sparsitysolver", f"stage '{args.path}' cannot write {where}: {error.strerror}.")
 
 
 def _prepare(args: argparse.Namespace) -> None:

@@ -1,25 +1,36 @@
 """All commands: what each one runs, and which options it takes (no torch)."""
 
+import argparse
 import os
 from dataclasses import fields
 from pathlib import Path
 
-from sparsitysolver.arguments import seed
 from sparsitysolver.chat.settings import ChatSettings
 from sparsitysolver.config.chat_address import URL_VARIABLE
 from sparsitysolver.config.registry import ZERO_SHOT_BATCH
 from sparsitysolver.devices import cores_here
-from sparsitysolver.documents import DOCUMENTS
+from sparsitysolver.document_commands import DOCUMENTS
 from sparsitysolver.exchange.formats import AUTO, FORMATS, KEPT, LEVELS, REMOVED
-from sparsitysolver.options import REQUIRED, argument, command, option, options, options_of
+from sparsitysolver.options import REQUIRED, Command, argument, option, options_of, whole_number
 from sparsitysolver.search.settings import SearchSettings
+from sparsitysolver.seeds import SEED_LIMIT
+
+
+def seed(text: str) -> int:
+    """An option's text as a seed that every generator in use takes."""
+    value = whole_number(text)
+    if not 0 <= value < SEED_LIMIT:
+        raise argparse.ArgumentTypeError(f"'{text}' is no seed; seeds are 0 to {SEED_LIMIT - 1}")
+    return value
+
 
 SEED_INDEX = option(0, "index of the seed, kept in the result (default: %(default)s)", type=seed)
-ASSETS = options(assets=option(None, "assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)"))
-DENSE = options(model=argument("MODEL", "dense model: hub id, local folder, or key of config/models.tsv"), **ASSETS)
-MODEL = options(
-    model=argument("MODEL", "hub id, local folder, or key of config/models.tsv"),
-    **ASSETS,
+DENSE = {
+    "model": argument("MODEL", "dense model: hub id, local folder, or key of config/models.tsv"),
+    "assets": option(None, "assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)"),
+}
+MODEL = dict(
+    DENSE | {"model": argument("MODEL", "hub id, local folder, or key of config/models.tsv")},
     device=option("auto", "auto, cpu, cuda, cuda:N (default: %(default)s)"),
     dtype=option("auto", "auto, float32, float16, bfloat16"),
     threads=option(
@@ -29,27 +40,21 @@ MODEL = options(
     ),
     gpus=option(1, "GPUs to lock for this job (default: %(default)s)"),
 )
-WINDOWED = options(
-    MODEL, seqlen=option(None, "window length in tokens (default: 2048 or the model's maximum)", type=int)
-)
-CALIBRATED = options(
+WINDOWED = dict(MODEL, seqlen=option(None, "window length in tokens (default: 2048 or the model's maximum)", type=int))
+TEXTS = "wikitext2, c4, mini, a zero-shot task, a file of text or documents, or a .npy of ids"
+CALIBRATED = dict(
     WINDOWED,
-    calibration=option(
-        None,
-        "wikitext2, c4, mini, a zero-shot task, a file of text or documents, or a .npy of ids",
-        metavar="SOURCE",
-    ),
+    calibration=option(None, TEXTS, metavar="SOURCE"),
     items=option("search", "part of a task's items to calibrate or search on: search, or report (leaky)"),
     nsamples=option(None, "calibration windows (default: the method's own)", type=int),
     seed=option(0, "of the calibration windows, and of a search (default: %(default)s)", type=seed),
 )
-SEARCHED = options(
-    CALIBRATED,
-    options_of(SearchSettings),
+SEARCHED = dict(
+    CALIBRATED | options_of(SearchSettings),
     text=option(None, "text of the reward windows (default: wikitext2; bundled models: mini)"),
     stats=option(None, "statistics file of calibrate for exactly these calibration windows"),
 )
-PRUNED = options(
+PRUNED = dict(
     SEARCHED,
     method=option(REQUIRED, "key of config/methods.tsv", "--prune_method"),
     sparsity=option(None, "default: 0.2, or what --pattern gives", "--sparsity_ratio", type=float),
@@ -57,7 +62,7 @@ PRUNED = options(
     out=option(REQUIRED, "folder to write", "--save"),
     strategy=option(None, "strategy file for methods with an allocation"),
     format=option(
-        "sliced", "sliced to size, or padded with zeros (default: %(default)s)", choices=("sliced", "padded")
+        "sliced", "sliced to size, or padded with zeros (default: %(default)s)", choices=["sliced", "padded"]
     ),
     reconstruction_calibration=option(None, "windows of reconstruction; a task's own text too", metavar="SOURCE"),
     set=option([], "option of the method", metavar="NAME=VALUE"),
@@ -67,13 +72,13 @@ PRUNED = options(
         "where the method does not support the model, write the reason for a cell of a grid (default: an error)",
     ),
 )
-STUDIED = options(
+STUDIED = dict(
     CALIBRATED,
     stats=option(None, "statistics file of calibrate for exactly the calibration windows"),
     task=option(None, "text to evaluate on (default: wikitext2; bundled models: mini)"),
     out=option(REQUIRED, "record to write (.json)"),
 )
-SCORED = options(
+SCORED = dict(
     STUDIED,
     split=option("test", "test (reported, default) or validation"),
     windows=option(None, "so many windows, spread evenly (default: all)", type=int),
@@ -83,6 +88,7 @@ SPLIT = option(None, "of a text: test (reported, default) or validation")
 LIMIT = option(None, "of a zero-shot task: so many items, spread evenly (default: all)", type=int)
 AS_JSON = option(False, "print one JSON object on the last line")
 STRATEGY_OUT = option(REQUIRED, "strategy to write (.json)", type=Path)
+TABLE_OUT = "table to write (.csv): name, kind, size, kept, density; strategy import reads it back"
 
 GROUPS = {
     "strategy": "strategies from and to other tools' files, and from one model to another",
@@ -92,7 +98,7 @@ GROUPS = {
     "report": "collect cells, write tables and documents (no torch)",
 }
 COMMANDS = {
-    "sample": command(
+    "sample": Command(
         "draw calibration windows and write their token ids",
         "stages.sample",
         CALIBRATED,
@@ -100,7 +106,7 @@ COMMANDS = {
         sampler=option("gptq", "gptq, slicegpt, svd_llm or svd_llm_update (default: %(default)s)"),
         out=option(REQUIRED, "file to write (.npy)"),
     ),
-    "calibrate": command(
+    "calibrate": Command(
         "one pass over the calibration windows: activation statistics",
         "stages.calibrate",
         CALIBRATED,
@@ -108,7 +114,7 @@ COMMANDS = {
         granularity=option(None, "structured or unstructured (default: the method's own; structured)"),
         out=option(REQUIRED, "file to write (.safetensors)"),
     ),
-    "search": command(
+    "search": Command(
         "search how much of each unit to keep",
         "stages.search",
         SEARCHED,
@@ -127,7 +133,7 @@ COMMANDS = {
         ),
         out=option(REQUIRED, "strategy to write (.json); curve and agent go beside it"),
     ),
-    "strategy import": command(
+    "strategy import": Command(
         "a strategy from another tool's file of levels or ratios",
         "stages.strategy",
         file=argument("FILE", "levels, a list, or a table; see docs/strategies.md", type=Path),
@@ -140,7 +146,7 @@ COMMANDS = {
         project=option(False, "shift all ratios by one constant to meet the sparsity"),
         out=STRATEGY_OUT,
     ),
-    "strategy transfer": command(
+    "strategy transfer": Command(
         "a strategy of one model for another, by relative depth",
         "stages.strategy",
         strategy=argument("STRATEGY", "strategy of another model (.json)", type=Path),
@@ -148,23 +154,21 @@ COMMANDS = {
         sparsity=option(None, "default: the strategy's target", type=float),
         out=STRATEGY_OUT,
     ),
-    "strategy solve": command(
+    "strategy solve": Command(
         "the strategy of any sparsity from a surrogate search's measured table",
         "stages.strategy",
         table=argument("TABLE", "x.effects.json of search --algorithm surrogate", type=Path),
         sparsity=TO_REMOVE,
         out=STRATEGY_OUT,
     ),
-    "strategy export": command(
+    "strategy export": Command(
         "a strategy as a table of densities",
         "stages.strategy",
         strategy=argument("STRATEGY", "strategy (.json)", type=Path),
-        out=option(
-            REQUIRED, "table to write (.csv): name, kind, size, kept, density; strategy import reads it back", type=Path
-        ),
+        out=option(REQUIRED, TABLE_OUT, type=Path),
     ),
-    "prune": command("prune a model and write it as a folder that is again a model", "stages.prune", PRUNED),
-    "evaluate": command(
+    "prune": Command("prune a model and write it as a folder that is again a model", "stages.prune", PRUNED),
+    "evaluate": Command(
         "perplexity or zero-shot accuracy of a dense or pruned model",
         "stages.evaluate",
         WINDOWED,
@@ -177,7 +181,7 @@ COMMANDS = {
         json=AS_JSON,
         out=option(None, "cell file to write"),
     ),
-    "cell": command(
+    "cell": Command(
         "prune and evaluate a model in one go; the pruned model is not kept",
         "stages.cell",
         PRUNED,
@@ -186,7 +190,7 @@ COMMANDS = {
         part=option(None, "of a zero-shot task's items: report (in tables, default), search or all"),
         limit=LIMIT,
     ),
-    "bench episode": command(
+    "bench episode": Command(
         "an episode against the pruned and the dense forward pass",
         "stages.bench",
         SEARCHED,
@@ -194,7 +198,7 @@ COMMANDS = {
         rounds=option(6, "updates of 15 episodes to time (default: %(default)s)"),
         json=AS_JSON,
     ),
-    "bench inference": command(
+    "bench inference": Command(
         "prefill, decode and memory of pruned models against the dense one",
         "stages.inference",
         MODEL,
@@ -207,7 +211,7 @@ COMMANDS = {
         out=option(None, "record to write (.json)"),
         json=AS_JSON,
     ),
-    "study reconstruction": command(
+    "study reconstruction": Command(
         "perplexity by number of reconstruction samples and module",
         "stages.reconstruction_study",
         SCORED,
@@ -219,7 +223,7 @@ COMMANDS = {
         ),
         json=AS_JSON,
     ),
-    "study transfer": command(
+    "study transfer": Command(
         "perplexity of a model under the strategies of others",
         "stages.transfer_study",
         SCORED,
@@ -227,7 +231,7 @@ COMMANDS = {
         sparsity=option(0.2, "default: %(default)s"),
         criterion=option(None, "what ranks heads and neurons (default: l2)"),
     ),
-    "study arena": command(
+    "study arena": Command(
         "all searches of one problem on the same windows",
         "stages.arena_study",
         STUDIED,
@@ -237,7 +241,7 @@ COMMANDS = {
         seed_index=SEED_INDEX,
         stats=option(None, "statistics file of calibrate --granularity unstructured for these windows"),
     ),
-    "preflight": command(
+    "preflight": Command(
         "dense perplexity against the registry of published values",
         "stages.preflight",
         WINDOWED,
@@ -246,7 +250,7 @@ COMMANDS = {
         cell=option(None, "cell of the dense model to take the perplexity from instead of measuring it"),
         out=option(None, "file to write where nothing is off (.json)"),
     ),
-    "assets download": command(
+    "assets download": Command(
         "fetch a grid's models and texts from the hub",
         "stages.assets",
         grid=option("opt125m", "grid whose models and texts are fetched (default: %(default)s)"),

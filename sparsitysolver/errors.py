@@ -29,9 +29,8 @@ def known(kind: str, asked: str, allowed: Collection[str]) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on the host or on a GPU; torch says so in the text of a ``RuntimeError``."""
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(mark in str(error).lower() for mark in _MEMORY_MARKS)
+    said = isinstance(error, RuntimeError) and any(mark in str(error).lower() for mark in _MEMORY_MARKS)
+    return said or isinstance(error, MemoryError)
 
 
 def report_error(program: str, error: Exception | str) -> int:

@@ -4,6 +4,7 @@ Weights are gigabytes, and every plan and every loading of a model asks what the
 that the system says of the file differs; then the file is read again, whole: a change in its middle is a change.
 """
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -20,7 +21,7 @@ _SMALL = 1 << 20  # bytes: reading such a file costs no more than looking its ha
 _CHUNK = 1 << 24
 _QUIET = 2_000_000_000  # ns: a file changed later than that may change once more within the same tick of its clock
 _PROGRESS_AFTER = 3.0  # seconds
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"[0-9a-f]{64}\s*")
 
 
 def user_cache() -> Path:
@@ -32,8 +33,11 @@ def user_cache() -> Path:
     if given:
         return Path(given)
     base = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - home() may raise
-    if _writable(base):
-        return base / "sparsitysolver"
+    with contextlib.suppress(OSError):
+        if base.is_absolute():  # not "~", of who has no home
+            base.mkdir(parents=True, exist_ok=True)
+            if os.access(base, os.W_OK):
+                return base / "sparsitysolver"
     own = Path(tempfile.gettempdir()) / f"sparsitysolver-{os.getuid()}"
     taken = own.exists() and own.stat().st_uid != os.getuid()  # by another user, who could put anything there
     return own.with_name(f"{own.name}-{os.getpid()}") if taken else own
@@ -45,43 +49,26 @@ def cached_sha256(path: Path) -> str:
     if before.st_size <= _SMALL:
         return file_sha256(path)
     entry = _entry(path, before)
-    known = _kept(entry)
-    if known:
-        return known
+    with contextlib.suppress(OSError):
+        text = entry.read_text(encoding="ascii", errors="replace")
+        if _DIGEST.fullmatch(text):
+            return text.strip()
     digest = _read(path, before.st_size)
     after = path.stat()
     if _entry(path, after) == entry and time.time_ns() - max(after.st_mtime_ns, after.st_ctime_ns) > _QUIET:
-        _keep(entry, digest)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing is
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            temporary = entry.with_name(f"{entry.name}.{os.getpid()}")  # runs side by side never see half of it
+            temporary.write_text(digest, encoding="ascii")
+            temporary.replace(entry)
     return digest
 
 
 def _entry(path: Path, found: os.stat_result) -> Path:
     """The cache's file for a file as it is now; the change time cannot be set back, as the modification time can."""
-    about = (
-        *(platform.node(), str(path.resolve()), found.st_dev, found.st_ino),
-        *(found.st_size, found.st_mtime_ns, found.st_ctime_ns),
-    )
+    times = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    about = (platform.node(), str(path.resolve()), found.st_dev, found.st_ino, *times)
     return user_cache() / "hashes" / hashlib.sha256(repr(about).encode()).hexdigest()
-
-
-def _kept(entry: Path) -> str:
-    """The hash kept there; empty where there is none, or what is there is no hash."""
-    try:
-        text = entry.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
-    return text if _DIGEST.fullmatch(text) else ""
-
-
-def _keep(entry: Path, digest: str) -> None:
-    """Write whole or not at all: runs side by side never see half of it. Where nothing can be written, nothing is."""
-    temporary = entry.with_name(f"{entry.name}.{os.getpid()}")
-    try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(digest, encoding="ascii")
-        temporary.replace(entry)
-    except OSError:
-        return
 
 
 def _read(path: Path, size: int) -> str:
@@ -92,14 +79,3 @@ def _read(path: Path, size: int) -> str:
             digest.update(chunk)
             bar.update(len(chunk))
     return digest.hexdigest()
-
-
-def _writable(folder: Path) -> bool:
-    """Whether files can be written in a folder, which is made if need be."""
-    if not folder.is_absolute():  # "~", of who has no home
-        return False
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)

@@ -1,49 +1,71 @@
-"""Options and commands, declared once: beside the defaults of settings, or in a table of commands (no torch)."""
+"""The command line's parser, and its options and commands: declared once, beside settings or in a table (no torch)."""
 
 import argparse
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from types import MappingProxyType, UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, NoReturn, get_args, get_type_hints
+
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.provenance import without_secrets
 
 REQUIRED = ...  # in the place of a default
 _SETTING = "option"
 
 
-@dataclass(frozen=True)
-class Option:
+class Parser(argparse.ArgumentParser):
+    """Raises in place of printing its usage; ``type=int`` and ``type=float`` say what numbers look like."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", int, whole_number)
+        self.register("type", float, number)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found wrong, in one line, without the secrets of an address where none is taken."""
+        found = without_secrets(message).removeprefix("argument ").replace("\n", " ").rstrip(".")
+        raise SparsitySolverError(f"{found}. See '{self.prog} --help'.")
+
+
+def whole_number(text: str) -> int:
+    """An option's text as an integer."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number") from error
+
+
+def number(text: str) -> float:
+    """An option's text as a number; for a percentage or a decimal comma the error says what to write."""
+    try:
+        return float(text)
+    except ValueError as error:
+        value, percent, rest = text.strip().replace(",", ".").partition("%")
+        try:
+            hint = "" if rest else f"; give {float(value) / (100 if percent else 1):g}"
+        except ValueError:
+            hint = ""
+        raise argparse.ArgumentTypeError(f"'{text}' is no number{hint}") from error
+
+
+class Option(NamedTuple):
     """An option or a positional argument without its name: aliases, and what argparse takes."""
 
     how: dict[str, Any]
     aliases: tuple[str, ...] = ()
     positional: bool = False
 
-    def add_to(self, parser: argparse.ArgumentParser, name: str) -> None:
-        """Give it to a parser under its name."""
-        flags = [name] if self.positional else [f"--{name.replace('_', '-')}", *self.aliases]
-        default = self.how.get("default")
-        made = {"default": default()} if callable(default) else {}
-        parser.add_argument(*flags, **self.how | made)
-
 
 Options = Mapping[str, Option]
-
-
-def options(*shared: Options, **own: Option) -> Options:
-    """Options by name, in the order of the help; of the same name the later one counts."""
-    return {name: one for group in (*shared, own) for name, one in group.items()}
 
 
 def option(default: Any, help: str, *aliases: str, **how: Any) -> Option:
     """An option of the type of its default; ``%(default)s`` in its help stands for that.
 
-    Args:
-        default: REQUIRED where it must be given; False makes a switch, a list collects what is given again and again,
-            a function is called when the parser is built.
-        help: as argparse takes it.
-        aliases: further names, such as ``--save``.
-        how: of argparse's ``add_argument``; ``type`` where the default does not tell it.
+    A default of REQUIRED must be given, False makes a switch, a list collects what is given again and again, and a
+    function is called when the parser is built. ``aliases`` are further names, such as ``--save``; ``how`` is what
+    else argparse's ``add_argument`` takes, ``type`` where the default does not tell it.
     """
     if default is False:
         return Option({"action": "store_true", "help": help}, aliases)
@@ -55,7 +77,7 @@ def option(default: Any, help: str, *aliases: str, **how: Any) -> Option:
     return Option({"help": help, **known, **how}, aliases)
 
 
-def argument(metavar: str | None, help: str, **how: Any) -> Option:
+def argument(metavar: str | None, help: str | None, **how: Any) -> Option:
     """A positional argument."""
     return Option({"metavar": metavar, "help": help, **how}, positional=True)
 
@@ -78,28 +100,21 @@ def options_of(settings: type) -> Options:
     return found
 
 
-@dataclass(frozen=True)
 class Command:
-    """A command: what it does in words, what runs it, and its options.
+    """A command: what it does in words, what runs it, its options: shared ones, and own ones beside or in their place.
 
     ``runs`` is a module with a function ``run`` of all parsed options, or ``module:function``, a function that takes
     them one by one in their order. It is imported when it runs: libraries take seconds.
     """
 
-    text: str
-    runs: str
-    options: Options
+    def __init__(self, text: str, runs: str, shared: Options = MappingProxyType({}), **own: Option) -> None:
+        self.text, self.runs, self.options = text, runs, {**shared, **own}
 
     def run(self, args: argparse.Namespace) -> int:
         """Run it; returns the exit status."""
         module, _, name = self.runs.partition(":")
         function = getattr(importlib.import_module(f"sparsitysolver.{module}"), name or "run")
         return (function(*(getattr(args, one) for one in self.options)) if name else function(args)) or 0
-
-
-def command(text: str, runs: str, shared: Options = MappingProxyType({}), **own: Option) -> Command:
-    """A command with options that others have too, and options of its own, which take the place of shared ones."""
-    return Command(text, runs, {**shared, **own})
 
 
 def add_commands(parser: argparse.ArgumentParser, groups: Mapping[str, str], commands: Mapping[str, Command]) -> None:
@@ -113,5 +128,7 @@ def add_commands(parser: argparse.ArgumentParser, groups: Mapping[str, str], com
             below[group] = made.add_subparsers(dest="what", required=True, metavar="WHAT")
         made = below.get(group, top).add_parser(name, help=declared.text, description=declared.text)
         made.set_defaults(chosen=declared, path=path)
-        for name, one in declared.options.items():
-            one.add_to(made, name)
+        for dest, one in declared.options.items():
+            default = one.how.get("default")
+            how = one.how | ({"default": default()} if callable(default) else {})
+            made.add_argument(*([dest] if one.positional else [f"--{dest.replace('_', '-')}", *one.aliases]), **how)

@@ -29,51 +29,40 @@ _DECIDING = ("sparsitysolver", "baselines", "config", "rules", "Snakefile", "env
 @functools.cache
 def commit() -> str:
     """Commit of the checkout, ``-dirty`` where code or configuration differ from it; ``unknown`` outside git."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
     try:
-        head = _git("rev-parse", "HEAD")
-        return f"{head}-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", *_DECIDING) else head
+        head = git("rev-parse", "HEAD")
+        return f"{head}-dirty" if git("status", "--porcelain", "--untracked-files=no", "--", *_DECIDING) else head
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
 
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
 def provenance(device: str, threads: int, seeds: dict[str, int]) -> dict[str, Any]:
     """What decides a result besides its inputs: versions, commit, kinds of device and processor, threads, seeds."""
+    import torch
+
     versions = {name: metadata.version(name) for name in _LIBRARIES}
     versions |= {"python": platform.python_version(), "sparsitysolver": __version__}
     return {
         "versions": versions,
         "commit": commit(),
-        "device": device_name(device),
-        "processor": processor_name(),
+        "device": torch.cuda.get_device_name(0) if device.startswith("cuda") else "cpu",
+        # Kinds of CPU, and the instructions that torch uses on them, differ in the order of float32 sums.
+        "processor": f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": threads,
         "seeds": seeds,
     }
 
 
-def device_name(device: str) -> str:
-    """``cpu``, or the name of the GPU."""
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.get_device_name(0)
-    return "cpu"
-
-
-@functools.cache
-def processor_name() -> str:
-    """Model of the CPU and the instructions torch uses on it: kinds of CPU differ in the order of float32 sums."""
-    import torch
-
+def _processor() -> str:
+    """Model of the CPU."""
     information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = (names or [platform.processor() or platform.machine()])[0]
-    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+    named = re.search(r"^model name.*?:(.*)", information.read_text() if information.is_file() else "", re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 class Clock:
@@ -84,18 +73,23 @@ class Clock:
         self._cpu = time.process_time()
 
     def record(self, **more: Any) -> dict[str, Any]:
-        """Times in seconds, peak memory in bytes, number of GPUs held, host, date and command."""
+        """Times in seconds, peak memory in bytes, number of GPUs held, host, date and command.
+
+        Device seconds are those of the processor, or on GPUs wall time times the number of GPUs held.
+        """
         wall = time.perf_counter() - self._start
+        cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
+        gpus = cuda.device_count() if cuda and cuda.is_initialized() else 0
         return {
             "wall_seconds": round(wall, 3),
-            "device_seconds": round(_device_seconds(wall, time.process_time() - self._cpu), 3),
+            "device_seconds": round(wall * gpus or time.process_time() - self._cpu, 3),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "peak_device_memory_bytes": _device_memory(),
-            "gpus": _gpus(),
+            "peak_device_memory_bytes": cuda.max_memory_allocated() if cuda and cuda.is_available() else None,
+            "gpus": gpus,
             "host": platform.node(),
             "processor": platform.processor() or platform.machine(),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": _command(),
+            "command": " ".join(map(without_secrets, sys.argv)),  # no option takes secrets, but an address may
             **more,
         }
 
@@ -103,24 +97,3 @@ class Clock:
 def without_secrets(text: str) -> str:
     """A text whose addresses have lost user, password, query and fragment."""
     return _SECRETS.sub(r"\1\2", text)
-
-
-def _command() -> str:
-    """The command line; no option takes secrets, and what is an address loses them all the same."""
-    return " ".join(without_secrets(argument) for argument in sys.argv)
-
-
-def _device_memory() -> int | None:
-    torch = sys.modules.get("torch")
-    return torch.cuda.max_memory_allocated() if torch is not None and torch.cuda.is_available() else None
-
-
-def _device_seconds(wall_seconds: float, cpu_seconds: float) -> float:
-    """Device time: CPU seconds of the process, or on GPUs wall time times the number of GPUs held."""
-    return wall_seconds * _gpus() or cpu_seconds
-
-
-def _gpus() -> int:
-    """GPUs that the process held; 0 where it used none."""
-    torch = sys.modules.get("torch")
-    return torch.cuda.device_count() if torch is not None and torch.cuda.is_initialized() else 0

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems that have none
+_UNKNOWN = ("?", "an unknown host")  # a run that the lock's file never knew of
 _held: list[IO[str]] = []  # open handles keep the locks
 
 
@@ -27,15 +28,7 @@ def hold(folder: Path = Path(".snakemake")) -> None:
     folder.mkdir(exist_ok=True)
     handle = (folder / "sparsitysolver.lock").open("a+")
     try:
-        alone = _alone(handle)
-        runs = _runs(handle)
-        left = sorted((folder / "locks").glob("*.lock"))
-        if not alone:
-            _name_others(runs)
-        elif _cleared(left, runs):
-            handle.truncate(0)
-        elif not runs:
-            handle.write("? an unknown host\n")  # by a run that this file never knew of
+        _settle(handle, sorted((folder / "locks").glob("*.lock")))
         handle.write(f"{os.getpid()} {platform.node()}\n")
         handle.flush()
         fcntl.flock(handle, fcntl.LOCK_SH)  # waits for a run that looks whether it is alone: a moment
@@ -47,39 +40,34 @@ def hold(folder: Path = Path(".snakemake")) -> None:
     _held.append(handle)
 
 
-def _alone(handle: IO[str]) -> bool:
-    """Whether no other run holds the lock; this one has it for itself then."""
+def _settle(handle: IO[str], left: list[Path]) -> None:
+    """Take the locks ``left`` by Snakemake away if this run is alone and all that may have left them were on this host.
+
+    The lock's file names process and host of every run since one was last alone.
+    """
+    here = platform.node()
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        alone = True
     except BlockingIOError:
-        return False
-    return True
-
-
-def _cleared(left: list[Path], runs: list[tuple[str, str]]) -> bool:
-    """Take Snakemake's locks away if all runs that may have left them were on this host; whether none are left."""
-    elsewhere = sorted({host for _, host in runs or [("?", "an unknown host")] if host != platform.node()})
-    if left and elsewhere:
-        _say(f"files here are locked by a run on {elsewhere[0]}; if it is gone, clear them with snakemake --unlock.")
-        return False
-    for path in left:
-        path.unlink()
-    if left:
-        _say(f"process {runs[-1][0]} ended without clearing what it had locked here; that is free again.")
-    return True
-
-
-def _name_others(runs: list[tuple[str, str]]) -> None:
-    """Say which runs this one must not disturb."""
-    there = [(pid, host) for pid, host in runs if host != platform.node() or Path("/proc", pid).is_dir()]
-    names = ", ".join(f"process {pid} on {host}" for pid, host in there) or "another run"
-    _say(f"{names} is at work in this folder; what it makes stays locked until its end.")
-
-
-def _runs(handle: IO[str]) -> list[tuple[str, str]]:
-    """Process id and host of every run since one was last alone."""
+        alone = False
     handle.seek(0)
-    return [(pid, host) for pid, _, host in (line.partition(" ") for line in handle.read().splitlines())]
+    runs = [line.partition(" ")[::2] for line in handle.read().splitlines()]
+    elsewhere = sorted({host for _, host in runs or [_UNKNOWN] if host != here})
+    if not alone:
+        there = [(pid, host) for pid, host in runs if host != here or Path("/proc", pid).is_dir()]
+        names = ", ".join(f"process {pid} on {host}" for pid, host in there) or "another run"
+        _say(f"{names} is at work in this folder; what it makes stays locked until its end.")
+    elif left and elsewhere:
+        _say(f"files here are locked by a run on {elsewhere[0]}; if it is gone, clear them with snakemake --unlock.")
+        if not runs:
+            handle.write(f"{' '.join(_UNKNOWN)}\n")
+    else:
+        for path in left:
+            path.unlink()
+        if left:
+            _say(f"process {runs[-1][0]} ended without clearing what it had locked here; that is free again.")
+        handle.truncate(0)
 
 
 def _say(sentence: str) -> None:

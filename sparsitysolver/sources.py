@@ -4,51 +4,48 @@ import ast
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sparsitysolver import ROOT
 from sparsitysolver.config.registry import is_zero_shot, method
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.files import file_sha256
 from sparsitysolver.search.algorithms import DRIVEN, module_of
 
-# Modules that cannot change a result: messages, times, locks, names of things, the command line itself.
-_NEUTRAL_NAMES = (
-    "cli options preload errors provenance devices sources config.grid file_hashes model_files config.chat_address"
-)
-_NEUTRAL_NAMES += " records.contracts"  # what records must hold: a wrong one is refused, a right one stays as it is
-NEUTRAL = frozenset(f"sparsitysolver.{name}" for name in _NEUTRAL_NAMES.split())
 
+def _modules(names: str) -> tuple[str, ...]:
+    return tuple(f"sparsitysolver.{name}" for name in names.split())
+
+
+# Modules that cannot change a result: messages, times, locks, names of things, the command line itself, and contracts
+# of records: a wrong one is refused, a right one stays as it is.
+NEUTRAL = _modules(
+    "cli options preload errors provenance devices sources config.grid file_hashes model_files config.chat_address "
+    "records.contracts"
+)
 # What only zero-shot tasks need: editing it must not plan perplexity anew.
-_TASK_CODE = (
-    "sparsitysolver.data.items",
-    "sparsitysolver.data.item_schemas",
-    "sparsitysolver.data.harness",
-    "sparsitysolver.evaluation.zero_shot",
-    "sparsitysolver.evaluation.choices",
-    "sparsitysolver.search.task_reward",
-)
-
+_TASK_CODE = _modules("data.items data.harness evaluation.zero_shot evaluation.choices search.task_reward")
+_CHAT_CODE = _modules("chat stages.driver")  # what only searches driven by a chat model need
 # Packages whose modules are found by the names of their files: what uses one of them may use all.
-_FOUND_BY_NAME = ("sparsitysolver.models.families",)
+_FOUND_BY_NAME = _modules("models.families")
 
-# What only searches driven by a chat model need.
-_CHAT_CODE = ("sparsitysolver.chat", "sparsitysolver.stages.driver")
+_PARTS = ("body", "orelse", "finalbody", "handlers", "cases")  # of a statement, where further statements stand
+_sha256 = functools.cache(file_sha256)
 
 
 @functools.cache
-def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Files of a module and of its imports within the project, transitively, relative to the repository.
+def source_files(*modules: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Files of modules and of their imports within the project, transitively, relative to the repository.
 
     A package's templates and data belong to it.
 
     Args:
-        module: dotted name, e.g. ``sparsitysolver.stages.prune`` or ``baselines.flap``.
-        without: packages that are left out although imported, because this use of the module never enters them.
+        modules: dotted names, such as ``baselines.flap``.
+        without: packages that are left out although imported, because this use of the modules never enters them.
     """
     seen: dict[str, Path] = {}
     data: set[Path] = set()  # beside a package's modules
-    queue = [module]
+    queue = list(modules)
     while queue:
         name = queue.pop()
         if name in seen or name in NEUTRAL or any(name == w or name.startswith(f"{w}.") for w in without):
@@ -65,13 +62,12 @@ def source_files(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     return tuple(sorted(str(path.relative_to(ROOT)) for path in (*seen.values(), *data)))
 
 
-@functools.cache
 def prune_code(key: str) -> tuple[str, ...]:
     """Source files that decide a method's pruning: the stage without the search, allocator and pruner."""
     row = method(key)
-    modules = ["sparsitysolver.stages.prune", *(f"baselines.{name}" for name in (row.allocator, row.pruner) if name)]
+    modules = [f"baselines.{name}" for name in (row.allocator, row.pruner) if name]
     without = ("sparsitysolver.search", "sparsitysolver.stages.reward", *_TASK_CODE)
-    return tuple(sorted({file for module in modules for file in source_files(module, without=without)}))
+    return source_files("sparsitysolver.stages.prune", *modules, without=without)
 
 
 def stage_code(stage: str, task: str) -> tuple[str, ...]:
@@ -84,18 +80,16 @@ def cell_code(key: str, task: str) -> tuple[str, ...]:
     return tuple(sorted({"sparsitysolver/stages/cell.py", *prune_code(key), *stage_code("evaluate", task)}))
 
 
-@functools.cache
 def search_code(algorithm: str, task: str) -> tuple[str, ...]:
     """Source files of a search: the stage's, and the algorithm's, which it imports by name."""
     without = (*(() if is_zero_shot(task) else _TASK_CODE), *(() if algorithm in DRIVEN else _CHAT_CODE))
-    modules = ("sparsitysolver.stages.search", module_of(algorithm))
-    return tuple(sorted({file for module in modules for file in source_files(module, without=without)}))
+    return source_files("sparsitysolver.stages.search", module_of(algorithm), without=without)
 
 
 @functools.cache
 def code_sha256(files: tuple[str, ...]) -> str:
     """Hash over the names and contents of source files."""
-    return hashlib.sha256("".join(f"{name} {_sha256(name)}\n" for name in files).encode()).hexdigest()
+    return hashlib.sha256("".join(f"{name} {_sha256(ROOT / name)}\n" for name in files).encode()).hexdigest()
 
 
 def project_file(name: str) -> str:
@@ -113,34 +107,25 @@ def project_file(name: str) -> str:
 
 
 @functools.cache
-def _sha256(name: str) -> str:
-    return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
-
-
-@functools.cache
 def _file(module: str) -> Path | None:
     base = ROOT / module.replace(".", "/")
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file() and module.split(".")[0] in ("sparsitysolver", "baselines", "figures"):
-            return candidate
-    return None
+    own = module.split(".")[0] in ("sparsitysolver", "baselines", "figures")
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if own and path.is_file()), None)
 
 
 @functools.cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Dotted names that a file imports, wherever in it; ``from a import b`` counts as ``a`` and ``a.b``."""
+    """Dotted names that a file imports, wherever in it; ``from a import b`` counts as ``a`` and ``a.b``.
+
+    Only statements are looked at, a tenth of the file's nodes: that is what makes planning quick.
+    """
     names: list[str] = []
-    for node in _statements(ast.parse(path.read_text()).body):
+    nodes: list[ast.AST] = [ast.parse(path.read_text())]
+    while nodes:
+        node = nodes.pop()
+        nodes += [one for part in _PARTS for one in getattr(node, part, ())]
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return tuple(names)
-
-
-def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All statements of a file, however deep: a tenth of its nodes, which is what makes planning quick."""
-    for node in nodes:
-        yield node
-        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-            yield from _statements(getattr(node, part, ()))

@@ -6,8 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from sparsitysolver.chat.driver import Reply
-from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.chat.settings import ChatSettings, Reply
 
 RULES = Path(__file__).with_name("rule_server.py")
 FAST = ChatSettings(attempts=3, backoff=0.01, longest_wait=3, timeout=20)

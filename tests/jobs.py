@@ -40,6 +40,13 @@ def job_for(
     )
 
 
+def moments_of(inputs: torch.Tensor | np.ndarray) -> Moments:
+    """Moments of inputs (tokens, channels)."""
+    moments = Moments()
+    moments.add(torch.as_tensor(inputs))
+    return moments
+
+
 def gram_moments(adapter: Adapter, ids: np.ndarray) -> dict[str, Moments]:
     """Moments with Gram matrices of every distinct input, of a plain forward pass."""
     layers = [(index, layer_taps(adapter, index)) for index in range(adapter.shape.layers)]

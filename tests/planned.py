@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sparsitysolver.config.grid_settings import DEFAULT_TASKS
+from sparsitysolver.config.settings import DEFAULT_TASKS
 
 
 def make_assets(folder: Path) -> Path:

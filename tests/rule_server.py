@@ -25,50 +25,41 @@ def candidates(prompt):
     units = int(re.search(r"list of (\d+) pruning rates", prompt)[1])
     low, high = map(float, re.search(r"lies between (\S+) and (\S+)\.\n", prompt).groups())
     wanted = int(re.findall(r"(?:Write|Make) (\d+) candidates", prompt)[-1])
-    kind = "cross" if "by crossover" in prompt else "mutate" if "by mutation" in prompt else "first"
+    parents = 2 if "by crossover" in prompt else 1 if "by mutation" in prompt else 0
     drawn = random.Random(hashlib.sha256(prompt.encode()).digest())
-    members = len(re.findall(r"^\d+ \S+ \[", prompt, re.M))
+    members = range(len(re.findall(r"^\d+ \S+ \[", prompt, re.M)))
     made = [[round(drawn.uniform(low, high), 3) for _ in range(units)] for _ in range(wanted)]
-    if kind == "first":
+    if not parents:
         return made
-    parents = [drawn.sample(range(members), 2 if kind == "cross" else 1) for _ in made]
-    return [{"parents": who, "rates": rates} for who, rates in zip(parents, made, strict=True)]
+    chosen = [drawn.sample(members, parents) for _ in made]
+    return [{"parents": who, "rates": rates} for who, rates in zip(chosen, made, strict=True)]
 
 
-def changed(made, change):
-    """All candidates with other rates, or the first with other parents."""
-    if change == "no parents":
-        return [one["rates"] if isinstance(one, dict) else one for one in made]
-    if change == "false parents":
-        return [{**one, "parents": [99] * len(one["parents"])} if isinstance(one, dict) else one for one in made]
-    new = {
-        "short": lambda rates: rates[:-1],
-        "range": lambda rates: [*rates[:-1], 0.9],
-        "percent": lambda rates: [100 * rate for rate in rates],
-        "nan": lambda rates: [*rates[:-1], float("nan")],
-        "text": lambda rates: [*rates[:-1], "0.2"],
-    }[change]
-    return [{**one, "rates": new(one["rates"])} if isinstance(one, dict) else new(one) for one in made]
+def other_rates(change):
+    return lambda made: [
+        {**one, "rates": change(one["rates"])} if isinstance(one, dict) else change(one) for one in made
+    ]
 
 
-def text_of(made, fault):
-    if fault == "prose":
-        return f"<think>[1, 2] or [[9, 9]]?</think> Parents [0, 1] are good. Here:\n{json.dumps(made)}\nGood luck [x]!"
-    if fault == "fence":
-        return f"```json\n{json.dumps(made, indent=1)}\n```"
-    if fault == "refusal":
-        return "I cannot help with that."
-    if fault == "cut":
-        return json.dumps(made)[: len(json.dumps(made)) // 2]
-    if fault == "repeat":
-        return json.dumps([made[0]] * len(made))
-    if fault == "fewer":
-        return json.dumps(made[:-2])
-    if fault == "more":
-        return json.dumps(made + changed(made[:2], "range"))
-    if fault in ("short", "range", "percent", "nan", "text", "no parents", "false parents"):
-        return json.dumps(changed(made, fault))
-    return json.dumps(made)
+# What a fault makes of the candidates, and of the text that holds them.
+CHANGES = {
+    "short": other_rates(lambda rates: rates[:-1]),
+    "range": other_rates(lambda rates: [*rates[:-1], 0.9]),
+    "percent": other_rates(lambda rates: [100 * rate for rate in rates]),
+    "nan": other_rates(lambda rates: [*rates[:-1], float("nan")]),
+    "text": other_rates(lambda rates: [*rates[:-1], "0.2"]),
+    "no parents": lambda made: [one["rates"] for one in made],
+    "false parents": lambda made: [{**one, "parents": [99] * len(one["parents"])} for one in made],
+    "repeat": lambda made: [made[0]] * len(made),
+    "fewer": lambda made: made[:-2],
+    "more": lambda made: made + CHANGES["range"](made[:2]),
+}
+TEXTS = {
+    "prose": "<think>[1, 2] or [[9, 9]]?</think> Parents [0, 1] are good. Here:\n{}\nGood luck [x]!".format,
+    "fence": lambda text: f"```json\n{json.dumps(json.loads(text), indent=1)}\n```",
+    "refusal": lambda text: "I cannot help with that.",
+    "cut": lambda text: text[: len(text) // 2],
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,32 +75,28 @@ class Handler(BaseHTTPRequestHandler):
         fault = FAULTS.get(str(number), FAULTS.get("all"))
         if fault == "hang":
             time.sleep(HANG_SECONDS)
-            return
-        if fault == "close":
-            return
-        if fault == "half":
+        elif fault == "half":
             self._send(200, b'{"choices": [', length=1000)
-            return
-        if fault and (status := STATUS.fullmatch(fault)):
+        elif fault and (status := STATUS.fullmatch(fault)):
             echo = json.dumps({"error": {"message": f"no. You sent {key}"}}).encode()
             self._send(int(status[1]), echo, {"Retry-After": status[2]} if status[2] else {})
-            return
-        if fault == "no json":
+        elif fault == "no json":
             self._send(200, b"<html>Welcome</html>")
-            return
-        if fault == "no choices":
+        elif fault == "no choices":
             self._send(200, json.dumps({"object": "list", "you sent": key}).encode())
-            return
-        text = text_of(candidates(body["messages"][-1]["content"]), fault)
-        if fault == "echo":
-            text = f"Your key is {key}. {text}"
+        elif fault != "close":
+            self._send(200, json.dumps(self._answer(body, key, fault)).encode())
+
+    def _answer(self, body, key, fault):
+        made = CHANGES.get(fault, list)(candidates(body["messages"][-1]["content"]))
+        text = TEXTS.get(fault, str)(json.dumps(made))
+        text = f"Your key is {key}. {text}" if fault == "echo" else text
         finish = "length" if fault == "cut" else "stop"
-        answer = {
+        return {
             "model": f"{body['model']}-0",
             "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": finish}],
             "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
         }
-        self._send(200, json.dumps(answer).encode())
 
     def _send(self, status, content, headers=None, length=None):
         self.send_response(status)

@@ -67,25 +67,22 @@ def test_searches_that_cannot_be_compared(place, capsys):
     assert "0.3" in capsys.readouterr().err
 
 
+def planned(*config):
+    command = [sys.executable, "-m", "snakemake", "-n", "results/arena.csv", "figures/arena.png", "--config", *config]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 def test_the_grid_plans_every_search_with_every_seed():
-    command = [sys.executable, "-m", "snakemake", "-n", "results/arena.csv", "figures/arena.png"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = planned("grid=tiny")
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("entrant=surrogate") == 10
     assert "self_pruner" not in result.stdout
-    result = subprocess.run(
-        [*command, "--config", "chat_url=http://127.0.0.1:9/v1", "chat_model=x"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.stdout.count("entrant=self_pruner") == 10
+    driven = planned("chat_url=http://127.0.0.1:9/v1", "chat_model=x")
+    assert driven.stdout.count("entrant=self_pruner") == 10
 
 
 @pytest.mark.parametrize("seeds", ["0", "two"])
 def test_a_number_of_seeds_that_is_none(seeds):
-    command = [sys.executable, "-m", "snakemake", "-n", "results/arena.csv", "--config", f"arena_seeds={seeds}"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = planned(f"arena_seeds={seeds}")
     assert result.returncode != 0 and "Traceback" not in result.stderr
     assert f"arena_seeds={seeds}: a number of at least 1 is needed" in result.stderr

@@ -10,7 +10,7 @@ from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import method
 from sparsitysolver.data.sampling import Calibration
 from sparsitysolver.models.loading import load_model
-from sparsitysolver.stages.common import calibration_of, reconstruction_calibration
+from sparsitysolver.stages.common import reconstruction_calibration
 
 CONTEXT = 64  # of the tiny models
 
@@ -20,7 +20,7 @@ def regressed_on(key, **given):
     options = {"calibration": None, "nsamples": None, "seqlen": None, "seed": 0, "reconstruction_calibration": None}
     args, row = Namespace(**options | given), method(key)
     loaded = load_model(str(tiny_folder()), device="cpu", assets=Assets(None))
-    return reconstruction_calibration(args, row, calibration_of(args, row, loaded), loaded.source)
+    return reconstruction_calibration(args, row, loaded)
 
 
 UPDATE = Calibration("wikitext2", "svd_llm_update", 16, CONTEXT, 0)

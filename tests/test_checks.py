@@ -1,13 +1,17 @@
 """Which cells are watched for regressions, and which models wait for their preflight."""
 
+import shlex
+
 import pytest
 
 from sparsitysolver import sources
-from sparsitysolver.config import anchors, regression
+from sparsitysolver.config import paper, published
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.plans import checks
+from sparsitysolver.plans import collected, measurements
+from sparsitysolver.plans.arena import Arena
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.documents import documents
 
 WATCHED = {
     ("dense", "0"),
@@ -17,34 +21,31 @@ WATCHED = {
 
 
 def test_watched_cells_of_every_model_and_seed():
-    cells = checks.regression_cells(Grid({"grid": "tiny", "models": "opt-tiny,llama-tiny", "seeds": "0,3"}))
+    cells = collected.regression_cells(Grid({"grid": "tiny", "models": "opt-tiny,llama-tiny", "seeds": "0,3"}))
     assert {(cell.method, cell.sparsity) for cell in cells} == WATCHED
     assert {cell.model for cell in cells} == {"opt-tiny", "llama-tiny"} and {cell.task for cell in cells} == {"mini"}
     assert {cell.seed for cell in cells if cell.method == "dense"} == {"0"}
     assert {cell.seed for cell in cells if cell.method == "flap"} == {"0", "3"}
     assert len(cells) == len(set(cells)) == 2 * (1 + 2 * (len(WATCHED) - 1))
-    assert len(checks.regression_cells(Grid({"grid": "opt125m"}))) == len(WATCHED)
+    assert len(collected.regression_cells(Grid({"grid": "opt125m"}))) == len(WATCHED)
 
 
 def test_a_watched_method_without_sparsity_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / "cells.yaml"
-    path.write_text("cells:\n  - {method: flap}\n")
-    monkeypatch.setattr(regression, "DEFINITION", path)
-    regression.watched_cells.cache_clear()
+    (tmp_path / "cells.yaml").write_text("cells:\n  - {method: flap}\n")
+    monkeypatch.setattr(paper, "REGRESSION", tmp_path)
     with pytest.raises(SparsitySolverError, match=r"cells\.yaml, cells, entry 1: every method but dense needs"):
-        checks.regression_cells(Grid({}))
-    regression.watched_cells.cache_clear()
+        collected.regression_cells(Grid({}))
 
 
 def test_only_models_with_a_published_perplexity_wait_for_their_preflight():
     tiny = Artefacts(Grid({"grid": "tiny"}))
-    assert [checks.gate(tiny, model) for model in tiny.grid.models] == [[], [], []]
+    assert [measurements.gate(tiny, model) for model in tiny.grid.models] == [[], [], []]
     paper = Artefacts(Grid({"grid": "paper"}))
     for model in paper.grid.all_models():
-        (path,) = checks.gate(paper, model)
-        assert path == checks.preflight(paper, model).path
+        (path,) = measurements.gate(paper, model)
+        assert path == measurements.preflight(paper, model).path
         assert path.startswith(f"results/preflight/{model}/")
-        assert path.split("/")[-1] == checks.preflight(paper, model).inputs["cell"].split("/")[-1]
+        assert path.split("/")[-1] == measurements.preflight(paper, model).inputs["cell"].split("/")[-1]
 
 
 def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path):
@@ -53,8 +54,8 @@ def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path)
         (tmp_path / "models" / name / "config.json").write_text("{}")
     (tmp_path / "wikitext2").mkdir()
     local = Artefacts(Grid({"grid": "local", "assets": str(tmp_path)}))
-    assert checks.gate(local, "my-opt") == []
-    assert len(checks.gate(local, "opt-125m")) == 1
+    assert measurements.gate(local, "my-opt") == []
+    assert len(measurements.gate(local, "opt-125m")) == 1
 
 
 def test_accepted_values_are_an_option_where_they_are_stored(tmp_path, monkeypatch):
@@ -63,22 +64,30 @@ def test_accepted_values_are_an_option_where_they_are_stored(tmp_path, monkeypat
     (project / "results" / "accepted").mkdir(parents=True)
     monkeypatch.setattr(sources, "ROOT", project)
     monkeypatch.chdir(tmp_path)
-    grid = Grid({"grid": "tiny", "models": "opt-tiny", "seeds": "0,1"})
-    assert checks.accepted_inputs(grid) == []
-    assert checks.regression_options(grid) == "--grid tiny --models opt-tiny --seeds 0 1"
+    artefacts = Artefacts(Grid({"grid": "tiny", "models": "opt-tiny", "seeds": "0,1"}))
+
+    def against():
+        """The accepted values that the check reads, and its command."""
+        made = {document.name: document for document in documents(artefacts, Arena(artefacts), {})}["regression"]
+        words = shlex.split(made.words({}, {}, "results/regression.csv"))
+        assert words[words.index("--grid") :][:7] == ["--grid", "tiny", "--models", "opt-tiny", "--seeds", "0", "1"]
+        assert words[-4:] == ["&&", "cp", "results/regression/comparison.csv", "results/regression.csv"]
+        given = words[words.index("--accepted") + 1 : -6] if "--accepted" in words else []
+        return given, [path for path in made.inputs["files"] if "accepted" in path]
+
+    assert against() == ([], [])
     (project / "results" / "accepted" / "tiny.csv").touch()
-    assert checks.accepted_inputs(grid) == ["project/results/accepted/tiny.csv"]
+    assert against() == (["project/results/accepted/tiny.csv"],) * 2
     (tmp_path / "results" / "accepted").mkdir(parents=True)
     (tmp_path / "results" / "accepted" / "tiny.csv").touch()
-    assert checks.accepted_inputs(grid) == ["results/accepted/tiny.csv"]
-    assert checks.regression_options(grid).endswith(" --accepted results/accepted/tiny.csv")
+    assert against() == (["results/accepted/tiny.csv"],) * 2
 
 
 def test_anchors():
-    standard = anchors.standard_anchor(anchors.anchors("opt-125m"), "wikitext2")
+    standard = published.standard_anchor(published.anchors("opt-125m"), "wikitext2")
     assert (standard.ppl, standard.tolerance, standard.seqlen, standard.diagnosis) == (27.64, 0.03, 2048, "")
-    assert anchors.standard_anchor(anchors.anchors("llama-2-7b"), "wikitext2").ppl == 5.47  # not the 4096 one
-    assert anchors.standard_anchor(anchors.anchors("opt-125m"), "mini") is None
-    assert anchors.published_anchors("opt-tiny") == []
-    (trained,) = anchors.anchors("opt-tiny")
+    assert published.standard_anchor(published.anchors("llama-2-7b"), "wikitext2").ppl == 5.47  # not the 4096 one
+    assert published.standard_anchor(published.anchors("opt-125m"), "mini") is None
+    assert published.published_anchors("opt-tiny") == []
+    (trained,) = published.anchors("opt-tiny")
     assert trained.dataset == "mini" and trained.ppl > 1

@@ -14,7 +14,7 @@ from tiny import tiny_assets
 
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
-from sparsitysolver.plans.checks import preflight
+from sparsitysolver.plans.measurements import preflight
 
 pytestmark = pytest.mark.dag
 CHECK = ("--cores", "2", "results/regression.csv", "--config", "models=opt-tiny", "episodes=15")

@@ -7,6 +7,7 @@ import pytest
 from planned import make_assets
 
 from sparsitysolver.config import grid as grid_module
+from sparsitysolver.config import registry
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import method, methods_table
 from sparsitysolver.errors import SparsitySolverError
@@ -36,9 +37,9 @@ def cell(name, model="a", sparsity="0.2", seed="0"):
     return Cell(model, name, sparsity, seed, "wikitext2")
 
 
-def paths(artefacts, table="table2"):
-    """Path of every cell of a table."""
-    return {(c.model, c.method, c.seed): artefacts.evaluate(c).path for c in artefacts.grid.table_cells(table)}
+def paths(artefacts):
+    """Path of every cell of table 2."""
+    return {(c.model, c.method, c.seed): artefacts.evaluate(c).path for c in artefacts.grid.table_cells("table2")}
 
 
 def changed(before, after):
@@ -50,19 +51,15 @@ def changed(before, after):
 def change_row(monkeypatch, key, **fields):
     """The methods table with one row changed."""
     row = method(key).model_copy(update=fields)
-    for place in (module, grid_module):
+    for place in (registry, grid_module):
         monkeypatch.setattr(place, "method", lambda name: row if name == key else method(name))
-
-
-# --- which cells ----------------------------------------------------------------------------------------------------
 
 
 def test_table_2_has_a_cell_for_every_row_model_and_seed(local):
     grid = local(seeds=[0, 1, 2]).grid
     cells = grid.table_cells("table2")
-    methods = [row.method for row in grid.table("table2").all_rows]
     assert grid.models == ["a", "b"]
-    for name in methods:
+    for name in [row.method for row in grid.table("table2").all_rows]:
         found = [(c.model, c.seed, c.sparsity) for c in cells if c.method == name]
         seeds, sparsity = (["0"], "0") if name == "dense" else (["0", "1", "2"], "0.2")
         assert found == [(model, seed, sparsity) for model in ("a", "b") for seed in seeds]
@@ -78,10 +75,6 @@ def test_every_cell_has_a_path_of_its_own(local):
     assert len({artefacts.prune(c).path for c in cells}) == len(own)
 
 
-def test_models_can_be_chosen(local):
-    assert local(models="b").grid.models == local(models=["b"]).grid.models == ["b"]
-
-
 @pytest.mark.parametrize("name", ["opt125m", "paper"])
 def test_hub_grids_plan_without_network_or_assets(name):
     grid = Grid({"grid": name, "device": "cuda"})
@@ -89,51 +82,36 @@ def test_hub_grids_plan_without_network_or_assets(name):
     assert grid.assets.folder is None
     assert len({artefacts.evaluate(cell).path for cell in grid.cells()}) == len(grid.cells()) > 0
     for model in grid.all_models():
-        assert artefacts.machine.gpus(model) >= 1 and artefacts.machine.memory_mb(model) > 4096
-        assert artefacts.minutes(artefacts.evaluate(Cell(model, "dense", "0", "0", grid.task))) >= 5
+        demanded = artefacts.demands(artefacts.evaluate(Cell(model, "dense", "0", "0", grid.task)))
+        assert demanded["gpu"] >= 1 and demanded["mem_mb"] > 4096 and demanded["runtime"] >= 5
 
 
 def test_large_models_are_given_more():
     artefacts = Artefacts(Grid({"grid": "paper", "device": "cuda"}))
-    small, large = (Cell(name, "sparsitysolver", "0.2", "0", "wikitext2") for name in ("opt-125m", "llama-2-70b"))
-    times = [artefacts.minutes(artefacts.search(cell)) for cell in (small, large)]
-    machine = artefacts.machine
-    assert machine.memory_mb(large.model) > 10 * machine.memory_mb(small.model)
-    assert times[1] > 10 * times[0]
-    assert (machine.gpus(small.model), machine.gpus(large.model)) == (1, 2)
+    searches = [artefacts.search(cell("sparsitysolver", model)) for model in ("opt-125m", "llama-2-70b")]
+    small, large = map(artefacts.demands, searches)
+    assert large["mem_mb"] > 10 * small["mem_mb"] and large["runtime"] > 10 * small["runtime"]
+    assert (small["gpu"], large["gpu"]) == (1, 2)
 
 
-# --- paths change when something that decides does ------------------------------------------------------------------
-
-
-def test_the_same_grid_has_the_same_paths(local):
-    assert paths(local()) == paths(local())
-
-
-def test_weights_concern_their_model_only(local, assets):
+def test_weights_concern_their_model_only_and_the_text_all_cells(local, assets):
     before = paths(local())
+    assert paths(local()) == before
     (assets / "models" / "a" / "model.safetensors").write_bytes(b"other")
     assert {model for model, _ in changed(before, paths(local()))} == {"a"}
     assert len(changed(before, paths(local()))) == len(before) // 2
-
-
-def test_the_text_concerns_all_cells(local, assets):
-    before = paths(local())
     (assets / "wikitext2" / "test.txt").write_text("other")
     assert len(changed(before, paths(local()))) == len(before)
 
 
-@pytest.mark.parametrize("field", [{"options": "x=1"}, {"nsamples": 7}, {"calibration_seed": 5}, {"pruner": "flap"}])
-def test_a_methods_row_concerns_its_cells_only(field, local, monkeypatch):
+@pytest.mark.parametrize(
+    "field",
+    [{"options": "x=1"}, {"nsamples": 7}, {"calibration_seed": 5}, {"pruner": "flap"}, {"label": "Slice & Dice"}],
+)
+def test_a_methods_row_concerns_its_cells_only_and_its_label_nothing(field, local, monkeypatch):
     before = paths(local())
     change_row(monkeypatch, "slicegpt", **field)
-    assert changed(before, paths(local())) == {("a", "slicegpt"), ("b", "slicegpt")}
-
-
-def test_a_label_concerns_nothing(local, monkeypatch):
-    before = paths(local())
-    change_row(monkeypatch, "slicegpt", label="Slice & Dice")
-    assert changed(before, paths(local())) == set()
+    assert changed(before, paths(local())) == (set() if "label" in field else {("a", "slicegpt"), ("b", "slicegpt")})
 
 
 def test_search_settings_concern_the_searched_methods_only(local):
@@ -145,19 +123,15 @@ def test_search_settings_concern_the_searched_methods_only(local):
 
 
 def test_the_dense_model_depends_on_no_calibration(local):
-    assert local(seeds=[0, 1]).prune(cell("sparsitysolver")).inputs.keys() == {"calibration", "stats", "strategy"}
     dense = [c for c in local(seeds=[0, 1]).grid.table_cells("table2") if c.method == "dense"]
     assert [(c.model, c.seed, c.sparsity) for c in dense] == [("a", "0", "0"), ("b", "0", "0")]
-
-
-def test_sparsity_and_seed_are_part_of_every_key(local):
-    grid = local()
-    keys = {grid.prune(cell("flap", sparsity=p, seed=s)).key for p in ("0.2", "0.3") for s in ("0", "1")}
-    assert len(keys) == 4
+    assert local().prune(dense[0]).inputs == {}
 
 
 def test_methods_with_one_allocation_share_their_strategy(local):
     grid = local()
+    keys = {grid.prune(cell("flap", sparsity=p, seed=s)).key for p in ("0.2", "0.3") for s in "01"}
+    assert len(keys) == 4  # all axes are part of a key
     one, other = cell("sparsitysolver"), cell("sparsitysolver_recon")
     assert grid.search(one).path == grid.search(other).path
     assert grid.evaluate(one).path != grid.evaluate(other).path
@@ -175,9 +149,6 @@ def test_draws_are_named_by_what_they_draw(local):
     assert grid.reconstruction_draw(cell("svd_llm_update", "m", "0.2", "1")) == "wikitext2-svd_llm_update-16x2048-1"
     options = grid.sample("a", "wikitext2-svd_llm-256x2048-3").options
     assert options == "--calibration wikitext2 --sampler svd_llm --nsamples 256 --seqlen 2048 --seed 3"
-
-
-# --- what jobs read -------------------------------------------------------------------------------------------------
 
 
 def test_a_baselines_file_concerns_its_methods_only():
@@ -198,9 +169,7 @@ def test_inputs_are_named_as_the_command_line_names_them(local):
     for name, path in job.inputs.items():
         assert command[command.index(f"--{name.replace('_', '-')}") + 1] == path
     assert set(grid.prune(cell("svd_llm")).inputs) == {"calibration"}
-
-
-# --- what is refused ------------------------------------------------------------------------------------------------
+    assert "/structured/" in job.inputs["stats"] and "/unstructured/" in grid.prune(cell("owl")).inputs["stats"]
 
 
 @pytest.mark.parametrize(
@@ -217,21 +186,16 @@ def test_grids_that_cannot_be(config, message):
         Grid(config)
 
 
-def test_local_models_that_are_not_there(local, assets):
+def test_what_is_not_there_is_told(local, assets):
+    assert local(models="b").grid.models == local(models=["b"]).grid.models == ["b"]
     with pytest.raises(SparsitySolverError, match=r"unknown model 'c'.*Allowed: a, b"):
         local(models="c")
+    with pytest.raises(SparsitySolverError, match="unknown table 'table22'; did you mean table2"):
+        local().grid.table("table22")
     for name in ("a", "b"):
         (assets / "models" / name / "config.json").unlink()
     with pytest.raises(SparsitySolverError, match=f"no model folder .* in {assets}/models"):
         local()
-
-
-def test_an_unknown_table(local):
-    with pytest.raises(SparsitySolverError, match="unknown table 'table22'; did you mean table2"):
-        local().grid.table("table22")
-
-
-# --- unstructured pruning and tasks ---------------------------------------------------------------------------------
 
 
 def test_table_1_has_a_column_for_every_model_and_sparsity(local):
@@ -241,7 +205,8 @@ def test_table_1_has_a_column_for_every_model_and_sparsity(local):
     assert [c.model for c in cells if c.method == "dense"] == ["a", "b"]
 
 
-def test_models_asked_for_are_those_of_every_table():
+def test_models_asked_for_are_those_of_every_table(local):
+    assert local(models="b").grid.models == local(models=["b"]).grid.models == ["b"]
     assert Grid({"grid": "tiny"}).table_models("table1") == ["opt-tiny", "llama-tiny"]
     assert Grid({"grid": "tiny", "models": "mistral-tiny"}).table_models("table1") == ["mistral-tiny"]
 
@@ -251,13 +216,6 @@ def test_tables_of_tasks_take_the_llama_of_an_assets_folder(local, tmp_path):
     assert local().grid.table_models("table3") == ["b"]
     (tmp_path / "models" / "b" / "config.json").write_text('{"model_type": "opt"}')
     assert local().grid.table_models("table3") == ["a"]
-
-
-def test_statistics_are_of_a_granularity(local):
-    artefacts = local()
-    wide = artefacts.prune(cell("owl", sparsity="0.5")).inputs["stats"]
-    assert "/unstructured/" in wide
-    assert "/structured/" in artefacts.prune(cell("flap")).inputs["stats"]
 
 
 def test_searches_differ_by_granularity_and_task(local):

@@ -54,34 +54,23 @@ def changed(before, after):
 ALL = {"dense", "wanda", "ours", "task", "searched on task"}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
-        *("tokenizer.model", "merges.txt", "vocab.txt", "vocab.bpe", "spiece.model", "tekken.json", "qwen.tiktoken"),
-        "config.json",
-    ],
+READ = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+    *("tokenizer.model", "merges.txt", "vocab.txt", "vocab.bpe", "spiece.model", "tekken.json", "qwen.tiktoken"),
+    "config.json",
 )
-def test_whatever_a_tokenizer_or_model_reads_counts(name, folder):
+NOT_READ = (  # weights in a form that is not read, because safetensors lie beside them, are among these
+    *("generation_config.json", "README.md", "LICENSE", ".gitattributes", "trainer_state.json"),
+    *("optimizer.pt", "pytorch_model.bin", "tf_model.h5", "model.gguf", "model.fp16.safetensors"),
+    *("adapter_config.json", "adapter_model.safetensors"),
+)
+
+
+@pytest.mark.parametrize("name", [*READ, *NOT_READ])
+def test_whatever_a_tokenizer_or_model_reads_counts_and_nothing_else(name, folder):
     before = plan(folder)
     (folder / "models" / "a" / name).write_text('{"changed": 1}')
-    assert changed(before, plan(folder)) == ALL
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("generation_config.json", "README.md", "LICENSE", ".gitattributes", "trainer_state.json"),
-        *("optimizer.pt", "pytorch_model.bin", "tf_model.h5", "model.gguf", "model.fp16.safetensors"),
-        *("adapter_config.json", "adapter_model.safetensors"),
-    ],
-)
-def test_what_nothing_reads_does_not_count(name, folder):
-    """Weights in a form that is not read, because safetensors lie beside them, are among these."""
-    before = plan(folder)
-    (folder / "models" / "a" / name).write_text("{}")
-    assert not changed(before, plan(folder))
-    assert weights_sha256(folder / "models" / "a") == weights_sha256(folder / "models" / "a")
+    assert changed(before, plan(folder)) == (ALL if name in READ else set())
 
 
 def test_a_change_in_the_middle_of_large_weights_counts(folder):
@@ -96,46 +85,40 @@ def test_a_change_in_the_middle_of_large_weights_counts(folder):
 
 
 def test_weights_are_those_that_transformers_reads(tmp_path):
-    for name in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "consolidated.safetensors"):
-        (tmp_path / name).write_bytes(name.encode())
-    shards = {"weight_map": {"x": "model-00001-of-00002.safetensors", "y": "model-00002-of-00002.safetensors"}}
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(shards))
-    assert [path.name for path in weight_files(tmp_path)] == [
-        *("model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"),
-    ]
-    sharded = weights_sha256(tmp_path)
-    (tmp_path / "consolidated.safetensors").write_bytes(b"other")
-    assert weights_sha256(tmp_path) == sharded
-    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"other")
-    assert weights_sha256(tmp_path) != sharded
-    (tmp_path / "model.safetensors").write_bytes(b"whole")
-    assert [path.name for path in weight_files(tmp_path)] == ["model.safetensors"]
-    (tmp_path / "config.json").write_text('{"transformers_weights": "consolidated.safetensors"}')
-    assert [path.name for path in weight_files(tmp_path)] == ["consolidated.safetensors"]
-    assert "consolidated.safetensors" in {path.name for path in deciding_files(tmp_path)}
+    def write(content="", *names):
+        for name in names:
+            (tmp_path / name).write_text(content)
+        return [path.name for path in weight_files(tmp_path)], weights_sha256(tmp_path)
+
+    shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    index, other = "model.safetensors.index.json", "consolidated.safetensors"
+    write(json.dumps({"weight_map": dict(zip("xy", shards))}), index)
+    names, sharded = write("one", *shards, other)
+    assert names == [index, *shards]
+    assert write("two", other) == (names, sharded) != write("two", shards[1])
+    assert write("whole", "model.safetensors")[0] == ["model.safetensors"]
+    assert write(json.dumps({"transformers_weights": other}), "config.json")[0] == [other]
+    assert other in {path.name for path in deciding_files(tmp_path)}
 
 
 def test_older_weight_files_count_where_they_are_read(tmp_path):
-    (tmp_path / "pytorch_model.bin").write_bytes(b"one")
-    before = weights_sha256(tmp_path)
-    (tmp_path / "training_args.bin").write_bytes(b"two")
-    assert weights_sha256(tmp_path) == before
-    (tmp_path / "pytorch_model.bin").write_bytes(b"three")
-    assert weights_sha256(tmp_path) != before
+    hashes = []
+    for name, content in (("pytorch_model", "one"), ("training_args", "two"), ("pytorch_model", "three")):
+        (tmp_path / f"{name}.bin").write_text(content)
+        hashes.append(weights_sha256(tmp_path))
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_what_a_model_computes_depends_on_its_configuration(folder):
-    place = folder / "models" / "a"
-    (place / "config.json").write_text('{"hidden_act": "relu", "torch_dtype": "float16", "transformers_version": "4"}')
-    before = model_sha256(place)
-    (place / "config.json").write_text('{"transformers_version": "5", "dtype": "float32", "hidden_act": "relu"}')
-    assert model_sha256(place) == before
-    (place / "config.json").write_text('{"hidden_act": "gelu", "torch_dtype": "float16"}')
-    assert model_sha256(place) != before
-    assert weights_sha256(place) == weights_sha256(place)
-
-
-# --- places decide nothing -------------------------------------------------------------------------------------------
+    hashes = []
+    for config in (
+        '{"hidden_act": "relu", "torch_dtype": "float16", "transformers_version": "4"}',
+        '{"transformers_version": "5", "dtype": "float32", "hidden_act": "relu"}',
+        '{"hidden_act": "gelu", "torch_dtype": "float16"}',
+    ):
+        (folder / "models" / "a" / "config.json").write_text(config)
+        hashes.append(model_sha256(folder / "models" / "a"))
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_another_place_spelling_or_time_changes_nothing(folder, tmp_path):
@@ -143,19 +126,14 @@ def test_another_place_spelling_or_time_changes_nothing(folder, tmp_path):
     for path in folder.rglob("*"):
         if path.is_file():
             os.utime(path)
-    assert plan(folder) == before
-    assert plan(folder / ".." / folder.name / ".") == before
+    assert plan(folder) == plan(folder / ".." / folder.name / ".") == before
+    artefacts = Artefacts(Grid({"grid": "local", "assets": str(folder)}))
+    cell = Cell("a", "sparsitysolver", "0.2", "0", "wikitext2")
+    for job in (artefacts.search(cell), artefacts.prune(cell)):
+        assert " assets:a " in artefacts.command(job) and str(folder) not in artefacts.command(job)
     shutil.copytree(folder, tmp_path / "copy")
     shutil.move(folder, tmp_path / "moved")
     assert plan(tmp_path / "copy") == plan(tmp_path / "moved") == before
-
-
-def test_no_option_of_a_job_holds_the_place_of_the_assets(folder):
-    artefacts = Artefacts(Grid({"grid": "local", "assets": str(folder)}))
-    assert artefacts.identities.model_argument("a") == "assets:a"
-    cell = Cell("a", "sparsitysolver", "0.2", "0", "wikitext2")
-    options = [artefacts.command(job) for job in (artefacts.search(cell), artefacts.prune(cell))]
-    assert not any(str(folder) in option for option in options)
 
 
 def test_files_beside_a_text_are_not_of_it(folder):
@@ -189,9 +167,6 @@ def test_jobs_find_the_assets_in_their_environment(folder, monkeypatch):
     assert Assets.from_environment().folder is None
 
 
-# --- what is asked ---------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("field", [{"metric": "acc_norm"}, {"harness_task": "boolq_other"}, {"fields": "passage:text"}])
 def test_how_a_task_is_scored_concerns_its_cells(field, folder, monkeypatch):
     before = plan(folder)
@@ -202,15 +177,13 @@ def test_how_a_task_is_scored_concerns_its_cells(field, folder, monkeypatch):
 
 
 def test_another_revision_of_a_data_set_concerns_its_cells(monkeypatch):
-    grid = Grid({"grid": "opt125m"})
-    before = identities.Identities(grid).text("wikitext2")
     rows = registry.datasets_table()
     other = rows | {"wikitext2": rows["wikitext2"].model_copy(update={"config": "wikitext-2-v1"})}
-    monkeypatch.setattr(identities, "datasets_table", lambda: other)
-    assert identities.Identities(grid).text("wikitext2") != before
-
-
-# --- who answers a search's prompts ----------------------------------------------------------------------------------
+    texts = []
+    for table in (rows, other):
+        monkeypatch.setattr(identities, "datasets_table", lambda table=table: table)
+        texts.append(identities.Identities(Grid({"grid": "opt125m"})).text("wikitext2"))
+    assert texts[0] != texts[1]
 
 
 def prompted(folder, **config):

@@ -88,14 +88,10 @@ def test_an_agent_that_is_reused(place):
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_a_strategy_solved_from_effects(place, split):
+def test_a_strategy_solved_from_effects_and_one_of_another_model(place, split):
     run_strategy("solve", place / f"{split}-table.effects.json", "--sparsity", "0.15", "--out", place / "solved.json")
     assert rewards(read_record(place / "solved.json", "strategy")) == {("wikitext2", split)}
     assert flags_of(place, place / "solved.json", sparsity="0.15")[1] is (split == "test")
-
-
-@pytest.mark.parametrize("split", SPLITS)
-def test_a_strategy_of_another_model(place, split):
     options = ("--assets", place / "assets", "--out", place / "moved.json")
     run_strategy("transfer", place / f"{split}.json", OPT, *options)
     assert flags_of(place, place / "moved.json", model=OPT)[1] is (split == "test")

@@ -40,30 +40,23 @@ def configure(tmp_path, **fields):
     (tmp_path / "models" / "a" / "config.json").write_text(json.dumps(fields))
 
 
-def test_no_gpu_is_asked_for_where_there_is_none(local):
-    plan = local(135_000_000)
-    assert plan.machine.gpus("a") == 0
-    assert plan.identities.precision("a") == ["cpu", "float32", 2]
-
-
 def test_a_gpu_is_asked_for_where_there_is_one(local, tmp_path):
     configure(tmp_path, dtype="bfloat16")
-    plan = local(135_000_000, gpus=1)
-    assert plan.machine.gpus("a") == 1
-    assert plan.identities.precision("a") == ["cuda", "bfloat16", 2]
+    for gpus, precision in ((0, ["cpu", "float32", 2]), (1, ["cuda", "bfloat16", 2])):
+        plan = local(135_000_000, gpus=gpus)
+        assert plan.machine.gpus("a") == gpus and plan.identities.precision("a") == precision
 
 
-@pytest.mark.parametrize(("device", "here", "count"), [("cpu", 1, 0), ("cuda", 0, 1)])
-def test_a_run_says_what_its_jobs_run_on(local, device, here, count):
-    assert local(gpus=here, device=device).machine.gpus("a") == count
-
-
-def test_a_cluster_is_asked_for_gpus_whatever_this_machine_has(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "gpus_here", lambda: 0)
-    config = {"grid": "local", "assets": str(make_assets(tmp_path))}
-    assert Artefacts(Grid(config, on_cluster=lambda: True)).machine.gpus("a") == 1
-    assert Artefacts(Grid(config, on_cluster=lambda: False)).machine.gpus("a") == 0
-    assert Artefacts(Grid({**config, "device": "cpu"}, on_cluster=lambda: True)).machine.gpus("a") == 0
+def test_a_run_says_what_its_jobs_run_on_and_a_cluster_is_asked_for_gpus(local, tmp_path):
+    assert local(gpus=1, device="cpu").machine.gpus("a") == 0
+    assert local(gpus=0, device="cuda").machine.gpus("a") == 1
+    config = {"grid": "local", "assets": str(tmp_path)}
+    for device, elsewhere, count in (("auto", True, 1), ("auto", False, 0), ("cpu", True, 0)):
+        grid = Grid({**config, "device": device}, on_cluster=lambda elsewhere=elsewhere: elsewhere)
+        assert Artefacts(grid).machine.gpus("a") == count
+    assert Artefacts(Grid({"grid": "tiny", "device": "cuda"})).machine.gpus("opt-tiny") == 0  # kept by the registry
+    with pytest.raises(SparsitySolverError, match="unknown device 'gpu'; did you mean cpu.*Allowed: auto, cpu, cuda"):
+        Grid({"grid": "tiny", "device": "gpu"})
 
 
 @pytest.mark.parametrize(
@@ -80,15 +73,6 @@ def test_a_cluster_is_asked_for_gpus_whatever_this_machine_has(tmp_path, monkeyp
 def test_who_runs_the_jobs_is_told_by_the_executor(told, elsewhere):
     facts = {"dryrun": False, "remote_exec": False, "local_exec": True, "nodes": None, **told}
     assert machine.on_cluster(SimpleNamespace(**facts, resource_settings=SimpleNamespace(**facts))) is elsewhere
-
-
-def test_models_that_the_registry_keeps_on_the_cpu_stay_there():
-    assert Artefacts(Grid({"grid": "tiny", "device": "cuda"})).machine.gpus("opt-tiny") == 0
-
-
-def test_unknown_devices_are_refused():
-    with pytest.raises(SparsitySolverError, match="unknown device 'gpu'; did you mean cpu.*Allowed: auto, cpu, cuda"):
-        Grid({"grid": "tiny", "device": "gpu"})
 
 
 @pytest.mark.parametrize(
@@ -119,24 +103,16 @@ def test_memory_is_that_of_the_models_weights_and_windows(local, tmp_path):
     assert local(7 * BILLION, gpus=1).machine.memory_mb("a") == pytest.approx((9 + 15) * GIB, rel=0.01)
     configure(tmp_path, hidden_size=128, vocab_size=2000, max_position_embeddings=256)
     assert local(2_500_000).machine.memory_mb("a") < 3.1 * GIB
-
-
-def test_gpus_hold_the_weights(local):
     assert [local(count * BILLION, gpus=8).machine.gpus("a") for count in (7, 30, 70, 180)] == [1, 1, 2, 5]
 
 
 def test_time_is_that_of_the_device_at_hand(local, tmp_path):
     """2 × 135e6 operations a token, 1000 episodes of 8 windows of 1024 tokens: 2.2e15, half as much again as margin."""
     configure(tmp_path, max_position_embeddings=1024)
-    search = Cell("a", "sparsitysolver", "0.2", "0", "wikitext2")
-
-    def search_minutes(plan):
-        return plan.minutes(plan.search(search))
-
-    times = {
-        given: search_minutes(local(135_000_000, gpus=given[0], threads=given[1]))
-        for given in ((0, 1), (0, 4), (1, 1), (1, 4))
-    }
+    search, times = Cell("a", "sparsitysolver", "0.2", "0", "wikitext2"), {}
+    for gpus, threads in ((0, 1), (0, 4), (1, 1), (1, 4)):
+        plan = local(135_000_000, gpus=gpus, threads=threads)
+        times[gpus, threads] = plan.demands(plan.search(search))["runtime"]
     assert times == {(0, 1): 5 + 2764, (0, 4): 5 + 691, (1, 1): 5, (1, 4): 5}
 
 
@@ -151,20 +127,17 @@ def test_broken_weights_are_planned_with_by_their_bytes(local, tmp_path, weights
     assert plan.machine.memory_mb("a") > 3 * GIB
 
 
-def test_weights_in_other_files_count_by_their_precision(local, tmp_path):
-    folder = tmp_path / "models" / "a"
-    (folder / "model.safetensors").unlink()
-    (folder / "pytorch_model.bin").write_bytes(b"x" * 4000)
-    for dtype, count in (("float32", 1000), ("bfloat16", 2000)):
-        configure(tmp_path, torch_dtype=dtype)
-        assert local().machine.size("a").parameters == count
-
-
-def test_shards_count_together(local, tmp_path):
+def test_shards_count_together_and_other_files_by_their_precision(local, tmp_path):
     folder = tmp_path / "models" / "a"
     (folder / "model.safetensors").unlink()
     for name, rows in (("one", 3), ("two", 4)):
         write_header(folder / f"{name}.safetensors", {name: {"dtype": "F32", "shape": [rows, 10]}})
-    index = {"weight_map": {"one": "one.safetensors", "two": "two.safetensors"}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"one": "one.safetensors", "two": "two.safetensors"}}))
     assert local().machine.size("a").parameters == 70
+    for path in (index, folder / "one.safetensors", folder / "two.safetensors"):
+        path.unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"x" * 4000)
+    for dtype, count in (("float32", 1000), ("bfloat16", 2000)):
+        configure(tmp_path, torch_dtype=dtype)
+        assert local().machine.size("a").parameters == count

@@ -14,7 +14,7 @@ import pytest
 from tiny import tiny_folder, tiny_texts
 
 from sparsitysolver.config.grid import Cell, Grid
-from sparsitysolver.config.grid_settings import DEFAULT_TASKS
+from sparsitysolver.config.settings import DEFAULT_TASKS
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.records.files import read_record
@@ -101,7 +101,7 @@ def test_everything_is_planned_elsewhere(places: tuple[Path, Path]) -> None:
     targets = ("results/report.html", "results/regression.csv", "results/transfer.csv", "figures/arena.png")
     done = snakemake(results, assets, "-n", "-p", *targets)
     assert done.returncode == 0, done.stdout[-2000:]
-    (command,) = re.findall(r"Shell command: (snakemake .* --report .*) >", done.stdout + done.stderr)
+    (command,) = re.findall(r"Shell command: \( (snakemake .* --report .*) \) >", done.stdout + done.stderr)
     words = shlex.split(command)
     assert (results / words[words.index("-s") + 1]).resolve() == ROOT / "Snakefile"
     assert not (results / "config").exists()

@@ -7,10 +7,8 @@ import pytest
 from tiny import tiny_assets
 
 from sparsitysolver.cli import main
-from sparsitysolver.config import anchors
-from sparsitysolver.config import texts as known_texts
-from sparsitysolver.config.anchors import Anchor
-from sparsitysolver.config.texts import KnownText
+from sparsitysolver.config import published
+from sparsitysolver.config.published import Anchor, KnownText
 from sparsitysolver.stages import preflight
 
 ROW = {"model": "opt-125m", "dataset": "wikitext2", "split": "test", "seqlen": "64", "tolerance": "0.01", "source": "S"}
@@ -38,9 +36,9 @@ def known(monkeypatch):
     def put(*values, text: str = ""):
         named = {"task": "wikitext2", "split": "test", "text": "WikiText-2 raw test", "source": "S"}
         scored = KnownText(**named, sha256=text, published=True, opt=287645)
-        monkeypatch.setattr(known_texts, "known_texts", lambda: (scored,) if text else ())
+        monkeypatch.setattr(published, "known_texts", lambda: (scored,) if text else ())
         rows = [Anchor(**ROW, ppl=ppl, diagnosis=diagnosis) for ppl, diagnosis in values]
-        monkeypatch.setattr(anchors, "published", lambda: rows)
+        monkeypatch.setattr(published, "published", lambda: rows)
 
     return put
 
@@ -62,12 +60,11 @@ def test_the_published_perplexity_is_ok_and_written(assets, cell, known, tmp_pat
     assert (record["verdict"], record["ppl"], record["seqlen"], record["source"]) == ("ok", value(cell), 64, "S")
 
 
-def test_a_cell_is_taken_in_place_of_measuring(assets, cell, known, tmp_path, monkeypatch, capsys):
+def test_a_cell_is_taken_in_place_of_measuring(assets, cell, known, monkeypatch, capsys):
     known((value(cell), ""))
     monkeypatch.setattr(preflight, "open_model", lambda _: pytest.fail("the model was loaded"))
-    out = tmp_path / "preflight.json"
-    assert run(assets, "--cell", cell, "--out", out) == 0
-    assert json.loads(out.read_text())["ppl"] == value(cell)
+    assert run(assets, "--cell", cell, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["ppl"] == value(cell)
 
 
 @pytest.mark.parametrize("options", [[], ["--cell"]])
@@ -89,7 +86,7 @@ def test_a_value_of_another_protocol_is_recognised(assets, cell, known, capsys):
 
 def test_a_value_that_is_no_number_is_off(assets, cell, known, capsys, monkeypatch):
     known((5.0, ""))
-    monkeypatch.setattr(preflight, "measure", lambda *_: float("nan"))
+    monkeypatch.setattr(preflight, "perplexity", lambda _: float("nan"))
     assert run(assets) == 2
     assert "random or broken weights" in capsys.readouterr().err
 
@@ -119,27 +116,24 @@ def test_models_nobody_published_have_no_verdict(assets, known, tmp_path, capsys
     assert json.loads((tmp_path / "p.json").read_text())["published"] is None
 
 
+NEEDED = "preflight of opt-125m needs one of opt-125m, dense, wikitext2, test."
+FOREIGN = {"name": "opt-1.3b", "family": "opt", "weights_sha256": "w"}
+
+
 @pytest.mark.parametrize(
-    ("field", "found", "words"),
+    ("where", "field", "found", "words"),
     [
-        ("method", "flap", "is a cell of opt-125m, flap, wikitext2, test"),
-        ("split", "validation", "is a cell of opt-125m, dense, wikitext2, validation"),
-        ("model", {"name": "opt-1.3b", "family": "opt", "weights_sha256": "w"}, "is a cell of opt-1.3b"),
+        ("cell", "method", "flap", f"is a cell of opt-125m, flap, wikitext2, test; {NEEDED}"),
+        ("cell", "split", "validation", f"is a cell of opt-125m, dense, wikitext2, validation; {NEEDED}"),
+        ("cell", "model", FOREIGN, f"is a cell of opt-1.3b, dense, wikitext2, test; {NEEDED}"),
+        ("fingerprint", "seqlen", 32, "was measured with windows of 32 tokens; S has 64"),
     ],
 )
-def test_cells_of_something_else_are_refused(assets, cell, known, tmp_path, capsys, field, found, words):
-    known((value(cell), ""))
-    other = tmp_path / "other.json"
-    other.write_text(json.dumps(json.loads(cell.read_text()) | {field: found}))
-    assert run(assets, "--cell", other) == 2
-    error = capsys.readouterr().err
-    assert words in error and "needs one of opt-125m, dense, wikitext2, test" in error
-
-
-def test_cells_of_other_windows_are_refused(assets, cell, known, tmp_path, capsys):
+def test_cells_of_something_else_are_refused(assets, cell, known, tmp_path, capsys, where, field, found, words):
     known((value(cell), ""))
     record = json.loads(cell.read_text())
-    record["fingerprint"]["seqlen"] = 32
-    (tmp_path / "other.json").write_text(json.dumps(record))
-    assert run(assets, "--cell", tmp_path / "other.json") == 2
-    assert "was measured with windows of 32 tokens; S has 64" in capsys.readouterr().err
+    (record if where == "cell" else record[where])[field] = found
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(record))
+    assert run(assets, "--cell", other) == 2
+    assert words in capsys.readouterr().err

@@ -1,10 +1,11 @@
 """``study reconstruction`` and its table: against prune and evaluate, on trained weights, and what users get wrong."""
 
-import csv
 import json
 import math
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from commands import failure
 from tiny import tiny_folder, tiny_ids, tiny_texts
@@ -68,7 +69,7 @@ def test_it_gives_what_prune_and_evaluate_give(place, capsys):
     assert record["dense"]["value"] == pytest.approx(dense, rel=1e-6)
 
 
-def test_the_record_says_on_what_and_how_long(place):
+def test_the_record_says_on_what_and_how_long():
     record = study("--samples", "2,4", "--seed", "3", "--windows", "5")
     assert (record["sparsity"], record["seed"], record["ridge"], record["criterion"]) == (0.3, 3, 0.9, "l2")
     assert record["strategy"]["found"] == {"algorithm": "uniform"}
@@ -85,21 +86,16 @@ def test_the_record_says_on_what_and_how_long(place):
         }
 
 
-def test_the_same_seed_gives_the_same_record(place):
-    first, second = (identity(study("--samples", "1,2")) for _ in range(2))
-    assert first == second
-
-
-def test_smaller_samples_are_the_first_windows_of_the_largest(place):
+def test_smaller_samples_are_the_first_windows_of_the_largest_and_a_seed_gives_the_same_record():
     options = ("--reconstruction-calibration", "wikitext2", "--seed", "1")
-    assert (
-        points(study("--samples", "2,6", *options))["both", 2] == points(study("--samples", "2", *options))["both", 2]
-    )
+    first, second = (study("--samples", "2,6", *options) for _ in range(2))
+    assert identity(first) == identity(second)
+    assert points(first)["both", 2] == points(study("--samples", "2", *options))["both", 2]
     assert main(["study", "reconstruction", MODEL, "--seqlen", "16", "--samples", "2", "--out", "drawn.json"]) == 0
     assert read_record("drawn.json", "reconstruction")["reconstruction"]["source"] == "wikitext2"
 
 
-def test_a_strategy_takes_the_place_of_uniform(place, capsys):
+def test_a_strategy_takes_the_place_of_uniform(capsys):
     uniform = study("--samples", "8")
     strategy = uniform["strategy"]
     for unit in strategy["units"]:
@@ -111,12 +107,13 @@ def test_a_strategy_takes_the_place_of_uniform(place, capsys):
     ppl = pruned_ppl(capsys, "--method", "sparsitysolver_recon", "--strategy", "s.json")
     # prune reconstructs on a calibration file whole, as the study's largest number of samples does.
     assert points(own)["both", 8] == pytest.approx(ppl, rel=1e-6)
-    assert "was made for sparsity 0.3, not for 0.2" in failure(
-        capsys, *STUDY, "--sparsity", "0.2", "--strategy", "s.json", "--out", "x.json"
-    )
+    other = (*STUDY, "--sparsity", "0.2", "--strategy", "s.json", "--out", "x.json")
+    assert "was made for sparsity 0.3, not for 0.2" in failure(capsys, *other)
+    of_pruned = ("study", "reconstruction", "out", *STUDY[3:], "--samples", "1", "--out", "x.json")
+    assert "out is pruned already; study the dense model it came from" in failure(capsys, *of_pruned)
 
 
-def test_more_samples_do_not_hurt_a_trained_model(place):
+def test_more_samples_do_not_hurt_a_trained_model():
     command = ("study", "reconstruction", "llama-tiny", "--samples", "1,32", "--nsamples", "8", "--windows", "16")
     assert main([*command, "--out", "trained.json", "--device", "cpu"]) == 0
     record = read_record("trained.json", "reconstruction")
@@ -128,24 +125,20 @@ def test_more_samples_do_not_hurt_a_trained_model(place):
     assert found["both", 32] < min(found["mha", 32], found["ffn", 32])
 
 
-def test_collecting(place, capsys):
+def test_collecting(capsys):
     record = study("--samples", "1,2")
     assert main(["report", "reconstruction", "study.json", "--out", "r.csv"]) == 0
-    with open("r.csv") as handle:  # noqa: PTH123
-        rows = list(csv.DictReader(handle))
-    assert tuple(rows[0]) == tuple(RECONSTRUCTION.columns)
-    assert [(row["modules"], row["samples"]) for row in rows] == [
-        (modules, samples) for modules in ("both", "ffn", "mha") for samples in ("0", "1", "2")
-    ]
-    assert {(row["ppl"], row["tokens"], row["seconds_per_module"]) for row in rows if row["samples"] == "0"} == {
-        (str(record["sliced"]["value"]), "0", "0.0")
-    }
-    assert float(rows[2]["ppl"]) == points(record)["both", 2]
-    assert float(rows[2]["seconds_per_module"]) == record["run"]["points"][-1]["seconds_per_module"]
-    (place / "again.json").write_bytes((place / "study.json").read_bytes())
-    assert "two measurements of reconstruction" in failure(
-        capsys, "report", "reconstruction", "study.json", "again.json"
-    )
+    rows = pd.read_csv("r.csv", dtype=str)
+    assert list(rows.columns) == list(RECONSTRUCTION.columns)
+    expected = [(modules, samples) for modules in ("both", "ffn", "mha") for samples in ("0", "1", "2")]
+    assert list(zip(rows["modules"], rows["samples"], strict=True)) == expected
+    without = rows[rows["samples"] == "0"][["ppl", "tokens", "seconds_per_module"]].drop_duplicates()
+    assert without.to_numpy().tolist() == [[str(record["sliced"]["value"]), "0", "0.0"]]
+    assert float(rows["ppl"][2]) == points(record)["both", 2]
+    assert float(rows["seconds_per_module"][2]) == record["run"]["points"][-1]["seconds_per_module"]
+    shutil.copy("study.json", "again.json")
+    twice = ("report", "reconstruction", "study.json", "again.json")
+    assert "two measurements of reconstruction" in failure(capsys, *twice)
     record["run"]["points"].pop()
     write_json("short.json", record)
     assert "short.json is not a whole study" in failure(capsys, "report", "reconstruction", "short.json")
@@ -176,9 +169,3 @@ def test_samples_that_are_no_ascending_numbers(text):
 )
 def test_wrong_options(options, words, capsys):
     assert words in failure(capsys, *STUDY, "--samples", "1", "--out", "x.json", *options.split())
-
-
-def test_pruned_models_are_refused(place, capsys):
-    pruned_ppl(capsys, "--method", "uniform")
-    error = failure(capsys, "study", "reconstruction", "out", *STUDY[3:], "--samples", "1", "--out", "x.json")
-    assert "out is pruned already; study the dense model it came from" in error

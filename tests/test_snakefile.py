@@ -1,6 +1,5 @@
 """The DAG: lint, plans, and one whole run on a bundled model with what has to hold after it."""
 
-import dataclasses
 import json
 import os
 import re
@@ -92,23 +91,20 @@ def test_jobs_of_a_machine_without_gpus_ask_for_none_and_run_side_by_side(checko
 @pytest.mark.parametrize("target", ["inference_figure14.csv", "self_pruner.csv"])
 def test_how_inference_is_measured_reaches_its_jobs(checkout: Path, target: str) -> None:
     plan = planned(checkout, f"results/{target}", "-p", "--config", "models=opt-tiny", "inference_batch=8")
-    (job,) = [line for line in plan.splitlines() if "sparsitysolver bench inference" in line]
+    (job,) = re.findall("sparsitysolver bench inference.*", plan)
     assert " --batch 8 --rounds 6 --out results/inference/" in job
 
 
-WORDS_OF_THEIR_OWN = {"params.command", "params.options"}
-
-
 def test_whatever_a_command_takes_from_a_rule_is_quoted() -> None:
-    """All but commands and options, which are several words and quoted where they are put together."""
+    """All but commands, which are several words and quoted where they are put together."""
     commands = [
         block
         for path in sorted((ROOT / "rules").glob("*.smk"))
         for block in re.findall(r"^ *shell:\n((?: {8,}.*\n)+)", path.read_text(), re.M)
     ]
-    assert len(commands) == 4
+    assert len(commands) == 3
     fields = {field for block in commands for field in re.findall(r"\{([^}]+)\}", block)}
-    assert {field for field in fields if not field.endswith(":q")} == WORDS_OF_THEIR_OWN
+    assert {field for field in fields if not field.endswith(":q")} == {"params.command"}
 
 
 def test_commands_hold_odd_names_as_they_are() -> None:
@@ -117,12 +113,11 @@ def test_commands_hold_odd_names_as_they_are() -> None:
     words = shlex.split(job.words(f"assets:{name}", "--threads 1"))
     assert words[:6] == ["sparsitysolver", "study", "transfer", f"assets:{name}", name, "b c"]
     assert words[6:] == ["--threads", "1", "--stats", name, "--out", f"results/transfer/{name}/{job.key}.json"]
-    document = Document("x", ["x.csv"], {}, "sparsitysolver report {kind} {files} --models {models} --out o/{kind}")
-    settings = {"models": lambda w: [name, w["kind"]]}
-    filled = dataclasses.replace(document, settings=settings).words({"kind": "a b"}, {"files": [name]}, "x.csv")
-    assert shlex.split(filled) == [
+    command = "sparsitysolver report {kind} {lists} --models {models} --out o/{kind}\ncp {out} y"
+    document = Document("x", ["x.csv"], command, settings={"models": lambda w: [name, w["kind"]]})
+    assert shlex.split(document.words({"kind": "a b"}, {"lists": [name]}, "x.csv")) == [
         *("sparsitysolver", "report", "a b", name),
-        *("--models", name, "a b", "--out", "o/a b"),
+        *("--models", name, "a b", "--out", "o/a b", "&&", "cp", "x.csv", "y"),
     ]
 
 
@@ -170,11 +165,6 @@ def test_table_has_every_row_and_finite_numbers(finished: Path) -> None:
     assert leaky.drop("dense").all()
 
 
-@pytest.mark.dag
-def test_nothing_is_done_twice(finished: Path) -> None:
-    assert "Nothing to be done" in planned(finished, *SMALL)
-
-
 def planned_after_editing(folder: Path, name: str) -> str:
     """The plan while a source file is another one."""
     source = folder / name
@@ -187,36 +177,18 @@ def planned_after_editing(folder: Path, name: str) -> str:
 
 
 @pytest.mark.dag
-def test_editing_a_baseline_replans_its_cells_alone(finished: Path) -> None:
-    """Although its pruned model is gone, being temporary."""
+def test_what_an_edit_decides_is_planned_anew_and_nothing_else(finished: Path) -> None:
+    """Also cells whose pruned model is gone, being temporary. An edit that was taken back plans nothing."""
     assert not list(finished.glob("results/pruned/opt-tiny/*/*/*/*/*"))
     plan = planned_after_editing(finished, "baselines/flap.py")
     assert planned_rules(plan, "method") == {"prune flap", "evaluate flap"}
     assert planned_rules(plan, "task") == {"evaluate mini", "evaluate mini_boolq"}
-
-
-SEARCHED = {
-    "search sparsitysolver",
-    *(f"evaluate {name}" for name in ("sparsitysolver", "sparsitysolver_recon")),
-}
-
-
-@pytest.mark.dag
-def test_editing_the_search_replans_searched_cells_alone(finished: Path) -> None:
+    searched = {"search sparsitysolver", "evaluate sparsitysolver", "evaluate sparsitysolver_recon"}
     plan = planned_after_editing(finished, "sparsitysolver/search/algorithms/ppo.py")
-    assert planned_rules(plan, "method") == SEARCHED
-
-
-@pytest.mark.dag
-def test_an_edit_that_was_taken_back_plans_nothing(finished: Path) -> None:
-    planned_after_editing(finished, "baselines/flap.py")
+    assert planned_rules(plan, "method") == searched
     assert "Nothing to be done" in planned(finished, *SMALL)
-
-
-@pytest.mark.dag
-def test_another_search_budget_searches_again_and_evaluates_nothing_else(finished: Path) -> None:
     plan = planned(finished, "results/table2.csv", "--config", "models=opt-tiny", "episodes=30")
-    assert planned_rules(plan, "method") == SEARCHED
+    assert planned_rules(plan, "method") == searched
 
 
 @pytest.mark.dag
@@ -246,6 +218,6 @@ def test_report_is_asked_for_with_the_settings_of_the_run(finished: Path) -> Non
     (command,) = re.findall(r"snakemake -s Snakefile .* --report results/report\.html .*", plan)
     device = "cuda" if gpus_here() else "cpu"
     settings = f'\'device="{device}"\' episodes=15 \'grid="tiny"\' \'models="opt-tiny"\' \'seeds=["0", "1"]\''
-    assert f"--nolock --config {settings} > logs/report.log" in command
+    assert f"--nolock --config {settings} ) > logs/report.log" in command
     for document in ("results/table7.csv", "figures/figure5.png", "results/pages/claims.html"):
         assert document in command

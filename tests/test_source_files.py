@@ -7,6 +7,10 @@ import sys
 import pytest
 
 from sparsitysolver import ROOT, sources
+from sparsitysolver.config.grid import Grid
+from sparsitysolver.plans import documents
+from sparsitysolver.plans.arena import Arena
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.sources import NEUTRAL, source_files
 
 # Imports one stage after the other, each as if it were the first; a line of module names for each.
@@ -18,21 +22,8 @@ for stage in sys.argv[1:]:
     importlib.import_module(stage)
     print(*(name for name in sys.modules if name.split(".")[0] in ("sparsitysolver", "baselines")))
 """
-STAGES = [
-    f"sparsitysolver.stages.{name}"
-    for name in (
-        "sample",
-        "calibrate",
-        "search",
-        "prune",
-        "evaluate",
-        "cell",
-        "inference",
-        "reconstruction_study",
-        "transfer_study",
-        "arena_study",
-    )
-]
+NAMES = "sample calibrate search prune evaluate cell inference reconstruction_study transfer_study arena_study"
+STAGES = [f"sparsitysolver.stages.{name}" for name in NAMES.split()]
 
 
 def only_docstring(path):
@@ -62,33 +53,38 @@ def test_every_module_that_a_stage_loads_is_declared(stage, loaded):
     assert [name for name in missing if not only_docstring(paths[name])] == []
 
 
-def test_imports_are_followed_wherever_they_stand():
-    files = source_files("sparsitysolver.stages.evaluate")
-    assert list(files) == sorted(set(files))
-    for path in ("stages/evaluate", "stages/common", "evaluation/perplexity", "data/windows", "models/families/opt"):
-        assert f"sparsitysolver/{path}.py" in files, path
-    assert all((ROOT / path).is_file() for path in files)
+PLOTS = "sparsitysolver/reporting/plots"
 
 
-def test_what_a_stage_does_not_use_is_not_declared():
-    files = source_files("sparsitysolver.stages.evaluate")
-    assert not [path for path in files if path.startswith(("baselines/", "sparsitysolver/search/"))]
-    assert "sparsitysolver/cli.py" not in files and "sparsitysolver/errors.py" not in files
-
-
-def test_packages_can_be_left_out_with_what_only_they_need():
-    whole = set(source_files("sparsitysolver.stages.prune"))
-    part = set(source_files("sparsitysolver.stages.prune", without=("sparsitysolver.search",)))
-    assert part < whole
-    assert {"sparsitysolver/search/solve.py", "sparsitysolver/pruning/budget.py"} <= whole - part
-    assert {"sparsitysolver/stages/prune.py", "sparsitysolver/pruning/scores.py"} <= part
-
-
-def test_a_figure_needs_its_script_and_what_that_draws_with():
-    files = source_files("figures.figure6")
-    plots = "sparsitysolver/reporting/plots"
-    assert {"figures/figure6.py", f"{plots}/curves.py", f"{plots}/style.py", f"{plots}/contracts.py"} <= set(files)
-    assert not {"figures/figure5.py", f"{plots}/pareto.py", f"{plots}/inference.py"} & set(files)
+@pytest.mark.parametrize(
+    ("module", "without", "there", "not_there"),
+    [
+        (
+            "sparsitysolver.stages.evaluate",
+            (),
+            ["stages/evaluate", "stages/common", "evaluation/perplexity", "data/windows", "models/families/opt"],
+            ("baselines/", "sparsitysolver/search/", "sparsitysolver/cli.py", "sparsitysolver/errors.py"),
+        ),
+        ("sparsitysolver.stages.prune", (), ("search/solve", "pruning/budget", "stages/prune"), ()),
+        (
+            "sparsitysolver.stages.prune",
+            ("sparsitysolver.search",),
+            ("stages/prune", "pruning/scores"),
+            ("sparsitysolver/search/solve.py", "sparsitysolver/pruning/budget.py"),
+        ),
+        (
+            "figures.figure6",
+            (),
+            ("reporting/plots/curves", "reporting/plots/style"),
+            ("figures/figure5.py", f"{PLOTS}/strategies.py"),
+        ),
+    ],
+)
+def test_imports_are_followed_wherever_they_stand_and_nothing_else_is_declared(module, without, there, not_there):
+    files = source_files(module, without=without)
+    assert list(files) == sorted(set(files)) and all((ROOT / path).is_file() for path in files)
+    assert {f"{module.replace('.', '/')}.py", *(f"sparsitysolver/{name}.py" for name in there)} <= set(files)
+    assert not [path for path in files if path.startswith(tuple(not_there))]
 
 
 def test_unknown_modules_have_no_files():
@@ -106,12 +102,12 @@ def test_a_hash_stands_for_content(tmp_path, monkeypatch):
         sources._sha256.cache_clear()
         return sources.code_sha256(files)
 
-    first = code("a.py")
-    assert code("a.py", "b.py") != first
+    first, both = code("a.py"), code("a.py", "b.py")
+    (tmp_path / "b.py").write_text("edited")
+    assert code("a.py") == first != code("a.py", "b.py") != both
     (tmp_path / "a.py").write_text("edited")
     assert code("a.py") != first
     (tmp_path / "a.py").write_text("a.py")
-    (tmp_path / "b.py").write_text("edited")
     assert code("a.py") == first
     sources.code_sha256.cache_clear()
     sources._sha256.cache_clear()
@@ -127,3 +123,17 @@ def test_templates_and_data_of_a_package_belong_to_what_reads_it():
     page = source_files("sparsitysolver.reporting.pages.paper_tables")
     assert "sparsitysolver/reporting/pages/templates/paper_tables.md.j2" in page
     assert "sparsitysolver/data/minilang/words.yaml" in source_files("sparsitysolver.stages.evaluate")
+
+
+def test_a_document_is_decided_by_the_code_of_its_command(monkeypatch):
+    """Of its script where that draws a figure; what Snakemake itself writes is decided by none of this project's."""
+    artefacts, asked = Artefacts(Grid({})), []
+    monkeypatch.setattr(documents, "source_files", lambda module: asked.append(module) or (module,))
+    monkeypatch.setattr(documents, "code_sha256", lambda files: files)
+    wildcards = {"kind": "curves", "figure": "figure6", "table": "table2"}
+    made = documents.documents(artefacts, Arena(artefacts), {})
+    code = {one.name: one.code_hash(wildcards) for one in made}
+    assert (code["figure"], code["html_report"]) == (("figures.figure6",), ())
+    assert code["gather"] == ("sparsitysolver.reporting.collected.gather",)
+    assert code["regression"] == ("sparsitysolver.reporting.regression.check",)
+    assert len(asked) == len(made) - 1 and all(source_files(module) for module in asked)

@@ -50,16 +50,9 @@ def test_levels_down_to_the_zeros_of_the_weights(place):
     (place / "levels.txt").write_text("\n".join(f"{name}: {level}" for name, level in levels.items()))
     options = ("--granularity", "unstructured", "--sparsity", "0.5")
     strategy = made("import", "levels.txt", LLAMA, *options)
-    assert strategy["found"] == {
-        "algorithm": "import",
-        "format": "evopress",
-        "file": "levels.txt",
-        "file_sha256": file_sha256(place / "levels.txt"),
-        "file_sparsity": 0.5,
-        "projected": False,
-        "levels": 8,
-        "step": 32,
-    }
+    file = {"file": "levels.txt", "file_sha256": file_sha256(place / "levels.txt"), "file_sparsity": 0.5}
+    found = {"algorithm": "import", "format": "evopress", "projected": False, "levels": 8, "step": 32}
+    assert strategy["found"] == found | file
     assert strategy["seed"] is None and strategy["achieved_sparsity"] == pytest.approx(0.5)
     assert strategy["seen"] == [{"role": "any", "source": None, "part": None, "sha256": None}]
     command = ("prune", LLAMA, "--method", "sparsitysolver", "--strategy", "made.json", "--sparsity", "0.5")
@@ -109,23 +102,13 @@ def test_what_imports_refuse(place, capsys):
     assert not (place / "x.json").exists()
 
 
-def test_pruned_models_are_refused(capsys):
-    assert main(["prune", LLAMA, "--method", "uniform", "--out", "out", "--calibration", "ids.npy"]) == 0
-    strategy_of(LLAMA, [3, 33] * 3, 0.25)
-    assert "is pruned already" in failure(capsys, "strategy", "transfer", "given.json", "out", "--out", "x.json")
-
-
 def test_a_strategy_of_another_model():
     strategy_of(OPT, [4, 48, 2, 24, 2, 36], 0.3, episodes=900)
     given = read_record("given.json", "strategy")
     strategy = made("transfer", "given.json", LLAMA)
-    assert strategy["found"] == {
-        "algorithm": "transfer",
-        "strategy_key": content_key(identity(given)),
-        "strategy_model": given["model"],
-        "strategy_algorithm": "ppo",
-        "strategy_sparsity": 0.3,
-    }
+    origin = {"strategy_key": content_key(identity(given)), "strategy_model": given["model"]}
+    told = {"strategy_algorithm": "ppo", "strategy_sparsity": 0.3}
+    assert strategy["found"] == {"algorithm": "transfer"} | origin | told
     assert strategy["seen"] == SEEN  # leakage is judged by it
     loaded = load_model(LLAMA, "cpu")
     units = structured_units(loaded.adapter.shape)
@@ -158,6 +141,8 @@ def test_what_transfers_refuse(capsys):
     command = ("strategy", "transfer", "given.json", LLAMA, "--out", "x.json")
     assert "no strategy file at given.json" in failure(capsys, *command)
     strategy_of(OPT, [4, 40, 2, 24, 3, 30], 0.333)
+    assert main(["prune", LLAMA, "--method", "uniform", "--out", "out", "--calibration", "ids.npy"]) == 0
+    assert "is pruned already" in failure(capsys, "strategy", "transfer", "given.json", "out", "--out", "x.json")
     assert "above 0 and below 1" in failure(capsys, *command, "--sparsity", "0")
     given = read_record("given.json", "strategy")
     for unit in given["units"]:
@@ -169,6 +154,7 @@ def test_what_transfers_refuse(capsys):
 def test_a_strategy_of_any_sparsity_from_measured_effects(tmp_path, capsys):
     """Two units of known effect: the one that costs nothing goes first."""
     unit = {"layer": 0, "size": 10, "weights_per_item": 5, "kept": 8, "counts": [0, 8, 10]}
+    changes = {"mha": [4.0, 0.0, -0.5], "ffn": [0.4, 0.0, 0.0]}
     table = {
         "format": 1,
         "model": {"name": "m", "family": "opt", "weights_sha256": "0" * 64},
@@ -177,10 +163,7 @@ def test_a_strategy_of_any_sparsity_from_measured_effects(tmp_path, capsys):
         "criterion": "l2",
         "measured_on": {"text": "mini", "reward_split": "validation"},
         "seen": SEEN,
-        "units": [
-            {"name": "layers.0.mha", "kind": "mha", "changes": [4.0, 0.0, -0.5], **unit},
-            {"name": "layers.0.ffn", "kind": "ffn", "changes": [0.4, 0.0, 0.0], **unit},
-        ],
+        "units": [{"name": f"layers.0.{kind}", "kind": kind, "changes": of, **unit} for kind, of in changes.items()],
     }
     write_record(tmp_path / "x.effects.json", table, "effects")
     out = tmp_path / "y.json"

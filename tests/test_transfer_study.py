@@ -1,6 +1,5 @@
 """The transfer matrix: scores against prune and evaluate, the table, the plan, and what users get wrong."""
 
-import csv
 import functools
 import json
 import math
@@ -79,53 +78,54 @@ def test_scores_are_those_of_prune_and_evaluate(capsys):
     assert identity(study(LLAMA, "again.json")) == identity(read_record("study.json", "transfer"))
 
 
-def test_the_matrix(place):
+def matrix(*records):
+    """Rows of the table by model and strategy, and its page."""
+    assert main(["report", "transfer", *records, "--out", "transfer.csv"]) == 0
+    rows = pd.read_csv("transfer.csv", keep_default_na=False, dtype=str).set_index(["model", "strategy"], drop=False)
+    assert list(rows.columns) == list(TRANSFER.columns)
+    return rows, Path("transfer.md").read_text()
+
+
+def words_of(row, own):
+    """Why a row may not be compared with the own strategy's."""
+    figures = " and ".join(f"{float(share):.1%}" for share in (row["achieved_sparsity"], own))
+    return f"unequal sparsity: {figures} of the prunable weights removed"
+
+
+def test_the_matrix():
     for model in ("llama", "opt"):
         study(str(tiny_folder(model)), f"{model}.study.json")
-    assert main(["report", "transfer", "opt.study.json", "llama.study.json", "--out", "transfer.csv"]) == 0
-    with Path("transfer.csv").open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    assert tuple(rows[0]) == tuple(TRANSFER.columns) and len(rows) == 8
-    ppl = {(row["model"], row["strategy"]): float(row["ppl"]) for row in rows}
-    removed = {(row["model"], row["strategy"]): float(row["achieved_sparsity"]) for row in rows}
-    for row in rows:
+    rows, page = matrix("opt.study.json", "llama.study.json")
+    assert len(rows) == 8
+    for _, row in rows.iterrows():
         assert (row["split"], row["sparsity"], row["key"]) == ("test", "0.3", f"{row['model'][:-2]}.study")
-        own = removed[row["model"], row["model"]]
-        if abs(float(row["achieved_sparsity"]) - own) > 0.01:
-            figures = f"{float(row['achieved_sparsity']):.1%} and {own:.1%}"
-            assert row["not_compared"] == f"unequal sparsity: {figures} of the prunable weights removed"
-            assert {row[name] for name in ("ratio_to_own", "ratio_low", "ratio_high")} == {""}
+        own = rows.loc[(row["model"], row["model"])]
+        if abs(float(row["achieved_sparsity"]) - float(own["achieved_sparsity"])) > 0.01:
+            assert row["not_compared"] == words_of(row, own["achieved_sparsity"])
+            assert set(row[["ratio_to_own", "ratio_low", "ratio_high"]]) == {""}
             continue
-        ratio = ppl[row["model"], row["strategy"]] / ppl[row["model"], row["model"]]
+        ratio = float(row["ppl"]) / float(own["ppl"])
         assert row["not_compared"] == "" and float(row["ratio_to_own"]) == pytest.approx(ratio)
         assert float(row["ratio_low"]) <= ratio * (1 + 1e-6) and ratio <= float(row["ratio_high"]) * (1 + 1e-6)
-    assert {row["kind"] for row in rows if row["not_compared"]} >= {"dense", "transferred"}
-    assert {row["kind"] for row in rows if not row["not_compared"]} == {"own", "uniform", "transferred"}
-    page = Path("transfer.md").read_text()
+    assert set(rows["kind"][rows["not_compared"] != ""]) >= {"dense", "transferred"}
+    assert set(rows["kind"][rows["not_compared"] == ""]) == {"own", "uniform", "transferred"}
     heads = [line for line in page.splitlines() if line.startswith("| Model")]
     columns = [[cell.strip() for cell in head.split("|")[1:-1]] for head in heads]
     assert columns == [["Model", "opt-0", "llama-0", "Uniform", "Dense"], ["Model", "opt-0", "llama-0", "Uniform"]]
-    assert f"{ppl['opt-0', 'llama-0']:.2f}" in page and page.count("| opt-0 ") >= 2
-
-
-def test_a_candidate_that_removed_another_share_has_no_ratio_on_the_page(place):
-    study(str(tiny_folder("opt")), "opt.study.json")
-    record = json.loads(Path("opt.study.json").read_text())
-    own = next(score for score in record["scores"] if score["kind"] == "own")["achieved_sparsity"]
-    for score in record["scores"]:
-        if score["kind"] == "uniform":
-            score["achieved_sparsity"] = own + 0.02
-    Path("opt.study.json").write_text(json.dumps(record))
-    assert main(["report", "transfer", "opt.study.json", "--out", "transfer.csv"]) == 0
-    with Path("transfer.csv").open(newline="") as handle:
-        rows = {row["kind"]: row for row in csv.DictReader(handle)}
-    words = f"unequal sparsity: {own + 0.02:.1%} and {own:.1%} of the prunable weights removed"
-    assert rows["uniform"]["not_compared"] == words and rows["own"]["not_compared"] == ""
-    ratios = Path("transfer.md").read_text().split("The same as a ratio")[1]
+    assert f"{float(rows.loc[('opt-0', 'llama-0'), 'ppl']):.2f}" in page and page.count("| opt-0 ") >= 2
+    record = json.loads(Path("opt.study.json").read_text())  # another share of one candidate: no ratio on the page
+    (uniform,) = (score for score in record["scores"] if score["kind"] == "uniform")
+    own = rows.loc[("opt-0", "opt-0"), "achieved_sparsity"]
+    uniform["achieved_sparsity"] = float(own) + 0.02
+    write_json("opt.study.json", record)
+    rows, page = matrix("opt.study.json")
+    words = words_of(uniform, own)
+    assert list(rows["not_compared"].loc["opt-0"].loc[["uniform", "opt-0"]]) == [words, ""]
+    ratios = page.split("The same as a ratio")[1]
     assert words in ratios and "Dense" not in ratios
 
 
-def test_one_matrix_is_of_one_protocol(place, capsys):
+def test_one_matrix_is_of_one_protocol(capsys):
     study(LLAMA, "one.json")
     study(OPT, "other.json", "--split", "validation")
     assert "one.json of (0.3, 'wikitext2', 'test')" in failure(capsys, "report", "transfer", "one.json", "other.json")

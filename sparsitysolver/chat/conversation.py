@@ -6,28 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, ValidationError
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from sparsitysolver.chat.driver import Driver, Messages, Reply
+from sparsitysolver.chat.settings import Driver, Messages, Reply
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, file_sha256, write_text
 from sparsitysolver.records.seen import Seen, is_seen, union, unknown
 from sparsitysolver.seeds import derive_seed
-
-
-def _named(driver: Json) -> Json:
-    if not all(isinstance(driver.get(name), str) for name in ("kind", "model")):
-        raise ValueError("nobody was asked")
-    return driver
-
-
-def _noted(seen: Seen | None) -> Seen | None:
-    if seen is not None and not is_seen(seen):
-        raise ValueError("not what was seen")
-    return seen
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
@@ -37,7 +24,7 @@ class Exchange:
     ``seen`` is what the search that asked had seen; None where that was not noted.
     """
 
-    driver: Annotated[Json, AfterValidator(_named)]
+    driver: Json
     sampling: Json
     seed: int
     messages: list[dict[str, str]]
@@ -47,35 +34,26 @@ class Exchange:
     finish: str | None
     attempts: int
     seconds: float
-    seen: Annotated[Any, AfterValidator(_noted)] = None
+    seen: Seen | None = None
 
-    def line(self) -> str:
-        """As the log has it."""
-        return json.dumps(asdict(self)) + "\n"
+    def __post_init__(self) -> None:
+        named = all(isinstance(self.driver.get(name), str) for name in ("kind", "model"))
+        if not named or not (self.seen is None or is_seen(self.seen)):
+            raise ValueError("not an exchange")
 
     def answer(self) -> Reply:
         """The reply in it."""
         return Reply(self.reply, self.model, self.usage, self.finish, self.attempts)
 
-    def has_seen(self) -> Seen:
-        """What stood behind it, unknown where it was not noted."""
-        return [unknown()] if self.seen is None else self.seen
-
 
 def read_conversation(path: Path) -> list[Exchange]:
-    """The exchanges of a log; a last line that was torn when its writer was killed is left out.
-
-    Raises:
-        SparsitySolverError: no such file, or another line that is no exchange.
-    """
+    """The exchanges of a log; a last line that was torn when its writer was killed is left out, another is an error."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8").rstrip().split("\n")
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no recorded conversation at {path}; a search writes x.chat.jsonl.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SparsitySolverError(f"{path} is not a recorded conversation: {error}.") from error
-    while lines and not lines[-1].strip():
-        lines.pop()
     exchanges = []
     for number, line in enumerate(lines, start=1):
         try:
@@ -84,13 +62,13 @@ def read_conversation(path: Path) -> list[Exchange]:
             if number == len(lines):
                 break
             raise SparsitySolverError(f"{path}, line {number}: broken JSON ({error}).") from error
-        except (TypeError, ValidationError) as error:
+        except (TypeError, ValueError) as error:
             raise SparsitySolverError(f"{path}, line {number}: not an exchange that a search wrote.") from error
     return exchanges
 
 
-class _Log:
-    """The exchanges of a conversation, and how many of them were used."""
+class Chat:
+    """Who answers a search: the exchanges of a conversation, and how many of them were used."""
 
     _exchanges: list[Exchange]
     _asked = 0
@@ -101,15 +79,19 @@ class _Log:
     @property
     def seen(self) -> Seen:
         """What stands behind the exchanges used so far, those taken from a file included."""
-        return union(*(exchange.has_seen() for exchange in self._exchanges[: self._asked]))
+        used = self._exchanges[: self._asked]
+        return union(*([unknown()] if one.seen is None else one.seen for one in used))
+
+    def _next(self) -> Reply:
+        self._asked += 1
+        return self._exchanges[self._asked - 1].answer()
 
 
-class Conversation(_Log):
+class Conversation(Chat):
     """Asks a model, and never the same twice: replies that the log knows are taken from there.
 
-    Args:
-        log: file of the exchanges; one that another request stands in is cut off before that.
-        seed: of the search; every exchange has a seed of its own.
+    ``log`` is the file of the exchanges; one that another request stands in is cut off before that. ``seed`` is the
+    search's; every exchange has a seed of its own.
     """
 
     def __init__(self, driver: Driver, log: Path, seed: int, say: Callable[[str], None] = print) -> None:
@@ -122,10 +104,7 @@ class Conversation(_Log):
 
     @functools.cached_property
     def _exchanges(self) -> list[Exchange]:
-        """Those of the log, which is written anew without what was torn."""
-        known = read_conversation(self._log) if self._log.is_file() else []
-        self._rewrite(known)
-        return known
+        return read_conversation(self._log) if self._log.is_file() else []
 
     def ask(self, messages: Messages) -> Reply:
         """The log's reply where it was asked this before; else the model's, which is logged at once."""
@@ -137,16 +116,14 @@ class Conversation(_Log):
             if request != (old.driver, old.sampling, old.seed, old.messages):
                 self._say(f"{self._log}: exchange {number} is another one: the conversation goes on from there")
                 del known[number:]
-                self._rewrite(known)
         if number == len(known):
             start = time.perf_counter()
             reply = self._driver.complete(messages, seed)
             seconds = round(time.perf_counter() - start, 3)
             answer = (reply.text, reply.model, reply.usage, reply.finish, reply.attempts, seconds)
             known.append(Exchange(*request, *answer, self._searching))
-            self._append(known[-1])
-        self._asked += 1
-        return known[number].answer()
+            write_text(self._log, "".join(json.dumps(asdict(exchange)) + "\n" for exchange in known))
+        return self._next()
 
     def identity(self) -> Json:
         """Model and sampling: what decides the search's result."""
@@ -156,18 +133,8 @@ class Conversation(_Log):
         """Model and settings, as a strategy keeps them."""
         return self._driver.identity() | {"settings": asdict(self._driver.settings)}
 
-    def _rewrite(self, exchanges: list[Exchange]) -> None:
-        write_text(self._log, "".join(exchange.line() for exchange in exchanges))
 
-    def _append(self, exchange: Exchange) -> None:
-        try:
-            with self._log.open("a", encoding="utf-8") as handle:  # closing it flushes it
-                handle.write(exchange.line())
-        except OSError as error:
-            raise SparsitySolverError(f"cannot write {self._log}: {error.strerror or error}.") from error
-
-
-class Replay(_Log):
+class Replay(Chat):
     """Answers from a recorded conversation; a search that asks anything else is another search."""
 
     def __init__(self, path: Path) -> None:
@@ -176,24 +143,18 @@ class Replay(_Log):
             raise SparsitySolverError(f"{path} holds no whole exchange.")
 
     def ask(self, messages: Messages) -> Reply:
-        """The next recorded reply.
-
-        Raises:
-            SparsitySolverError: the recording answers other messages, or ends here.
-        """
+        """The next recorded reply; an error where the recording answers other messages, or ends here."""
         if self._asked == len(self._exchanges):
             raise SparsitySolverError(
                 f"{self._path} ends after {self._asked} exchanges and the search asks for more: it was recorded by a "
                 "search of fewer --episodes, or by one that stopped, which its own command takes up again."
             )
-        exchange = self._exchanges[self._asked]
-        if exchange.messages != list(messages):
+        if self._exchanges[self._asked].messages != list(messages):
             raise SparsitySolverError(
                 f"exchange {self._asked} of {self._path} answers other messages than this search sends: give the "
                 "model, sparsity, bounds, calibration, text, reward windows and kind of machine it was recorded with."
             )
-        self._asked += 1
-        return exchange.answer()
+        return self._next()
 
     def identity(self) -> Json:
         """The file's content."""
@@ -204,6 +165,3 @@ class Replay(_Log):
         recorded = self._exchanges[0]
         about = {"model": recorded.driver["model"], "url": recorded.driver.get("url"), "recorded": recorded.driver}
         return self.identity() | about | {"settings": recorded.sampling}
-
-
-Chat = Conversation | Replay  # who answers a search

@@ -4,13 +4,12 @@ A reply counts by its last JSON array of lists or objects: whatever a model thin
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 _TOLERANCE = 1e-6  # what decimals may miss a bound by
-_START = "["
 
 
 @dataclass
@@ -48,69 +47,56 @@ class Form:
     population: int = 0
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """Pruning rates (units,) within the bounds; ``clipped`` where they were not."""
-
-    rates: np.ndarray
-    clipped: bool
+class _Refused(Exception):
+    """Why a candidate is none."""
 
 
-@dataclass
-class Reading:
-    """What a reply holds: proposals by their place in it, and why the others are none."""
+def read_reply(text: str, form: Form, counts: Counts) -> tuple[dict[int, tuple[np.ndarray, bool]], list[str]]:
+    """The candidates of a reply by their place in it, and why the others are none; what was wrong is counted.
 
-    proposals: dict[int, Proposal] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
-
-
-def read_reply(text: str, form: Form, counts: Counts) -> Reading:
-    """The proposals of a reply; what was wrong with it is counted."""
-    reading = Reading()
+    A candidate is its pruning rates (units,) within the bounds, and whether they had to be clipped to them.
+    """
+    found, refused = {}, []
     counts.replies += 1
     items = last_array(text)
     if items is None:
         counts.malformed += 1
-        reading.refused.append(f"it holds no JSON array of {'objects' if form.parents else 'arrays'}")
-        return reading
+        return found, [f"it holds no JSON array of {'objects' if form.parents else 'arrays'}"]
     counts.proposed += len(items)
     for place, item in enumerate(items):
         try:
-            reading.proposals[place] = _proposal(item, form, counts)
+            found[place] = _candidate(item, form, counts)
         except _Refused as reason:
-            reading.refused.append(f"candidate {place}: {reason}")
-    return reading
+            refused.append(f"candidate {place}: {reason}")
+    return found, refused
 
 
 def last_array(text: str) -> list[Any] | None:
     """The last JSON array in a text, not within another one, that holds lists or objects only; None without one."""
-    decoder, found, place = json.JSONDecoder(), None, text.find(_START)
+    decoder, found, place = json.JSONDecoder(), None, text.find("[")
     while place >= 0:
         try:
             value, end = decoder.raw_decode(text, place)
         except RecursionError:  # what is nested so deep is no list of candidates, and every try of it takes long
             return None
         except ValueError:
-            end = place + 1
-        else:
-            if value and all(isinstance(item, list | dict) for item in value):
-                found = value
-        place = text.find(_START, end)
+            value, end = None, place + 1
+        if value and all(isinstance(item, list | dict) for item in value):
+            found = value
+        place = text.find("[", end)
     return found
 
 
-class _Refused(Exception):
-    """Why a candidate is none."""
-
-
-def _proposal(item: Any, form: Form, counts: Counts) -> Proposal:
+def _candidate(item: Any, form: Form, counts: Counts) -> tuple[np.ndarray, bool]:
     rates = item
     if form.parents:
-        if not isinstance(item, dict) or not _parents(item.get("parents"), form):
+        parents, rates = (item.get("parents"), item.get("rates")) if isinstance(item, dict) else (None, None)
+        listed = parents if isinstance(parents, list) else []
+        real = {index for index in listed if type(index) is int and 0 <= index < form.population}
+        if not len(real) == len(listed) == form.parents:
             counts.wrong_parents += 1
             different = "different indices" if form.parents > 1 else "index"
             raise _Refused(f'"parents" must hold {form.parents} {different} from 0 to {form.population - 1}')
-        rates = item.get("rates")
     if not isinstance(rates, list) or len(rates) != form.units:
         counts.wrong_length += 1
         raise _Refused(f"{len(rates) if isinstance(rates, list) else 'no'} rates, {form.units} are needed")
@@ -122,12 +108,4 @@ def _proposal(item: Any, form: Form, counts: Counts) -> Proposal:
     counts.out_of_range += clipped
     if lowest < -_TOLERANCE or highest > 1 + _TOLERANCE:
         raise _Refused("a rate that is no share between 0 and 1")
-    return Proposal(np.clip(np.array(rates, dtype=float), form.lowest, form.highest), clipped)
-
-
-def _parents(value: Any, form: Form) -> bool:
-    """Whether these are as many real and different parents as are needed."""
-    if not isinstance(value, list) or len(value) != form.parents:
-        return False
-    real = all(type(index) is int and 0 <= index < form.population for index in value)
-    return real and len(set(value)) == form.parents
+    return np.clip(np.array(rates, dtype=float), form.lowest, form.highest), clipped

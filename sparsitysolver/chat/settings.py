@@ -1,17 +1,18 @@
-"""How a chat model is asked (no torch)."""
+"""A chat model: how it is asked, and what it answers (no torch)."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.records.files import Json
 
 # A number stays what it was given as: 1 and 1.0 are two keys of what is made with them.
-_Positive = Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0)]
-_NotNegative = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0)]
+_NotNegative = Annotated[int | float, Field(ge=0)]
 _Whole = Annotated[int, Field(ge=1)]
 _NEEDED = {
     "temperature": "a number of at least 0, or none",
@@ -22,6 +23,7 @@ _NEEDED = {
     "longest_wait": "seconds, at least 0",
     "timeout": "seconds, above 0",
 }
+Messages = Sequence[dict[str, str]]  # of "role" and "content", as chat models take them
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, allow_inf_nan=False))
@@ -38,7 +40,7 @@ class ChatSettings:
     attempts: _Whole = 6
     backoff: _NotNegative = 2.0
     longest_wait: _NotNegative = 120.0
-    timeout: _Positive = 600.0
+    timeout: Annotated[int | float, Field(gt=0)] = 600.0
 
     @classmethod
     def from_options(cls, options: Sequence[str]) -> "ChatSettings":
@@ -48,9 +50,10 @@ class ChatSettings:
             name, equals, text = option.partition("=")
             if not equals:
                 raise SparsitySolverError(f"--chat-set {option}: name=value is needed.")
-            if name not in _NEEDED:
-                raise unknown_name("setting of --chat-set", name, _NEEDED)
-            given[name] = _value(text)
+            try:
+                given[known("setting of --chat-set", name, _NEEDED)] = json.loads(text)
+            except ValueError:
+                given[name] = None if text.lower() == "none" else text  # other text is refused below
         try:
             return cls(**given)
         except ValidationError as error:
@@ -62,10 +65,27 @@ class ChatSettings:
         return {"temperature": self.temperature, "max_tokens": self.max_tokens, "send_seed": self.send_seed}
 
 
-def _value(text: str) -> Any:
-    if text.lower() == "none":
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text  # refused by the settings
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """An answer. ``model`` is who says it answered, ``usage`` its tokens where they are known.
+
+    ``finish`` is ``stop``, or ``length`` where the answer was cut; ``attempts`` is how often it had to be asked.
+    """
+
+    text: str
+    model: str
+    usage: dict[str, int] | None = None
+    finish: str | None = None
+    attempts: int = 1
+
+
+class Driver(Protocol):
+    """A chat model: an endpoint's, or one of this machine."""
+
+    settings: ChatSettings
+
+    def identity(self) -> Json:
+        """``kind``, ``model`` and ``url`` (or None), and what else names the model; nothing secret."""
+
+    def complete(self, messages: Messages, seed: int) -> Reply:
+        """Answer, or say in a :class:`SparsitySolverError` why there is no answer."""

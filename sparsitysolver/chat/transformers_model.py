@@ -1,14 +1,12 @@
 """A chat model of the machine's own, by transformers."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from jinja2 import TemplateError
 from transformers import PreTrainedModel
 
-from sparsitysolver.chat.driver import Messages, Reply
-from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.chat.settings import ChatSettings, Messages, Reply
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import chat_model_sha256
@@ -44,51 +42,38 @@ class TransformersModel:
     def complete(self, messages: Messages, seed: int) -> Reply:
         """Sample an answer; the same seed gives the same one on the same machine.
 
-        Raises:
-            SparsitySolverError: the messages do not fit the model's template or context.
+        Messages that do not fit the model's template or context are an error.
         """
-        model = self._loaded()
-        inputs = self._inputs(messages).to(model.device)
+        if self._model is None:
+            self._model = load_chat_model(self._source, self._device, self._dtype)
+        model, name, tokenizer = self._model, self._source.name, self._tokenizer
+        try:
+            inputs = tokenizer.apply_chat_template(
+                list(messages), add_generation_prompt=True, return_tensors="pt", return_dict=True
+            ).to(model.device)
+        except TemplateError as error:
+            raise SparsitySolverError(f"the chat template of {name} takes no single user message: {error}.") from error
         length = inputs["input_ids"].shape[1]
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         room = None if context is None else context - length
         if room is not None and room < 1:
             raise SparsitySolverError(
-                f"the prompt takes {length} tokens, and chat model {self._source.name} reads {context}: take one of a "
-                "longer context."
+                f"the prompt takes {length} tokens, and chat model {name} reads {context}: take one of a longer "
+                "context."
             )
         limits = (self.settings.max_tokens, room)
         most = min((limit for limit in limits if limit is not None), default=ChatSettings.max_tokens)
+        temperature, sampling = self.settings.temperature, {}  # the model's own way where none is set; greedy at 0
+        if temperature is not None:
+            sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
         devices = [model.device] if model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.no_grad():
             torch.manual_seed(seed)
-            output = model.generate(**inputs, max_new_tokens=most, **self._sampling())
+            output = model.generate(**inputs, max_new_tokens=most, **sampling)
         new = output[0, length:]
         return Reply(
-            text=self._tokenizer.decode(new, skip_special_tokens=True),
-            model=self._source.name,
+            text=tokenizer.decode(new, skip_special_tokens=True),
+            model=name,
             usage={"prompt_tokens": length, "completion_tokens": len(new)},
             finish="length" if len(new) == most else "stop",
         )
-
-    def _loaded(self) -> PreTrainedModel:
-        if self._model is None:
-            self._model = load_chat_model(self._source, self._device, self._dtype)
-        return self._model
-
-    def _inputs(self, messages: Messages) -> Any:
-        try:
-            return self._tokenizer.apply_chat_template(
-                list(messages), add_generation_prompt=True, return_tensors="pt", return_dict=True
-            )
-        except TemplateError as error:
-            raise SparsitySolverError(
-                f"the chat template of {self._source.name} takes no single user message: {error}."
-            ) from error
-
-    def _sampling(self) -> Json:
-        """Greedy at temperature 0; the model's own way where none is set."""
-        temperature = self.settings.temperature
-        if temperature is None:
-            return {}
-        return {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}

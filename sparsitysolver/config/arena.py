@@ -1,7 +1,6 @@
 """``config/arena.yaml``: which searches meet, on which problems, and how they are judged (no torch)."""
 
 import functools
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -21,18 +20,13 @@ class Setting(Contract):
 
 
 class Entrant(Contract):
-    """A search: its label, its algorithm where that is not its name, and any option of ``search``."""
+    """A search: its label, its algorithm where that is not its name, and any option of ``search``, which judges it."""
 
     model_config = ConfigDict(extra="allow")
 
     label: str
     algorithm: str | None = None
     chat: bool = False  # needs a chat model, and runs where one is given
-
-    @classmethod
-    def also_takes(cls, name: str) -> bool:
-        """Whatever the command takes, which judges it."""
-        return True
 
     @property
     def options(self) -> dict[str, Any]:
@@ -59,17 +53,8 @@ class ArenaDefinition(Contract):
     entrants: dict[str, Entrant]
     lines: dict[str, Line]
 
-    def as_written(self) -> dict[str, Any]:
-        """The file's content, for keys."""
-        return self.model_dump(exclude_unset=True)
-
 
 @functools.cache
 def definition() -> ArenaDefinition:
     """The file as it stands."""
     return read_yaml(CONFIG / "arena.yaml", ArenaDefinition)
-
-
-def entrant_of(strategy: str | Path) -> str:
-    """The entrant whose strategy lies at a path: the folder's name."""
-    return Path(strategy).absolute().parent.name

@@ -23,9 +23,8 @@ def choose(granularity: str, episodes: int, units: int) -> str:
 
     Budgets are compared in evaluations per unit, so that models of other depth can be chosen for.
     """
-    known = [choice for choice in read_rows(TABLE, Choice) if choice.granularity == granularity]
-    known.sort(key=lambda choice: choice.evaluations_per_unit)
+    known = {row.evaluations_per_unit: row for row in read_rows(TABLE, Choice) if row.granularity == granularity}
     if not known:
         raise SparsitySolverError(f"{TABLE} has no row for granularity '{granularity}'; name an --algorithm.")
-    within = [choice for choice in known if choice.evaluations_per_unit <= episodes / units]
-    return (within or known[:1])[-1].algorithm
+    within = [budget for budget in known if budget <= episodes / units]
+    return known[max(within, default=min(known))].algorithm

@@ -7,7 +7,7 @@ written nowhere: an address with user, password or query is given there, and sho
 import base64
 import os
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from sparsitysolver.errors import SparsitySolverError
 
@@ -18,19 +18,12 @@ _SECRET_MARKS = frozenset("@?#")  # of user and password, query, fragment
 
 @dataclass(frozen=True)
 class Address:
-    """An endpoint's base URL.
+    """An endpoint's base URL."""
 
-    Attributes:
-        shown: without user, password, query and fragment, and without ``/chat/completions``.
-        chat: the whole URL that messages are posted to.
-        models: the whole URL that lists the endpoint's models.
-        secrets: what of it nobody else may see, in every form in which it may come back.
-    """
-
-    shown: str
-    chat: str = field(repr=False)
-    models: str = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
+    shown: str  # without user, password, query and fragment, and without /chat/completions
+    chat: str = field(repr=False)  # the whole URL that messages are posted to
+    models: str = field(repr=False)  # the whole URL that lists the endpoint's models
+    secrets: tuple[str, ...] = field(repr=False)  # what nobody else may see, in every form in which it may come back
 
     @classmethod
     def parse(cls, url: str, given_by: str) -> "Address":
@@ -43,9 +36,18 @@ class Address:
         if not usable:
             raise SparsitySolverError(f"{given_by} is no address: http://HOST:PORT/v1 or https://HOST/v1 is needed.")
         base = parts.path.rstrip("/").removesuffix(_CHAT)
-        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=base, query="", fragment="")
+        login, _, host = parts.netloc.rpartition("@")
+        shown = urlunsplit(parts._replace(netloc=host, path=base, query="", fragment=""))
         chat, models = (urlunsplit(parts._replace(path=base + path, fragment="")) for path in (_CHAT, "/models"))
-        return cls(urlunsplit(shown), chat, models, _secrets(parts))
+
+        user, _, password = login.partition(":")
+        values = (pair.rpartition("=")[2] for pair in parts.query.split("&"))
+        written = {user, password, parts.query, parts.fragment, *values}
+        if user or password:
+            pair = f"{unquote(user)}:{unquote(password)}"  # as a header has them
+            written |= {f"{user}:{password}", pair, base64.b64encode(pair.encode("latin1", "replace")).decode()}
+        forms = filter(None, written | {unquote(text) for text in written})
+        return cls(shown, chat, models, tuple(sorted(forms, key=len, reverse=True)))
 
 
 def address_of(url: str | None, given_by: str = "--chat-url") -> Address | None:
@@ -66,15 +68,3 @@ def address_of(url: str | None, given_by: str = "--chat-url") -> Address | None:
     named = Address.parse(url, given_by) if url else None
     secret = Address.parse(whole, URL_VARIABLE) if whole else None
     return secret if named is None or (secret is not None and secret.shown == named.shown) else named
-
-
-def _secrets(parts: SplitResult) -> tuple[str, ...]:
-    """User, password, both as a header has them, query and its values, fragment: as written and decoded."""
-    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    values = (pair.rpartition("=")[2] for pair in parts.query.split("&"))
-    written = {user, password, parts.query, parts.fragment, *values}
-    if user or password:
-        pair = f"{unquote(user)}:{unquote(password)}"
-        written |= {f"{user}:{password}", pair, base64.b64encode(pair.encode("latin1", "replace")).decode()}
-    forms = written | {unquote(text) for text in written}
-    return tuple(sorted(filter(None, forms), key=len, reverse=True))

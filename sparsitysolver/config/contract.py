@@ -2,11 +2,12 @@
 
 import csv
 import functools
+import operator
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError, model_validator
@@ -15,7 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from sparsitysolver.errors import SparsitySolverError, known, unknown_name
 
 _UNKNOWN, _MISSING = "unknown_field", "missing_field"
-_EMPTY = ("", "-")  # of fields of a table: the contract's default holds
+_EMPTY = ("", "-")  # fields of a table for which the contract's default holds
 
 T = TypeVar("T")
 C = TypeVar("C", bound="Contract")
@@ -26,34 +27,31 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    @classmethod
-    def also_takes(cls, name: str) -> bool:
-        """Whether a contract that allows other fields takes one of this name."""
-        return False
+    other_names: ClassVar[str] = ".*"  # what other fields are called, where these are allowed (a regular expression)
 
     @model_validator(mode="before")
     @classmethod
     def _check_names(cls, given: Any) -> Any:
-        """Refuse misspelt and missing fields before others are looked at, with all that a file may have."""
+        """Refuse misspelt and missing fields before others are looked at, with all that there may be."""
         if not isinstance(given, Mapping):
             return given
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        others = cls.other_names if cls.model_config["extra"] == "allow" else ""
         for name in given:
-            if name not in fields and not cls.also_takes(str(name)):
+            if name not in fields and not re.fullmatch(others, str(name)):
                 context = {"name": str(name), "allowed": [one for one, field in fields.items() if not field.exclude]}
                 raise PydanticCustomError(_UNKNOWN, "unknown field '{name}'", context)
         needed = [name for name, field in fields.items() if field.is_required()]
         for name in needed:
-            if given.get(name) is None:
+            if name not in given:
                 raise PydanticCustomError(_MISSING, "'{name}' is missing", {"name": name, "needed": ", ".join(needed)})
         return given
 
 
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-Numbers = Annotated[tuple[float, ...], BeforeValidator(_listed)]  # in a file one number, or several
+Numbers = Annotated[  # in a file one number, or several
+    tuple[float, ...], BeforeValidator(lambda value: value if isinstance(value, list | tuple) else [value])
+]
+_adapter = functools.cache(TypeAdapter)
 
 
 def checked(kind: type[T], given: Any, where: Path | str = "") -> T:
@@ -65,32 +63,34 @@ def checked(kind: type[T], given: Any, where: Path | str = "") -> T:
     try:
         return _adapter(kind).validate_python(given)
     except ValidationError as error:
-        raise _mistake(error.errors(include_url=False)[0], str(where)) from error
+        raise _mistake(error.errors(include_url=False)[0], given, str(where)) from error
     except SparsitySolverError as error:
         raise SparsitySolverError(f"{where}: {error}" if where else str(error)) from error
 
 
-@functools.cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
-
-
-def _mistake(found: ErrorDetails, where: str) -> SparsitySolverError:
-    parts = [f"entry {part + 1}" if isinstance(part, int) else str(part) for part in found["loc"]]
-    place = [where, *parts] if where else parts
-    context, here = found.get("ctx", {}), ", ".join(place)
+def _mistake(found: ErrorDetails, given: Any, where: str) -> SparsitySolverError:
+    places = [where] if where else []
+    for part in found["loc"]:
+        try:
+            given = given[part]
+        except (KeyError, IndexError, TypeError):
+            continue  # no place: names one of several contracts
+        places.append(f"entry {part + 1}" if isinstance(part, int) else str(part))
+    context, here = found.get("ctx", {}), ", ".join(places)
+    start = f"{here}: " if here else ""
     if found["type"] == _UNKNOWN:
-        return unknown_name(f"field (in {here})", context["name"], context["allowed"])
+        return unknown_name(f"field (in {here})" if here else "field", context["name"], context["allowed"])
     if found["type"] == _MISSING:
-        return SparsitySolverError(f"{here}: '{context['name']}' is missing; needed: {context['needed']}.")
-    if found["type"] == "literal_error":
-        *outer, name = place
-        if name == "[key]":  # of a mapping whose names are known
-            *outer, name = *outer[:-1], "field"
+        return SparsitySolverError(f"{start}'{context['name']}' is missing; needed: {context['needed']}.")
+    if found["type"] == "literal_error" and "'" in context["expected"]:
+        *outer, name = places
+        if found["loc"][-1] == "[key]":  # of a mapping whose names are known
+            outer, name = outer or places, "field"
         kind = f"{name} (in {', '.join(outer)})" if outer else name
         return unknown_name(kind, str(found["input"]), re.findall(r"'([^']*)'", context["expected"]))
-    said = re.sub(r"^Input |^Value error, | or instance of \w+", "", found["msg"]).replace("tuple", "list")
-    return SparsitySolverError(f"{here}: {said}; found {reprlib.repr(found['input'])}.")
+    said = re.sub(r"^Input |^Value error, | or instance of \w+", "", found["msg"])
+    said = said.replace("tuple", "list").replace("dictionary", "mapping")
+    return SparsitySolverError(f"{start}{said}; found {reprlib.repr(found['input'])}.")
 
 
 def read_yaml(path: Path, kind: type[T], **fields: Any) -> T:
@@ -106,9 +106,16 @@ def read_yaml(path: Path, kind: type[T], **fields: Any) -> T:
     return checked(kind, content | fields if isinstance(content, dict) else content, path)
 
 
-def read_rows(path: Path, kind: type[C]) -> list[C]:
+@functools.cache
+def keyed(path: Path, kind: type[C], *columns: str) -> dict[Any, C]:
+    """The rows of a table by one of its columns, or by several."""
+    return {operator.attrgetter(*columns)(row): row for row in read_rows(path, kind)}
+
+
+@functools.cache
+def read_rows(path: Path, kind: type[C]) -> tuple[C, ...]:
     """The rows of a table; see :func:`read_numbered`."""
-    return [row for _, row in read_numbered(path, kind)]
+    return tuple(row for _, row in read_numbered(path, kind))
 
 
 def read_numbered(path: Path, kind: type[C]) -> list[tuple[str, C]]:
@@ -125,41 +132,22 @@ def read_numbered(path: Path, kind: type[C]) -> list[tuple[str, C]]:
             raise SparsitySolverError(f"{path}, line 1: column '{column}' is missing; found {', '.join(header)}.")
     for column in header:
         known(f"column (in {path}, line 1)", column, kind.model_fields)
-    places = [(f"{path}, line {line}", cells) for line, cells in lines]
-    given = [(where, {name: text for name, text in cells.items() if text not in _EMPTY}) for where, cells in places]
-    return [(where, checked(kind, fields, where)) for where, fields in given]
+    found = []
+    for line, cells in lines:
+        where, given = f"{path}, line {line}", {name: text for name, text in cells.items() if text not in _EMPTY}
+        found.append((where, checked(kind, given, where)))
+    return found
 
 
 def read_lines(path: Path, key: str = "") -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """A table as header and (line number, cells by column); errors name a row by its ``key`` column, else its first.
 
+    Blank lines and comments are left out.
+
     Raises:
         SparsitySolverError: no such file, no text, no column ``key``, a column without a name or named twice, or a row
             that is longer or shorter than the header.
     """
-    (_, header), *lines = _lines(path) or [(1, [])]
-    for column in header:
-        if not column or header.count(column) > 1:
-            fault = "stands twice" if column else "has no name"
-            raise SparsitySolverError(f"{path}, line 1: column '{column}' {fault}.")
-    if not header or (key and key not in header):
-        found = ", ".join(header) or "an empty file"
-        raise SparsitySolverError(f"{path}, line 1: column '{key}' is missing; found {found}.")
-    place = header.index(key) if key else 0
-    for line, cells in lines:
-        if len(cells) != len(header):
-            raise _other_length(header, cells, f"{path}, line {line}, row '{''.join(cells[place : place + 1])}'")
-    return header, [(line, dict(zip(header, cells, strict=True))) for line, cells in lines]
-
-
-def _other_length(header: Sequence[str], cells: Sequence[str], where: str) -> SparsitySolverError:
-    short = len(cells) < len(header)
-    fault = f"column '{header[len(cells)]}' is missing" if short else "no column for the rest"
-    return SparsitySolverError(f"{where}: {len(cells)} fields, the header has {len(header)}; {fault}.")
-
-
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Line numbers and cells, without blank lines and comments."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.reader(handle, strict=True, delimiter="\t" if path.suffix == ".tsv" else ",")
@@ -168,4 +156,22 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
         raise SparsitySolverError(f"no table at {path}.") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise SparsitySolverError(f"{path} is no CSV file in UTF-8: {error}.") from error
-    return [(line, cells) for line, cells in rows if len(cells) > 1 or not cells[0].startswith("#")]
+    header, *lines = [row for row in rows if len(row[1]) > 1 or not row[1][0].startswith("#")] or [(1, [])]
+    names = header[1]
+    for column in names:
+        if not column or names.count(column) > 1:
+            fault = "stands twice" if column else "has no name"
+            raise SparsitySolverError(f"{path}, line 1: column '{column}' {fault}.")
+    if not names or (key and key not in names):
+        found = ", ".join(names) or "an empty file"
+        raise SparsitySolverError(f"{path}, line 1: column '{key}' is missing; found {found}.")
+    place = names.index(key) if key else 0
+    for line, cells in lines:
+        if len(cells) != len(names):
+            short = len(cells) < len(names)
+            fault = f"column '{names[len(cells)]}' is missing" if short else "no column for the rest"
+            raise SparsitySolverError(
+                f"{path}, line {line}, row '{''.join(cells[place : place + 1])}': {len(cells)} fields, the header has "
+                f"{len(names)}; {fault}."
+            )
+    return names, [(line, dict(zip(names, cells, strict=True))) for line, cells in lines]

@@ -1,10 +1,11 @@
 """What figures and studies are called and made of: ``config/figures/NAME.yaml``, ``config/studies/NAME.yaml``."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, Numbers, read_yaml
@@ -13,8 +14,6 @@ from sparsitysolver.errors import SparsitySolverError, known
 
 KINDS = ("cells", "strategies", "curves", "inference", "reconstruction")  # of results that a grid plans
 ANYTIME = "anytime"  # curves of the arena, which has its own plan
-
-
 Kind = Annotated[str, AfterValidator(lambda kind: known("kind of results", kind, (*KINDS, ANYTIME)))]
 
 
@@ -50,19 +49,12 @@ class Study(Contract):
         return list(dict.fromkeys(need.kind for need in self.needs))
 
 
-class PanelChoice(Contract):
-    """Panels of one granularity: at which sparsity, of how many models, of which method."""
-
-    sparsity: float
-    models: int
-    method: MethodKey | None = None
-
-
-class Within(Contract):
-    """The first episode whose perplexity is within ``tolerance`` of the best of the first ``horizon``."""
-
-    tolerance: float
-    horizon: int
+# Panels of one granularity: at which sparsity, of how many models, of which method.
+PanelChoice = create_model(
+    "PanelChoice", __base__=Contract, sparsity=float, models=int, method=(MethodKey | None, None)
+)
+# The first episode whose perplexity is within ``tolerance`` of the best of the first ``horizon``.
+Within = create_model("Within", __base__=Contract, tolerance=float, horizon=int)
 
 
 class FigureDefinition(Study):
@@ -85,9 +77,8 @@ class FigureDefinition(Study):
     def setting(self, key: str) -> Any:
         """A setting that the figure cannot be drawn without."""
         if getattr(self, key) is None:
-            raise SparsitySolverError(
-                f"config/figures/{self.name}.yaml: '{key}' is missing; the figure is drawn by it."
-            )
+            where = f"config/figures/{self.name}.yaml"
+            raise SparsitySolverError(f"{where}: '{key}' is missing; the figure is drawn by it.")
         return getattr(self, key)
 
     def shown(self, panels: tuple[str, ...]) -> list[str]:
@@ -99,32 +90,22 @@ class FigureDefinition(Study):
         try:
             return self.caption.strip().format_map(facts)
         except KeyError as error:
-            raise SparsitySolverError(
-                f"config/figures/{self.name}.yaml: the caption asks for {{{error.args[0]}}}; known: "
-                f"{', '.join(sorted(facts))}."
-            ) from error
+            where, allowed = f"config/figures/{self.name}.yaml", ", ".join(sorted(facts))
+            said = f"{where}: the caption asks for {{{error.args[0]}}}; known: {allowed}."
+            raise SparsitySolverError(said) from error
 
 
-def figures() -> list[str]:
-    """Names of the paper's figures, in the order of their numbers."""
-    return _numbered("figures", "figure*.yaml")
+def _names(pattern: str) -> list[str]:
+    """Stems of files of the configuration, in the order of their numbers."""
+    return sorted((path.stem for path in CONFIG.glob(pattern)), key=lambda name: (len(name), name))
 
 
-def studies() -> list[str]:
-    """Names of the studies, in the order of their numbers."""
-    return _numbered("studies", "*.yaml")
-
-
-def _numbered(folder: str, pattern: str) -> list[str]:
-    return sorted((path.stem for path in (CONFIG / folder).glob(pattern)), key=lambda name: (len(name), name))
+figures = functools.partial(_names, "figures/figure*.yaml")  # names of the paper's figures
+studies = functools.partial(_names, "studies/*.yaml")  # names of the studies
 
 
 def load_figure(name: str, config: Path = CONFIG) -> FigureDefinition:
-    """Read and check ``config/figures/NAME.yaml``.
-
-    Raises:
-        SparsitySolverError: no such figure, or a mistake in its file.
-    """
+    """Read and check ``config/figures/NAME.yaml``."""
     files = {path.stem: path for path in (config / "figures").glob("*.yaml")}
     return read_yaml(files[known("figure", name, files)], FigureDefinition, name=name)
 

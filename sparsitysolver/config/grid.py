@@ -1,6 +1,7 @@
 """The grid: which models, which tasks, which cells. The Snakefile only asks (no torch)."""
 
 import functools
+import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -9,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.config.assets import Assets
-from sparsitysolver.config.grid_settings import load_grid
 from sparsitysolver.config.registry import MethodRow, method, models_table, zero_shot_task
-from sparsitysolver.config.run_settings import read_run
-from sparsitysolver.config.tables import DENSE, TASKS, Definition, load_definition, tables
+from sparsitysolver.config.settings import load_grid, read_run
+from sparsitysolver.config.tables import DENSE, TASKS, load_definition, tables
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.model_files import configuration
 
@@ -39,35 +39,27 @@ class Cell:
 class Grid:
     """One grid of ``config/grids`` with the run's own overrides (``assets``, ``seeds``, ``models``, ``limit`` …)."""
 
+    table = staticmethod(functools.cache(load_definition))
+    tables = staticmethod(tables)
+
     def __init__(self, config: Mapping[str, Any], on_cluster: Callable[[], bool] = lambda: False) -> None:
         self.on_cluster = on_cluster  # whether other machines run the jobs, which is known when they are planned
         self.name = str(config.get("grid") or "tiny")
         settings = load_grid(self.name)
         self.run = run = read_run(config, settings.kinds)
         self.assets = Assets(None) if self.name == "tiny" else Assets.from_environment(run.assets)
-        self.task = settings.task
-        self.device = run.device
+        self.task, self.dtype, self.max_nsamples = settings.task, settings.dtype, settings.max_nsamples
+        self.texts, self.study_samples = settings.texts, settings.study_samples
+        self.device, self.items, self.search_items, self.seeds = run.device, run.items, run.search_items, run.seeds
         self.threads = run.threads or settings.torch_threads
-        self.dtype = settings.dtype
-        self.max_nsamples = settings.max_nsamples
-        self.texts = settings.texts
-        self.items = run.items
-        self.search_items = run.search_items
         self.limit = run.limit or settings.limit
-        self.searches = run.searches(settings)
-        self.chat = run.chat
-        self.inference = run.inference(settings)
-        self.study_samples = settings.study_samples
-        self.seeds = run.seeds
-        self.models = self._models(run.models or settings.models)
+        self.searches, self.chat, self.inference = run.searches(settings), run.chat, run.inference(settings)
+        names = run.models or settings.models
+        local = self.name == "local"
+        self.models = self._local_models(names) if local else [known("model", name, models_table()) for name in names]
         self.tasks = [zero_shot_task(name).key for name in run.tasks or settings.tasks]
         # Models asked for by name are those of every table and figure; else one may have fewer or others than the grid.
         self._own_models = {} if run.models else settings.own_models
-
-    def _models(self, names: list[str]) -> list[str]:
-        if self.name == "local":
-            return self._local_models(names)
-        return [known("model", name, models_table()) for name in names]
 
     def _local_models(self, names: list[str]) -> list[str]:
         if self.assets.folder is None:
@@ -86,14 +78,6 @@ class Grid:
                 )
         return chosen
 
-    def table(self, name: str) -> Definition:
-        """A table's definition."""
-        return _table(name)
-
-    def tables(self) -> list[str]:
-        """Names of all tables defined."""
-        return tables()
-
     def own_models(self, target: str) -> list[str] | None:
         """The models that the grid names for a table or figure, if it does."""
         return self._own_models.get(target)
@@ -106,7 +90,6 @@ class Grid:
         return ([model for model in models if self._family(model) == PAPER_FAMILY] or models)[:1]
 
     def _family(self, model: str) -> str:
-        """The family of a registered model, or of one that only the assets folder has, by its ``config.json``."""
         if model in models_table() or self.assets.folder is None:
             return models_table()[model].family
         return str(configuration(self.assets.folder / "models" / model).get("model_type"))
@@ -117,21 +100,17 @@ class Grid:
 
     def all_models(self) -> list[str]:
         """Every model of the grid or of any of its tables and figures."""
-        own = [model for models in self._own_models.values() for model in models]
-        return list(dict.fromkeys([*self.models, *own]))
+        return list(dict.fromkeys([*self.models, *sum(self._own_models.values(), [])]))
 
     def table_cells(self, name: str) -> list[Cell]:
         """All cells that a table needs, its extended rows included; the dense model has one, whatever the seeds."""
-        table = self.table(name)
-        cells = [
-            Cell(model, row.method, "0" if row.method == DENSE else str(sparsity), seed, task)
-            for row in table.all_rows
-            if not row.quantity
-            for sparsity in table.sparsities
-            for model in self.table_models(name)
-            for seed in (["0"] if row.method == DENSE else self.seeds)
-            for task in (self.table_tasks(name) or [self.task])
-        ]
+        table, tasks = self.table(name), self.table_tasks(name) or [self.task]
+        methods = [row.method for row in table.all_rows if not row.quantity]
+        axes = itertools.product(methods, table.sparsities, self.table_models(name), self.seeds, tasks)
+        cells = (
+            Cell(model, DENSE, "0", "0", task) if method == DENSE else Cell(model, method, str(sparsity), seed, task)
+            for method, sparsity, model, seed, task in axes
+        )
         return list(dict.fromkeys(cells))
 
     def cells(self, tables: list[str] | None = None) -> list[Cell]:
@@ -141,9 +120,6 @@ class Grid:
     def text_of(self, source: str) -> str:
         """The text that stands for a method's own on this grid: the tiny grid needs no network."""
         return self.texts.get(source, source)
-
-
-_table = functools.cache(load_definition)
 
 
 def own_commands() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from sparsitysolver import CONFIG
-from sparsitysolver.config.contract import Contract, read_rows
+from sparsitysolver.config.contract import Contract, keyed
 from sparsitysolver.errors import SparsitySolverError, known
 
 HUB_TEXT = "wikitext2"  # the text that models are evaluated, searched and mostly calibrated on
@@ -55,7 +55,7 @@ class TaskRow(Contract):
 
     ``hub_id``, ``config`` and ``revision`` pin the data set of a task's own, ``split`` is the part of it that lm-eval
     evaluates, ``stock`` the file that defines the task within ``lm_eval/tasks``, and ``fields`` what an item must hold
-    (see ``data/item_schemas.py``). The tasks of the mini language are asked and checked as their ``harness_task`` is.
+    (see ``data/items.py``). The tasks of the mini language are asked and checked as their ``harness_task`` is.
     """
 
     key: str
@@ -77,10 +77,8 @@ class TaskRow(Contract):
         needed = ("harness_task", "revision", "split", "stock", "fields")
         missing = [name for name in needed if self.hub_id and not getattr(self, name)]
         if missing:
-            raise SparsitySolverError(
-                f"task '{self.key}' has a data set of its own and no {' and no '.join(missing)}; needed: "
-                f"{', '.join(needed)}."
-            )
+            fault = f"task '{self.key}' has a data set of its own and no {' and no '.join(missing)}"
+            raise SparsitySolverError(f"{fault}; needed: {', '.join(needed)}.")
         return self
 
 
@@ -121,7 +119,7 @@ class MethodRow(Contract):
 
     @property
     def search_options(self) -> dict[str, str]:
-        """``search`` as a mapping."""
+        """The pairs of ``search``."""
         return dict(pair.split("=", 1) for pair in self.search.split(",") if pair)
 
     @property
@@ -136,37 +134,21 @@ class MethodRow(Contract):
             return self.model_copy(update={"source": source, "nsamples": RECONSTRUCTION_WINDOWS})
         sampler, size, seed = own
         nsamples, seqlen = map(int, size.split("x"))
-        drawn = {"source": source, "sampler": sampler, "nsamples": nsamples, "seqlen": seqlen}
-        return self.model_copy(update=drawn | {"calibration_seed": int(seed)})
+        drawn = {"sampler": sampler, "nsamples": nsamples, "seqlen": seqlen, "calibration_seed": int(seed)}
+        return self.model_copy(update={"source": source} | drawn)
 
 
-@functools.cache
-def models_table() -> dict[str, ModelRow]:
-    """Every registered model by key."""
-    return {row.key: row for row in read_rows(CONFIG / "models.tsv", ModelRow)}
+models_table = functools.partial(keyed, CONFIG / "models.tsv", ModelRow, "key")
+tasks_table = functools.partial(keyed, CONFIG / "tasks.tsv", TaskRow, "key")
+methods_table = functools.partial(keyed, CONFIG / "methods.tsv", MethodRow, "key")
 
 
 @functools.cache
 def datasets_table() -> dict[str, DatasetRow]:
     """Every hub data set by key: those of texts, and those that tasks have of their own."""
-    of_tasks = [
-        DatasetRow(key=row.dataset, hub_id=row.hub_id, config=row.config, revision=row.revision)
-        for row in tasks_table().values()
-        if row.hub_id
-    ]
-    return {row.key: row for row in (*read_rows(CONFIG / "datasets.tsv", DatasetRow), *of_tasks)}
-
-
-@functools.cache
-def tasks_table() -> dict[str, TaskRow]:
-    """Every task by key."""
-    return {row.key: row for row in read_rows(CONFIG / "tasks.tsv", TaskRow)}
-
-
-@functools.cache
-def methods_table() -> dict[str, MethodRow]:
-    """Every method by key."""
-    return {row.key: row for row in read_rows(CONFIG / "methods.tsv", MethodRow)}
+    own = [row for row in tasks_table().values() if row.hub_id]
+    of_tasks = [DatasetRow(key=t.dataset, hub_id=t.hub_id, config=t.config, revision=t.revision) for t in own]
+    return keyed(CONFIG / "datasets.tsv", DatasetRow, "key") | {row.key: row for row in of_tasks}
 
 
 def zero_shot_task(key: str) -> TaskRow:

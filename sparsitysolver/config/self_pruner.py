@@ -8,17 +8,17 @@ from sparsitysolver.config.registry import MethodKey
 
 
 class Compression(Contract):
-    """What is published of one compression."""
+    """Published of one compression: the size left as printed, the fall of accuracy in percent, the speed-up."""
 
     sparsity: str
     of: str  # the model
-    left: str  # the size that is left, as printed
-    drop: float  # of mean accuracy over seven tasks, in percent
-    speedup: float  # of generation, on an A100
+    left: str
+    drop: float
+    speedup: float
 
 
 class SelfPruner(Contract):
-    """The whole file."""
+    """The whole file, whose comments say what is what."""
 
     published: tuple[Compression, ...]
     methods: tuple[MethodKey, ...]

@@ -1,6 +1,7 @@
 """What a table is made of: ``config/tables/NAME.yaml`` and the published table it is read beside."""
 
 import functools
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,6 @@ ASTERISK = "Reproduced"  # the paper ran that method itself: that describes the 
 METHOD = "Method"
 DENSE = "dense"
 DASH = "-"
-PERPLEXITY = "perplexity"
-ZERO_SHOT = "zero_shot"
 TASKS = "tasks"  # one model; a column per zero-shot task, and their average
 
 
@@ -42,10 +41,7 @@ class Row(Contract):
 
 @dataclass(frozen=True)
 class Column:
-    """A number column: its printed name, the axes of the cells in it, and the metric it shows.
-
-    The average over tasks has ``AVERAGE`` for its task and metric: no cell holds it.
-    """
+    """A number column; the average over tasks has ``AVERAGE`` for its task and metric: no cell holds it."""
 
     name: str
     model: str
@@ -57,8 +53,8 @@ class Column:
 class Definition(Contract):
     """A table as defined in ``config/tables``.
 
-    ``protocol`` holds the axes under which the published numbers were measured; where columns are tasks,
-    ``published_model`` is the one model they were measured on. ``extended`` are the rows that the paper lacks.
+    ``protocol`` holds the axes under which the published numbers were measured, where columns are tasks with the one
+    model they were measured on. ``extended`` are the rows that the paper lacks.
     """
 
     folder: Path = Field(CONFIG, exclude=True)  # of the configuration
@@ -78,7 +74,7 @@ class Definition(Contract):
     @functools.cached_property
     def published(self) -> "pd.DataFrame":
         """The published table as printed: all text (34.10 stays 34.10), indexed by method."""
-        import pandas as pd
+        import pandas as pd  # most commands need none
 
         return pd.DataFrame(self.printed).set_index(METHOD).drop(columns=ASTERISK, errors="ignore")
 
@@ -140,45 +136,30 @@ class Definition(Contract):
         return [name for name in self.published_columns if name != AVERAGE] if self.layout == TASKS else []
 
     def columns(self, models: Sequence[str], tasks: Sequence[str]) -> list[Column]:
-        """The number columns for the models and tasks of a grid, in grid order.
+        """The number columns for the models and tasks of a grid, in grid order; refuses what the layout cannot show.
 
         Models as columns: one perplexity task, sparsity by sparsity as the paper has it. Tasks as columns: one model,
         its zero-shot tasks, then their average.
-
-        Raises:
-            SparsitySolverError: several models where columns are tasks, or tasks that this layout cannot show.
         """
-        self._check_axes(models, tasks)
-        if self.layout == TASKS:
-            (model,), (sparsity,) = models, self.sparsities
-            of_tasks = [Column(task, model, sparsity, task, metric_of(task)) for task in tasks]
-            return [*of_tasks, Column(AVERAGE, model, sparsity, AVERAGE, AVERAGE)]
-        (task,) = tasks
-        named = self.layout == "models@sparsity"
-        return [
-            Column(f"{model}@{sparsity:g}" if named else model, model, sparsity, task, metric_of(task))
-            for sparsity in self.sparsities
-            for model in models
-        ]
-
-    def _check_axes(self, models: Sequence[str], tasks: Sequence[str]) -> None:
-        found = ", ".join(tasks) or "none"
+        name, found = self.name, ", ".join(tasks) or "none"
         if self.layout != TASKS:
             if len(tasks) != 1 or is_zero_shot(tasks[0]):
-                raise SparsitySolverError(
-                    f"{self.name} shows one perplexity task; found {found}. Name it with --tasks."
-                )
-            return
+                raise SparsitySolverError(f"{name} shows one perplexity task; found {found}. Name it with --tasks.")
+            title = "{}@{:g}" if self.layout == "models@sparsity" else "{}"
+            axes = itertools.product(self.sparsities, models)
+            return [Column(title.format(m, p), m, p, tasks[0], metric_of(tasks[0])) for p, m in axes]
         if len(models) != 1:
             raise SparsitySolverError(
-                f"{self.name} has tasks as columns and shows exactly one model; found {len(models)}: "
+                f"{name} has tasks as columns and shows exactly one model; found {len(models)}: "
                 f"{', '.join(models)}. Name one with --models."
             )
         if not tasks or not all(map(is_zero_shot, tasks)) or len(set(tasks)) < len(tasks):
-            known = ", ".join(task for task in tasks_table() if is_zero_shot(task))
+            allowed = ", ".join(filter(is_zero_shot, tasks_table()))
             raise SparsitySolverError(
-                f"{self.name} shows zero-shot tasks, each once; found {found}. Name them with --tasks; known: {known}."
+                f"{name} shows zero-shot tasks, each once; found {found}. Name them with --tasks; known: {allowed}."
             )
+        metrics = {task: metric_of(task) for task in tasks} | {AVERAGE: AVERAGE}
+        return [Column(task, models[0], self.sparsities[0], task, metric) for task, metric in metrics.items()]
 
 
 def descriptive_columns(names: Iterable[str]) -> list[str]:
@@ -193,11 +174,7 @@ def tables(config: Path = CONFIG) -> list[str]:
 
 
 def load_definition(name: str, config: Path = CONFIG) -> Definition:
-    """Read and check ``config/tables/NAME.yaml``.
-
-    Raises:
-        SparsitySolverError: no such table, or a mistake in its file; a row that the published table does not have.
-    """
+    """Read and check ``config/tables/NAME.yaml``, whose rows the published table must have."""
     path = config / "tables" / f"{known('table', name, tables(config))}.yaml"
     definition = read_yaml(path, Definition, name=name, folder=config)
     for row in definition.rows:

@@ -9,15 +9,14 @@ import gzip
 import json
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sparsitysolver.errors import SparsitySolverError
 
-JSON_LINES = (".jsonl", ".json", ".ndjson")
-PARQUET = (".parquet",)
-DOCUMENTS = (*JSON_LINES, *PARQUET)  # endings of files that hold a document a line, or a row
+PARQUET = ".parquet"
+DOCUMENTS = (".jsonl", ".json", ".ndjson", PARQUET)  # endings of files that hold a document a line, or a row
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 FIELD = "text"  # the field, or column, that holds a document
 READ = (
@@ -25,7 +24,6 @@ READ = (
     f"compressed ({', '.join(COMPRESSED)})."
 )
 _TABLES = (".csv", ".tsv")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def _zstd(data: bytes) -> bytes:
@@ -57,15 +55,16 @@ def holds_documents(path: Path) -> bool:
 
 
 def read_text(path: Path) -> str:
-    """A plain text whole.
-
-    Raises:
-        SparsitySolverError: no UTF-8 text, a table, JSON lines under another name, empty, or with NUL characters.
-    """
+    """A plain text whole; refuses tables, JSON lines by another name, empty files, NUL characters and other codes."""
     if ending(path) in _TABLES:
         raise SparsitySolverError(f"{path} is a table, not a text. {READ}")
     text = _decoded(path)
-    if _is_document_line(text.lstrip().partition("\n")[0]):
+    line = text.lstrip().partition("\n")[0]
+    try:
+        is_document = line.startswith("{") and FIELD in json.loads(line)
+    except ValueError:
+        is_document = False
+    if is_document:
         raise SparsitySolverError(
             f"{path} holds JSON lines with a field '{FIELD}', not plain text: give it a name that ends in .jsonl, and "
             "its documents are read."
@@ -74,16 +73,21 @@ def read_text(path: Path) -> str:
 
 
 def read_documents(path: Path) -> tuple[str, ...]:
-    """The documents of a file of JSON lines or Parquet, in order; empty ones count.
-
-    Raises:
-        SparsitySolverError: no such file, or a document that is no text; the message names its line or row.
-    """
-    rows = _parquet_rows(path) if ending(path) in PARQUET else _json_rows(path)
-    documents = tuple(_document(row, place) for place, row in rows)
+    """The documents of a file of JSON lines or Parquet, in order, empty ones too; errors name the line or row."""
+    documents = []
+    for place, row in _parquet_rows(path) if ending(path) == PARQUET else read_lines(path):
+        if not isinstance(row, dict) or FIELD not in row:
+            raise SparsitySolverError(f"{place}: no JSON object with a field '{FIELD}' but {shown(row)}.")
+        value = row[FIELD]
+        try:
+            documents.append(text_value(value))
+        except ValueError as error:
+            raise SparsitySolverError(f"{place}: field '{FIELD}' is {shown(value)}; allowed: {error}.") from error
+        if "\0" in value and not value.strip("\0 \t\r\n"):
+            raise SparsitySolverError(f"{place}: field '{FIELD}' holds nothing but NUL characters; a text is needed.")
     if not any(document.strip() for document in documents):
         raise SparsitySolverError(f"text file {path} is empty.")
-    return documents
+    return tuple(documents)
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
@@ -91,15 +95,15 @@ def read_lines(path: Path) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(_decoded(path).split("\n"), start=1):
         if line.strip():
             place = f"{path}, line {number}"
-            yield place, _parsed(line, place)
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise SparsitySolverError(f"{place}: no JSON object ({error}).") from error
+            yield place, value
 
 
 def text_value(value: Any) -> str:
-    """A text that a tokenizer takes.
-
-    Raises:
-        ValueError: anything else; the message says what is allowed.
-    """
+    """A text that a tokenizer takes; ValueError of anything else says what is allowed."""
     if not isinstance(value, str):
         raise ValueError("a text")
     try:
@@ -117,7 +121,7 @@ def shown(value: Any, length: int = 60) -> str:
 
 def _decoded(path: Path) -> str:
     data = _unpacked(path)
-    if data.startswith(_UTF16):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SparsitySolverError(f"{path} is not a UTF-8 text file: it begins as UTF-16 does. Save it as UTF-8.")
     try:
         text = data.decode("utf-8-sig")
@@ -138,39 +142,14 @@ def _unpacked(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise SparsitySolverError(f"cannot read {path}: {error.strerror}.") from error
-    unpack = next((unpack for magic, unpack in _UNPACK.items() if data.startswith(magic)), None)
-    if unpack is None:
-        return data
+    unpack = next((unpack for magic, unpack in _UNPACK.items() if data.startswith(magic)), bytes)
     try:
         return unpack(data)
     except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise SparsitySolverError(f"compressed file {path} is not whole: {error}.") from error
 
 
-def _is_document_line(line: str) -> bool:
-    if not line.startswith("{"):
-        return False
-    try:
-        return FIELD in json.loads(line)
-    except ValueError:
-        return False
-
-
-def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    for place, value in read_lines(path):
-        if not isinstance(value, dict) or FIELD not in value:
-            raise SparsitySolverError(f"{place}: no JSON object with a field '{FIELD}' but {shown(value)}.")
-        yield place, value[FIELD]
-
-
-def _parsed(line: str, place: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise SparsitySolverError(f"{place}: no JSON object ({error}).") from error
-
-
-def _parquet_rows(path: Path) -> Iterable[tuple[str, Any]]:
+def _parquet_rows(path: Path) -> Iterator[tuple[str, Any]]:
     import pyarrow
     from pyarrow import parquet
 
@@ -182,14 +161,4 @@ def _parquet_rows(path: Path) -> Iterable[tuple[str, Any]]:
         raise SparsitySolverError(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}.") from error
     if rows is None:
         raise SparsitySolverError(f"{path} has no column '{FIELD}', but {', '.join(names) or 'none'}.")
-    return ((f"{path}, row {number}", value) for number, value in enumerate(rows, start=1))
-
-
-def _document(value: Any, place: str) -> str:
-    try:
-        document = text_value(value)
-    except ValueError as error:
-        raise SparsitySolverError(f"{place}: field '{FIELD}' is {shown(value)}; allowed: {error}.") from error
-    if "\0" in document and not document.strip("\0 \t\r\n"):
-        raise SparsitySolverError(f"{place}: field '{FIELD}' holds nothing but NUL characters; a text is needed.")
-    return document
+    yield from ((f"{path}, row {number}", {FIELD: value}) for number, value in enumerate(rows, start=1))

@@ -17,9 +17,6 @@ from sparsitysolver.data.items import Items
 from sparsitysolver.data.sources import Text
 
 _STOCK = Path(lm_eval.__file__).parent / "tasks"
-_SPLIT = "test"
-# Says which task a file belongs to; a task object outside lm-eval's index takes none of it.
-_INDEX_FIELDS = ("tag", "group", "task_list")
 
 
 class ItemsTask(ConfigurableTask):
@@ -36,11 +33,12 @@ def harness_task(items: Items) -> ConfigurableTask:
 
     The records stay in memory: nothing is read from the hub, and nothing is left in the user's cache.
     """
-    stock = load_yaml(_STOCK / zero_shot_task(items.harness_task).stock)
-    config = {key: value for key, value in stock.items() if key not in _INDEX_FIELDS}
-    config |= {"training_split": None, "validation_split": None, "test_split": _SPLIT}
+    config = dict(load_yaml(_STOCK / zero_shot_task(items.harness_task).stock))
+    for field in ("tag", "group", "task_list"):  # a task object outside lm-eval's index takes none of these
+        config.pop(field, None)
     data = datasets.Dataset.from_list(list(items.records))
-    config["custom_dataset"] = lambda **_: {_SPLIT: data}
+    config |= {"training_split": None, "validation_split": None, "test_split": "test"}
+    config["custom_dataset"] = lambda **_: {"test": data}
     with quiet():
         return ItemsTask(config=config)
 

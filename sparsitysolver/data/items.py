@@ -2,11 +2,23 @@
 
 A part is what may be seen when: ``report`` is what tables report, ``search`` what a search or a calibration may see,
 ``all`` the whole stock evaluation split, of which ``report`` may be a part.
+
+An item must hold the fields that its row of ``config/tasks.tsv`` lists, which lm-eval's prompts read: ``name:kind``
+with blanks between. Kinds are
+
+- ``text``: any text, an empty one too (the second context of HellaSwag often is); ``blank``: with a blank written as _;
+- ``option``: a text to choose, never empty, because accuracy is normalised by its length; ``4_options``: four of them;
+- ``labelled``: ``{"text": [...], "label": [...]}``, two or more options with their labels; ``key``, behind them: one of
+  these labels;
+- ``0|1``: one of these numbers; ``'1'|'2'``: one of these texts, or the number that it spells.
+
+Fields that are not listed (ids, sources) are left out of a record, so that one item has one spelling wherever it comes
+from.
 """
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +26,10 @@ from typing import Any
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import TaskRow, datasets_table, zero_shot_task
 from sparsitysolver.data import minilang
-from sparsitysolver.data.files import read_lines
-from sparsitysolver.data.item_schemas import item_record
+from sparsitysolver.data.files import read_lines, shown, text_value
 from sparsitysolver.data.sources import hub_split
 from sparsitysolver.data.windows import spread
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known, unknown_name
 from sparsitysolver.records.files import Json, canonical_json
 
 REPORT, SEARCH, ALL = PARTS = ("report", "search", "all")
@@ -45,37 +56,16 @@ class Items:
 
 
 def load_items(task: str, part: str, assets: Assets, limit: int | None = None) -> Items:
-    """Load the items of a zero-shot task.
-
-    Args:
-        task: key of a zero-shot task in ``config/tasks.tsv``.
-        part: ``report``, ``search`` or ``all``.
-        assets: read ``tasks/<task>.jsonl`` there; the hub without a folder.
-        limit: so many items, spread evenly over the part; None for all of them.
-
-    Raises:
-        SparsitySolverError: unknown task or part, missing asset, unreachable hub, an item that is not as it must be,
-            more items asked for than there are.
-    """
+    """One part of the items of a zero-shot task, each checked: all of them, or ``limit`` spread evenly."""
     row = zero_shot_task(task)
-    if part not in PARTS:
-        raise unknown_name("part of the items", part, PARTS)
-    read = _from_hub if assets.folder is None else _from_assets
-    if row.dataset == "mini":
-        read = _from_minilang
-    records, revision, location = read(row, part, assets)
+    known("part of the items", part, PARTS)
+    records, revision, location = _read(row, part, assets)
     if not records:
         raise SparsitySolverError(f"{location} holds no items of {task} for the part '{part}'.")
     if limit is not None and not 1 <= limit <= len(records):
         raise SparsitySolverError(f"{limit} items of {task} asked for; the part '{part}' has {len(records)}.")
     chosen = tuple(records[index] for index in spread(len(records), limit))
     return Items(task, row.harness_task, chosen, row.dataset, revision, part, location)
-
-
-def _from_minilang(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
-    records = minilang.items(row.harness_task, "train" if part == SEARCH else "test")
-    location = "sparsitysolver.data.minilang"
-    return _checked(row, records, lambda index: f"{location}, item {index + 1}"), "bundled", location
 
 
 def asset_files(task: str, assets: Assets) -> list[Path]:
@@ -85,15 +75,24 @@ def asset_files(task: str, assets: Assets) -> list[Path]:
     return [main, train] if train.is_file() else [main]
 
 
-def _from_assets(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
-    main, *train = asset_files(row.key, assets)
-    if train:
-        path = train[0] if part == SEARCH else main
-        return _read_jsonl(row, path), "assets", str(path)
-    records = _read_jsonl(row, main)
-    if part != ALL:
-        records = [record for record in records if _is_for_searching(record) == (part == SEARCH)]
-    return records, "assets", str(main)
+def _read(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
+    """Records, their revision, and where they are from."""
+    if row.dataset == "mini":
+        location, revision = "sparsitysolver.data.minilang", "bundled"
+        values = minilang.items(row.harness_task, "train" if part == SEARCH else "test")
+    elif assets.folder is None:
+        data, split = datasets_table()[row.dataset], "train" if part == SEARCH else row.split
+        location, revision = f"{data.hub_id} {split}", data.revision
+        values = hub_split(data, split, row.key, f"tasks/{row.key}.jsonl")
+    else:
+        main, *train = asset_files(row.key, assets)
+        path = train[0] if train and part == SEARCH else main
+        records = _checked(row, list(read_lines(path)))
+        if not train and part != ALL:
+            records = [record for record in records if _is_for_searching(record) == (part == SEARCH)]
+        return records, "assets", str(path)
+    placed = ((f"{location}, item {number}", value) for number, value in enumerate(values, start=1))
+    return _checked(row, placed), revision, location
 
 
 def _is_for_searching(record: Json) -> bool:
@@ -102,26 +101,75 @@ def _is_for_searching(record: Json) -> bool:
     return int.from_bytes(digest[:8]) % _SEARCH_SHARE == 0
 
 
-def _read_jsonl(row: TaskRow, path: Path) -> list[Json]:
-    lines = list(read_lines(path))
-    return _checked(row, [value for _, value in lines], lambda index: lines[index][0])
+def _checked(row: TaskRow, placed: Iterable[tuple[str, Any]]) -> list[Json]:
+    """Every value as a record: the fields of its task, in their order, with values of the hub's types.
 
-
-def _from_hub(row: TaskRow, part: str, assets: Assets) -> tuple[list[Json], str, str]:
-    data, split = datasets_table()[row.dataset], "train" if part == SEARCH else row.split
-    values = list(hub_split(data, split, row.key, f"tasks/{row.key}.jsonl"))
-    location = f"{data.hub_id} {split}"
-    return _checked(row, values, lambda index: f"{location}, item {index + 1}"), data.revision, location
-
-
-def _checked(row: TaskRow, values: list[Any], place: Callable[[int], str]) -> list[Json]:
-    """Every value as a record of the task; ``place`` names where the value of an index stands."""
-
-    def records() -> Iterator[Json]:
-        for index, value in enumerate(values):
+    Messages name the place where a value stands, the field, what was found and what is allowed.
+    """
+    task, records = row.harness_task, []
+    fields = dict(field.split(":", 1) for field in zero_shot_task(task).fields.split())
+    for place, value in placed:
+        if not isinstance(value, Mapping):
+            raise SparsitySolverError(f"{place}: no JSON object but {shown(value)}; an item of {task} is one.")
+        record: Json = {}
+        for field, kind in fields.items():
+            if field not in value:
+                raise SparsitySolverError(f"{place}: no field '{field}'; an item of {task} has {', '.join(fields)}.")
             try:
-                yield item_record(row.harness_task, value)
+                record[field] = _field(kind, value[field], record)
             except ValueError as error:
-                raise SparsitySolverError(f"{place(index)}: {error}") from error
+                found = f"field '{field}' is {shown(value[field])}"
+                raise SparsitySolverError(f"{place}: {found}; allowed: {error}.") from error
+        records.append(record)
+    return records
 
-    return list(records())
+
+def _field(kind: str, value: Any, record: Json) -> Any:
+    """The value in the hub's type; raises ValueError with what is allowed."""
+    count, _, several = kind.partition("_")
+    if several == "options":
+        if not isinstance(value, list) or len(value) != int(count):
+            raise ValueError(f"a list of {count} texts")
+        return [_option(one) for one in value]
+    if kind == "key":
+        labels = next(one["label"] for one in record.values() if isinstance(one, dict))
+        key = text_value(value).strip()  # some keys on the hub have a blank before the letter
+        if key not in labels:
+            raise ValueError(", ".join(labels))
+        return key
+    if "|" in kind:
+        allowed, type_ = kind.split("|"), str if kind.startswith("'") else int
+        # True and False are no numbers
+        if type(value) not in (int, type_) or str(value) not in [one.strip("'") for one in allowed]:
+            raise ValueError(" or ".join(allowed))
+        return type_(value)
+    if kind not in _KINDS:
+        raise unknown_name("kind of field (in config/tasks.tsv)", kind, [*_KINDS, "key", "4_options", "0|1", "'0'|'1'"])
+    return _KINDS[kind](value)
+
+
+def _option(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text that is not empty")
+    return text_value(value)
+
+
+def _blank(value: Any) -> str:
+    if "_" not in text_value(value):
+        raise ValueError("a text with a blank written as _")
+    return value
+
+
+def _labelled(value: Any) -> Json:
+    allowed = "an object with the lists 'text' and 'label', two or more texts that are not empty and their labels"
+    if not isinstance(value, Mapping) or not all(isinstance(value.get(key), list) for key in ("text", "label")):
+        raise ValueError(allowed)
+    texts, labels = value["text"], value["label"]
+    if not 2 <= len(texts) == len(labels) or not all(isinstance(one, str) and one for one in (*texts, *labels)):
+        raise ValueError(allowed)
+    if len(set(labels)) != len(labels):
+        raise ValueError("labels that differ from one another")
+    return {"text": list(map(text_value, texts)), "label": list(map(text_value, labels))}
+
+
+_KINDS = {"text": text_value, "option": _option, "blank": _blank, "labelled": _labelled}

@@ -4,6 +4,7 @@ Samplers draw with a generator of their own, of the kind the official loaders dr
 SliceGPT), so the same text, tokenizer and seed give the same windows everywhere.
 """
 
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -15,12 +16,11 @@ import numpy as np
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import is_zero_shot
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
-from sparsitysolver.data.tokens import check_ids, encode, ids_sha256
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.data.windows import check_ids, encode, ids_sha256
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.records.files import Json, read_json
 
 _TRIES = 10_000  # random draws without success before a text is declared too short for its windows
-_SVD_LLM_CHARACTERS = 10  # characters drawn per wanted token
 
 
 @dataclass(frozen=True)
@@ -57,38 +57,34 @@ class Sample:
 
 def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary: int) -> Sample:
     """Draw calibration windows, or read them from a ``.npy`` file (which is used whole, as it is)."""
-    if calibration.source.endswith(".npy"):
-        return read_ids(calibration.source, vocabulary)
-    if calibration.sampler not in SAMPLERS:
-        raise unknown_name("calibration sampler", calibration.sampler, SAMPLERS)
-    if calibration.nsamples < 1:
-        raise SparsitySolverError(f"{calibration.nsamples} calibration windows asked for; at least 1 is needed.")
-    if calibration.seqlen < 2:
-        raise SparsitySolverError(f"window length {calibration.seqlen} asked for; at least 2 tokens are needed.")
-    text = _text(calibration, assets)
-    drawn = SAMPLERS[calibration.sampler](text, tokenizer, calibration.nsamples, calibration.seqlen, calibration.seed)
-    origin = {name: value for name, value in asdict(calibration).items() if name != "items"} | {
-        "source": text.source,
-        "split": text.split,
-        "text_sha256": text.sha256,
-        "revision": text.revision,
-    }
+    source, nsamples, seqlen = calibration.source, calibration.nsamples, calibration.seqlen
+    if source.endswith(".npy"):
+        return read_ids(source, vocabulary)
+    known("calibration sampler", calibration.sampler, SAMPLERS)
+    if nsamples < 1:
+        raise SparsitySolverError(f"{nsamples} calibration windows asked for; at least 1 is needed.")
+    if seqlen < 2:
+        raise SparsitySolverError(f"window length {seqlen} asked for; at least 2 tokens are needed.")
+    if is_zero_shot(source):
+        from sparsitysolver.data.harness import task_text  # lm-eval takes seconds to import
+        from sparsitysolver.data.items import load_items
+
+        text = task_text(load_items(source, calibration.items, assets))
+    else:
+        text = load_text(source, "train", assets)
+    drawn = SAMPLERS[calibration.sampler](text, tokenizer, nsamples, seqlen, calibration.seed)
     ids = np.asarray(drawn, dtype=np.int32)
     check_ids(ids, vocabulary, f"calibration text '{text.location}'")
-    return Sample(ids, origin)
-
-
-def _text(calibration: Calibration, assets: Assets) -> Text:
-    if not is_zero_shot(calibration.source):
-        return load_text(calibration.source, "train", assets)
-    from sparsitysolver.data.harness import task_text  # lm-eval takes seconds to import
-    from sparsitysolver.data.items import load_items
-
-    return task_text(load_items(calibration.source, calibration.items, assets))
+    drawing = {name: value for name, value in asdict(calibration).items() if name != "items"}
+    origin = {"source": text.source, "split": text.split, "text_sha256": text.sha256, "revision": text.revision}
+    return Sample(ids, drawing | origin)
 
 
 def read_ids(path: str, vocabulary: int) -> Sample:
-    """Token ids of shape (nsamples, seqlen) from a ``.npy`` file."""
+    """Token ids of shape (nsamples, seqlen) from a ``.npy`` file.
+
+    A record beside it says how they were drawn, if it is of exactly these ids.
+    """
     if not Path(path).is_file():
         raise SparsitySolverError(f"no calibration file at {path}.")
     try:
@@ -107,23 +103,16 @@ def read_ids(path: str, vocabulary: int) -> Sample:
         )
     origin = {"source": Path(path).name, "sampler": "file", "nsamples": ids.shape[0], "seqlen": ids.shape[1]}
     drawn = Sample(ids.astype(np.int32), origin)
-    return replace(drawn, origin=_recorded_origin(path, drawn) or origin)
+    if record_path(path).is_file():
+        recorded = read_json(record_path(path), "calibration record")
+        if recorded.get("sha256") == drawn.sha256:
+            origin = {name: value for name, value in recorded.items() if name not in ("sha256", "tokens")}
+    return replace(drawn, origin=origin)
 
 
 def record_path(path: str | Path) -> Path:
     """Where ``sample`` notes how the ids of a file were drawn."""
     return Path(f"{path}.json")
-
-
-def _recorded_origin(path: str, drawn: Sample) -> Json | None:
-    """How a file's ids were drawn, if a record beside it says so of exactly these ids."""
-    if not record_path(path).is_file():
-        return None
-    origin = read_json(record_path(path), "calibration record")
-    if origin.pop("sha256", None) != drawn.sha256:
-        return None
-    origin.pop("tokens", None)
-    return origin
 
 
 def _too_short(text: Text, tokens: int, seqlen: int) -> SparsitySolverError:
@@ -133,21 +122,12 @@ def _too_short(text: Text, tokens: int, seqlen: int) -> SparsitySolverError:
     )
 
 
-def gptq(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
+def gptq(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int, joint: str = " ") -> list[list[int]]:
     """The loader of SparseGPT and Wanda (and FLAP): documents for C4, random offsets in one joined text otherwise.
 
     C4 and files of documents: draw documents until one is longer than ``seqlen``, then a random window in it. Single
     texts (WikiText-2 train, rows joined with a blank): random token offsets.
     """
-    return _offset_windows(text, " ", tokenizer, nsamples, seqlen, seed)
-
-
-def svd_llm_update(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
-    """SVD-LLM's loader for its closed-form update: as :func:`gptq`, but rows of a text are joined with a blank line."""
-    return _offset_windows(text, PARAGRAPH, tokenizer, nsamples, seqlen, seed)
-
-
-def _offset_windows(text: Text, joint: str, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
     rng = random.Random(seed)
     if len(text.documents) > 1 and text.separate:
         return [_document_window(text, tokenizer, seqlen, rng) for _ in range(nsamples)]
@@ -182,25 +162,22 @@ def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) 
     """
     import torch  # the stages that sample have loaded it for the model's sake
 
-    if len(_fill(_rows(text), 0, tokenizer, seqlen)[0]) < seqlen:
+    one = len(text.documents) == 1  # whose lines are the rows, each with its line end
+    every = [f"{line}\n" for line in text.documents[0].split("\n")] if one else text.documents
+    every = [row for row in every if row.strip()]
+    if len(_fill(every, 0, tokenizer, seqlen)[0]) < seqlen:
         raise _too_short(text, len(encode(tokenizer, text.joined)), seqlen)
     generator = torch.Generator().manual_seed(seed)
     windows: list[list[int]] = []
+    rows: list[str] = []
     while len(windows) < nsamples:
-        rows = _rows(text)
-        while rows and len(windows) < nsamples:
-            start = int(torch.randint(len(rows), (1,), generator=generator))
-            ids, used = _fill(rows, start, tokenizer, seqlen)
-            del rows[start : start + used]
-            if len(ids) == seqlen:
-                windows.append(ids)
+        rows = rows or list(every)
+        start = int(torch.randint(len(rows), (1,), generator=generator))
+        ids, used = _fill(rows, start, tokenizer, seqlen)
+        del rows[start : start + used]
+        if len(ids) == seqlen:
+            windows.append(ids)
     return windows
-
-
-def _rows(text: Text) -> list[str]:
-    """Non-empty rows of a text; the lines of a single document are its rows, each with its line end."""
-    rows = text.documents if len(text.documents) > 1 else [f"{line}\n" for line in text.documents[0].split("\n")]
-    return [row for row in rows if row.strip()]
 
 
 def _fill(rows: list[str], start: int, tokenizer: Any, seqlen: int) -> tuple[list[int], int]:
@@ -222,7 +199,7 @@ def svd_llm(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -
 
     Windows that come out too short are drawn again (the official code drops them silently).
     """
-    whole, span, rng = text.joined, _SVD_LLM_CHARACTERS * seqlen, random.Random(seed)
+    whole, span, rng = text.joined, 10 * seqlen, random.Random(seed)
     if len(whole) <= span + 1:
         span = len(whole) // 2
     windows: list[list[int]] = []
@@ -240,5 +217,6 @@ SAMPLERS: dict[str, Callable[[Text, Any, int, int, int], list[list[int]]]] = {
     "gptq": gptq,
     "slicegpt": slicegpt,
     "svd_llm": svd_llm,
-    "svd_llm_update": svd_llm_update,
+    # SVD-LLM's loader for its closed-form update: as GPTQ's, but rows of a text are joined with a blank line
+    "svd_llm_update": functools.partial(gptq, joint=PARAGRAPH),
 }

@@ -1,5 +1,6 @@
 """Text by name: WikiText-2 and C4 from the hub or an assets folder, the bundled mini language, any text file."""
 
+import contextlib
 import functools
 import hashlib
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import DatasetRow, datasets_table
 from sparsitysolver.data import minilang
 from sparsitysolver.data.files import COMPRESSED, DOCUMENTS, holds_documents, read_documents, read_text
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known, unknown_name
 
 SPLITS = ("train", "validation", "test")
 PARAGRAPH = "\n\n"  # what evaluation joins the rows of WikiText-2 with (design: protocol decision 1)
-_ASSET_FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
+WIKITEXT_FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
 _FILE_ENDINGS = (".txt", ".npy", *DOCUMENTS, *COMPRESSED)
 NAMED = ("wikitext2", "c4", "mini")
 
@@ -51,41 +52,32 @@ def is_file_source(source: str) -> bool:
 
 
 def load_text(source: str, split: str, assets: Assets) -> Text:
-    """Load a text source.
-
-    Args:
-        source: ``wikitext2``, ``c4`` (train only), ``mini`` or the path of a file of text or of documents (which has
-            no splits).
-        split: ``train``, ``validation`` or ``test``.
-        assets: where named sources are read from; the hub without a folder.
-
-    Raises:
-        SparsitySolverError: unknown source or split, missing asset, unreachable hub, empty file.
-    """
+    """Load ``wikitext2``, ``c4`` (train only), ``mini``, or a file of text or of documents, which has no splits."""
     if is_file_source(source):
-        return _from_file(source)
+        path = Path(source)
+        if not path.is_file():
+            folder = f"{path} is a folder; give one text file in it."
+            raise SparsitySolverError(folder if path.is_dir() else f"no text file at {path}.")
+        separate = holds_documents(path)
+        documents = read_documents(path) if separate else (read_text(path),)
+        return Text(path.name, "file", documents, "file", str(path), separate)
     if source not in NAMED:
         raise unknown_name("task or text source", source, [*NAMED, "a path to a text file"])
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
+    known("split", split, SPLITS)
     if source == "mini":
         return Text(source, split, (minilang.text(split),), "bundled", "sparsitysolver.data.minilang")
-    if source == "c4" and split != "train":
+    c4 = source == "c4"
+    if c4 and split != "train":
         raise SparsitySolverError(f"c4 is a calibration source: only its train split is used, not '{split}'.")
-    if assets.folder is not None:
-        return _from_assets(source, split, assets)
-    return _from_hub(source, split)
-
-
-def _from_file(source: str) -> Text:
-    path = Path(source)
-    if path.is_dir():
-        raise SparsitySolverError(f"{path} is a folder; give one text file in it.")
-    if not path.is_file():
-        raise SparsitySolverError(f"no text file at {path}.")
-    if holds_documents(path):
-        return Text(path.name, "file", read_documents(path), "file", str(path), separate=True)
-    return Text(path.name, "file", (read_text(path),), "file", str(path))
+    if assets.folder is None:
+        row = datasets_table()[source]
+        documents = tuple(hub_split(row, split, source, f"{source}/")["text"])
+        return Text(source, split, documents, row.revision, row.hub_id, separate=c4)
+    if c4:
+        documents = tuple(document for path in asset_files(source, assets) for document in read_documents(path))
+        return Text(source, split, documents, "assets", str(assets.folder / source), separate=True)
+    path = assets.existing(f"wikitext2/{WIKITEXT_FILES[split]}", f"WikiText-2 {split} text")
+    return Text(source, split, (read_text(path),), "assets", str(path))
 
 
 def asset_files(source: str, assets: Assets) -> list[Path]:
@@ -96,7 +88,7 @@ def asset_files(source: str, assets: Assets) -> list[Path]:
     """
     if source == "wikitext2":
         folder = assets.existing("wikitext2", "WikiText-2")
-        return [path for name in _ASSET_FILES.values() if (path := folder / name).is_file()]
+        return [path for name in WIKITEXT_FILES.values() if (path := folder / name).is_file()]
     folder = assets.existing("c4", "the C4 sample")
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and holds_documents(path)]
     files = [path for path in files if path.suffix != ".json" and not path.name.startswith(".")]
@@ -105,37 +97,23 @@ def asset_files(source: str, assets: Assets) -> list[Path]:
     return files
 
 
-def _from_assets(source: str, split: str, assets: Assets) -> Text:
-    if source == "wikitext2":
-        path = assets.existing(f"wikitext2/{_ASSET_FILES[split]}", f"WikiText-2 {split} text")
-        return Text(source, split, (read_text(path),), "assets", str(path))
-    documents = (document for path in asset_files(source, assets) for document in read_documents(path))
-    return Text(source, split, tuple(documents), "assets", str(assets.existing("c4", "the C4 sample")), separate=True)
-
-
-def _from_hub(source: str, split: str) -> Text:
-    row = datasets_table()[source]
-    documents = tuple(hub_split(row, split, source, f"{source}/")["text"])
-    return Text(source, split, documents, row.revision, row.hub_id, separate=source == "c4")
-
-
 def hub_split(row: DatasetRow, split: str, wanted: str, asset: str) -> Any:
     """One split of a data set of the hub at its pinned revision, as ``datasets`` has it.
 
-    Args:
-        row: which data set.
-        split: which part of it.
-        wanted: what the message of a failure calls it.
-        asset: where an assets folder has it.
-
-    Raises:
-        SparsitySolverError: it is not to be had.
+    ``wanted`` is what the message of a failure calls it, ``asset`` where an assets folder has it.
     """
     from datasets import load_dataset
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
-    files = {"data_files": {split: row.files}} if row.files else {}
+    files, place = {"data_files": {split: row.files}} if row.files else {}, row.hub_id
     try:
-        return load_dataset(_offline_snapshot(row), row.config or None, split=split, revision=row.revision, **files)
+        # Without network the pinned revision in the hub's cache, if it is there: by id, ``datasets`` takes offline
+        # whatever it prepared last, of any revision, and leaves the hub's cache alone.
+        if constants.HF_HUB_OFFLINE and not Path(place).is_dir():
+            with contextlib.suppress(LocalEntryNotFoundError):
+                place = snapshot_download(place, repo_type="dataset", revision=row.revision, local_files_only=True)
+        return load_dataset(place, row.config or None, split=split, revision=row.revision, **files)
     except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had
         why = (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(".")
         raise SparsitySolverError(
@@ -143,19 +121,3 @@ def hub_split(row: DatasetRow, split: str, wanted: str, asset: str) -> Any:
             f"{why}. Without network give an assets folder with {asset} by --assets DIR or SPARSITYSOLVER_ASSETS "
             "(fill one with: sparsitysolver assets download)."
         ) from error
-
-
-def _offline_snapshot(row: DatasetRow) -> str:
-    """Without network, the folder of the pinned revision in the hub's cache, if it is there; else the data set's id.
-
-    By id, ``datasets`` takes offline whatever it prepared last, of any revision, and leaves the hub's cache alone.
-    """
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    if not constants.HF_HUB_OFFLINE or Path(row.hub_id).is_dir():
-        return row.hub_id
-    try:
-        return snapshot_download(row.hub_id, repo_type="dataset", revision=row.revision, local_files_only=True)
-    except LocalEntryNotFoundError:
-        return row.hub_id

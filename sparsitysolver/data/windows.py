@@ -1,13 +1,80 @@
-"""Evaluation windows: a text tokenised once, cut into contiguous windows, the last partial one dropped."""
+"""Texts as token ids: with what a tokenizer puts first, without what it appends, and within the model's embedding.
 
+Evaluation windows are a text tokenised once, cut into contiguous windows, the last partial one dropped.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sparsitysolver.data.sources import Text
-from sparsitysolver.data.tokens import added_tokens, check_ids, encode, ids_sha256
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.records.files import content_key
+
+_PROBES = 100  # words of a tokenizer's vocabulary that are tried
+
+
+@dataclass(frozen=True)
+class Added:
+    """Token ids that a tokenizer puts before and after every text on its own: mostly a BOS, at times an EOS."""
+
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+    def without_end(self, ids: list[int]) -> list[int]:
+        """Ids of a text without what was appended to it.
+
+        What follows an appended EOS is another text: a stream or a request goes on instead.
+        """
+        count = len(self.after)
+        return ids[:-count] if count and tuple(ids[-count:]) == self.after else ids
+
+
+def added_tokens(tokenizer: Any) -> Added:
+    """What a tokenizer adds to texts, found by tokenising one with and without."""
+    for text in _probes(tokenizer):
+        bare = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+        # an unknown token may be the BOS at once: then nobody could tell what was added
+        if bare and set(bare).isdisjoint(tokenizer.all_special_ids):
+            whole = tokenizer(text, verbose=False).input_ids
+            for at in range(len(whole) - len(bare) + 1):
+                if whole[at : at + len(bare)] == bare:
+                    return Added(tuple(whole[:at]), tuple(whole[at + len(bare) :]))
+    return Added()
+
+
+def _probes(tokenizer: Any) -> Iterator[str]:
+    """Texts to tokenise: letters, for tokenizers of words that know none some of their words."""
+    yield from ("a", "1")
+    yield from itertools.islice(tokenizer.get_vocab(), _PROBES)
+
+
+def encode(tokenizer: Any, text: str, special: bool = True) -> list[int]:
+    """Token ids of a text as it is tokenised everywhere here; ``special``: with the tokenizer's own (a BOS) first."""
+    ids = tokenizer(text, add_special_tokens=special, verbose=False).input_ids
+    return added_tokens(tokenizer).without_end(ids) if special else ids
+
+
+def ids_sha256(ids: np.ndarray) -> str:
+    """Hash of shape and ids: the same text by another tokenizer has another one."""
+    return content_key([list(ids.shape), ids.astype(np.int32).tobytes().hex()], 64)
+
+
+def check_ids(ids: Iterable[int] | np.ndarray, vocabulary: int, what: str) -> None:
+    """Refuse token ids that the model, whose embedding has ``vocabulary`` rows, has none for; ``what`` they are of.
+
+    A tokenizer may have fewer tokens (padded embeddings) or more (added and never used): what counts is what occurs.
+    """
+    values = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
+    if values.size and (values.max() >= vocabulary or values.min() < 0):
+        raise SparsitySolverError(
+            f"{what} gives token ids up to {values.max()}, and the model's embedding has {vocabulary} rows (ids up to "
+            f"{vocabulary - 1}): the tokenizer has tokens that the model was not given. Use the model's own tokenizer, "
+            "or a model whose embedding was resized with it."
+        )
 
 
 @dataclass(frozen=True)
@@ -37,17 +104,8 @@ def cut_windows(
 ) -> Windows:
     """Tokenise a text once (with the tokenizer's own BOS, without what it appends) and cut it (protocol decision 1).
 
-    Args:
-        text: the split to cut.
-        tokenizer: the model's own.
-        seqlen: window length in tokens.
-        count: None for all windows, else so many, spread evenly over the text.
-        bos: False leaves the tokenizer's special tokens out (to diagnose other protocols).
-        vocabulary: number of token ids that the model has an embedding for.
-
-    Raises:
-        SparsitySolverError: the text is shorter than one window, fewer windows exist than asked for, or the text has
-            token ids that the model has no embedding for.
+    Windows of ``seqlen`` tokens: all of them, or ``count`` spread evenly over the text. Without ``bos`` the tokenizer's
+    special tokens are left out (to diagnose other protocols). ``vocabulary``: see :func:`check_ids`.
     """
     ids = np.asarray(encode(tokenizer, text.joined, bos), dtype=np.int32)
     total = len(ids) // seqlen
@@ -55,11 +113,9 @@ def cut_windows(
         raise SparsitySolverError(
             f"text '{text.location}' is shorter than one window: {len(ids)} tokens found, {seqlen} needed."
         )
-    windows = ids[: total * seqlen].reshape(total, seqlen)
-    first = int(ids[0])
-    marker = f"{first}" if bos and first in (getattr(tokenizer, "all_special_ids", None) or []) else "none"
-    windows = windows[spread(total, count)]
+    windows = ids[: total * seqlen].reshape(total, seqlen)[spread(total, count)]
     check_ids(windows, vocabulary, f"text '{text.location}'")
+    marker = str(ids[0]) if bos and ids[0] in (getattr(tokenizer, "all_special_ids", None) or []) else "none"
     eos = "left out" if bos and added_tokens(tokenizer).after else "none"
     return Windows(windows, text, len(ids), total, marker, eos)
 

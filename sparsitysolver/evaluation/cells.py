@@ -1,47 +1,38 @@
-"""What a cell keeps of a measurement, by kind: values, protocol fingerprint, size, and what pruning had seen."""
+"""What a cell keeps of a measurement: values, protocol fingerprint, size, what pruning had seen, leakage.
 
-from __future__ import annotations
+Leakage is closed or open division: was the evaluated domain, text or task seen in the making of a model? Flags are
+true, false, or None where something was seen of which nobody noted what it was.
+"""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 
-from sparsitysolver.config.registry import ZERO_SHOT
-from sparsitysolver.data.items import Items
+from sparsitysolver.data.sources import Text
 from sparsitysolver.data.windows import Windows
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.evaluation.leakage import perplexity_leakage, zero_shot_leakage
 from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr
 from sparsitysolver.evaluation.size import measure_size
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.records.files import Json
-from sparsitysolver.records.seen import Seen, seen_by
-
-if TYPE_CHECKING:  # lm-eval takes seconds to import, and perplexity does without it
-    from sparsitysolver.evaluation.zero_shot import ZeroShotResult
+from sparsitysolver.records.seen import ANY, REWARD, Seen, seen_by
 
 JOIN = "rows joined by a blank line"
+Flags = dict[str, bool | None]
 
 
 def perplexity_fields(loaded: LoadedModel, windows: Windows, losses: np.ndarray, pruning: Json) -> Json:
-    """Fields of a cell of perplexity.
+    """Fields of a cell of perplexity, from mean losses (windows,) in nats per token.
 
-    Args:
-        loaded: the evaluated model.
-        windows: what it was evaluated on.
-        losses: mean loss of each window in nats per token, (windows,).
-        pruning: the pruning record of the model, empty for a dense one.
-
-    Raises:
-        SparsitySolverError: the perplexity is not finite.
+    ``pruning`` is the pruning record of the model, empty for a dense one. A perplexity that is not finite is an error.
     """
     return {
         "metrics": {"ppl": finite_perplexity(loaded, windows, losses)},
         "fingerprint": perplexity_fingerprint(loaded, windows),
-        "leakage": perplexity_leakage(windows.text, _seen(loaded, pruning)),
+        "leakage": perplexity_leakage(windows.text, seen_of(loaded, pruning)),
         "windows": [round(float(loss), 8) for loss in losses],
-    } | _pruned_fields(loaded, pruning)
+    } | model_fields(loaded, pruning)
 
 
 def finite_perplexity(loaded: LoadedModel, windows: Windows, losses: np.ndarray) -> Json:
@@ -53,81 +44,6 @@ def finite_perplexity(loaded: LoadedModel, windows: Windows, losses: np.ndarray)
             f"{int((~np.isfinite(losses)).sum())} of {len(losses)} windows have no finite loss. Try another dtype."
         )
     return {"value": ppl, "stderr": perplexity_stderr(losses), "n": len(losses)}
-
-
-def zero_shot_fields(
-    loaded: LoadedModel, items: Items, result: ZeroShotResult, batch_size: int, seqlen: int, pruning: Json
-) -> Json:
-    """Fields of a cell of zero-shot accuracy.
-
-    Args:
-        loaded: the evaluated model.
-        items: the items it answered.
-        result: how it answered them.
-        batch_size: requests per forward pass.
-        seqlen: longest request in tokens.
-        pruning: the pruning record of the model, empty for a dense one.
-
-    Raises:
-        SparsitySolverError: a log-likelihood is not finite, so that nothing can be said of the answer.
-    """
-    bad = sum(not all(map(math.isfinite, scores)) for scores in result.loglikelihoods)
-    if bad:
-        raise SparsitySolverError(
-            f"{loaded.source.name} answers {items.task} without finite log-likelihoods: {bad} of {len(items.records)} "
-            "items. Try another dtype."
-        )
-    metrics = {name: {"value": one.value, "stderr": one.stderr, "n": one.n} for name, one in result.metrics.items()}
-    scores = [[round(score, 8) for score in of_item] for of_item in result.loglikelihoods]
-    return {
-        "metrics": metrics,
-        "fingerprint": {
-            "kind": ZERO_SHOT,
-            "dataset": items.source,
-            "revision": items.revision,
-            "items_sha256": items.sha256,
-            "items": len(items.records),
-            "split": items.part,
-            "task_version": result.task_version,
-            "harness": result.harness,
-            "fewshot": 0,
-            "batch_size": batch_size,
-            "bos": result.bos,
-            "eos": result.eos,
-            "ids_sha256": result.ids_sha256,
-            "seqlen": seqlen,
-            "dtype": loaded.dtype,
-        },
-        "leakage": zero_shot_leakage(items, _seen(loaded, pruning)),
-        "samples": {**result.correct, "loglikelihoods": scores},
-    } | _pruned_fields(loaded, pruning)
-
-
-def _pruned_fields(loaded: LoadedModel, pruning: Json) -> Json:
-    """What a cell says of the model itself, whatever it is evaluated on."""
-    strategy = pruning.get("strategy")
-    extra = {"extra_parameters": pruning.get("facts", {}).get("extra_parameters", 0)}
-    return {
-        "size": measure_size(loaded.adapter).record() | extra,
-        "calibration": pruning.get("calibration"),
-        "reconstruction": pruning.get("reconstruction"),
-        "strategy": strategy,
-        "search": _search(strategy) if strategy else None,
-        "facts": pruning.get("facts", {}),
-        "seen": _seen(loaded, pruning),
-    }
-
-
-def _seen(loaded: LoadedModel, pruning: Json) -> Seen:
-    """What pruning had seen; nothing of a dense model, and who knows what of a pruned one without a record."""
-    return seen_by(pruning) if pruning or loaded.structure is not None else []
-
-
-def _search(strategy: Json) -> Json | None:
-    found = strategy["found"]
-    if "evaluations" not in found:
-        return None
-    return {key: found.get(key) for key in ("algorithm", "evaluations", "tokens", "episodes", "reward_split")}
 
 
 def perplexity_fingerprint(loaded: LoadedModel, windows: Windows) -> Json:
@@ -147,3 +63,41 @@ def perplexity_fingerprint(loaded: LoadedModel, windows: Windows) -> Json:
         "windows": len(windows.ids),
         "dtype": loaded.dtype,
     }
+
+
+def perplexity_leakage(text: Text, seen: Seen) -> Flags:
+    """Flags of a perplexity: calibrated on the data set, or searched on the very text, compared by hash."""
+    return {
+        "calibrated_on_eval_domain": any_seen(
+            (one, text.source == one["source"] or text.sha256 == one["sha256"]) for one in seen if one["role"] != REWARD
+        ),
+        "searched_on_reported_split": any_seen(
+            (one, text.sha256 == one["sha256"]) for one in seen if one["role"] in (REWARD, ANY)
+        ),
+        "saw_task": False,
+    }
+
+
+def any_seen(answers: Iterable[tuple[Json, bool]]) -> bool | None:
+    """Whether a flag is true of one entry; None where of none, and an entry does not say what it was."""
+    found = [None if entry["source"] is None else answer for entry, answer in answers]
+    return True if True in found else None if None in found else False
+
+
+def model_fields(loaded: LoadedModel, pruning: Json) -> Json:
+    """What a cell says of the model itself, whatever it is evaluated on."""
+    strategy, facts = pruning.get("strategy"), pruning.get("facts", {})
+    found = strategy["found"] if strategy else {}
+    kept = ("algorithm", "evaluations", "tokens", "episodes", "reward_split")
+    return {
+        "size": measure_size(loaded.adapter).record() | {"extra_parameters": facts.get("extra_parameters", 0)},
+        **{name: pruning.get(name) for name in ("calibration", "reconstruction", "strategy")},
+        "search": {key: found.get(key) for key in kept} if "evaluations" in found else None,
+        "facts": facts,
+        "seen": seen_of(loaded, pruning),
+    }
+
+
+def seen_of(loaded: LoadedModel, pruning: Json) -> Seen:
+    """What pruning had seen; nothing of a dense model, and who knows what of a pruned one without a record."""
+    return seen_by(pruning) if pruning or loaded.structure is not None else []

@@ -4,22 +4,22 @@ The numbers are those of lm-eval (tests compare them); what is left out is every
 tokenisation, batching, logits of the context. Requests that share a beginning are computed once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from lm_eval.api.task import ConfigurableTask
 
 from sparsitysolver.data.harness import harness_task, right_choice
 from sparsitysolver.data.items import Items
-from sparsitysolver.errors import unknown_name
+from sparsitysolver.errors import known
 from sparsitysolver.evaluation.perplexity import BATCH_TOKENS, token_losses
-from sparsitysolver.evaluation.zero_shot import ACCURACIES, Encoded, RequestEncoder
+from sparsitysolver.evaluation.zero_shot import ACCURACIES, RequestEncoder
 from sparsitysolver.models.adapter import Adapter
 from sparsitysolver.models.loading import LoadedModel
 
 _PAD = 0  # right of everything that is read, so causal attention never sees which token it is
+Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -59,81 +59,66 @@ def choice_requests(
 ) -> ChoiceRequests:
     """Tokenise and pack the requests of ``items`` for a model and its pruned variants.
 
-    Args:
-        loaded: gives the tokenizer, the longest request, and the device that the batches are kept on.
-        items: the items to be answered.
-        max_length: longest request in tokens, longer ones lose their beginning; default: what the model takes.
-        batch_tokens: tokens per forward pass, padding included.
-
-    Raises:
-        SparsitySolverError: an answer is longer than ``max_length``.
+    Requests longer than ``max_length`` tokens (default: what the model takes) lose their beginning, answers that are
+    longer are an error; ``batch_tokens`` are the tokens of a forward pass, padding included.
     """
     encoder, task = RequestEncoder(loaded, max_length or loaded.context), harness_task(items)
     task.build_all_requests()
     encoded = encoder.loglikelihood(task.instances, disable_tqdm=True)
-    batches, tokens = _pack(encoded, encoder.max_length, batch_tokens, loaded.adapter.input_device)
-    return _of_task(task, batches, tokens)
-
-
-def _of_task(task: ConfigurableTask, batches: tuple[Batch, ...], tokens: int) -> ChoiceRequests:
+    # the last token of a continuation is predicted and never read; what is too long loses its beginning
+    inputs = [tuple((context + answer)[-(encoder.max_length + 1) :][:-1]) for context, answer in encoded]
+    answers = [answer for _, answer in encoded]
+    readers, device = _readers(inputs), loaded.adapter.input_device
     docs = list(task.task_docs)
     choices = [task.doc_to_choice(doc) for doc in docs]
     return ChoiceRequests(
-        batches=batches,
+        batches=tuple(_batch(rows, readers, inputs, answers, device) for rows in _packed(readers, batch_tokens)),
         item=np.array([request.doc_id for request in task.instances]),
         choice=np.array([request.idx for request in task.instances]),
         lengths=np.array([float(len(choices[request.doc_id][request.idx])) for request in task.instances]),
         gold=np.array([right_choice(task, doc) for doc in docs]),
         metrics=tuple(metric for metric in ACCURACIES if metric in task.aggregation()),
-        tokens=tokens,
+        tokens=sum(map(len, readers)),
     )
 
 
-def _pack(
-    encoded: Sequence[Encoded], max_length: int, batch_tokens: int, device: torch.device
-) -> tuple[tuple[Batch, ...], int]:
-    """Batches of rows of about one length, and the tokens in all rows."""
-    # the last token of a continuation is predicted and never read; what is too long loses its beginning
-    inputs = [tuple((context + answer)[-(max_length + 1) :][:-1]) for context, answer in encoded]
-    readers = _readers(inputs)
-    rows = sorted(readers, key=lambda row: (len(row), row))
-    batches, start = [], 0
-    while start < len(rows):
-        end = start + 1
-        while end < len(rows) and (end + 1 - start) * len(rows[end]) <= batch_tokens:
-            end += 1
-        batches.append(_batch(rows[start:end], readers, inputs, encoded, device))
-        start = end
-    return tuple(batches), sum(map(len, rows))
-
-
-def _readers(inputs: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], list[int]]:
+def _readers(inputs: Sequence[Tokens]) -> dict[Tokens, list[int]]:
     """Rows to compute, each with the requests that are read from it: those whose input it is or begins with.
 
     In lexicographic order an input that begins any other one begins the next.
     """
-    order = sorted(range(len(inputs)), key=lambda request: inputs[request], reverse=True)
-    readers: dict[tuple[int, ...], list[int]] = {}
-    row: tuple[int, ...] = ()
-    for request in order:
+    readers: dict[Tokens, list[int]] = {}
+    row: Tokens = ()
+    for request in sorted(range(len(inputs)), key=lambda request: inputs[request], reverse=True):
         if row[: len(inputs[request])] != inputs[request]:
             row = inputs[request]
         readers.setdefault(row, []).append(request)
     return readers
 
 
+def _packed(rows: Iterable[Tokens], batch_tokens: int) -> list[list[Tokens]]:
+    """Rows of about one length together, the longest last."""
+    batches: list[list[Tokens]] = []
+    for row in sorted(rows, key=lambda row: (len(row), row)):
+        if batches and (len(batches[-1]) + 1) * len(row) <= batch_tokens:
+            batches[-1].append(row)
+        else:
+            batches.append([row])
+    return batches
+
+
 def _batch(
-    rows: Sequence[tuple[int, ...]],
-    readers: dict[tuple[int, ...], list[int]],
-    inputs: Sequence[tuple[int, ...]],
-    encoded: Sequence[Encoded],
+    rows: list[Tokens],
+    readers: dict[Tokens, list[int]],
+    inputs: Sequence[Tokens],
+    answers: Sequence[list[int]],
     device: torch.device,
 ) -> Batch:
     width = len(rows[-1])
     places, targets, requests = [], [], []
     for index, row in enumerate(rows):
         for request in readers[row]:
-            answer, end = encoded[request][1], index * width + len(inputs[request])
+            answer, end = answers[request], index * width + len(inputs[request])
             places += range(end - len(answer), end)
             targets += answer
             requests += [request] * len(answer)
@@ -143,34 +128,25 @@ def _batch(
 
 @torch.inference_mode()
 def choice_loglikelihoods(adapter: Adapter, requests: ChoiceRequests) -> np.ndarray:
-    """Log-likelihood (nats) of every request's continuation, float64 (requests,); log-softmax in float32."""
+    """Log-likelihood (nats) of every request's continuation, float64 (requests,); log-softmax in float32.
+
+    The head is applied to the positions that are read, no others.
+    """
     total = np.zeros(len(requests.item))
     for batch in requests.batches:
-        np.add.at(total, batch.requests.cpu().numpy(), _token_scores(adapter, batch))
+        hidden = adapter.hidden_states(batch.ids)
+        read = hidden.reshape(-1, hidden.shape[-1])[batch.places.to(hidden.device)]
+        scores = -token_losses(adapter, read, batch.targets).double().cpu().numpy()
+        np.add.at(total, batch.requests.cpu().numpy(), scores)
     return total
 
 
-def _token_scores(adapter: Adapter, batch: Batch) -> np.ndarray:
-    """Log-probability of each target of a batch; the head is applied to the positions that are read, no others."""
-    hidden = adapter.hidden_states(batch.ids)
-    read = hidden.reshape(-1, hidden.shape[-1])[batch.places.to(hidden.device)]
-    return -token_losses(adapter, read, batch.targets).double().cpu().numpy()
-
-
 def correct(loglikelihoods: np.ndarray, requests: ChoiceRequests, metric: str) -> np.ndarray:
-    """Which items are answered rightly, bool (items,).
+    """Which items are answered rightly by log-likelihoods (requests,) in nats, bool (items,).
 
-    Args:
-        loglikelihoods: nats, (requests,).
-        requests: what they are of.
-        metric: ``acc``, or ``acc_norm``: log-likelihoods divided by the number of characters of the choice, as lm-eval
-            does.
-
-    Raises:
-        SparsitySolverError: a metric that the task has not.
+    ``metric`` is ``acc``, or ``acc_norm``: divided by the number of characters of the choice, as lm-eval does.
     """
-    if metric not in requests.metrics:
-        raise unknown_name("metric of the task", metric, requests.metrics)
+    known("metric of the task", metric, requests.metrics)
     scores = np.full((len(requests.gold), requests.choice.max() + 1), -np.inf)
     normalised = loglikelihoods / requests.lengths if metric == "acc_norm" else loglikelihoods
     scores[requests.item, requests.choice] = normalised

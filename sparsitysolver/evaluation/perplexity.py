@@ -16,26 +16,14 @@ BATCH_TOKENS = 4096
 
 @torch.inference_mode()
 def window_losses(adapter: Adapter, ids: torch.Tensor, batch_tokens: int = BATCH_TOKENS) -> np.ndarray:
-    """Mean next-token cross-entropy of each window, in nats per token.
-
-    Args:
-        adapter: the model.
-        ids: token ids (windows, seqlen), on any device.
-        batch_tokens: tokens per forward pass.
-
-    Returns:
-        float64 array (windows,).
-    """
-    size = max(1, batch_tokens // ids.shape[1])
-    device = adapter.input_device
-    losses = [_batch_losses(adapter, batch.to(device)) for batch in ids.split(size)]
+    """Mean next-token cross-entropy of each window (windows, seqlen), in nats per token: float64 (windows,)."""
+    losses = []
+    for batch in ids.split(max(1, batch_tokens // ids.shape[1])):
+        batch = batch.to(adapter.input_device)
+        hidden, targets = adapter.hidden_states(batch)[:, :-1], batch[:, 1:]
+        of_tokens = token_losses(adapter, hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1))
+        losses.append(of_tokens.view(targets.shape).mean(dim=1))
     return torch.cat(losses).double().cpu().numpy()
-
-
-def _batch_losses(adapter: Adapter, ids: torch.Tensor) -> torch.Tensor:
-    hidden, targets = adapter.hidden_states(ids)[:, :-1], ids[:, 1:]
-    losses = token_losses(adapter, hidden.reshape(-1, hidden.shape[-1]), targets.reshape(-1))
-    return losses.view(targets.shape).mean(dim=1)
 
 
 def token_losses(adapter: Adapter, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

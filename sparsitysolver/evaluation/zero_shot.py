@@ -1,6 +1,7 @@
 """Zero-shot accuracy by lm-eval (stock prompts and metrics) of a model that is already loaded, dense or pruned."""
 
 import copy
+import math
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -10,12 +11,15 @@ import lm_eval
 import numpy as np
 from lm_eval.models.huggingface import HFLM
 
-from sparsitysolver.config.registry import ZERO_SHOT_BATCH
+from sparsitysolver.config.registry import ZERO_SHOT, ZERO_SHOT_BATCH
 from sparsitysolver.data.harness import harness_task, quiet
-from sparsitysolver.data.items import Items
-from sparsitysolver.data.tokens import added_tokens, check_ids, ids_sha256
+from sparsitysolver.data.items import ALL, REPORT, Items
+from sparsitysolver.data.windows import added_tokens, check_ids, ids_sha256
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.cells import Flags, any_seen, model_fields, seen_of
 from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.records.files import Json
+from sparsitysolver.records.seen import REWARD, Seen
 
 HARNESS = f"lm_eval {metadata.version('lm_eval')}"
 ACCURACIES = ("acc", "acc_norm")
@@ -24,32 +28,20 @@ Encoded = tuple[list[int], list[int]]
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Fraction of items answered rightly, its standard error (None for a single item), and the number of items."""
-
-    value: float
-    stderr: float | None
-    n: int
-
-
-@dataclass(frozen=True)
 class ZeroShotResult:
     """What lm-eval found.
 
-    ``metrics`` has ``acc``, and ``acc_norm`` where the task has it. ``correct`` has one 0 or 1 an item for each metric,
-    ``loglikelihoods`` one list an item with a value (nats) a choice; both in the order of the items' records. ``bos``
-    is ``tokenizer`` where requests begin with the tokenizer's own token, ``eos`` ``left out`` where it appends one;
-    ``ids_sha256`` is of the token ids of all requests.
+    ``metrics`` has ``acc``, and ``acc_norm`` where the task has it, each with value, stderr (None for a single item)
+    and n. ``correct`` has one 0 or 1 an item for each metric, ``loglikelihoods`` one list an item with a value (nats) a
+    choice; both in the order of the items' records. ``protocol`` is what decides the numbers besides model and items:
+    ``bos`` is ``tokenizer`` where requests begin with the tokenizer's own token, ``eos`` ``left out`` where it appends
+    one; ``ids_sha256`` is of the token ids of all requests, ``seqlen`` the longest request.
     """
 
-    metrics: dict[str, Accuracy]
+    metrics: dict[str, Json]
     correct: dict[str, list[int]]
     loglikelihoods: list[list[float]]
-    task_version: str
-    harness: str
-    bos: str
-    eos: str
-    ids_sha256: str
+    protocol: Json
 
 
 class HarnessModel(HFLM):
@@ -74,11 +66,7 @@ class HarnessModel(HFLM):
         self.ids_sha256 = ""
 
     def tok_encode(
-        self,
-        string: str,
-        add_special_tokens: bool | None = None,
-        left_truncate_len: int | None = None,
-        **options: Any,
+        self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **options: Any
     ) -> list[int]:
         """As lm-eval's, without what the tokenizer appends."""
         ids = super().tok_encode(string, add_special_tokens, **options)
@@ -91,13 +79,14 @@ class HarnessModel(HFLM):
         return super().loglikelihood(requests, disable_tqdm=disable_tqdm or not sys.stderr.isatty())
 
     def _loglikelihood_tokens(self, requests: list[Any], **options: Any) -> list[tuple[float, bool]]:
-        encoded = [request[1:] for request in requests]
-        self._check(encoded)
-        self.ids_sha256 = _requests_sha256(encoded)
+        encoded = self._checked(requests)
+        lengths = [len(part) for request in encoded for part in request]
+        self.ids_sha256 = ids_sha256(np.concatenate([np.array(lengths), _joined(encoded)]))
         return super()._loglikelihood_tokens(requests, **options)
 
-    def _check(self, encoded: list[Encoded]) -> None:
+    def _checked(self, requests: list[Any]) -> list[Encoded]:
         """Contexts that are too long lose their beginning; an answer must fit whole, and every token have a place."""
+        encoded = [request[1:] for request in requests]
         check_ids(_joined(encoded), self._vocabulary, f"the task for {self._name}")
         for _, continuation in encoded:
             if not 1 <= len(continuation) <= self.max_length:
@@ -105,50 +94,37 @@ class HarnessModel(HFLM):
                     f"an answer of {len(continuation)} tokens cannot be scored by {self._name}: 1 to {self.max_length} "
                     "are possible. Give a longer --seqlen, or correct the item."
                 )
+        return encoded
 
-    @property
-    def bos(self) -> str:
-        """``tokenizer`` where requests begin with the tokenizer's own special token, else ``none``."""
-        return "tokenizer" if self.tok_encode("a")[0] in self.tokenizer.all_special_ids else "none"
-
-    @property
-    def eos(self) -> str:
-        """``left out`` where the tokenizer appends a token of its own, else ``none``."""
-        return "left out" if self._added.after else "none"
+    def protocol(self) -> Json:
+        """What the tokenizer does to requests, and the hash of those that were scored."""
+        special = self.tok_encode("a")[0] in self.tokenizer.all_special_ids
+        return {
+            "bos": "tokenizer" if special else "none",
+            "eos": "left out" if self._added.after else "none",
+            "ids_sha256": self.ids_sha256,
+            "seqlen": self.max_length,
+        }
 
 
 class RequestEncoder(HarnessModel):
     """Gives back the token ids of requests, split and with BOS as lm-eval does it, in place of their scores."""
 
     def _loglikelihood_tokens(self, requests: list[Any], **options: Any) -> list[Encoded]:
-        encoded = [request[1:] for request in requests]
-        self._check(encoded)
-        return encoded
+        return self._checked(requests)
 
 
 def _joined(encoded: list[Encoded]) -> np.ndarray:
     return np.array([token for request in encoded for part in request for token in part], dtype=np.int64)
 
 
-def _requests_sha256(encoded: list[Encoded]) -> str:
-    """Hash of the token ids of requests and of where each begins and splits."""
-    lengths = [len(part) for request in encoded for part in request]
-    return ids_sha256(np.concatenate([np.array(lengths), _joined(encoded)]))
-
-
 def evaluate_zero_shot(
     loaded: LoadedModel, items: Items, batch_size: int = ZERO_SHOT_BATCH, max_length: int | None = None
 ) -> ZeroShotResult:
-    """Evaluate a model on the items of a task, without examples.
+    """Evaluate a model on the items of a task, without examples, ``batch_size`` requests per forward pass.
 
-    Args:
-        loaded: the model and its tokenizer.
-        items: what to ask.
-        batch_size: requests per forward pass.
-        max_length: longest request in tokens, longer ones lose their beginning; default: what the model takes.
-
-    Raises:
-        SparsitySolverError: an unusable batch size, an answer longer than ``max_length``.
+    Requests longer than ``max_length`` tokens (default: what the model takes) lose their beginning; answers that are
+    longer are an error.
     """
     if batch_size < 1:
         raise SparsitySolverError(f"batch size {batch_size} asked for; at least 1 is needed.")
@@ -160,19 +136,64 @@ def evaluate_zero_shot(
         bootstrap = {"bootstrap_iters": 0} if len(items.records) == 1 else {}
         found = lm_eval.evaluate(lm=model, task_dict={"tasks": {name: task}, "groups": {}}, **bootstrap)
     samples = sorted(found["samples"][name], key=lambda sample: sample["doc_id"])
-    scores, names = found["results"][name], [metric for metric in ACCURACIES if metric in samples[0]["metrics"]]
+    scores, metrics = found["results"][name], {}
+    for metric in ACCURACIES:
+        if metric in samples[0]["metrics"]:
+            stderr = scores[f"{metric}_stderr,none"]
+            known = stderr if isinstance(stderr, float) else None
+            metrics[metric] = {"value": float(scores[f"{metric},none"]), "stderr": known, "n": len(samples)}
+    version = {"task_version": str(found["versions"][name]), "harness": HARNESS, "fewshot": 0, "batch_size": batch_size}
     return ZeroShotResult(
-        metrics={metric: _accuracy(scores, metric, len(samples)) for metric in names},
-        correct={metric: [int(sample[metric]) for sample in samples] for metric in names},
+        metrics=metrics,
+        correct={metric: [int(sample[metric]) for sample in samples] for metric in metrics},
         loglikelihoods=[[float(score) for score, _ in sample["filtered_resps"]] for sample in samples],
-        task_version=str(found["versions"][name]),
-        harness=HARNESS,
-        bos=model.bos,
-        eos=model.eos,
-        ids_sha256=model.ids_sha256,
+        protocol=version | model.protocol(),
     )
 
 
-def _accuracy(scores: dict[str, Any], metric: str, n: int) -> Accuracy:
-    stderr = scores[f"{metric}_stderr,none"]
-    return Accuracy(float(scores[f"{metric},none"]), stderr if isinstance(stderr, float) else None, n)
+def zero_shot_fields(loaded: LoadedModel, items: Items, result: ZeroShotResult, pruning: Json) -> Json:
+    """Fields of a cell of zero-shot accuracy; ``pruning`` is the model's pruning record, empty for a dense one.
+
+    A log-likelihood that is not finite is an error: nothing can be said of the answer.
+    """
+    bad = sum(not all(map(math.isfinite, scores)) for scores in result.loglikelihoods)
+    if bad:
+        raise SparsitySolverError(
+            f"{loaded.source.name} answers {items.task} without finite log-likelihoods: {bad} of {len(items.records)} "
+            "items. Try another dtype."
+        )
+    scores = [[round(score, 8) for score in of_item] for of_item in result.loglikelihoods]
+    return {
+        "metrics": result.metrics,
+        "fingerprint": {
+            "kind": ZERO_SHOT,
+            "dataset": items.source,
+            "revision": items.revision,
+            "items_sha256": items.sha256,
+            "items": len(items.records),
+            "split": items.part,
+            **result.protocol,
+            "dtype": loaded.dtype,
+        },
+        "leakage": zero_shot_leakage(items, seen_of(loaded, pruning)),
+        "samples": {**result.correct, "loglikelihoods": scores},
+    } | model_fields(loaded, pruning)
+
+
+def zero_shot_leakage(items: Items, seen: Seen) -> Flags:
+    """Flags of an accuracy: whoever names the task saw it, and whoever names a part that holds the items searched them.
+
+    For whatever role: a calibration on the items saw their answers, too.
+    """
+    own, shared = (items.source, items.task), (REPORT, ALL, items.part)
+
+    def searched(one: Json) -> bool:
+        """Reported items anywhere, the same part, or parts that may share some."""
+        return one["sha256"] == items.sha256 or one["part"] in shared or items.part == ALL
+
+    task = [(one, one["source"] == items.task) for one in seen]
+    return {
+        "calibrated_on_eval_domain": any_seen((one, one["source"] in own) for one in seen if one["role"] != REWARD),
+        "searched_on_reported_split": any_seen((one, same and searched(one)) for one, same in task),
+        "saw_task": any_seen(task),
+    }

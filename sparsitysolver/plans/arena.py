@@ -9,7 +9,6 @@ from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.job import ARENA_SCORE, ARENA_SEARCH, Job, as_options
 from sparsitysolver.pruning.units import UNSTRUCTURED
-from sparsitysolver.search.algorithms import module_of
 from sparsitysolver.seeds import derive_seed
 from sparsitysolver.sources import search_code, stage_code
 
@@ -26,47 +25,37 @@ class Problem(NamedTuple):
 
 
 class Arena:
-    """Searches of a grid at one budget."""
+    """Searches of a grid at one budget; ``entrants`` that need a chat model run where one is given."""
 
     def __init__(self, artefacts: Artefacts) -> None:
         self.artefacts, self.grid = artefacts, artefacts.grid
-        count = artefacts.grid.run.arena_seeds or definition().seeds
-        self.seeds = [str(index) for index in range(count)]
-
-    @property
-    def entrants(self) -> list[str]:
-        """Names of the searches that run; those that need a chat model run where one is given."""
-        return [name for name, entry in definition().entrants.items() if self.grid.chat or not entry.chat]
+        self.entrants = [name for name, entry in definition().entrants.items() if self.grid.chat or not entry.chat]
 
     def problems(self) -> list[Problem]:
         """One for every model, setting and seed."""
         return [
-            Problem(model, setting.granularity, setting.sparsity, seed)
+            Problem(model, setting.granularity, setting.sparsity, str(seed))
             for setting in definition().settings
             for model in self.grid.own_models(ARENA) or self.grid.models
-            for seed in self.seeds
+            for seed in range(self.grid.run.arena_seeds or definition().seeds)
         ]
-
-    def algorithm(self, entrant: str) -> str:
-        """The algorithm of an entrant: its name unless it says otherwise."""
-        name = definition().entrants[entrant].algorithm or entrant
-        module_of(name)
-        return name
 
     @functools.cache  # noqa: B019 - one arena per process
     def search(self, problem: Problem, entrant: str) -> Job:
         """An entrant's search; its curve lies beside the strategy that it finds."""
-        model, granularity, sparsity, _ = problem
-        inputs, algorithm = self._calibrated(problem), self.algorithm(entrant)
-        searched, prompts = self._searched(problem, entrant), definition().entrants[entrant].chat
-        chat, text = (self.artefacts.identities.chat() if prompts else None), self.grid.task
-        settings = self.grid.searches[ARENA]
+        model, granularity, sparsity, seed = problem
+        entry, settings, text = definition().entrants[entrant], self.grid.searches[ARENA], self.grid.task
+        algorithm, inputs = entry.algorithm or entrant, self._calibrated(problem)
+        seeded = {"seed": derive_seed(ARENA, model, granularity, sparsity, entrant, seed)}
+        own = entry.options | {"algorithm": algorithm, "text": text, "granularity": granularity}
+        searched, identities = settings | own | seeded, self.artefacts.identities
+        chat, who = (self.grid.chat, identities.chat()) if entry.chat else ({}, None)
         return Job(
             ARENA_SEARCH,
             problem._asdict() | {"entrant": entrant},
-            decided_by=[inputs, as_options(searched), chat, sparsity, self.artefacts.identities.text(text)],
+            decided_by=[inputs, as_options(searched), who, sparsity, identities.text(text)],
             inputs=inputs,
-            options=as_options(searched | (self.grid.chat if prompts else {}) | {"sparsity": sparsity}),
+            options=as_options(searched | chat | {"sparsity": sparsity}),
             code=search_code(algorithm, text),
             tokens=int(settings["episodes"]) * int(settings["reward_windows"]) * self.artefacts.window(model),
             gated=True,
@@ -81,7 +70,11 @@ class Arena:
         return Job(
             ARENA_SCORE,
             problem._asdict(),
-            decided_by=[strategies, definition().as_written(), self.artefacts.identities.precision(problem.model)],
+            decided_by=[
+                strategies,
+                definition().model_dump(exclude_unset=True),
+                self.artefacts.identities.precision(problem.model),
+            ],
             inputs={"strategies": strategies, **self._calibrated(problem)},
             options=as_options(asked | {"task": self.grid.task}),
             code=(*stage_code("arena_study", self.grid.task), "config/arena.yaml"),
@@ -91,18 +84,6 @@ class Arena:
     def scores(self) -> list[str]:
         """Records of all problems."""
         return [self.score(problem).path for problem in self.problems()]
-
-    def _searched(self, problem: Problem, entrant: str) -> dict[str, object]:
-        """The options of an entrant's search, who answers its prompts apart."""
-        model, granularity, sparsity, seed = problem
-        return {
-            **self.grid.searches[ARENA],
-            **definition().entrants[entrant].options,
-            "algorithm": self.algorithm(entrant),
-            "text": self.grid.task,
-            "granularity": granularity,
-            "seed": derive_seed(ARENA, model, granularity, sparsity, entrant, seed),
-        }
 
     def _calibrated(self, problem: Problem) -> dict[str, str]:
         """Files that every search of a problem reads; the statistics are those of weight matrices, which hold all."""

@@ -5,18 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sparsitysolver.config import registry
 from sparsitysolver.config.grid import Cell, Grid
-from sparsitysolver.config.registry import (
-    PERPLEXITY,
-    SEARCHING,
-    ZERO_SHOT,
-    MethodRow,
-    is_zero_shot,
-    method,
-    methods_table,
-    tasks_table,
-)
-from sparsitysolver.config.run_settings import TASK_SEARCH
+from sparsitysolver.config.settings import TASK_SEARCH
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.identities import Identities
 from sparsitysolver.plans.job import CALIBRATE, EVALUATE, PRUNE, SAMPLE, SEARCH, Job, as_options
@@ -27,7 +18,7 @@ from sparsitysolver.sources import cell_code, prune_code, search_code, stage_cod
 PER_TASK = "task"  # a row's reconstruction or reward is each task's own
 ANY_TASK = "any"  # path segment of strategies that all tasks share
 TIMED = "inference"  # path segment of pruned models whose inference is timed
-SHARED = (ANY_TASK, PERPLEXITY, ZERO_SHOT, TIMED)  # segments that name no task
+SHARED = (ANY_TASK, registry.PERPLEXITY, registry.ZERO_SHOT, TIMED)  # segments that name no task
 
 _TEXT = 170 * 2048  # tokens of a text that is evaluated whole
 _ITEM_TOKENS = 400  # tokens of one zero-shot item, all its choices together
@@ -41,15 +32,13 @@ class Artefacts:
         self.grid, self.identities = grid, Identities(grid)
         self.machine = self.identities.machine
 
-    # --- jobs ----------------------------------------------------------------------------------------------------
-
     @functools.cache  # noqa: B019 - one grid per process
     def sample(self, model: str, draw: str) -> Job:
         """Calibration token ids; ``draw`` names the drawing as :meth:`draw` does."""
         source, sampler, size, seed = draw.split("-")
         nsamples, seqlen = size.split("x")
         options = f"--calibration {source} --sampler {sampler} --nsamples {nsamples} --seqlen {seqlen} --seed {seed}"
-        if is_zero_shot(source):
+        if registry.is_zero_shot(source):
             options = f"{options} --items {self.grid.search_items}"
         return Job(
             SAMPLE,
@@ -76,29 +65,32 @@ class Artefacts:
     @functools.cache  # noqa: B019
     def search(self, cell: Cell) -> Job:
         """The search behind a cell: one for all rows that search alike, and for all tasks unless rewarded on each."""
-        target = cell.task if cell.row.reward == PER_TASK else ANY_TASK
-        inputs, options, searched = self.calibrated(cell), {"sparsity": cell.sparsity}, self._searched(cell)
-        prompts = self.algorithm(cell) in DRIVEN
-        decided_by = [
-            inputs["stats"],
-            [as_options(searched), self.identities.chat() if prompts else None],
-            cell.sparsity,
-            self.identities.text(self.grid.task if target == ANY_TASK else target),
-        ]
+        per_task = cell.row.reward == PER_TASK
+        settings, inputs, window = self.search_settings(cell), self.calibrated(cell), self.window(cell.model)
+        algorithm, text = settings.get("algorithm", "ppo"), cell.task if per_task else self.grid.task
+        own = {"text": self.grid.task}
+        if per_task:
+            own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
+        own |= {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
+        searched, prompts = dict(sorted((settings | own).items())), algorithm in DRIVEN
+        asked = [as_options(searched), self.identities.chat() if prompts else None]  # who answers prompts stands apart
+        decided_by = [inputs["stats"], asked, cell.sparsity, self.identities.text(text)]
+        options = searched | (self.grid.chat if prompts else {}) | {"sparsity": cell.sparsity}
         before = needs.first_search(cell)
         if before:  # its agent, which this search starts from, lies beside its strategy
             first = self.search(before)
             decided_by.append(first.key)
             inputs["beside"] = first.path
             options["warm_start"] = str(Path(first.path).with_suffix(".agent"))
+        windows, items = int(settings.get("reward_windows", 0)), int(settings.get("reward_items", 0))
         return Job(
             SEARCH,
-            _axes(cell, target=target) | {"method": _searcher(cell.row)},
+            vars(cell) | {"method": _searcher(cell.row), "target": cell.task if per_task else ANY_TASK},
             decided_by,
             inputs=inputs,
-            options=as_options(searched | (self.grid.chat if prompts else {}) | options),
-            code=search_code(self.algorithm(cell), target),
-            tokens=self._search_tokens(cell),
+            options=as_options(options),
+            code=search_code(algorithm, text),
+            tokens=int(settings["episodes"]) * (windows * window + items * _ITEM_TOKENS),
             gated=True,
         )
 
@@ -111,18 +103,19 @@ class Artefacts:
         row, model = cell.row, cell.model
         stats = {"stats": self.calibrated(cell)["stats"]} if row.allocator else {}
         asked = [self.identities.model(model), self.identities.precision(model)]
-        asked += [_deciding(row), cell.sparsity, cell.seed]
+        # The columns of the method's row that decide its result; its label does not.
+        asked += [[row.granularity, row.allocator, row.pruner, row.options, row.reconstruction, row.reward]]
         made = {}
         if cell.method != "dense":
             made["calibration"] = self.sample(model, self.draw(cell.method, cell.seed))
         if row.reconstruction:
             made["reconstruction_calibration"] = self.sample(model, self.reconstruction_draw(cell))
-        if searches(row):
+        if row.allocator == registry.SEARCHING:
             made["strategy"] = self.search(cell)
         return Job(
             PRUNE,
-            _axes(cell, target=use or target(cell)),
-            decided_by=[*asked, *(job.key for job in made.values())],
+            vars(cell) | {"target": use or target(cell)},
+            decided_by=[*asked, cell.sparsity, cell.seed, *(job.key for job in made.values())],
             inputs=stats | {name: job.path for name, job in made.items()},
             options=f"--method {cell.method} --sparsity {cell.sparsity} --seed-index {cell.seed} --allow-skip",
             code=prune_code(cell.method),
@@ -135,12 +128,12 @@ class Artefacts:
         """A cell: evaluated on a pruned model that other cells share, or pruned and evaluated in one job."""
         pruned, task = self.prune(cell), cell.task
         asked = {"task": task, "split": "test"}
-        if is_zero_shot(task):
+        if registry.is_zero_shot(task):
             asked = {"task": task, "items": self.grid.items} | ({"limit": self.grid.limit} if self.grid.limit else {})
         options = as_options(asked)
         job = Job(
             EVALUATE,
-            _axes(cell, task=task),
+            vars(cell),
             decided_by=[pruned.key, task, self.identities.text(task), options],
             options=options,
             code=stage_code("evaluate", task),
@@ -148,7 +141,7 @@ class Artefacts:
         )
         if cell.method == "dense":
             return job
-        if target(cell) == ZERO_SHOT:
+        if target(cell) == registry.ZERO_SHOT:
             return replace(job, inputs={"model": pruned.path})
         other = {"task": "on", "items": "part"}  # names that pruning has for options of its own
         evaluated = as_options({other.get(name, name): value for name, value in asked.items()})
@@ -162,14 +155,12 @@ class Artefacts:
             tokens=pruned.tokens + job.tokens,
         )
 
-    # --- what decides them ---------------------------------------------------------------------------------------
-
     def draw(self, name: str, seed: str) -> str:
         """Name of a method's calibration set: source, sampler, windows x tokens, seed: ``c4-gptq-128x2048-0``.
 
         Methods that draw alike share the name and so the file.
         """
-        row = method(name)
+        row = registry.method(name)
         return self.draw_of(row, row.source, row.nsamples, seed)
 
     def reconstruction_draw(self, cell: Cell) -> str:
@@ -177,11 +168,10 @@ class Artefacts:
         row = cell.row.regressing
         return self.draw_of(row, cell.task if row.source == PER_TASK else row.source, row.nsamples, cell.seed)
 
-    def draw_of(self, row: MethodRow, source: str, nsamples: int, seed: str) -> str:
+    def draw_of(self, row: registry.MethodRow, source: str, nsamples: int, seed: str) -> str:
         """Name of a calibration set that a method draws from ``source``."""
-        nsamples = min(nsamples, self.grid.max_nsamples or nsamples)
-        text = self.grid.text_of(source)
-        return f"{text}-{row.sampler}-{nsamples}x{row.seqlen}-{row.calibration_seed + int(seed)}"
+        size = f"{min(nsamples, self.grid.max_nsamples or nsamples)}x{row.seqlen}"
+        return f"{self.grid.text_of(source)}-{row.sampler}-{size}-{row.calibration_seed + int(seed)}"
 
     def calibrated(self, cell: Cell, granularity: str | None = None) -> dict[str, str]:
         """Calibration windows of a cell's method, and the dense model's statistics over them for its granularity."""
@@ -195,24 +185,10 @@ class Artefacts:
         kind = TASK_SEARCH if cell.row.reward == PER_TASK else own.get("settings", cell.row.granularity)
         return self.grid.searches[kind] | {k: v for k, v in own.items() if k not in ("settings", "warm_start")}
 
-    def algorithm(self, cell: Cell) -> str:
-        """The algorithm of the search behind a cell: the paper's PPO unless the method's row names another."""
-        return self.search_settings(cell).get("algorithm", "ppo")
-
     def search_seed(self, cell: Cell) -> int:
         """Seed of a search, derived from model, searching method, sparsity and seed index (and task)."""
         axes = [cell.model, _searcher(cell.row), cell.sparsity, cell.seed]
         return derive_seed("search", *axes, *([cell.task] if cell.row.reward == PER_TASK else []))
-
-    def _searched(self, cell: Cell) -> dict[str, Any]:
-        """The options of a search, who answers its prompts apart."""
-        own = {"text": self.grid.task}
-        if cell.row.reward == PER_TASK:
-            own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
-        asked = {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
-        return dict(sorted((self.search_settings(cell) | own | asked).items()))
-
-    # --- what they ask of the machine ----------------------------------------------------------------------------
 
     def command(self, job: Job) -> str:
         """A job's command. Models that need no GPU stay on the CPU wherever they run.
@@ -226,69 +202,40 @@ class Artefacts:
         common = f"--threads {self.machine.threads(model)} {device} --dtype {self.grid.dtype}{none}"
         return job.words(self.identities.model_argument(model), common)
 
-    def threads(self, job: Job) -> int:
-        """Torch threads of a job."""
-        return self.machine.threads(job.axes["model"]) if job.stage.loads_model else 1
-
-    def gpus(self, job: Job) -> int:
-        """GPUs of a job."""
-        return self.machine.gpus(job.axes["model"]) if job.stage.loads_model else 0
-
-    def memory_mb(self, job: Job) -> int:
-        """Host memory of a job."""
-        if not job.stage.loads_model:
-            return _TOKENIZER_MB
-        return (2 if job.stage.alone else 1) * self.machine.memory_mb(job.axes["model"])
-
-    def minutes(self, job: Job) -> int:
-        """Estimated run time of a job."""
-        return self.machine.minutes(job.axes["model"], job.tokens)
+    def demands(self, job: Job) -> dict[str, int]:
+        """Threads, GPUs, MB of host memory and minutes of a job: as Snakemake calls them."""
+        model, stage, machine = job.axes["model"], job.stage, self.machine
+        memory = (2 if stage.alone else 1) * machine.memory_mb(model)
+        demanded = {"threads": machine.threads(model), "gpu": machine.gpus(model), "mem_mb": memory}
+        if not stage.loads_model:
+            demanded = {"threads": 1, "gpu": 0, "mem_mb": _TOKENIZER_MB}
+        return demanded | {"runtime": machine.minutes(model, job.tokens)}
 
     def window(self, model: str) -> int:
         """Tokens of a model's window."""
         return self.machine.size(model).window
 
-    def _search_tokens(self, cell: Cell) -> int:
-        """Every reward window, or item, in every episode."""
-        settings = self.search_settings(cell)
-        windows, items = int(settings.get("reward_windows", 0)), int(settings.get("reward_items", 0))
-        return int(settings["episodes"]) * (windows * self.window(cell.model) + items * _ITEM_TOKENS)
-
 
 def evaluation_tokens(task: str) -> int:
     """Tokens of one evaluation on a task."""
-    row = tasks_table()[task]
-    return row.n_items * _ITEM_TOKENS if row.kind == ZERO_SHOT else _TEXT
+    row = registry.tasks_table()[task]
+    return row.n_items * _ITEM_TOKENS if row.kind == registry.ZERO_SHOT else _TEXT
 
 
 def target(cell: Cell) -> str:
     """Path segment of a cell's pruned model: its task where every task has its own, else the kind of its task.
 
     Pruned models are temporary. One for both kinds would have to be made again for the second kind asked for, and
-    Snakemake would then evaluate the first kind's cells again.
+    Snakemake would then evaluate the first kind's cells again, ``ancient`` or not: the model is not there.
     """
     own = PER_TASK in (cell.row.reconstruction, cell.row.reward)
-    return cell.task if own else tasks_table()[cell.task].kind
+    return cell.task if own else registry.tasks_table()[cell.task].kind
 
 
-def searches(row: MethodRow) -> bool:
-    """Whether a method's allocator searches (and so needs a strategy made by its own rule)."""
-    return row.allocator == SEARCHING
-
-
-def _deciding(row: MethodRow) -> list[str]:
-    """The columns of a method's row that decide its result; its label does not."""
-    return [row.granularity, row.allocator, row.pruner, row.options, row.reconstruction, row.reward]
-
-
-def _searcher(row: MethodRow) -> str:
+def _searcher(row: registry.MethodRow) -> str:
     """The method whose search a row takes its strategy from: the first that searches alike."""
 
-    def kind(other: MethodRow) -> tuple[str, ...]:
+    def kind(other: registry.MethodRow) -> tuple[str, ...]:
         return other.allocator, other.granularity, other.reward, other.search
 
-    return next(other.key for other in methods_table().values() if kind(other) == kind(row))
-
-
-def _axes(cell: Cell, **last: str) -> dict[str, str]:
-    return {"model": cell.model, "method": cell.method, "sparsity": cell.sparsity, "seed": cell.seed, **last}
+    return next(other.key for other in registry.methods_table().values() if kind(other) == kind(row))

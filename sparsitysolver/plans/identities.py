@@ -11,7 +11,7 @@ from typing import Any
 from sparsitysolver import ROOT
 from sparsitysolver.config.assets import BUNDLED, asset_model
 from sparsitysolver.config.grid import Grid
-from sparsitysolver.config.registry import TaskRow, datasets_table, is_zero_shot, models_table, tasks_table
+from sparsitysolver.config.registry import datasets_table, is_zero_shot, models_table, tasks_table
 from sparsitysolver.data import items, sources
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.file_hashes import cached_sha256
@@ -30,21 +30,21 @@ class Identities:
         self.machine = Machine(grid, self.model_folder)
 
     def precision(self, model: str) -> list[Any]:
-        """What decides rounding, as resolved for the machine that runs the job: device, dtype and threads."""
-        device = GPU if self.machine.gpus(model) else CPU
-        return [device, self._dtype(model, device), self.machine.threads(model)]
+        """What decides rounding, as resolved for the machine that runs the job: device, dtype and threads.
 
-    def _dtype(self, model: str, device: str) -> str:
-        """The dtype that a model is loaded in; a hub model's own, which its revision decides, by that name."""
-        if self.grid.dtype != "auto":
-            return self.grid.dtype
-        if device == CPU:
-            return "float32"
-        folder = self.model_folder(model)
-        if folder is None:
-            return "the checkpoint's own"
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(config.get("dtype") or config.get("torch_dtype") or "float16")
+        The dtype is what the model is loaded in; a hub model's own, which its revision decides, goes by that name.
+        """
+        device, dtype = GPU if self.machine.gpus(model) else CPU, self.grid.dtype
+        if dtype == "auto":
+            folder = self.model_folder(model)
+            if device == CPU:
+                dtype = "float32"
+            elif folder is None:
+                dtype = "the checkpoint's own"
+            else:
+                config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+                dtype = str(config.get("dtype") or config.get("torch_dtype") or "float16")
+        return [device, dtype, self.machine.threads(model)]
 
     @functools.cache  # noqa: B019 - one grid per process
     def model(self, model: str) -> str:
@@ -72,26 +72,28 @@ class Identities:
 
         An endpoint is known by its model's name and its public address; what it answers may still change.
         """
-        chat = dict(self.grid.chat)
+        chat, held = self.grid.chat, self.grid.assets.folder
         if "replay" in chat:
-            return {"replay": cached_sha256(_recorded(chat["replay"]))}
-        if "chat_url" not in chat and "chat_model" in chat:
-            folder = self._chat_folder(chat["chat_model"])
-            return {"model": chat_model_sha256(folder) if folder else chat["chat_model"]}
-        return chat
-
-    def _chat_folder(self, model: str) -> Path | None:
-        """The folder of a chat model that is run here; None for one of the hub."""
-        if Path(model).is_dir():
-            return Path(model)
-        held = self.grid.assets.folder / "models" / model if self.grid.assets.folder else None
-        return held if held is not None and held.is_dir() else None
+            if not Path(chat["replay"]).is_file():
+                raise SparsitySolverError(
+                    f"replay={chat['replay']}: no recorded conversation there; x.chat.jsonl of a search is one."
+                )
+            return {"replay": cached_sha256(Path(chat["replay"]))}
+        if "chat_url" in chat or "chat_model" not in chat:
+            return dict(chat)
+        name = chat["chat_model"]
+        folders = [Path(name), *([held / "models" / name] if held else [])]
+        return {"model": next((chat_model_sha256(folder) for folder in folders if folder.is_dir()), name)}
 
     @functools.cache  # noqa: B019 - one grid per process
     def text(self, source: str) -> str:
         """Identity of a text, or of a task: its items, and what is asked of them and how it is scored."""
-        task = tasks_table().get(source)
-        return content_key([self._contents(source, task.dataset if task else source), _asked(task)])
+        task, asked = tasks_table().get(source), []
+        if task:
+            asked = [task.kind, task.dataset, task.harness_task, task.metric]
+            stock = tasks_table().get(task.harness_task)  # the row that its items are checked by
+            asked += [stock.stock, stock.fields] if stock else []
+        return content_key([self._contents(source, task.dataset if task else source), asked])
 
     def _contents(self, source: str, dataset: str) -> Any:
         """What is in a data set: file contents, the generator's source, or a pinned revision."""
@@ -102,18 +104,3 @@ class Identities:
             return datasets_table()[dataset].model_dump(exclude={"note"})
         read = items if is_zero_shot(source) else sources
         return [[path.name, cached_sha256(path)] for path in read.asset_files(source, self.grid.assets)]
-
-
-def _recorded(path: str) -> Path:
-    if not Path(path).is_file():
-        raise SparsitySolverError(f"replay={path}: no recorded conversation there; x.chat.jsonl of a search is one.")
-    return Path(path)
-
-
-def _asked(task: TaskRow | None) -> list[str]:
-    """What of a task's row, and of the row that its items are checked by, decides its numbers."""
-    if task is None:
-        return []
-    own = [task.kind, task.dataset, task.harness_task, task.metric]
-    stock = tasks_table().get(task.harness_task)
-    return [*own, stock.stock, stock.fields] if stock else own

@@ -32,23 +32,20 @@ class Stage:
         return [f"{RESULTS}/{self.folder}/{{key}}{suffix}" for suffix in self.suffixes]
 
 
+_FOUND = (".json", ".curve.csv")
 SAMPLE = Stage("sample", "sample", "calibration/{model}/{draw}", (".npy", ".npy.json"), loads_model=False)
 CALIBRATE = Stage("calibrate", "calibrate", "statistics/{model}/{granularity}/{draw}", (".safetensors",))
 PREFLIGHT = Stage("preflight", "preflight", "preflight/{model}")
-SEARCH = Stage("search", "search", "strategies/{model}/{method}/{sparsity}/{seed}/{target}", (".json", ".curve.csv"))
+SEARCH = Stage("search", "search", "strategies/{model}/{method}/{sparsity}/{seed}/{target}", _FOUND)
 PRUNE = Stage("prune", "prune", "pruned/{model}/{method}/{sparsity}/{seed}/{target}", ("",))
 EVALUATE = Stage("evaluate", "evaluate", "cells/{model}/{method}/{sparsity}/{seed}/{task}")
 INFERENCE = Stage("inference", "bench inference", "inference/{model}", alone=True)
 SELF_PRUNER = Stage("self_pruner_inference", "bench inference", "inference/self_pruner/{model}", alone=True)
 RECONSTRUCTION = Stage("reconstruction_study", "study reconstruction", "reconstruction/{model}/{sparsity}/{seed}")
 TRANSFER = Stage("transfer", "study transfer", "transfer/{model}")
-ARENA_SEARCH = Stage(
-    "arena_search",
-    "search",
-    "arena/strategies/{model}/{granularity}/{sparsity}/{seed}/{entrant}",
-    (".json", ".curve.csv"),
-)
-ARENA_SCORE = Stage("arena_score", "study arena", "arena/scores/{model}/{granularity}/{sparsity}/{seed}")
+_PROBLEM = "{model}/{granularity}/{sparsity}/{seed}"
+ARENA_SEARCH = Stage("arena_search", "search", f"arena/strategies/{_PROBLEM}/{{entrant}}", _FOUND)
+ARENA_SCORE = Stage("arena_score", "study arena", f"arena/scores/{_PROBLEM}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +55,10 @@ class Job:
     Attributes:
         axes: the wildcards of its path, of which ``model`` is one.
         decided_by: all that decides what it makes.
+        code: source files that decide it, too.
         inputs: files that it reads, by the option that names them. A list stands after MODEL without an option,
             ``model`` in place of MODEL, and of ``beside`` the command is not told.
         options: further words of its command, quoted.
-        code: source files that decide what it makes.
         tokens: how many go through the model, from which its time is estimated.
         gated: whether it waits until the model's dense perplexity was found to be the published one.
         command: where it is not its stage's.
@@ -88,17 +85,12 @@ class Job:
         return self.stage.patterns[0].format(**self.axes, key=self.key)
 
     def words(self, model: str, common: str) -> str:
-        """Its command, quoted.
-
-        Args:
-            model: MODEL as the command line takes it.
-            common: the options that every job on the model takes.
-        """
-        lists = [path for files in self.inputs.values() if isinstance(files, list) for path in files]
+        """Its command, quoted, with MODEL as the command line takes it and the options of every job on the model."""
         named = {k: v for k, v in self.inputs.items() if isinstance(v, str) and k not in ("model", "beside")}
+        lists = [path for files in self.inputs.values() if isinstance(files, list) for path in files]
         given = shlex.join([self.inputs.get("model", model), *lists])
-        out = as_options({"out": self.path})
-        words = [self.command or self.stage.command, given, common, self.options, as_options(named), out]
+        out = as_options(named | {"out": self.path})
+        words = [self.command or self.stage.command, given, common, self.options, out]
         return f"sparsitysolver {' '.join(filter(None, words))}"
 
 

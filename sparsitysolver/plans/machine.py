@@ -1,20 +1,23 @@
-"""What jobs on a model ask of the machine that runs them: GPUs, threads, host memory, time (no torch).
+"""How large a model is, and what jobs on it ask of the machine: GPUs, threads, host memory, time (no torch).
 
 Memory and time are estimates for plans, cautious ones: a cluster ends a job that takes more than it asked for.
 """
 
 import functools
+import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.devices import gpus_here
-from sparsitysolver.plans.sizes import Size, size_of
+from sparsitysolver.model_files import configuration, weight_files
 
 CPU, GPU = "cpu", "cuda"
+WINDOW = 2048  # tokens of a window, where the model takes as many
 
 # Operations a second: of one data-centre GPU in half precision, and of one core in float32.
 _GPU_RATE, _CORE_RATE = 2e14, 2e10
@@ -27,6 +30,55 @@ _CALIBRATION_WINDOWS = 128
 # Parameters below which a job has so many threads. By size alone: a number taken from the machine's cores would make
 # the same command measure other cells on another machine, since the order of sums decides last digits.
 _THREADS = ((50_000_000, 1), (1_000_000_000, 2), (math.inf, 4))
+
+_HEADER_LENGTH = 8  # bytes at the start of a safetensors file, before the header that they count
+_LARGEST_HEADER = 100_000_000  # bytes, of the format
+_VOCABULARY, _HIDDEN = 50_000, 4096  # where nothing says
+_BYTES = {"float64": 8, "float32": 4, "float8_e4m3fn": 1, "int8": 1}  # per parameter; two of all others
+
+
+@dataclass(frozen=True)
+class Size:
+    """Numbers that decide what a job on a model costs."""
+
+    parameters: int
+    hidden: int
+    vocabulary: int
+    window: int  # tokens of its longest window, at most WINDOW
+
+
+def size_of(model: str, folder: Path | None) -> Size:
+    """A model's size, without loading it: by headers and ``config.json`` of its folder, else by the registry."""
+    if folder is None:
+        row = models_table()[model]
+        return Size(row.parameters, row.hidden, _VOCABULARY, WINDOW)
+    config = configuration(folder)
+    width = _BYTES.get(str(config.get("dtype") or config.get("torch_dtype")), 2)
+
+    def number(name: str, default: int) -> int:
+        value = config.get(name)
+        return value if isinstance(value, int) and value > 0 else default
+
+    weights = (path for path in weight_files(folder) if path.suffix != ".json" and path.is_file())
+    return Size(
+        parameters=sum(_in_header(path) or path.stat().st_size // width for path in weights),
+        hidden=number("hidden_size", _HIDDEN),
+        vocabulary=number("vocab_size", _VOCABULARY),
+        window=min(WINDOW, number("max_position_embeddings", WINDOW)),
+    )
+
+
+def _in_header(path: Path) -> int:
+    """Numbers in a safetensors file, by its header; 0 where it is none or broken, which is told when it is loaded."""
+    if path.suffix != ".safetensors":
+        return 0
+    with path.open("rb") as handle:
+        length = int.from_bytes(handle.read(_HEADER_LENGTH), "little")
+        text = handle.read(length) if length <= _LARGEST_HEADER else b""
+    try:
+        return sum(math.prod(entry["shape"]) for name, entry in json.loads(text).items() if name != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return 0
 
 
 def on_cluster(workflow: Any) -> bool:
@@ -47,12 +99,8 @@ class Machine:
     """
 
     def __init__(self, grid: Grid, folder_of: Callable[[str], Path | None]) -> None:
-        self.grid, self.folder_of = grid, folder_of
-
-    @functools.cache  # noqa: B019 - one grid per process
-    def size(self, model: str) -> Size:
-        """How large a model is."""
-        return size_of(model, self.folder_of(model))
+        self.grid = grid
+        self.size = functools.cache(lambda model: size_of(model, folder_of(model)))
 
     @property
     def device(self) -> str:
@@ -73,8 +121,7 @@ class Machine:
         """Torch threads of one job: of the run, else of the grid, else by the model's size."""
         if self.grid.threads:
             return self.grid.threads
-        parameters = self.size(model).parameters
-        return next(threads for below, threads in _THREADS if parameters < below)
+        return next(threads for below, threads in _THREADS if self.size(model).parameters < below)
 
     def memory_mb(self, model: str) -> int:
         """Host memory of one job, in MB."""

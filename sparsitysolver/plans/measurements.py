@@ -1,13 +1,35 @@
-"""Measurements of a grid: inference times and reconstruction studies (no torch)."""
+"""Measurements of a grid's models: preflight, inference times, reconstruction studies (no torch)."""
 
 import functools
 from collections.abc import Iterable
 
 from sparsitysolver.config.grid import Cell
+from sparsitysolver.config.published import published_anchors, standard_anchor
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.artefacts import TIMED, Artefacts, evaluation_tokens
-from sparsitysolver.plans.job import INFERENCE, RECONSTRUCTION, Job, Stage, as_options
-from sparsitysolver.sources import source_files
+from sparsitysolver.plans.job import INFERENCE, PREFLIGHT, RECONSTRUCTION, Job, Stage, as_options
+from sparsitysolver.sources import project_file, source_files, stage_code
+
+
+@functools.cache
+def preflight(artefacts: Artefacts, model: str) -> Job:
+    """Whether a model's dense perplexity is the published one: wrong weights or texts stop a run with a diagnosis."""
+    task = artefacts.grid.task
+    dense = artefacts.evaluate(Cell(model, needs.DENSE, "0", "0", task))
+    return Job(
+        PREFLIGHT,
+        {"model": model},
+        decided_by=dense.decided_by,
+        inputs={"cell": dense.path, "beside": project_file("config/paper/dense.csv")},
+        options=f"--task {task}",
+        code=stage_code("preflight", task),
+    )
+
+
+def gate(artefacts: Artefacts, model: str) -> list[str]:
+    """What pruning a model waits for: its preflight, if its dense perplexity on the grid's task is published."""
+    known = standard_anchor(published_anchors(model), artefacts.grid.task)
+    return [preflight(artefacts, model).path] if known else []
 
 
 @functools.cache

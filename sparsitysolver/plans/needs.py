@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from itertools import product
 
 from sparsitysolver.config.figures import KINDS, Need, Study, figures, load_figure, load_study, studies
 from sparsitysolver.config.grid import Cell, Grid
@@ -40,41 +41,37 @@ def needed(grid: Grid, kind: str, target: str | None = None) -> tuple[Cell, ...]
 
 
 def _of_target(grid: Grid, kind: str, target: str) -> Iterator[Cell]:
-    if target in grid.tables():
-        if kind == CELLS:
-            yield from grid.table_cells(target)
-        elif kind == CURVES:
-            yield from _table_searches(grid, target)
-        return
-    for need in figure(target).needs:
-        if need.kind == kind:
-            yield from _of_need(grid, target, need)
+    if target not in grid.tables():
+        for need in figure(target).needs:
+            if need.kind == kind:
+                yield from _of_need(grid, target, need)
+    elif kind == CELLS:
+        yield from grid.table_cells(target)
+    elif kind == CURVES:  # which rows with a ``quantity`` report
+        table = grid.table(target)
+        rows = (row for row in table.all_rows if row.quantity)
+        for row, model, seed in product(rows, grid.table_models(target), grid.seeds):
+            yield Cell(model, row.method, str(row.sparsity or table.sparsities[0]), seed, grid.task)
 
 
 def _of_need(grid: Grid, target: str, need: Need) -> Iterator[Cell]:
     """Cells of one entry of ``needs``; the reconstruction study has no method: it is the uniform strategy's."""
     seeds = grid.seeds if need.seeds is None else [str(index) for index in range(need.seeds)]
-    for model in figure_models(grid, target)[: need.models]:
-        for name in need.methods or [STUDIED]:
-            for sparsity in ["0"] if name == DENSE else map(str, need.sparsities):
-                for seed in ["0"] if name == DENSE else seeds:
-                    yield Cell(model, name, sparsity, seed, grid.task)
+    for model, name in product(figure_models(grid, target)[: need.models], need.methods or [STUDIED]):
+        axes = [("0", "0")] if name == DENSE else product(map(str, need.sparsities), seeds)
+        yield from (Cell(model, name, sparsity, seed, grid.task) for sparsity, seed in axes)
 
 
 def study_samples(grid: Grid, cell: Cell) -> list[int]:
     """Numbers of samples of a reconstruction study: those of every target that needs it, so that it is made once."""
-    numbers: set[int] = set()
-    for target in [*drawable(grid), *studies()]:
-        for need in figure(target).needs:
-            if need.kind == RECONSTRUCTION and cell in _of_need(grid, target, need):
-                numbers |= set(need.samples or grid.study_samples)
-    return sorted(numbers)
+    asked = [(target, need) for target in [*drawable(grid), *studies()] for need in figure(target).needs]
+    found = [need for target, need in asked if need.kind == RECONSTRUCTION and cell in _of_need(grid, target, need)]
+    return sorted({count for need in found for count in need.samples or grid.study_samples})
 
 
 def figure_models(grid: Grid, target: str) -> list[str]:
     """The models of a figure: those the grid names for it, else its own number of the grid's models."""
-    named = grid.own_models(target)
-    definition = figure(target)
+    named, definition = grid.own_models(target), figure(target)
     if named is not None:
         return named
     start, count = definition.first_model, definition.models
@@ -85,16 +82,6 @@ def figure_models(grid: Grid, target: str) -> list[str]:
             f"{', '.join(grid.models)}. Name more with --config models=a,b,c."
         )
     return models
-
-
-def _table_searches(grid: Grid, target: str) -> Iterator[Cell]:
-    """Searches whose curves a table reports: rows with a ``quantity``."""
-    table = grid.table(target)
-    for row in table.all_rows:
-        if row.quantity:
-            for model in grid.table_models(target):
-                for seed in grid.seeds:
-                    yield Cell(model, row.method, str(row.sparsity or table.sparsities[0]), seed, grid.task)
 
 
 def first_search(cell: Cell) -> Cell | None:

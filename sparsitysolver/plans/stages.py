@@ -4,28 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sparsitysolver.config.grid import Cell
-from sparsitysolver.plans import checks, measurements, self_pruner, transfer
+from sparsitysolver.plans import job, measurements, self_pruner, transfer
 from sparsitysolver.plans.arena import Arena, Problem
 from sparsitysolver.plans.artefacts import SHARED, Artefacts
-from sparsitysolver.plans.job import (
-    ARENA_SCORE,
-    ARENA_SEARCH,
-    CALIBRATE,
-    EVALUATE,
-    INFERENCE,
-    PREFLIGHT,
-    PRUNE,
-    RECONSTRUCTION,
-    SAMPLE,
-    SEARCH,
-    SELF_PRUNER,
-    TRANSFER,
-    Job,
-    Stage,
-)
 
 
-def stages(artefacts: Artefacts, arena: Arena) -> dict[Stage, Callable[[Any], Job]]:
+def stages(artefacts: Artefacts, arena: Arena) -> dict[job.Stage, Callable[[Any], job.Job]]:
     """The stages in the order of the work, each with what finds a job by the wildcards of its path."""
 
     def cell(w: Any) -> Cell:
@@ -37,16 +21,16 @@ def stages(artefacts: Artefacts, arena: Arena) -> dict[Stage, Callable[[Any], Jo
         return Problem(w.model, w.granularity, w.sparsity, w.seed)
 
     return {
-        SAMPLE: lambda w: artefacts.sample(w.model, w.draw),
-        CALIBRATE: lambda w: artefacts.calibrate(w.model, w.draw, w.granularity),
-        PREFLIGHT: lambda w: checks.preflight(artefacts, w.model),
-        SEARCH: lambda w: artefacts.search(cell(w)),
-        PRUNE: lambda w: artefacts.prune(cell(w), w.target),
-        EVALUATE: lambda w: artefacts.evaluate(cell(w)),
-        INFERENCE: lambda w: measurements.inference(artefacts, w.model),
-        RECONSTRUCTION: lambda w: measurements.study(artefacts, w.model, w.sparsity, w.seed),
-        TRANSFER: lambda w: transfer.score(artefacts, w.model),
-        SELF_PRUNER: lambda _: self_pruner.inference(artefacts),
-        ARENA_SEARCH: lambda w: arena.search(problem(w), w.entrant),
-        ARENA_SCORE: lambda w: arena.score(problem(w)),
+        job.SAMPLE: lambda w: artefacts.sample(w.model, w.draw),
+        job.CALIBRATE: lambda w: artefacts.calibrate(w.model, w.draw, w.granularity),
+        job.PREFLIGHT: lambda w: measurements.preflight(artefacts, w.model),
+        job.SEARCH: lambda w: artefacts.search(cell(w)),
+        job.PRUNE: lambda w: artefacts.prune(cell(w), w.target),
+        job.EVALUATE: lambda w: artefacts.evaluate(cell(w)),
+        job.INFERENCE: lambda w: measurements.inference(artefacts, w.model),
+        job.RECONSTRUCTION: lambda w: measurements.study(artefacts, w.model, w.sparsity, w.seed),
+        job.TRANSFER: lambda w: transfer.score(artefacts, w.model),
+        job.SELF_PRUNER: lambda _: self_pruner.inference(artefacts),
+        job.ARENA_SEARCH: lambda w: arena.search(problem(w), w.entrant),
+        job.ARENA_SCORE: lambda w: arena.score(problem(w)),
     }

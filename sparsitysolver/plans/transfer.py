@@ -13,11 +13,14 @@ SPARSITY = "0.2"
 
 @functools.cache
 def score(artefacts: Artefacts, model: str) -> Job:
-    """A model under the strategies of all models of the grid; the criterion is that of its own search."""
-    grid, identities, own = artefacts.grid, artefacts.identities, _searched(artefacts, model)
-    strategies = [artefacts.search(_searched(artefacts, other)).path for other in grid.models]
-    inputs = artefacts.calibrated(own) | {"strategies": strategies}
-    criterion = artefacts.search_settings(own).get("criterion")
+    """A model under the strategies of all models: each of its structured search, first seed, on the grid's own text.
+
+    The criterion is that of the model's own search.
+    """
+    grid, identities = artefacts.grid, artefacts.identities
+    cells = {other: Cell(other, SEARCHING, SPARSITY, grid.seeds[0], grid.task) for other in grid.models}
+    inputs = artefacts.calibrated(cells[model]) | {"strategies": [artefacts.search(one).path for one in cells.values()]}
+    criterion = artefacts.search_settings(cells[model]).get("criterion")
     asked = {"sparsity": SPARSITY, "task": grid.task, "split": "test"}
     options = as_options(asked | ({"criterion": criterion} if criterion else {}))
     return Job(
@@ -35,9 +38,3 @@ def score(artefacts: Artefacts, model: str) -> Job:
 def records(artefacts: Artefacts) -> list[str]:
     """The records behind the matrix: one for every model of the grid."""
     return [score(artefacts, model).path for model in artefacts.grid.models]
-
-
-def _searched(artefacts: Artefacts, model: str) -> Cell:
-    """The search whose strategy stands for a model: structured, first seed, on the grid's own text."""
-    grid = artefacts.grid
-    return Cell(model, SEARCHING, SPARSITY, grid.seeds[0], grid.task)

@@ -1,7 +1,4 @@
-"""Columns of the long tables: their names, in the order of the file, and what they hold.
-
-Each is said here once; what writes a table, reads it, checks it or makes one up for a test takes it from here.
-"""
+"""Columns of the long tables: their names, in the order of the file, and what they hold. Each is said here once."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,19 +8,12 @@ TEXT, NUMBER, MAYBE = "text", "number", "number or empty"
 
 @dataclass(frozen=True)
 class LongTable:
-    """A long table.
+    """A long table."""
 
-    Attributes:
-        what: what its rows are, in messages.
-        names: of the columns, in order; ``#`` marks finite numbers, ``?`` finite numbers that may be empty.
-        row: columns that name a row in messages; those of a search by default.
-        later: columns that older files lack; they are read as empty.
-    """
-
-    what: str
-    names: str
-    row: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
+    what: str  # its rows are, in messages
+    names: str  # of the columns, in order; ``#`` marks finite numbers, ``?`` finite numbers that may be empty
+    row: tuple[str, ...] = ()  # columns that name a row in messages; those of a search by default
+    later: tuple[str, ...] = ()  # columns that older files lack; they are read as empty
 
     @cached_property
     def columns(self) -> dict[str, str]:

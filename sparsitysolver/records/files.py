@@ -3,9 +3,8 @@
 import errno
 import hashlib
 import json
-import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,9 @@ from typing import Any
 from sparsitysolver.errors import SparsitySolverError
 
 Json = dict[str, Any]
+
+# What a full disk is called by writers that raise errors of their own (safetensors, torch.save).
+_FULL_DISK = ("no space left", "i/o error", "failed writing", "unexpected pos")
 
 
 def canonical_json(value: Any) -> str:
@@ -32,40 +34,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-# What a full disk is called by writers that raise errors of their own (safetensors, torch.save).
-_FULL_DISK = ("no space left", "i/o error", "failed writing", "unexpected pos")
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Turn what the system or a library says of a failed write into an error that names ``target``."""
-    try:
-        yield
-    except SparsitySolverError:
-        raise
-    except OSError as error:
-        raise SparsitySolverError(f"cannot write {target}: {error.strerror or error}.") from error
-    except Exception as error:
-        if not any(mark in str(error).lower() for mark in _FULL_DISK):
-            raise
-        raise SparsitySolverError(f"cannot write {target}: {str(error).splitlines()[0]}; is the disk full?") from error
-
-
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary sibling of ``path`` that takes its place when the block ends well, and vanishes when it does not."""
-    target = Path(path)
-    with _writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            temporary.chmod(0o644)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with _temporary(Path(path)) as temporary:
+        temporary.touch()
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
 
 
 @contextmanager
@@ -75,30 +51,43 @@ def atomic_folder(path: str | Path, replace: bool = True) -> Iterator[Path]:
     Without ``replace`` the name must be free, or an empty folder's, when the block ends: of two writers one stays.
     """
     target = Path(path)
-    with _writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    with _temporary(target) as temporary:
+        temporary.mkdir()
+        yield temporary
+        temporary.chmod(0o755)
+        if replace and target.exists():
+            shutil.rmtree(target)
         try:
-            yield temporary
-            temporary.chmod(0o755)
-            if replace and target.exists():
-                shutil.rmtree(target)
-            _take_name(temporary, target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.replace(target)  # the system refuses the name of a file or of a folder with content
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            raise SparsitySolverError(
+                f"{target} exists by now: something else has written it meanwhile, and it is left as it is. Give "
+                "another name, or remove it."
+            ) from error
 
 
-def _take_name(temporary: Path, target: Path) -> None:
-    """Rename a folder; the system itself refuses a name that a file or a folder with content has."""
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """A free name beside ``target``; what is left there is removed, and a failed write is an error that names it."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        temporary.replace(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+    except SparsitySolverError:
+        raise
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+        raise SparsitySolverError(f"cannot write {target}: {error.strerror or error}.") from error
+    except Exception as error:
+        if not any(mark in str(error).lower() for mark in _FULL_DISK):
             raise
-        raise SparsitySolverError(
-            f"{target} exists by now: something else has written it meanwhile, and it is left as it is. Give another "
-            "name, or remove it."
-        ) from error
+        raise SparsitySolverError(f"cannot write {target}: {str(error).splitlines()[0]}; is the disk full?") from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        elif temporary.exists():
+            temporary.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -127,22 +116,24 @@ def read_json(path: str | Path, kind: str) -> Json:
 
 def validate(value: Mapping[str, Any], kind: str, where: str | Path) -> None:
     """Check a record against its contract; the error names the file and the field."""
-    from sparsitysolver.records.contracts import problem  # most commands write and read no record
+    from sparsitysolver.config.contract import checked  # most commands write and read no record
+    from sparsitysolver.records.contracts import CONTRACTS
 
-    what = problem(value, kind)
-    if what is not None:
-        raise SparsitySolverError(f"{where} is not a valid {kind}: {what}.")
+    try:
+        checked(CONTRACTS[kind], value)
+    except SparsitySolverError as error:
+        raise SparsitySolverError(f"{where} is not a valid {kind}: {error}") from error
 
 
 def read_record(path: str | Path, kind: str) -> Json:
-    """Read and validate a record of a kind that :mod:`~sparsitysolver.records.contracts` knows."""
+    """Read and check a record."""
     value = read_json(path, kind)
     validate(value, kind, path)
     return value
 
 
 def write_record(path: str | Path, value: Json, kind: str) -> None:
-    """Validate and write a record; the file holds what the dictionary does."""
+    """Check and write a record; the file holds what the dictionary does."""
     validate(value, kind, path)
     write_json(path, value)
 

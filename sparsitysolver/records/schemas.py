@@ -13,8 +13,6 @@ from sparsitysolver import CONFIG
 from sparsitysolver.records.contracts import CONTRACTS
 from sparsitysolver.records.files import write_text
 
-_WIDTH = 118
-
 
 class _Plain(GenerateJsonSchema):
     """No titles that say a field's name again, and no defaults: what a record lacks it does not hold."""
@@ -35,7 +33,7 @@ def schema_text(kind: str) -> str:
 def _lines(value: Any, indent: int = 1) -> str:
     """JSON with what fits on a line on one line."""
     line = json.dumps(value)
-    if len(line) + indent <= _WIDTH or not isinstance(value, dict):
+    if len(line) + indent <= 118 or not isinstance(value, dict):
         return line
     items = [f"{' ' * indent}{json.dumps(key)}: {_lines(item, indent + 1)}" for key, item in value.items()]
     return "{\n" + ",\n".join(items) + f"\n{' ' * (indent - 1)}}}"

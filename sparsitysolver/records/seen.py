@@ -17,14 +17,7 @@ Seen = list[Json]
 
 
 def seen(role: str, source: str, part: str, sha256: str) -> Json:
-    """One entry.
-
-    Args:
-        role: what it was seen for.
-        source: name of the text, or key of the task.
-        part: its split, or the part of the task's items.
-        sha256: of the whole text of that split, or of the items.
-    """
+    """One entry: its role, a text and its split or a task and the part of its items, and the hash of all of that."""
     return {"role": role, "source": source, "part": part, "sha256": sha256}
 
 

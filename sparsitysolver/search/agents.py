@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.units import Unit
 from sparsitysolver.records.files import Json, atomic_path, canonical_json, file_sha256
 from sparsitysolver.records.seen import Seen, seen_by
+from sparsitysolver.search.journal import Journal
 
 FORMAT = 1
 _KEY = "sparsitysolver_agent"  # one metadata entry: the order of several is not fixed, and so the file's bytes
@@ -37,51 +37,35 @@ class Agent:
     parameters: dict[str, torch.Tensor]
     sha256: str
 
-    @property
-    def _name(self) -> str:
-        return f"agent {self.path} ({self.model}, sparsity {self.sparsity})"
-
     def record(self) -> Json:
         """What a strategy keeps of the agent that its search started from."""
-        return {
-            "sha256": self.sha256,
-            "algorithm": self.algorithm,
-            "model": self.model,
-            "sparsity": self.sparsity,
-            "episodes": self.episodes,
-        }
+        return {name: getattr(self, name) for name in ("sha256", "algorithm", "model", "sparsity", "episodes")}
 
     def check_kind(self, algorithm: str, granularity: str) -> None:
         """Refuse to start a search of another algorithm or granularity."""
-        for what, found, wanted in (
-            ("algorithm", self.algorithm, algorithm),
-            ("granularity", self.granularity, granularity),
-        ):
-            if found != wanted:
-                raise SparsitySolverError(f"{self._name} is of another {what}: {found} found, {wanted} needed.")
+        self._check("algorithm", self.algorithm, algorithm)
+        self._check("granularity", self.granularity, granularity)
 
     def check_units(self, units: Sequence[Unit]) -> None:
         """Refuse to start a search over another number of units, or over units of other names."""
-        if len(self.units) != len(units):
-            raise SparsitySolverError(
-                f"{self._name} is of another number of units: {len(self.units)} found, {len(units)} needed."
-            )
+        self._check("number of units", len(self.units), len(units))
         for found, unit in zip(self.units, units, strict=True):
-            if found != unit.name:
-                raise SparsitySolverError(
-                    f"{self._name} is of another architecture: unit {found} found where {unit.name} is needed."
-                )
+            self._check("architecture", found, unit.name, "unit {} found where {} is needed")
 
-    def give_to(self, network: nn.Module) -> None:
+    def _check(self, what: str, found: object, wanted: object, text: str = "{} found, {} needed") -> None:
+        if found != wanted:
+            raise SparsitySolverError(
+                f"agent {self.path} ({self.model}, sparsity {self.sparsity}) is of another {what}: "
+                f"{text.format(found, wanted)}."
+            )
+
+    def give_to(self, network: torch.nn.Module) -> None:
         """Load the tensors into a network of the same architecture."""
         wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         found = {name: tuple(tensor.shape) for name, tensor in self.parameters.items()}
-        if found != wanted:
-            name = min(name for name in found | wanted if found.get(name) != wanted.get(name))
-            raise SparsitySolverError(
-                f"{self._name} is of another architecture: {name} is "
-                f"{found.get(name, 'missing')}, {wanted.get(name, 'nothing of that name')} needed."
-            )
+        for name in sorted(found | wanted):
+            shapes = found.get(name, "missing"), wanted.get(name, "nothing of that name")
+            self._check("architecture", *shapes, f"{name} is {{}}, {{}} needed")
         network.load_state_dict(self.parameters)
 
 
@@ -114,13 +98,13 @@ def agent_state(agent: Any) -> dict[str, Any]:
     Between two episodes the environments of a search hold no state; torch's, numpy's and Python's global generators
     are those that the library draws from.
     """
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
     state = {
         "parameters": agent.get_parameters(),
         "steps": agent.num_timesteps,
         "generators": {
             "torch": torch.get_rng_state(),
-            "numpy": [kind, keys.tolist(), position, has_gauss, gauss],
+            "numpy": [kind, keys.tolist(), *rest],
             "python": random.getstate(),
         },
     }
@@ -129,15 +113,28 @@ def agent_state(agent: Any) -> dict[str, Any]:
     return state
 
 
-def restore_agent(agent: Any, state: dict[str, Any]) -> None:
-    """Set an agent and the global generators to a saved :func:`agent_state`."""
+def begin(agent: Any, journal: Journal, start: Agent | None) -> None:
+    """Set a fresh agent and the global generators to the :func:`agent_state` that the journal's checkpoint holds.
+
+    Without one the agent takes over the networks of ``start``, if it is given; the optimiser is new (deviation 80).
+    """
+    from stable_baselines3.common.logger import Logger  # takes seconds to import
+
+    # Without a logger of its own, every call of ``learn`` leaves a folder behind in the temporary directory.
+    agent.set_logger(Logger(folder=None, output_formats=[]))
+    state = journal.resume()
+    if state is None:
+        if start is not None:
+            start.give_to(agent.policy)
+        return
     agent.set_parameters(state["parameters"], device="cpu")
     agent.num_timesteps = state["steps"]
     if hasattr(agent, "replay_buffer"):
         agent.replay_buffer.restore(state["buffer"])
         agent._episode_num = state["episodes"]
-    torch.set_rng_state(state["generators"]["torch"])
-    kind, keys, position, has_gauss, gauss = state["generators"]["numpy"]
-    np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))  # noqa: NPY002
-    version, internal, gauss_next = state["generators"]["python"]
+    generators = state["generators"]
+    torch.set_rng_state(generators["torch"])
+    kind, keys, *rest = generators["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+    version, internal, gauss_next = generators["python"]
     random.setstate((version, tuple(internal), gauss_next))

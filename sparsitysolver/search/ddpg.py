@@ -1,23 +1,25 @@
 """DDPG on a walk over the units: the agent that AMC and AGMC share, and its search (He et al. 2018, section 3.3)."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import DDPG
-from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.noise import ActionNoise
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
 
-from sparsitysolver.search.agents import Agent, agent_state, restore_agent
+from sparsitysolver.pruning.units import Unit
+from sparsitysolver.search.agents import Agent, agent_state, begin
 from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
-from sparsitysolver.search.result import SearchResult
-from sparsitysolver.search.walk import Observer, Walk, WalkEnvironment
+from sparsitysolver.search.problem import Problem, SearchResult
+from sparsitysolver.search.walk import Observer, UnitFeatures, Walk, WalkEnvironment
 
-# Episodes between two checkpoints; a killed search repeats at most so many.
-EPISODES_PER_CHECKPOINT = 15
+EPISODES_PER_CHECKPOINT = 15  # a killed search repeats at most so many
+_ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones")
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,56 @@ class DDPGSettings:
         return min(self.warm_up_episodes, int(episodes * self.warm_up_share))
 
 
+class WalkBuffer(ReplayBuffer):
+    """Transitions of walks, of which the last one is rewarded; ``broadcast`` makes it AMC's published memory.
+
+    That has the final reward in every transition of the episode, less a moving average, which moves half-way to the
+    mean reward of every batch that is drawn (``lib/agent.py`` of AMC's code).
+    """
+
+    MOVE = 0.5
+
+    def __init__(self, *args: Any, broadcast: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.broadcast, self.average, self._begin = broadcast, None, 0
+
+    def add(self, *transition: Any) -> None:
+        """Add a transition; the last one of an episode settles the reward of all of them."""
+        last, (reward, done) = self.pos, transition[3:5]
+        super().add(*transition)
+        if self.broadcast and done.all():
+            length = (last - self._begin) % self.buffer_size + 1
+            self.rewards[(self._begin + np.arange(length)) % self.buffer_size] = reward
+            self._begin = self.pos
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
+        """A batch, its rewards relative to the moving average."""
+        batch = super().sample(batch_size, env)
+        if not self.broadcast:
+            return batch
+        mean = float(batch.rewards.mean())
+        self.average = mean if self.average is None else self.average + self.MOVE * (mean - self.average)
+        return batch._replace(rewards=batch.rewards - self.average)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that later samples depend on, between two episodes."""
+        filled = {name: torch.from_numpy(getattr(self, name)[: self.size()].copy()) for name in _ARRAYS}
+        average = {"average": self.average} if self.broadcast else {}
+        return filled | {"position": self.pos, "full": self.full} | average
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Set the buffer to a saved :meth:`state`."""
+        self.pos, self.full, self.average = state["position"], state["full"], state.get("average")
+        self._begin = self.pos
+        for name in _ARRAYS:
+            getattr(self, name)[: self.size()] = state[name].numpy()
+
+
 class WalkDDPG(DDPG):
     """DDPG with AMC's exploration and a learning rate each for actor and critic.
 
-    Args:
-        random_episodes: episodes of uniformly random actions before the policy acts and learns.
-        settings: see :class:`DDPGSettings`.
-        options: of stable-baselines3's ``DDPG``.
+    The first ``random_episodes`` are uniformly random, before the policy acts and learns; ``options`` are those of
+    stable-baselines3's ``DDPG``.
     """
 
     def __init__(self, *args: Any, random_episodes: int, settings: DDPGSettings, **options: Any) -> None:
@@ -82,36 +127,32 @@ class WalkDDPG(DDPG):
 
 @dataclass
 class WalkSearch:
-    """A DDPG search that stands between two episodes; ``journal`` says how far it has come."""
+    """A DDPG search that stands between two episodes; ``journal`` says how far it has come.
+
+    A search that starts from another agent's networks needs no random episodes. ``observer`` makes what the agent sees
+    of a walk over units; ``extractor`` is a network before its networks, None for none.
+    """
 
     problem: Problem
     journal: Journal
     episodes: int
     seed: int
-    observe: Observer
-    settings: DDPGSettings
-    policy: dict[str, Any] = field(default_factory=dict)  # further arguments of the policy
     start: Agent | None = None
+    settings: DDPGSettings = DDPGSettings()
+    observer: Callable[[Sequence[Unit]], Observer] = UnitFeatures
+    extractor: type[torch.nn.Module] | None = None
 
     def __post_init__(self) -> None:
-        environment = WalkEnvironment(self.problem, self.observe, self._evaluate)
-        state = self.journal.resume()
-        self.agent = self._new_agent(environment)
-        if state is not None:
-            restore_agent(self.agent, state)
-        elif self.start is not None:
-            self.start.give_to(self.agent.policy)
-
-    def _evaluate(self, kept: list[int]) -> float:
-        return self.journal.record(self.problem, kept).reward
-
-    def _new_agent(self, environment: WalkEnvironment) -> WalkDDPG:
-        """A fresh agent; one that starts from another's networks needs no random episodes."""
         settings, units = self.settings, len(self.problem.units)
+        self.observe = self.observer(self.problem.units)
+        policy: dict[str, Any] = {"net_arch": {"pi": [*settings.actor_hidden], "qf": [*settings.critic_hidden]}}
+        if self.extractor is not None:
+            policy |= {"features_extractor_class": self.extractor}
+            policy |= {"features_extractor_kwargs": {"units": list(self.problem.units)}}
         random_episodes = settings.warm_up(self.episodes) if self.start is None else 0
-        agent = WalkDDPG(
+        self.agent = WalkDDPG(
             "MlpPolicy",
-            environment,
+            WalkEnvironment(self.problem, self.observe, lambda kept: self.journal.record(self.problem, kept).reward),
             random_episodes=random_episodes,
             settings=settings,
             buffer_size=settings.replay_episodes * units,
@@ -121,16 +162,13 @@ class WalkSearch:
             gamma=settings.discount,
             train_freq=(1, "episode"),
             gradient_steps=-1,  # as many as the episode had steps
-            replay_buffer_class=BroadcastBuffer if settings.broadcast else TerminalBuffer,
-            policy_kwargs={
-                "net_arch": {"pi": list(settings.actor_hidden), "qf": list(settings.critic_hidden)},
-                **self.policy,
-            },
+            replay_buffer_class=WalkBuffer,
+            replay_buffer_kwargs={"broadcast": settings.broadcast},
+            policy_kwargs=policy,
             seed=self.seed,
             device="cpu",
         )
-        agent.set_logger(Logger(folder=None, output_formats=[]))
-        return agent
+        begin(self.agent, self.journal, self.start)
 
     def run(self) -> SearchResult:
         """All episodes; the final policy's own walk is candidate ``policy``."""
@@ -151,3 +189,10 @@ class WalkSearch:
             action, _ = self.agent.predict(self.observe(walk), deterministic=True)
             walk.keep(float(action[0]))
         return walk.kept
+
+
+def search(
+    problem: Problem, journal: Journal, episodes: int, seed: int, start: Agent | None = None, **how: Any
+) -> SearchResult:
+    """A whole search of ``episodes`` episodes; ``how`` are settings, observer and extractor of :class:`WalkSearch`."""
+    return WalkSearch(problem, journal, episodes, seed, start, **how).run()

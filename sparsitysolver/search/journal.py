@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,19 @@ import torch
 from tqdm import tqdm
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.files import atomic_path
-from sparsitysolver.search.objectives import Objective
-from sparsitysolver.search.problem import Problem
+from sparsitysolver.pruning.units import Unit, budget, kept_weights
+from sparsitysolver.records.files import atomic_path, write_text
+from sparsitysolver.search.problem import Objective, Problem
 
-CURVE_FIELDS = ("episode", "ppl", "reward", "kept", "tokens", "seconds")
+# Columns of the curve file, and how each is read.
+CURVE: dict[str, Callable[[str], Any]] = {
+    "episode": int,
+    "ppl": lambda text: float(text) if text else None,
+    "reward": float,
+    "kept": json.loads,
+    "tokens": int,
+    "seconds": float,
+}
 
 
 @dataclass
@@ -42,11 +51,6 @@ class Episode:
         """What the best episode has most of: it meets the budget, was scored on the most tokens, and earned most."""
         return self.feasible, self.tokens, self.reward
 
-    def row(self) -> list[Any]:
-        """Fields in the order of ``CURVE_FIELDS``; floats in full so that a curve can be resumed from."""
-        ppl = "" if self.ppl is None else repr(self.ppl)
-        return [self.episode, ppl, repr(self.reward), json.dumps(self.kept), self.tokens, self.seconds]
-
 
 @dataclass
 class Journal:
@@ -62,11 +66,8 @@ class Journal:
     episodes: list[Episode] = field(default_factory=list)
     resumed_at: int | None = None
     log: Callable[[str], None] = lambda text: None
-    _written: int = 0
-    _ranked: int = 0
-    _best: Episode | None = None
+    best: Episode | None = None  # of the highest rank, the first among equals; None before the first feasible
     _started: float = field(default_factory=time.perf_counter)
-    _earlier: float = 0.0
     _bar: tqdm | None = None
     _unit: int = 1
 
@@ -78,17 +79,19 @@ class Journal:
         if ppl is not None and not np.isfinite(ppl):
             self.log(f"episode {len(self.episodes)}: perplexity {ppl}, reward 0")
         seconds = round(time.perf_counter() - start, 6)
-        feasible = problem.feasible(kept)
-        return self.add(Episode(len(self.episodes), ppl, reward, kept, objective.tokens, seconds, feasible))
+        return self.add(
+            Episode(len(self.episodes), ppl, reward, kept, objective.tokens, seconds, problem.feasible(kept))
+        )
 
     def add(self, episode: Episode) -> Episode:
         """Note an episode, and show how far the search has come and the best perplexity (or reward) so far."""
         self.episodes.append(episode)
+        if episode.feasible and (self.best is None or episode.rank > self.best.rank):
+            self.best = episode
         if self._bar is not None:
-            best = self.best
-            if best is not None:
-                shown = {"best_reward": best.reward} if best.ppl is None else {"best_ppl": best.ppl}
-                self._bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
+            if (best := self.best) is not None:
+                name, value = ("best_reward", best.reward) if best.ppl is None else ("best_ppl", best.ppl)
+                self._bar.set_postfix({name: f"{value:.4g}"}, refresh=False)
             self._bar.n = self.tokens // self._unit
             self._bar.update(0)
         return episode
@@ -106,41 +109,33 @@ class Journal:
         return sum(episode.tokens for episode in self.episodes)
 
     @property
-    def best(self) -> Episode | None:
-        """The episode of the highest :attr:`Episode.rank`, the first among equals; None before the first feasible."""
-        for episode in self.episodes[self._ranked :]:
-            if episode.feasible and (self._best is None or episode.rank > self._best.rank):
-                self._best = episode
-        self._ranked = len(self.episodes)
-        return self._best
-
-    @property
     def seconds(self) -> float:
         """Wall time of the search, interrupted parts included."""
-        return self._earlier + time.perf_counter() - self._started
+        return time.perf_counter() - self._started
 
     def resume(self) -> dict[str, Any] | None:
-        """The state saved last by this very search, or None; the curve file is set back to that point."""
-        state, saved = None, self._checkpoint()
-        if saved is not None and saved["identity"] == self.identity:
-            self.episodes = [Episode(*row) for row in saved["episodes"]]
-            self.resumed_at, self._earlier = len(self.episodes), saved["seconds"]
-            state = saved["state"]
-        self.restart()
-        return state
+        """The state saved last by this very search, or None; the curve file is set back to that point.
 
-    def _checkpoint(self) -> dict[str, Any] | None:
-        """The checkpoint's content; one that cannot be read is as good as none."""
-        if not self.checkpoint.is_file():
-            return None
-        try:
-            return torch.load(self.checkpoint, weights_only=True)
-        except Exception as error:  # the unpickler raises whatever the broken bytes lead it to
-            self.log(f"checkpoint {self.checkpoint} cannot be read ({type(error).__name__}): the search starts anew")
-            return None
+        A checkpoint that cannot be read is as good as none.
+        """
+        saved: dict[str, Any] = {"identity": None}
+        if self.checkpoint.is_file():
+            try:
+                saved = torch.load(self.checkpoint, weights_only=True)
+            except Exception as error:  # the unpickler raises whatever the broken bytes lead it to
+                why = type(error).__name__
+                self.log(f"checkpoint {self.checkpoint} cannot be read ({why}): the search starts anew")
+        known = saved["identity"] == self.identity
+        if known:
+            for row in saved["episodes"]:
+                self.add(Episode(*row))
+            self.resumed_at = len(self.episodes)
+            self._started -= saved["seconds"]
+        self.save_curve()
+        return saved["state"] if known else None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Append the new episodes to the curve, then write the checkpoint whole."""
+        """Write the curve, then the checkpoint."""
         self.save_curve()
         content = {
             "identity": self.identity,
@@ -152,43 +147,33 @@ class Journal:
             torch.save(content, temporary)
 
     def save_curve(self) -> None:
-        """Append the episodes since the last call to the curve file."""
-        try:
-            with self.curve.open("a", newline="") as handle:
-                csv.writer(handle).writerows(episode.row() for episode in self.episodes[self._written :])
-        except OSError as error:
-            raise SparsitySolverError(f"cannot write {self.curve}: {error.strerror or error}.") from error
-        self._written = len(self.episodes)
-
-    def restart(self) -> None:
-        """Write the curve file anew, of the episodes as they are."""
+        """Write the curve file of the episodes as they are; floats in full so that a curve can be resumed from."""
         text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow(CURVE_FIELDS)
-        writer.writerows(episode.row() for episode in self.episodes)
-        with atomic_path(self.curve) as temporary:
-            temporary.write_text(text.getvalue(), newline="")
-        self._written = len(self.episodes)
+        csv.writer(text).writerows([CURVE, *([getattr(one, name) for name in CURVE] for one in self.episodes)])
+        write_text(self.curve, text.getvalue())
 
 
 def read_curve(path: Path) -> list[Episode]:
-    """The episodes of a curve file.
-
-    Raises:
-        SparsitySolverError: no such file, or not a curve.
-    """
+    """The episodes of a curve file; an error where there is none, or another file."""
     try:
         with path.open(newline="") as handle:
-            return [
-                Episode(
-                    int(row["episode"]),
-                    float(row["ppl"]) if row["ppl"] else None,
-                    float(row["reward"]),
-                    json.loads(row["kept"]),
-                    int(row["tokens"]),
-                    float(row["seconds"]),
-                )
-                for row in csv.DictReader(handle)
-            ]
+            return [Episode(*(read(row[name]) for name, read in CURVE.items())) for row in csv.DictReader(handle)]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise SparsitySolverError(f"{path} is not the curve of a search: {error}.") from error
+
+
+def anytime(
+    curve: Sequence[Episode], units: Sequence[Unit], sparsity: float, marks: Sequence[float]
+) -> list[list[int] | None]:
+    """The best candidate so far at each mark, a number of tokens spent; None before the first that meets the budget.
+
+    Best is what was scored on most tokens, and among those what earned most: the order that a search chooses by.
+    Candidates above the weight budget were scored to learn from them and are no candidates.
+    """
+    room, spent, held = budget(units, sparsity), [0], [None]
+    for row in curve:
+        spent.append(spent[-1] + row.tokens)
+        better = kept_weights(units, row.kept) <= room and (held[-1] is None or row.rank > held[-1].rank)
+        held.append(row if better else held[-1])
+    found = [held[bisect_right(spent, mark) - 1] for mark in marks]
+    return [best.kept if best else None for best in found]

@@ -1,13 +1,96 @@
-"""What a search is asked to solve: units, a budget, and an objective that scores candidates."""
+"""What a search is asked to solve: units, a budget, and data that candidates are rewarded on; and what it answers."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
+from sparsitysolver.data.windows import Windows, spread
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.evaluation.perplexity import perplexity
+from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.pruning.budget import Bounds, Projection, ratios
+from sparsitysolver.pruning.effects import Effect
 from sparsitysolver.pruning.units import Unit, budget, kept_weights
-from sparsitysolver.search.objectives import Objective
+from sparsitysolver.records.files import Json
+from sparsitysolver.records.seen import REWARD, seen
+from sparsitysolver.search.engines import Engine
+from sparsitysolver.search.settings import PERPLEXITY_REWARDS
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Scores candidates; the same for every candidate of a search.
+
+    ``score`` makes kept counts (perplexity, reward), the perplexity None where the reward is no perplexity's. It
+    evaluates ``tokens`` tokens of ``size`` windows or items. ``about`` is what a strategy keeps of it.
+    """
+
+    score: Callable[[Sequence[int]], tuple[float | None, float]]
+    tokens: int
+    size: int
+    windows: torch.Tensor | None = None  # (windows, seqlen) of a perplexity
+    dense_ppl: float | None = None  # of the dense model, which was evaluated once to set a perplexity's reward up
+    about: Json = field(default_factory=dict)
+
+    @property
+    def setup_evaluations(self) -> int:
+        """Evaluations of the dense model behind it."""
+        return int(self.dense_ppl is not None)
+
+
+def perplexity_objective(
+    losses: Callable[[Sequence[int], torch.Tensor], np.ndarray], windows: torch.Tensor, rule: str, dense_ppl: float
+) -> Objective:
+    """Perplexity of ``windows`` (windows, seqlen), rewarded by a rule; one that is not finite earns 0 (deviation 9)."""
+
+    def score(kept: Sequence[int]) -> tuple[float, float]:
+        ppl = perplexity(losses(kept, windows))
+        return ppl, PERPLEXITY_REWARDS[rule](ppl, dense_ppl) if np.isfinite(ppl) else 0.0
+
+    about = {"reward_windows": len(windows), "dense_ppl": dense_ppl}
+    return Objective(score, windows.numel(), len(windows), windows, dense_ppl, about)
+
+
+@dataclass(frozen=True)
+class Reward:
+    """Data that candidates are rewarded on; of them there are ``most`` windows or items.
+
+    ``objective(loaded, engine, full, count)`` is the objective over ``count`` of them (0: all), spread evenly; ``full``
+    is the dense model as a candidate. ``identity`` is what decides it besides ``count``, ``seen`` what a search has
+    seen by it.
+    """
+
+    most: int
+    objective: Callable[[LoadedModel, Engine, Sequence[int], int], Objective]
+    identity: Json
+    seen: Json
+
+
+def text_reward(windows: Windows, rule: str) -> Reward:
+    """Windows of a text; ``rule`` names a perplexity reward. A model of no finite perplexity is refused."""
+    text, most = windows.text, len(windows.ids)
+
+    def objective(loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> Objective:
+        tokens = torch.from_numpy(windows.ids[evenly(most, count)].astype(np.int64)).to(loaded.adapter.input_device)
+        dense = perplexity(engine.losses(full, tokens))
+        if not np.isfinite(dense):
+            raise SparsitySolverError(
+                f"the dense model's perplexity on the reward windows is {dense}: nothing can be searched. Check the "
+                "model with 'sparsitysolver preflight', or take another dtype."
+            )
+        made = perplexity_objective(engine.losses, tokens, rule, dense)
+        return replace(made, about=made.about | {"text": text.source})
+
+    identity = {"text_sha256": text.sha256, "seqlen": windows.seqlen}
+    # The text is seen whole: windows of it are spread over all of it.
+    return Reward(most, objective, identity, seen(REWARD, text.source, text.split, text.sha256))
+
+
+def evenly(total: int, count: int) -> np.ndarray:
+    """``count`` indices spread evenly (0 or more than there are: all)."""
+    return spread(total, count if 0 < count < total else None)
 
 
 @dataclass
@@ -26,7 +109,7 @@ class Problem:
     literal: bool = False
     sized: Callable[[int], Objective] | None = None
     most: int = 0
-    _objectives: dict[int, Objective] = field(default_factory=dict)
+    others: dict[int, Objective] = field(default_factory=dict)  # objectives of other sizes so far
 
     def constrain(self, action: np.ndarray) -> list[int]:
         """Raw action (units,) to kept counts within the budget (Algorithm 1)."""
@@ -63,20 +146,21 @@ class Problem:
         if size is None or self.sized is None or size == self.objective.size:
             return self.objective
         size = min(size, self.most)
-        if size not in self._objectives:
-            self._objectives[size] = self.sized(size)
-        return self._objectives[size]
+        if size not in self.others:
+            self.others[size] = self.sized(size)
+        return self.others[size]
 
-    @property
-    def setup_evaluations(self) -> int:
-        """Evaluations of the dense model behind all objectives so far."""
-        return sum(objective.setup_evaluations for objective in self._all)
 
-    @property
-    def setup_tokens(self) -> int:
-        """Tokens of those evaluations."""
-        return sum(objective.setup_evaluations * objective.tokens for objective in self._all)
+@dataclass(frozen=True)
+class SearchResult:
+    """What an algorithm hands back to the search that called it.
 
-    @property
-    def _all(self) -> list[Objective]:
-        return [self.objective, *self._objectives.values()]
+    ``candidates`` are kept counts by name, to be considered beside the best episodes. ``parameters`` are the tensors
+    of an agent's networks, if it learns any. ``notes`` is what the strategy keeps of how the search went. ``effects``
+    are a surrogate's, seen from its only candidate.
+    """
+
+    candidates: dict[str, list[int]] = field(default_factory=dict)
+    parameters: Mapping[str, torch.Tensor] | None = None
+    notes: Json = field(default_factory=dict)
+    effects: Sequence[Effect] | None = None

@@ -1,20 +1,25 @@
 """What decides a search's result besides model, statistics and text: checked before anything is loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sparsitysolver.config.auto import choose
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.options import setting
 from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsity
 from sparsitysolver.search.algorithms import AUTO, GREEDY, GREEDY_BY_DEFAULT, PROJECTION, WALKING, module_of
-from sparsitysolver.search.rewards import ACCURACY, check_reward
 
 if TYPE_CHECKING:
     from sparsitysolver.pruning.budget import Bounds
 
 DEFAULT_CRITERIA = {"structured": "l2", "unstructured": "wanda"}  # the paper's (appendix A)
+ACCURACY = "accuracy"
+# Rewards of a perplexity, given the dense model's: the paper's (section 3.1), and one of the same scale for all models.
+PERPLEXITY_REWARDS: dict[str, Callable[[float, float], float]] = {
+    "inverse_ppl": lambda ppl, dense_ppl: 10.0 / ppl,
+    "dense_ratio": lambda ppl, dense_ppl: dense_ppl / ppl,
+}
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,12 @@ class SearchSettings:
         check_sparsity(self.sparsity)
         if self.episodes < 1:
             raise SparsitySolverError(f"{self.episodes} episodes asked for; a search needs at least 1.")
-        for name in ("reward_windows", "reward_items"):
-            if getattr(self, name) < 0:
-                raise SparsitySolverError(
-                    f"{getattr(self, name)} {name.replace('_', ' ')} asked for; at least 1 is needed, or 0 for all."
-                )
+        for name, count in (("reward windows", self.reward_windows), ("reward items", self.reward_items)):
+            if count < 0:
+                raise SparsitySolverError(f"{count} {name} asked for; at least 1 is needed, or 0 for all.")
         if self.algorithm != AUTO:
             module_of(self.algorithm)
-        if self.granularity not in GRANULARITIES:
-            raise unknown_name("granularity", self.granularity, GRANULARITIES)
+        known("granularity", self.granularity, GRANULARITIES)
         if self.algorithm in WALKING and (self.chosen_budget != GREEDY or self.literal):
             raise SparsitySolverError(
                 f"algorithm '{self.algorithm}' walks from unit to unit and meets the budget by its action wall: leave "
@@ -81,7 +83,7 @@ class SearchSettings:
             )
         check_criterion(self.granularity, self.chosen_criterion)
         budget_rule(self.chosen_budget)
-        check_reward(self.reward)
+        known("reward", self.reward, (*PERPLEXITY_REWARDS, ACCURACY))
         if self.reward == ACCURACY and self.task is None:
             raise SparsitySolverError("reward 'accuracy' is measured on a zero-shot task: name it by --task.")
         check_bounds(self.bounds, self.sparsity)
@@ -89,8 +91,6 @@ class SearchSettings:
 
     def resolved(self, units: int) -> "SearchSettings":
         """The same with the algorithm that ``auto`` stands for on so many units."""
-        if self.algorithm != AUTO:
-            return self
         return replace(self, algorithm=choose(self.granularity, self.episodes, units)).check()
 
     @property
@@ -104,19 +104,23 @@ class SearchSettings:
         return self.budget or (GREEDY if self.algorithm in GREEDY_BY_DEFAULT else PROJECTION)
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """Windows, or items of the task, of an episode and of scoring again; 0 for all."""
+        if self.reward == ACCURACY:
+            return self.reward_items, self.rescore_items
+        return self.reward_windows, self.rescore_windows
+
+    @property
     def bounds(self) -> "Bounds":
         """a_min and a_max, by default as granularity and sparsity ask."""
         from sparsitysolver.pruning.budget import Bounds, default_bounds, default_upper
 
         upper = default_upper(self.sparsity, self.granularity) if self.a_max is None else self.a_max
-        if self.a_min is None:
-            return default_bounds(self.sparsity, upper)
-        return Bounds(self.a_min, upper)
+        return default_bounds(self.sparsity, upper) if self.a_min is None else Bounds(self.a_min, upper)
 
 
-def check_criterion(granularity: str, name: str) -> str:
-    """A criterion of a granularity, or an error with near names."""
+def check_criterion(granularity: str, name: str) -> None:
+    """Refuse what is no criterion of a granularity, with near names."""
     from sparsitysolver.pruning.scores import criterion  # torch takes seconds to import
 
     criterion(granularity, name)
-    return name

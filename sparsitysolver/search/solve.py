@@ -1,7 +1,7 @@
 """One search from model to strategy: problem, algorithm, rescoring of the best candidates, the record."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,7 @@ from sparsitysolver.search.agents import Agent, save_agent
 from sparsitysolver.search.algorithms import AUTO, algorithm, settings_of
 from sparsitysolver.search.engines import Engine, build_engine
 from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.objectives import Objective, Reward
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.result import SearchResult
-from sparsitysolver.search.rewards import ACCURACY
+from sparsitysolver.search.problem import Objective, Problem, Reward, SearchResult
 from sparsitysolver.search.settings import SearchSettings
 from sparsitysolver.statistics.collect import Statistics
 
@@ -33,34 +30,16 @@ if TYPE_CHECKING:
 _MEASURED_ON = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")
 
 
-@dataclass(frozen=True)
-class Setup:
-    """A model in its engine, and how it is searched."""
+def problem_of(loaded: LoadedModel, engine: Engine, reward: Reward, settings: SearchSettings) -> Problem:
+    """The problem that settings pose on a model in its engine."""
+    units = units_of(loaded.adapter.shape, settings.granularity)
+    full = [unit.size for unit in units]
 
-    loaded: LoadedModel
-    engine: Engine
-    reward: Reward
-    settings: SearchSettings
+    def sized(count: int) -> Objective:
+        return reward.objective(loaded, engine, full, count)
 
-    def objective(self, windows: int, items: int) -> Objective:
-        """The objective over so many windows, or items where the reward is accuracy (0: all there are)."""
-        full = [unit.size for unit in units_of(self.loaded.adapter.shape, self.settings.granularity)]
-        count = items if self.settings.reward == ACCURACY else windows
-        return self.reward.objective(self.loaded, self.engine, full, count)
-
-    def problem(self) -> Problem:
-        """The problem that the settings pose on the model."""
-        settings = self.settings
-        return Problem(
-            units=units_of(self.loaded.adapter.shape, settings.granularity),
-            sparsity=settings.sparsity,
-            bounds=settings.bounds,
-            project=budget_rule(settings.chosen_budget),
-            objective=self.objective(settings.reward_windows, settings.reward_items),
-            literal=settings.literal,
-            sized=lambda size: self.objective(size, size),
-            most=self.reward.most,
-        )
+    rule, own = budget_rule(settings.chosen_budget), sized(settings.sizes[0])
+    return Problem(units, settings.sparsity, settings.bounds, rule, own, settings.literal, sized, reward.most)
 
 
 def solve(
@@ -87,21 +66,27 @@ def solve(
         start.check_kind(settings.algorithm, settings.granularity)
         start.check_units(units)
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
-    setup = Setup(loaded, engine, reward, settings)
-    problem, origin = setup.problem(), start.record() if start else None
-    deciding = [asdict(settings), loaded.model_sha256, calibration["sha256"], reward.identity(), loaded.dtype, origin]
+    problem, origin = problem_of(loaded, engine, reward, settings), start.record() if start else None
+    deciding = [asdict(settings), loaded.model_sha256, calibration["sha256"], reward.identity, loaded.dtype, origin]
     identity = content_key([*deciding, *([driver.identity()] if driver else [])], 64)
     journal = Journal(out.with_suffix(".curve.csv"), out.with_suffix(".checkpoint"), identity, log=log)
-    seen = union([seen_of_sample(CALIBRATION, calibration), reward.seen()], start.seen if start else [])
-    result, seen = _searched(problem, journal, settings, seen, start, driver)
+    seen = union([seen_of_sample(CALIBRATION, calibration), reward.seen], start.seen if start else [])
+    if driver is not None:
+        driver.begin(seen)
+    more = {name: given for name, given in (("start", start), ("driver", driver)) if given is not None}
+    result = algorithm(settings.algorithm).run(problem, journal, settings.episodes, settings.seed, **more)
+    if driver is not None:
+        seen = union(seen, driver.seen)  # what the chat model's replies have seen stands behind the result too
     proposing = journal.seconds - sum(episode.seconds for episode in journal.episodes)
-    found = _found(setup, problem, journal, result) | ({"driver": driver.record()} if driver else {})
-    _save_learned(out, setup, problem, result, found, seen)
+    found = _found(problem, journal, result, reward, settings) | ({"driver": driver.record()} if driver else {})
+    family, weights = loaded.adapter.shape.family, loaded.weights_sha256
+    model = {"name": loaded.source.name, "family": family, "weights_sha256": weights}
+    _save_learned(out, problem, result, found, model, seen)
     return make_strategy(
         problem.units,
         next(one["kept"] for one in found["candidates"] if one["name"] == found["chosen"]),
         settings.sparsity,
-        about_model(loaded),
+        model,
         found | {"warm_start": origin, "calibration": calibration},
         settings.seed,
         {
@@ -114,42 +99,28 @@ def solve(
     )
 
 
-def _searched(
-    problem: Problem,
-    journal: Journal,
-    settings: SearchSettings,
-    seen: Seen,
-    start: Agent | None,
-    driver: "Chat | None",
-) -> tuple[SearchResult, Seen]:
-    """What the algorithm finds, and what stands behind that: ``seen``, and what a chat model's replies have seen."""
-    extra = {name: given for name, given in (("start", start), ("driver", driver)) if given is not None}
-    if driver is not None:
-        driver.begin(seen)
-    result = algorithm(settings.algorithm).run(problem, journal, settings.episodes, settings.seed, **extra)
-    return result, seen if driver is None else union(seen, driver.seen)
-
-
-def about_model(loaded: LoadedModel) -> Json:
-    """What a strategy says of its model."""
-    return {
-        "name": loaded.source.name,
-        "family": loaded.adapter.shape.family,
-        "weights_sha256": loaded.weights_sha256,
-    }
-
-
-def _found(setup: Setup, problem: Problem, journal: Journal, result: SearchResult) -> Json:
-    """How the strategy was found: settings, cost, and all candidates for the final choice."""
-    settings, objective = setup.settings, problem.objective
-    rescore = setup.objective(settings.rescore_windows, settings.rescore_items)
-    candidates = [
-        _scored(name, kept, problem, rescore) for name, kept in _candidates(journal, result, settings).items()
-    ]
+def _found(problem: Problem, journal: Journal, result: SearchResult, reward: Reward, settings: SearchSettings) -> Json:
+    """How the strategy was found: settings, cost, and all candidates for the final choice, scored again on more."""
+    objective, rescore = problem.objective, problem.sized(settings.sizes[1])
+    candidates = []
+    for name, kept in _candidates(journal, result, settings).items():
+        (ppl, earned), (again_ppl, again) = problem.score(kept), rescore.score(kept)
+        candidates.append(
+            {
+                "name": name,
+                "kept": kept,
+                "reward": earned,
+                "reward_ppl": _finite(ppl),
+                "rescored_reward": again,
+                "rescored_ppl": _finite(again_ppl),
+                "achieved_sparsity": round(achieved_sparsity(problem.units, kept), 10),
+            }
+        )
     chosen = _best(candidates, settings.sparsity)
     uniform, uniform_evaluations = _uniform(problem, settings)
     on_reward = len(candidates) + uniform_evaluations
     on_rescore = len(candidates) + rescore.setup_evaluations
+    set_up = [one for one in (objective, *problem.others.values()) if one.setup_evaluations]
     return {
         **asdict(settings),
         "criterion": settings.chosen_criterion,
@@ -157,10 +128,14 @@ def _found(setup: Setup, problem: Problem, journal: Journal, result: SearchResul
         "a_min": problem.bounds.lower,
         "a_max": problem.bounds.upper,
         "start": problem.bounds.start,
-        **setup.reward.record(objective),
+        **reward.identity,
+        **objective.about,
         "uniform": uniform,
-        "evaluations": len(journal.episodes) + problem.setup_evaluations + on_reward + on_rescore,
-        "tokens": journal.tokens + problem.setup_tokens + on_reward * objective.tokens + on_rescore * rescore.tokens,
+        "evaluations": len(journal.episodes) + len(set_up) + on_reward + on_rescore,
+        "tokens": journal.tokens
+        + sum(one.tokens for one in set_up)
+        + on_reward * objective.tokens
+        + on_rescore * rescore.tokens,
         "chosen": chosen["name"],
         "candidates": candidates,
         "agent": settings_of(settings.algorithm),
@@ -171,25 +146,10 @@ def _found(setup: Setup, problem: Problem, journal: Journal, result: SearchResul
 def _candidates(journal: Journal, result: SearchResult, settings: SearchSettings) -> dict[str, list[int]]:
     """Kept counts of the best episodes, one more where the algorithm has no candidate of its own, and of its own."""
     wanted = settings.rescore_top + (0 if result.candidates else 1)
-    distinct: dict[tuple[int, ...], list[int]] = {}
-    for episode in sorted(journal.episodes, key=lambda episode: episode.rank, reverse=True):
-        if episode.feasible and len(distinct) < wanted:
-            distinct.setdefault(tuple(episode.kept), episode.kept)
-    return {f"best_{rank}": kept for rank, kept in enumerate(distinct.values(), start=1)} | result.candidates
-
-
-def _scored(name: str, kept: list[int], problem: Problem, rescore: Objective) -> Json:
-    """A candidate, scored again on more."""
-    (ppl, reward), (again_ppl, again) = problem.score(kept), rescore.score(kept)
-    return {
-        "name": name,
-        "kept": kept,
-        "reward": reward,
-        "reward_ppl": _finite(ppl),
-        "rescored_reward": again,
-        "rescored_ppl": _finite(again_ppl),
-        "achieved_sparsity": round(achieved_sparsity(problem.units, kept), 10),
-    }
+    ranked = sorted(journal.episodes, key=lambda episode: episode.rank, reverse=True)
+    distinct = {tuple(episode.kept): episode.kept for episode in ranked if episode.feasible}
+    best = list(distinct.values())[:wanted]
+    return {f"best_{rank}": kept for rank, kept in enumerate(best, start=1)} | result.candidates
 
 
 def _best(candidates: list[Json], sparsity: float) -> Json:
@@ -220,28 +180,16 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
 
 
-def _save_learned(out: Path, setup: Setup, problem: Problem, result: SearchResult, found: Json, seen: Seen) -> None:
+def _save_learned(out: Path, problem: Problem, result: SearchResult, found: Json, model: Json, seen: Seen) -> None:
     """What a search learned besides its strategy: an agent, or measured effects; both have seen what it has."""
-    settings, model = setup.settings, about_model(setup.loaded)
+    about = {name: found[name] for name in ("granularity", "sparsity")}
     if result.parameters is not None:
-        about = {
-            "algorithm": settings.algorithm,
-            "granularity": settings.granularity,
-            "units": [unit.name for unit in problem.units],
-            "model": model["name"],
-            "sparsity": settings.sparsity,
-            "episodes": settings.episodes,
-            "seen": seen,
-        }
-        save_agent(out.with_suffix(".agent"), about, result.parameters)
+        names = {"units": [unit.name for unit in problem.units], "model": model["name"], "seen": seen}
+        own = {name: found[name] for name in ("algorithm", "episodes")}
+        save_agent(out.with_suffix(".agent"), about | names | own, result.parameters)
     if result.effects is not None:
-        about = {
-            "model": model,
-            "granularity": settings.granularity,
-            "sparsity": settings.sparsity,
-            "criterion": settings.chosen_criterion,
-            "measured_on": {name: found[name] for name in _MEASURED_ON if name in found},
-        }
+        measured = {name: found[name] for name in _MEASURED_ON if name in found}
+        about |= {"model": model, "criterion": found["criterion"], "measured_on": measured}
         (kept,) = result.candidates.values()
         table = make_table(problem.units, kept, result.effects, about) | {"seen": seen}
         write_record(out.with_suffix(".effects.json"), table, "effects")

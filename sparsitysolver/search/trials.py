@@ -3,12 +3,11 @@
 import contextlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sparsitysolver.search.journal import Episode, Journal
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.result import SearchResult
+from sparsitysolver.search.problem import Problem, SearchResult
 
 TRIALS_PER_CHECKPOINT = 15
 
@@ -29,18 +28,12 @@ class Trials:
     problem: Problem
     journal: Journal
     episodes: int
-    _known: list[Episode] = field(default_factory=list)
-    _saved: int = 0
 
     def __post_init__(self) -> None:
         self.journal.resume()
-        self._known, self.journal.episodes = self.journal.episodes, []
+        self._known, self.journal.episodes, self.journal.best = self.journal.episodes, [], None
         self._saved = len(self._known)
-
-    @property
-    def budget(self) -> int:
-        """Tokens that may be evaluated."""
-        return self.episodes * self.problem.objective.tokens
+        self.budget = self.episodes * self.problem.objective.tokens  # tokens that may be evaluated
 
     @property
     def left(self) -> int:
@@ -55,13 +48,17 @@ class Trials:
     def score(self, kept: Sequence[int], size: int | None = None) -> Episode:
         """Score a candidate on ``size`` windows or items (None: the search's own number), and note it.
 
-        Raises:
-            BudgetSpent: the budget does not hold so many tokens any more; nothing was evaluated.
+        Where the budget does not hold so many tokens any more, :class:`BudgetSpent` is raised and nothing evaluated.
         """
-        objective = self.problem.over(size)
+        objective, number = self.problem.over(size), len(self.journal.episodes)
         if objective.tokens > self.left:
             raise BudgetSpent
-        episode = self._recall(list(kept), objective.tokens) or self.journal.record(self.problem, list(kept), objective)
+        known = self._known[number] if number < len(self._known) else None
+        if known and (known.kept, known.tokens) != (list(kept), objective.tokens):
+            self.journal.log(f"episode {number} is another one than in the checkpoint: the search goes on from there")
+            known, self._known, self._saved = None, self._known[:number], number
+            self.journal.save_curve()
+        episode = self.journal.add(known) if known else self.journal.record(self.problem, list(kept), objective)
         if len(self.journal.episodes) >= self._saved + TRIALS_PER_CHECKPOINT:
             self.save()
         return episode
@@ -71,20 +68,6 @@ class Trials:
         if len(self.journal.episodes) > self._saved:
             self.journal.save({})
             self._saved = len(self.journal.episodes)
-
-    def _recall(self, kept: list[int], tokens: int) -> Episode | None:
-        """The journal's episode where it is of this very candidate; else all that it knows further is forgotten."""
-        number = len(self.journal.episodes)
-        if number >= len(self._known):
-            return None
-        episode = self._known[number]
-        if (episode.kept, episode.tokens) == (kept, tokens):
-            return self.journal.add(episode)
-        self.journal.log(f"episode {number} is another one than in the checkpoint: the search goes on from there")
-        self._known = self._known[:number]
-        self._saved = number
-        self.journal.restart()
-        return None
 
 
 def budgeted(propose: Callable[..., SearchResult | None]) -> Callable[..., SearchResult]:

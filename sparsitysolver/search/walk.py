@@ -15,24 +15,13 @@ from sparsitysolver.pruning.units import Unit
 from sparsitysolver.search.problem import Problem
 
 
-class Walk:
+class Walk(Wall):
     """A strategy in the making: which unit is next, and what earlier ones got."""
 
     def __init__(self, problem: Problem) -> None:
-        self.units = problem.units
+        super().__init__(problem.units, problem.sparsity, problem.bounds)
+        self.units, self.bounds = problem.units, problem.bounds
         self.previous = 1.0  # preserved ratio of the unit before; 1 before the first one, as in AMC's code
-        self._wall = Wall(problem.units, problem.sparsity, problem.bounds)
-        self._bounds = problem.bounds
-
-    @property
-    def kept(self) -> list[int]:
-        """Items that the units so far keep."""
-        return self._wall.kept
-
-    @property
-    def spent(self) -> int:
-        """Weights that the units so far keep."""
-        return self._wall.spent
 
     @property
     def done(self) -> bool:
@@ -44,14 +33,15 @@ class Walk:
         """The next unit; after the last one, the last."""
         return min(len(self.kept), len(self.units) - 1)
 
-    def keep(self, ratio: float) -> None:
+    def keep(self, ratio: float) -> int:
         """AMC's action wall: lift to the lower bound, round to whole items, cap by what the budget leaves.
 
         Where actions are shifted onto the budget (:func:`~sparsitysolver.pruning.budget.walked`), before all that.
         """
-        unit = self.units[len(self.kept)]
-        asked = walked(max(ratio, self._bounds.lower), self._bounds)
-        self.previous = self._wall.keep(asked) / unit.size
+        size = self.units[self.index].size
+        count = super().keep(walked(max(ratio, self.bounds.lower), self.bounds))
+        self.previous = count / size
+        return count
 
 
 class Observer(Protocol):
@@ -70,9 +60,7 @@ class WalkEnvironment(gymnasium.Env):
         bounds = problem.bounds
         self.observation_space = observe.space
         self.action_space = gymnasium.spaces.Box(bounds.lower, bounds.upper, shape=(1,), dtype=np.float32)
-        self._problem = problem
-        self._observe = observe
-        self._evaluate = evaluate
+        self._problem, self._observe, self._evaluate = problem, observe, evaluate
         self._walk = Walk(problem)
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
@@ -103,12 +91,11 @@ class UnitFeatures:
 
     def __call__(self, walk: Walk) -> np.ndarray:
         """The state (features,) before the next unit."""
-        index = walk.index
         total = self._until[-1]
         removed = self._until[len(walk.kept)] - walk.spent
-        later = total - self._until[index + 1]
+        later = total - self._until[walk.index + 1]
         moving = (removed / total, later / total, walk.previous)
-        return np.concatenate([self._static[index], moving]).astype(np.float32)
+        return np.concatenate([self._static[walk.index], moving]).astype(np.float32)
 
 
 def scaled_sizes(units: Sequence[Unit]) -> np.ndarray:

@@ -9,11 +9,10 @@ from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.data.items import ALL, SEARCH, load_items
-from sparsitysolver.data.sources import SPLITS, load_text
+from sparsitysolver.data.sources import WIKITEXT_FILES, load_text
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, atomic_folder, write_text
 
-_FILES = {"train": "train.txt", "validation": "valid.txt", "test": "test.txt"}
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.bin"]
 
 
@@ -24,8 +23,8 @@ def run(args: argparse.Namespace) -> None:
         row = models_table()[model]
         if row.hub_id and not (target / "models" / model).is_dir():
             _download_model(row.hub_id, row.revision, target / "models" / model)
-    for split in SPLITS:
-        path = target / "wikitext2" / _FILES[split]
+    for split, name in WIKITEXT_FILES.items():
+        path = target / "wikitext2" / name
         if not path.is_file():
             write_text(path, load_text("wikitext2", split, Assets(None)).joined)
             print(f"{path}: written")
@@ -50,10 +49,9 @@ def _download_model(hub_id: str, revision: str, folder: Path) -> None:
     try:
         files = HfApi().list_repo_files(hub_id, revision=revision)
         skip = ["*.bin"] if any(name.endswith(".safetensors") for name in files) else []
+        chosen = {"allow_patterns": _PATTERNS, "ignore_patterns": skip}
         with atomic_folder(folder) as temporary:
-            snapshot_download(
-                hub_id, revision=revision, local_dir=temporary, allow_patterns=_PATTERNS, ignore_patterns=skip
-            )
+            snapshot_download(hub_id, revision=revision, local_dir=temporary, **chosen)
     except SparsitySolverError:
         raise
     except Exception as error:  # the hub client raises a family of its own errors; all mean: not to be had

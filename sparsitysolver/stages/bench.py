@@ -2,12 +2,13 @@
 
 import argparse
 import copy
+import functools
 import json
-import statistics
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,12 +20,10 @@ from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models.adapter import Adapter, adapt
 from sparsitysolver.pruning.job import Job
 from sparsitysolver.pruning.units import UNSTRUCTURED
-from sparsitysolver.search.engines import Engine, build_engine
+from sparsitysolver.search.engines import Engine, RankEngine, build_engine
 from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.rank_engine import RankEngine
-from sparsitysolver.search.rewards import ACCURACY
-from sparsitysolver.search.settings import SearchSettings
-from sparsitysolver.search.solve import Setup
+from sparsitysolver.search.settings import ACCURACY, SearchSettings
+from sparsitysolver.search.solve import problem_of
 from sparsitysolver.stages.common import calibrated, no_ids, open_model, statistics_of
 from sparsitysolver.stages.reward import reward_of
 from sparsitysolver.statistics.collect import Statistics
@@ -34,15 +33,7 @@ if TYPE_CHECKING:
     from sparsitysolver.search.algorithms import ppo
 
 DEFAULT_SPARSITIES = {UNSTRUCTURED: 0.5}
-
-
-@dataclass
-class _Times:
-    """Seconds of one episode, one entry an episode."""
-
-    episode: list[float] = field(default_factory=list)
-    pruned: list[float] = field(default_factory=list)
-    dense: list[float] = field(default_factory=list)
+Times = dict[str, list[float]]  # seconds of each episode
 
 
 def run(args: argparse.Namespace) -> None:
@@ -63,22 +54,21 @@ def run(args: argparse.Namespace) -> None:
     loaded, row = open_model(args), method(SEARCHING, settings.granularity)
     statistics = statistics_of(loaded, calibrated(args, row, loaded), args.stats, settings.granularity)
     dense = adapt(copy.deepcopy(loaded.model))
-    materialise = _materialiser(dense, statistics, settings)
+    materialise = functools.partial(_pruned, dense, statistics, settings)
     engine = build_engine(loaded.adapter, statistics, settings.granularity, settings.chosen_criterion)
-    problem = Setup(loaded, engine, reward_of(args, settings, loaded), settings).problem()
-    times = _Times()
+    problem = problem_of(loaded, engine, reward_of(args, settings, loaded), settings)
+    times: Times = {"episode": [], "pruned": [], "dense": []}
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "curve.csv", Path(folder) / "checkpoint", "bench")
         search = ppo.Search(problem, journal, args.seed)
         search.update()  # the first update pays for warm caches
         for _ in range(args.rounds):
             _one_round(search, dense, materialise, times)
-    _print(args, times, problem.objective.windows, engine)
+    result = _result(times, problem.objective.windows, engine)
+    print(json.dumps(result) if args.json else "\n".join(f"{name}: {value:.4g}" for name, value in result.items()))
 
 
-def _one_round(
-    search: "ppo.Search", dense: Adapter, materialise: Callable[[list[int]], Adapter], times: _Times
-) -> None:
+def _one_round(search: "ppo.Search", dense: Adapter, materialise: Callable[[list[int]], Adapter], times: Times) -> None:
     problem, done = search.problem, len(search.journal.episodes)
     windows = problem.objective.windows
     whole = timed(search.update)[1]
@@ -87,50 +77,38 @@ def _one_round(
     for number, episode in enumerate(episodes):
         pruned = materialise(episode.kept)
         work = [
-            (times.episode, agent_share, lambda kept=episode.kept: problem.score(kept)),
-            (times.pruned, 0.0, lambda model=pruned: window_losses(model, windows)),
-            (times.dense, 0.0, lambda: window_losses(dense, windows)),
+            ("episode", agent_share, lambda kept=episode.kept: problem.score(kept)),
+            ("pruned", 0.0, lambda model=pruned: window_losses(model, windows)),
+            ("dense", 0.0, lambda: window_losses(dense, windows)),
         ]
         for index in range(len(work)):
-            into, extra, call = work[(number + index) % len(work)]
-            into.append(extra + timed(call)[1])
+            name, extra, call = work[(number + index) % len(work)]
+            times[name].append(extra + timed(call)[1])
 
 
-def _materialiser(dense: Adapter, statistics: Statistics, settings: SearchSettings) -> Callable[[list[int]], Adapter]:
-    """Makes copies of the dense model that are pruned for good: sliced, or with zeros among the weights."""
+def _pruned(dense: Adapter, statistics: Statistics, settings: SearchSettings, kept: list[int]) -> Adapter:
+    """A copy of the dense model that is pruned for good: sliced, or with zeros among the weights."""
+    job = Job(
+        adapt(copy.deepcopy(dense.model)),
+        settings.sparsity,
+        calibrate=lambda: statistics,
+        ids=no_ids,
+        reconstruction_ids=no_ids,
+        granularity=settings.granularity,
+        criterion=settings.chosen_criterion,
+    )
     pruner = wanda_static if settings.granularity == UNSTRUCTURED else slicing
-
-    def materialise(kept: list[int]) -> Adapter:
-        job = Job(
-            adapt(copy.deepcopy(dense.model)),
-            settings.sparsity,
-            calibrate=lambda: statistics,
-            ids=no_ids,
-            reconstruction_ids=no_ids,
-            granularity=settings.granularity,
-            criterion=settings.chosen_criterion,
-        )
-        pruner.prune(job, kept)
-        return job.adapter
-
-    return materialise
+    pruner.prune(job, kept)
+    return job.adapter
 
 
-def _print(args: argparse.Namespace, times: _Times, windows: torch.Tensor, engine: Engine) -> None:
-    result = {
-        "ratio_to_pruned_forward": statistics.median(e / p for e, p in zip(times.episode, times.pruned)),
-        "ratio_to_dense_forward": statistics.median(e / d for e, d in zip(times.episode, times.dense)),
-        "episode_ms": 1000 * statistics.median(times.episode),
-        "pruned_forward_ms": 1000 * statistics.median(times.pruned),
-        "dense_forward_ms": 1000 * statistics.median(times.dense),
-        "windows": int(windows.shape[0]),
-        "seqlen": int(windows.shape[1]),
-        "episodes": len(times.episode),
-    }
+def _result(times: Times, windows: torch.Tensor, engine: Engine) -> dict[str, float]:
+    ratios = {name: [e / other for e, other in zip(times["episode"], times[name])] for name in ("pruned", "dense")}
+    result = {f"ratio_to_{name}_forward": median(values) for name, values in ratios.items()}
+    for name, label in (("episode", "episode"), ("pruned", "pruned_forward"), ("dense", "dense_forward")):
+        result[f"{label}_ms"] = 1000 * median(times[name])
+    result |= {"windows": windows.shape[0], "seqlen": windows.shape[1], "episodes": len(times["episode"])}
     if isinstance(engine, RankEngine):
         weights = engine.adapter.shape.prunable_weights
         result |= {"rank_bytes": engine.rank_bytes, "rank_bytes_per_weight": engine.rank_bytes / weights}
-    if args.json:
-        print(json.dumps(result))
-    else:
-        print("\n".join(f"{name}: {value:.4g}" for name, value in result.items()))
+    return result

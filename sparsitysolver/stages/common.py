@@ -10,7 +10,7 @@ import torch
 from sparsitysolver.config.assets import BUNDLED, Assets
 from sparsitysolver.config.registry import HUB_TEXT, HUB_TEXTS, MethodRow, is_zero_shot
 from sparsitysolver.data.sampling import Calibration, Sample, sample
-from sparsitysolver.data.sources import load_text
+from sparsitysolver.data.sources import Text, load_text
 from sparsitysolver.data.windows import Windows, cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
@@ -30,6 +30,8 @@ from sparsitysolver.statistics.collect import (
 
 BUNDLED_TEXT = "mini"
 PRUNING_RECORD = "pruning.json"
+# What a dense model has in place of such a record, and what cells and measurements keep of one.
+DENSE = {"method": "dense", "label": "Dense", "sparsity": 0.0, "seed": 0, "status": "ok"}
 
 
 def assets_of(args: argparse.Namespace) -> Assets:
@@ -97,7 +99,12 @@ def windows_of(
 ) -> Windows:
     """Windows of a split of a text, by default the model's own; all of them, or ``count`` spread evenly."""
     found = load_text(text or home_text(loaded.source), split, assets_of(args))
-    return cut_windows(found, loaded.tokenizer, loaded.seqlen(args.seqlen), count, vocabulary=loaded.vocabulary)
+    return cut(loaded, found, loaded.seqlen(args.seqlen), count)
+
+
+def cut(loaded: LoadedModel, text: Text, seqlen: int, count: int | None = None, bos: bool = True) -> Windows:
+    """Windows of a text as a model reads it; see :func:`cut_windows`."""
+    return cut_windows(text, loaded.tokenizer, seqlen, count, bos, vocabulary=loaded.vocabulary)
 
 
 def tokens_of(windows: Windows) -> torch.Tensor:
@@ -138,18 +145,17 @@ def draw(calibration: Calibration, loaded: LoadedModel, assets: Assets) -> Sampl
     return drawn
 
 
-def reconstruction_calibration(
-    args: argparse.Namespace, row: MethodRow, calibration: Calibration, model: ModelSource
-) -> Calibration:
+def reconstruction_calibration(args: argparse.Namespace, row: MethodRow, model: LoadedModel) -> Calibration:
     """Windows of reconstruction: a source of their own, else the calibration's file whole, else as the row draws them.
 
     Methods that reconstruct on another text than they calibrate on draw from that; on each task's own, from ``--task``.
     """
+    calibration, drawn = calibration_of(args, row, model), row.regressing
     if args.reconstruction_calibration:
         return replace(calibration, source=args.reconstruction_calibration)
-    source, drawn = calibration.source, row.regressing
+    source = calibration.source
     if drawn.source not in ("", row.source) and not args.calibration:
-        source = text_for(drawn.source, model)
+        source = text_for(drawn.source, model.source)
     if drawn.source == "task":
         source = args.task
     return replace(
@@ -177,18 +183,15 @@ def statistics_of(loaded: LoadedModel, windows: Sample, stats: str | None, granu
     taps = taps_of(granularity)
     if stats:
         return load_statistics(stats, loaded.model_sha256, windows.sha256, taps)
-    cached = user_cache() / "statistics" / f"{_statistics_key(loaded, windows, taps)}.safetensors"
+    from sparsitysolver.sources import code_sha256, source_files  # it knows the searches, which statistics have none of
+
+    # All that decides statistics: the model, the windows, how sums are rounded, and the code that takes them.
+    rounding = [loaded.dtype, loaded.device.split(":")[0], torch.get_num_threads(), torch.__version__]
+    code = code_sha256(source_files("sparsitysolver.statistics.collect"))
+    key = content_key([loaded.model_sha256, windows.sha256, list(taps), rounding, code], 32)
+    cached = user_cache() / "statistics" / f"{key}.safetensors"
     if cached.is_file():
         return load_statistics(cached, loaded.model_sha256, windows.sha256, taps)
     statistics = collect(loaded.adapter, windows.ids, loaded.model_sha256, windows.sha256, taps)
     save_statistics(statistics, cached)
     return statistics
-
-
-def _statistics_key(loaded: LoadedModel, windows: Sample, taps: tuple[str, ...]) -> str:
-    """All that decides statistics: the model, the windows, how sums are rounded, and the code that takes them."""
-    from sparsitysolver.sources import code_sha256, source_files  # it knows the searches, which statistics have none of
-
-    rounding = [loaded.dtype, loaded.device.split(":")[0], torch.get_num_threads(), torch.__version__]
-    code = code_sha256(source_files("sparsitysolver.statistics.collect"))
-    return content_key([loaded.model_sha256, windows.sha256, list(taps), rounding, code], 32)

@@ -14,11 +14,7 @@ from sparsitysolver.stages.common import assets_of
 
 
 def driver_of(args: argparse.Namespace, given: str, out: Path, say: Callable[[str], None]) -> Chat:
-    """The driver that the options name, of which ``given`` are given; the log goes beside ``out``.
-
-    Raises:
-        SparsitySolverError: options that are missing or contradict each other.
-    """
+    """The driver that the options name, of which ``given`` are given; the log goes beside ``out``."""
     if args.replay and given != "--replay":
         raise SparsitySolverError(f"a recorded conversation is replayed as it is: give --replay alone, not {given}.")
     if args.replay:

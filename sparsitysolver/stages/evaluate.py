@@ -6,19 +6,18 @@ import json
 from sparsitysolver.config.registry import PERPLEXITY, ZERO_SHOT, ZERO_SHOT_BATCH, tasks_table
 from sparsitysolver.data.items import REPORT, Items, load_items
 from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
-from sparsitysolver.data.windows import cut_windows
 from sparsitysolver.errors import SparsitySolverError, unknown_name
-from sparsitysolver.evaluation.cells import perplexity_fields, zero_shot_fields
-from sparsitysolver.evaluation.perplexity import window_losses
+from sparsitysolver.evaluation.cells import perplexity_fields
 from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records.files import Json, content_key, write_record
-from sparsitysolver.stages.common import assets_of, model_record, open_model, pruning_of, tokens_of
+from sparsitysolver.stages import common
+from sparsitysolver.stages.common import DENSE, assets_of, model_record, open_model, pruning_of
 
 # Options that only one kind of task has, with what stands for them where they are not given.
 _OWN_OPTIONS = {
     PERPLEXITY: {"split": "test", "windows": None},
-    ZERO_SHOT: {"items": REPORT, "limit": None, "batch_size": ZERO_SHOT_BATCH},
+    ZERO_SHOT: {"items": REPORT, "limit": None, "batch-size": ZERO_SHOT_BATCH},
 }
 
 
@@ -36,14 +35,22 @@ def run(args: argparse.Namespace) -> None:
         args.split = data.part
     else:
         data, measure = load_text(args.task, args.split, assets), _measure_perplexity
-    if pruning.get("status") == "skipped":
-        _write_cell(args, _head(args, pruning, None), clock, pruning)
+    loaded = None if pruning.get("status") == "skipped" else open_model(args)
+    cell = _head(args, pruning, loaded)
+    if loaded is not None:
+        cell |= measure(args, loaded, data, pruning)
+    if args.out:
+        cell["run"] = clock.record(pruning=pruning.get("run"))
+        write_record(args.out, cell, "cell")
+    if loaded is None:
         print(f"skipped: {pruning['reason']}")
         return
-    loaded = open_model(args)
-    cell = _head(args, pruning, loaded) | measure(args, loaded, data, pruning)
-    _write_cell(args, cell, clock, pruning)
-    _print(args, cell)
+    numbers, sentence = _told(cell)
+    if args.json:
+        size = {key: cell["size"][key] for key in ("achieved_sparsity", "parameters")}
+        print(json.dumps(numbers | {"fingerprint": content_key(cell["fingerprint"]), "split": args.split, **size}))
+    else:
+        print(f"{cell['model']['name']} {cell['label']}: {sentence}")
 
 
 def kind_of(task: str) -> str:
@@ -58,92 +65,55 @@ def kind_of(task: str) -> str:
 
 def _own_options(args: argparse.Namespace, kind: str) -> None:
     """Fill in the defaults of a kind's options; refuse those of the other kind."""
-    for other in _OWN_OPTIONS.keys() - {kind}:
-        for option in _OWN_OPTIONS[other]:
-            if getattr(args, option) is not None:
-                own = ", ".join(_flag(name) for name in _OWN_OPTIONS[kind])
+    for other, options in _OWN_OPTIONS.items():
+        for flag, default in options.items():
+            name = flag.replace("-", "_")
+            given = getattr(args, name) is not None
+            if given and other != kind:
+                named, asked = other.replace("_", "-"), kind.replace("_", "-")
                 raise SparsitySolverError(
-                    f"{_flag(option)} is an option of {_named(other)} tasks; task '{args.task}' is of kind "
-                    f"{_named(kind)} and takes {own}."
+                    f"--{flag} is an option of {named} tasks; task '{args.task}' is of kind {asked} and takes "
+                    f"{', '.join(f'--{own}' for own in _OWN_OPTIONS[kind])}."
                 )
-    for option, default in _OWN_OPTIONS[kind].items():
-        if getattr(args, option) is None:
-            setattr(args, option, default)
-
-
-def _flag(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
-
-
-def _named(kind: str) -> str:
-    return kind.replace("_", "-")
+            if not given and other == kind:
+                setattr(args, name, default)
 
 
 def _measure_perplexity(args: argparse.Namespace, loaded: LoadedModel, text: Text, pruning: Json) -> Json:
-    windows = cut_windows(
-        text, loaded.tokenizer, loaded.seqlen(args.seqlen), args.windows, vocabulary=loaded.vocabulary
-    )
-    losses = window_losses(loaded.adapter, tokens_of(windows))
-    return perplexity_fields(loaded, windows, losses, pruning)
+    windows = common.cut(loaded, text, loaded.seqlen(args.seqlen), args.windows)
+    return perplexity_fields(loaded, windows, common.losses_of(loaded, windows), pruning)
 
 
 def _measure_zero_shot(args: argparse.Namespace, loaded: LoadedModel, items: Items, pruning: Json) -> Json:
-    from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot  # lm-eval takes seconds to import
+    from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot, zero_shot_fields  # lm-eval: seconds to import
 
-    seqlen = loaded.seqlen(args.seqlen, loaded.context)
-    result = evaluate_zero_shot(loaded, items, args.batch_size, seqlen)
-    return zero_shot_fields(loaded, items, result, args.batch_size, seqlen, pruning)
+    result = evaluate_zero_shot(loaded, items, args.batch_size, loaded.seqlen(args.seqlen, loaded.context))
+    return zero_shot_fields(loaded, items, result, pruning)
 
 
 def _head(args: argparse.Namespace, pruning: Json, loaded: LoadedModel | None) -> Json:
     """Which cell this is: from the pruning record, or that of a dense model."""
-    head = {
+    kept = {name: value for name, value in pruning.items() if name in (*DENSE, "reason")}
+    return {
+        **(DENSE | kept),
         "format": 1,
-        "status": pruning.get("status", "ok"),
         "model": pruning["model"] if pruning else model_record(loaded),
-        "method": pruning.get("method", "dense"),
-        "label": pruning.get("label", "Dense"),
-        "sparsity": pruning.get("sparsity", 0.0),
-        "seed": pruning.get("seed", 0),
         "task": args.task,
         "split": args.split,
         "provenance": provenance(loaded.device if loaded else "cpu", args.threads, pruning.get("seeds", {})),
     }
-    return head | ({"reason": pruning["reason"]} if "reason" in pruning else {})
 
 
-def _write_cell(args: argparse.Namespace, cell: Json, clock: Clock, pruning: Json) -> None:
-    if args.out:
-        cell["run"] = clock.record(pruning=pruning.get("run"))
-        write_record(args.out, cell, "cell")
-
-
-def _print(args: argparse.Namespace, cell: Json) -> None:
-    if args.json:
-        size = {key: cell["size"][key] for key in ("achieved_sparsity", "parameters")}
-        result = {"fingerprint": content_key(cell["fingerprint"]), "split": cell["split"], **size}
-        print(json.dumps(_numbers(cell) | result))
-    else:
-        print(f"{cell['model']['name']} {cell['label']}: {_sentence(cell)}")
-
-
-def _numbers(cell: Json) -> Json:
-    """What a result has of its kind."""
-    metrics, fingerprint = cell["metrics"], cell["fingerprint"]
+def _told(cell: Json) -> tuple[Json, str]:
+    """The numbers that a result has of its kind, and the sentence that tells them."""
+    metrics, fingerprint, split = cell["metrics"], cell["fingerprint"], cell["fingerprint"]["split"]
     if "ppl" in metrics:
-        protocol = {key: fingerprint[key] for key in ("tokens", "windows", "seqlen")}
-        return {"ppl": metrics["ppl"]["value"], "stderr": metrics["ppl"]["stderr"], **protocol}
+        ppl, protocol = metrics["ppl"], {key: fingerprint[key] for key in ("tokens", "windows", "seqlen")}
+        windows = f"{fingerprint['windows']} windows of {fingerprint['seqlen']}"
+        sentence = f"perplexity {ppl['value']:.4f} on {fingerprint['dataset']} ({split}, {windows})"
+        return {"ppl": ppl["value"], "stderr": ppl["stderr"], **protocol}, sentence
     values = {name: measured["value"] for name, measured in metrics.items()}
     errors = {f"{name}_stderr": measured["stderr"] for name, measured in metrics.items()}
-    return {"task": cell["task"], **values, **errors, "n": fingerprint["items"]}
-
-
-def _sentence(cell: Json) -> str:
-    metrics, fingerprint = cell["metrics"], cell["fingerprint"]
-    if "ppl" in metrics:
-        return (
-            f"perplexity {metrics['ppl']['value']:.4f} on {fingerprint['dataset']} "
-            f"({fingerprint['split']}, {fingerprint['windows']} windows of {fingerprint['seqlen']})"
-        )
-    values = ", ".join(f"{name} {measured['value']:.4f}" for name, measured in metrics.items())
-    return f"{values} on {cell['task']} ({fingerprint['split']}, {fingerprint['items']} items)"
+    named = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+    sentence = f"{named} on {cell['task']} ({split}, {fingerprint['items']} items)"
+    return {"task": cell["task"], **values, **errors, "n": fingerprint["items"]}, sentence

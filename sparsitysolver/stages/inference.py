@@ -8,14 +8,11 @@ import torch
 
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.evaluation.inference import Contestant, Seconds, Workload, interleave, speed, speedups
-from sparsitysolver.evaluation.memory import MEASURE
+from sparsitysolver.evaluation.inference import MEASURE, PHASES, Contestant, Workload, interleave, speed, speedup
 from sparsitysolver.models.loading import LoadedModel, load_model
 from sparsitysolver.provenance import Clock
 from sparsitysolver.records.files import Json, content_key, write_record
-from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, head_of, open_model, pruning_of
-
-DENSE = {"method": "dense", "label": "Dense", "sparsity": 0.0, "seed": 0}
+from sparsitysolver.stages.common import DENSE, PRUNING_RECORD, assets_of, head_of, open_model, pruning_of
 
 
 def run(args: argparse.Namespace) -> None:
@@ -23,7 +20,10 @@ def run(args: argparse.Namespace) -> None:
     clock = Clock()
     if args.rounds < 1:
         raise SparsitySolverError(f"{args.rounds} rounds asked for; at least 1 is needed.")
-    prunings = {folder: _pruning(folder) for folder in args.pruned}
+    prunings = {folder: pruning_of(folder, Assets.from_environment()) for folder in args.pruned}
+    for folder, pruning in prunings.items():
+        if not pruning:
+            raise SparsitySolverError(f"{folder} was not written by prune: it holds no {PRUNING_RECORD}.")
     workload = Workload(args.batch, args.prompt_tokens, args.new_tokens, args.seed)
     loaded = open_model(args)
     if loaded.structure is not None or pruning_of(args.model, assets_of(args)):
@@ -32,28 +32,17 @@ def run(args: argparse.Namespace) -> None:
         _check_origin(folder, pruning, loaded)
     workload.check(loaded.context, loaded.source.name)
     dense = Contestant(loaded, workload)
-    dense_seconds, entries = Seconds(), []
+    entries = []
     for folder, pruning in prunings.items():
-        entry, beside = _measure(folder, pruning, dense, loaded, args)
-        dense_seconds += beside
-        entries.append(entry)
-        print(_sentence(entry), flush=True)
-    if not dense_seconds.prefill:
-        dense_seconds = interleave([dense], args.rounds)[0]
-    entries.insert(0, _dense_entry(dense, dense_seconds))
+        entries.append(_measured(folder, pruning, dense, loaded, args))
+        print(_sentence(entries[-1]), flush=True)
+    entries.insert(0, _dense_entry(dense, entries, args.rounds))
     print(_sentence(entries[0]), flush=True)
     record = _record(args, loaded, dense, entries) | {"run": clock.record(folders=args.pruned)}
     if args.out:
         write_record(args.out, record, "inference")
     if args.json:
         print(json.dumps(record))
-
-
-def _pruning(folder: str) -> Json:
-    pruning = pruning_of(folder, Assets.from_environment())
-    if not pruning:
-        raise SparsitySolverError(f"{folder} was not written by prune: it holds no {PRUNING_RECORD}.")
-    return pruning
 
 
 def _check_origin(folder: str, pruning: Json, dense: LoadedModel) -> None:
@@ -67,45 +56,40 @@ def _check_origin(folder: str, pruning: Json, dense: LoadedModel) -> None:
         raise SparsitySolverError(f"{folder} is the dense model again; MODEL is measured anyway.")
 
 
-def _measure(
-    folder: str, pruning: Json, dense: Contestant, loaded: LoadedModel, args: argparse.Namespace
-) -> tuple[Json, Seconds]:
-    """A pruned model's entry, and the dense model's seconds in the same rounds."""
-    entry = {name: pruning[name] for name in DENSE} | {"status": pruning["status"]}
+def _measured(folder: str, pruning: Json, dense: Contestant, loaded: LoadedModel, args: argparse.Namespace) -> Json:
+    """A pruned model's entry, with the dense model's seconds in the same rounds."""
+    entry = {name: pruning[name] for name in DENSE}
     if pruning["status"] == "skipped":
-        return entry | {"reason": pruning["reason"]}, Seconds()
+        return entry | {"reason": pruning["reason"]}
     # The dense model's own device and precision: a checkpoint may say otherwise of itself.
     pruned = Contestant(load_model(folder, loaded.device, loaded.dtype, assets_of(args)), dense.workload)
     beside, seconds = interleave([dense, pruned], args.rounds)
     entry |= pruned.facts | speed(seconds, dense.workload)
-    entry["speedup"] = speedups(beside, seconds)
-    entry["rounds"] = {"seconds": vars(seconds), "dense_seconds": vars(beside)}
+    entry["speedup"] = {phase: speedup(beside[phase], seconds[phase]) for phase in PHASES}
+    entry["rounds"] = {"seconds": seconds, "dense_seconds": beside}
     del pruned
-    _free()
-    return entry, beside
-
-
-def _free() -> None:
-    """Give a model's memory back before the next one is loaded."""
-    gc.collect()
+    gc.collect()  # a model's memory, before the next one is loaded
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    return entry
 
 
-def _dense_entry(dense: Contestant, seconds: Seconds) -> Json:
+def _dense_entry(dense: Contestant, entries: list[Json], rounds: int) -> Json:
     """The dense model over the rounds beside all pruned ones; measured against itself it is 1 by definition."""
+    beside = [entry["rounds"]["dense_seconds"] for entry in entries if "rounds" in entry]
+    beside = beside or interleave([dense], rounds)
+    seconds = {phase: [value for one in beside for value in one[phase]] for phase in PHASES}
     one = {"value": 1.0, "low": 1.0, "high": 1.0, "coverage": 1.0}
-    entry = DENSE | {"status": "ok"} | dense.facts | speed(seconds, dense.workload)
-    return entry | {"speedup": {"prefill": one, "decode": one}, "rounds": {"seconds": vars(seconds)}}
+    entry = DENSE | dense.facts | speed(seconds, dense.workload)
+    return entry | {"speedup": dict.fromkeys(PHASES, one), "rounds": {"seconds": seconds}}
 
 
 def _record(args: argparse.Namespace, loaded: LoadedModel, dense: Contestant, entries: list[Json]) -> Json:
-    workload = dense.workload
     return head_of(args, loaded, prompt=args.seed) | {
         "protocol": {
-            "batch": workload.batch,
-            "prompt_tokens": workload.prompt_tokens,
-            "new_tokens": workload.new_tokens,
+            "batch": args.batch,
+            "prompt_tokens": args.prompt_tokens,
+            "new_tokens": args.new_tokens,
             "prompt_sha256": content_key(dense.prompt.tolist(), 64),
             "rounds": args.rounds,
             "dtype": loaded.dtype,
@@ -121,10 +105,8 @@ def _sentence(entry: Json) -> str:
     if entry["status"] == "skipped":
         return f"{name}: skipped: {entry['reason']}"
     phases = []
-    for phase in ("prefill", "decode"):
-        times = entry["speedup"][phase]
-        phases.append(
-            f"{phase} {entry[phase]['tokens_per_second']:.4g} tokens/s, "
-            f"{times['value']:.3f} times dense [{times['low']:.3f}, {times['high']:.3f}]"
-        )
+    for phase in PHASES:
+        times, rate = entry["speedup"][phase], entry[phase]["tokens_per_second"]
+        low, high = times["low"], times["high"]
+        phases.append(f"{phase} {rate:.4g} tokens/s, {times['value']:.3f} times dense [{low:.3f}, {high:.3f}]")
     return f"{name}: {'; '.join(phases)}; peak memory {entry['peak_memory_bytes'] / 2**20:.1f} MiB"

@@ -8,11 +8,10 @@ from types import ModuleType
 from sparsitysolver.config.registry import SEARCHING, MethodRow, method
 from sparsitysolver.data.sampling import Sample
 from sparsitysolver.errors import SparsitySolverError, report_warning
-from sparsitysolver.evaluation.achieved import Achieved
-from sparsitysolver.evaluation.size import parameter_count
+from sparsitysolver.evaluation.size import Achieved, measure_size
 from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.models.saving import Behaviour, check_saved, release, save_padded, save_pruned
-from sparsitysolver.models.structure import CONFIG_FIELD, Structure
+from sparsitysolver.models.structure import CONFIG_FIELD
 from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job, Outcome
 from sparsitysolver.pruning.masks import Pattern
@@ -21,19 +20,9 @@ from sparsitysolver.pruning.units import GRANULARITIES, STRUCTURED, check_sparsi
 from sparsitysolver.records.files import Json, atomic_folder, identity, read_record, write_json
 from sparsitysolver.records.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_by, seen_of_sample, union
 from sparsitysolver.search.algorithms import DRIVEN
-from sparsitysolver.search.rewards import ACCURACY
-from sparsitysolver.search.settings import DEFAULT_CRITERIA, SearchSettings, check_criterion
-from sparsitysolver.stages.common import (
-    PRUNING_RECORD,
-    assets_of,
-    calibration_of,
-    draw,
-    model_record,
-    open_dense,
-    open_model,
-    reconstruction_calibration,
-    statistics_of,
-)
+from sparsitysolver.search.settings import ACCURACY, DEFAULT_CRITERIA, SearchSettings, check_criterion
+from sparsitysolver.stages import common
+from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, model_record, open_model
 
 UNIFORM = "uniform"  # the allocator whose matrices an N:M pattern may take over
 DEFAULT_SPARSITY = 0.2
@@ -50,20 +39,28 @@ def run(args: argparse.Namespace) -> None:
     clock = Clock()
     row = _resolved(args)
     _check(args, row)
-    loaded = open_dense(args, "prune")
+    loaded = common.open_dense(args, "prune")
     pruner = baseline(row.pruner)
     work = _Work(args, row, loaded)
     if work.job.pattern:
         for unit in work.job.units:
             work.job.pattern.check(unit.name, unit.size)
-    reason = next((r for r in (_skip(name, work.job) for name in (row.allocator, row.pruner) if name) if r), None)
-    if reason:
-        _write_skip(args, row, work.record(None, None) | {"reason": reason, "run": clock.record()})
+    checks = (getattr(baseline(name), "skip", None) for name in (row.allocator, row.pruner) if name)
+    reason = next(filter(None, (check(work.job) for check in checks if check)), None)
+    if reason and not args.allow_skip:
+        raise SparsitySolverError(
+            f"method '{row.key}' cannot prune {args.model} to sparsity {args.sparsity}: {reason}."
+        )
+    if reason:  # a grid makes a cell of it
+        with atomic_folder(args.out, replace=False) as folder:
+            record = work.record(None, None) | {"reason": reason, "run": clock.record()}
+            write_json(folder / PRUNING_RECORD, record)
+        print(f"{args.out}: skipped: {reason}")
         return
-    dense = parameter_count(loaded.adapter)
+    dense = sum(tensor.numel() for tensor in loaded.model.parameters())
     strategy = work.strategy()
     outcome = pruner.prune(work.job, kept_counts(strategy) if strategy else None)
-    achieved = Achieved.of(loaded.adapter, 0.0 if row.key == "dense" else args.sparsity, dense)
+    achieved = Achieved(measure_size(loaded.adapter), 0.0 if row.key == "dense" else args.sparsity, dense)
     for text in achieved.warnings(pruner.ratio(work.job) if hasattr(pruner, "ratio") else ""):
         work.warn(text)
     record = work.record(strategy, outcome) | {"size": achieved.record(), "run": clock.record(**outcome.run)}
@@ -80,11 +77,14 @@ def _resolved(args: argparse.Namespace) -> MethodRow:
     if args.pattern == "unstructured":  # how the field's scripts say that there is no pattern
         args.pattern = None
     given = args.sparsity
-    args.sparsity = (
-        Pattern.parse(args.pattern).sparsity if args.pattern else DEFAULT_SPARSITY if given is None else given
-    )
-    if args.pattern and given not in (None, args.sparsity):
-        raise SparsitySolverError(f"pattern {args.pattern} gives sparsity {args.sparsity}, and {given} was asked for.")
+    if args.pattern:
+        args.sparsity = Pattern.parse(args.pattern).sparsity
+        if given not in (None, args.sparsity):
+            raise SparsitySolverError(
+                f"pattern {args.pattern} gives sparsity {args.sparsity}, and {given} was asked for."
+            )
+    elif given is None:
+        args.sparsity = DEFAULT_SPARSITY
     return row
 
 
@@ -97,7 +97,7 @@ def _check(args: argparse.Namespace, row: MethodRow) -> None:
     if args.pattern and not (getattr(baseline(row.pruner), "PATTERNS", False) and row.allocator == UNIFORM):
         raise SparsitySolverError(f"method '{row.key}' has no N:M pattern; magnitude, wanda and sparsegpt have.")
     if row.allocator == SEARCHING and not args.strategy:
-        algorithm = SearchSettings.from_options(_search_options(args, row)).algorithm
+        algorithm = _search_settings(args, row).algorithm
         if algorithm in DRIVEN:
             raise SparsitySolverError(
                 f"algorithm '{algorithm}' asks a chat model, which prune has no options for: find a strategy by "
@@ -111,14 +111,9 @@ def _check(args: argparse.Namespace, row: MethodRow) -> None:
         raise SparsitySolverError(f"{args.out} exists and is not empty; give another --out or remove it.")
 
 
-def _search_options(args: argparse.Namespace, row: MethodRow) -> Json:
+def _search_settings(args: argparse.Namespace, row: MethodRow) -> SearchSettings:
     own = {"reward": ACCURACY} if row.reward == "task" else {}
-    return vars(args) | {"granularity": row.granularity} | own
-
-
-def _skip(name: str, job: Job) -> str | None:
-    check = getattr(baseline(name), "skip", None)
-    return check(job) if check else None
+    return SearchSettings.from_options(vars(args) | {"granularity": row.granularity} | own)
 
 
 class _Work:
@@ -129,10 +124,14 @@ class _Work:
         self._samples: dict[str, Sample] = {}
         self._warnings: list[str] = []
         self._searched: Json | None = None
+        pairs = [pair for pair in [*row.options.split(","), *args.set] if pair]
+        bad = [pair for pair in pairs if "=" not in pair]
+        if bad:
+            raise SparsitySolverError(f"option '{bad[0]}': name=value is needed.")
         self.job = Job(
             adapter=loaded.adapter,
             sparsity=args.sparsity,
-            calibrate=lambda: statistics_of(loaded, self._sample(CALIBRATION), args.stats, row.granularity),
+            calibrate=lambda: common.statistics_of(loaded, self._sample(CALIBRATION), args.stats, row.granularity),
             ids=lambda: self._sample(CALIBRATION).ids,
             reconstruction_ids=lambda: self._sample(RECONSTRUCTION).ids,
             granularity=row.granularity if row.granularity in GRANULARITIES else STRUCTURED,
@@ -140,26 +139,21 @@ class _Work:
             whole=getattr(baseline(row.pruner), "WHOLE", True),
             pattern=Pattern.parse(args.pattern) if args.pattern else None,
             seed=args.seed,
-            options=_options(row.options, args.set),
+            options=dict(pair.split("=", 1) for pair in pairs),
             search=self._search,
         )
 
     def _sample(self, name: str) -> Sample:
         if name not in self._samples:
-            wanted = calibration_of(self.args, self.row, self.loaded)
-            if name == RECONSTRUCTION:
-                wanted = reconstruction_calibration(self.args, self.row, wanted, self.loaded.source)
-            self._samples[name] = draw(wanted, self.loaded, assets_of(self.args))
-            self._warn_of_few_tokens(name)
+            wanted = common.calibration_of if name == CALIBRATION else common.reconstruction_calibration
+            drawn = common.draw(wanted(self.args, self.row, self.loaded), self.loaded, assets_of(self.args))
+            self._samples[name] = drawn
+            gram = getattr(baseline(self.row.pruner), "GRAM", None)
+            if gram is not None and gram.windows == name:
+                text = gram.few_tokens(self.row.label, self.loaded.adapter.shape, drawn.ids.size)
+                if text:
+                    self.warn(text)
         return self._samples[name]
-
-    def _warn_of_few_tokens(self, name: str) -> None:
-        gram = getattr(baseline(self.row.pruner), "GRAM", None)
-        if gram is None or gram.windows != name:
-            return
-        text = gram.few_tokens(self.row.label, self.loaded.adapter.shape, self._samples[name].ids.size)
-        if text:
-            self.warn(text)
 
     def warn(self, text: str) -> None:
         """Say something that a reader of the result must know, and keep it in the record."""
@@ -170,18 +164,19 @@ class _Work:
         """The strategy given, or the allocator's; None for methods without allocation."""
         if not self.row.allocator:
             return None
-        units, weights = self.job.units, self.loaded.weights_sha256
+        units, weights, sparsity = self.job.units, self.loaded.weights_sha256, self.args.sparsity
+        model, granularity, seed = model_record(self.loaded), self.job.granularity, self.args.seed
         if self.args.strategy:
-            return read_strategy(self.args.strategy, units, weights, self.args.sparsity, self.job.granularity)
+            return read_strategy(self.args.strategy, units, weights, sparsity, granularity)
         kept = baseline(self.row.allocator).allocate(self.job)
         found = self._searched["found"] if self._searched else {"algorithm": self.row.allocator}
-        seen = self._seen(seen_by(self._searched) if self._searched else [])
-        model, granularity, seed = model_record(self.loaded), self.job.granularity, self.args.seed
-        return make_strategy(units, kept, self.args.sparsity, model, found, seed, granularity=granularity, seen=seen)
+        seen = self._seen(self._searched)
+        return make_strategy(units, kept, sparsity, model, found, seed, granularity=granularity, seen=seen)
 
-    def _seen(self, strategy: Seen) -> Seen:
+    def _seen(self, strategy: Json | None) -> Seen:
         """What a strategy has seen, and the windows drawn so far."""
-        return union(strategy, [seen_of_sample(role, drawn.record()) for role, drawn in self._samples.items()])
+        drawn = [seen_of_sample(role, drawn.record()) for role, drawn in self._samples.items()]
+        return union(seen_by(strategy) if strategy else [], drawn)
 
     def _search(self, job: Job) -> list[int]:
         """Search with the command line's options, on a copy of the model that the episode engine may reorder."""
@@ -189,14 +184,12 @@ class _Work:
         from sparsitysolver.stages.reward import reward_of
 
         loaded = open_model(self.args)
-        settings = SearchSettings.from_options(_search_options(self.args, self.row))
+        settings = _search_settings(self.args, self.row)
         reward = reward_of(self.args, settings, loaded)
-        calibration = self._sample(CALIBRATION).record()
         out = Path(f"{self.args.out}.strategy.json")
-        strategy = solve(loaded, job.statistics, calibration, reward, settings, out)
+        self._searched = solve(loaded, job.statistics, self._sample(CALIBRATION).record(), reward, settings, out)
         out.with_suffix(".checkpoint").unlink(missing_ok=True)
-        self._searched = strategy
-        return kept_counts(strategy)
+        return kept_counts(self._searched)
 
     def record(self, strategy: Json | None, outcome: Outcome | None) -> Json:
         """What a cell will say of this pruning; without an outcome it is a skipped one."""
@@ -214,45 +207,21 @@ class _Work:
             "calibration": samples.get(CALIBRATION) or (strategy or {}).get("found", {}).get("calibration"),
             "reconstruction": samples.get(RECONSTRUCTION),
             "strategy": identity(strategy) if strategy else None,
-            "seen": self._seen(seen_by(strategy) if strategy else []),
+            "seen": self._seen(strategy),
             "facts": outcome.facts if outcome else {},
             **({"warnings": self._warnings} if self._warnings else {}),
         }
-
-
-def _options(from_table: str, given: list[str]) -> dict[str, str]:
-    """Options ``name=value`` of the method's row, then of the command line."""
-    pairs = [pair for pair in [*from_table.split(","), *given] if pair]
-    bad = [pair for pair in pairs if "=" not in pair]
-    if bad:
-        raise SparsitySolverError(f"option '{bad[0]}': name=value is needed.")
-    return dict(pair.split("=", 1) for pair in pairs)
-
-
-def _write_skip(args: argparse.Namespace, row: MethodRow, record: Json) -> None:
-    """Keep the reason where a grid makes a cell of it; by hand it is an error, and there is no folder."""
-    if not args.allow_skip:
-        raise SparsitySolverError(
-            f"method '{row.key}' cannot prune {args.model} to sparsity {args.sparsity}: {record['reason']}."
-        )
-    with atomic_folder(args.out, replace=False) as folder:
-        write_json(folder / PRUNING_RECORD, record)
-    print(f"{args.out}: skipped: {record['reason']}")
 
 
 def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome, record: Json) -> None:
     """Write the folder; it gets its name when it was loaded back and found equal to what was pruned."""
     expected = Behaviour.of(loaded.model)
     with atomic_folder(args.out, replace=False) as folder:
-        _save(args.format, loaded, outcome.structure, folder)
+        if args.format == PADDED:
+            setattr(loaded.model.config, CONFIG_FIELD, outcome.structure)
+            save_padded(loaded.model, loaded.tokenizer, folder)
+        else:
+            save_pruned(loaded.model, loaded.tokenizer, outcome.structure, folder)
         release(loaded.model)
         check_saved(folder, expected, loaded.device, padded=args.format == PADDED)
         write_json(folder / PRUNING_RECORD, record)
-
-
-def _save(form: str, loaded: LoadedModel, structure: Structure | None, folder: Path) -> None:
-    if form == PADDED:
-        setattr(loaded.model.config, CONFIG_FIELD, structure)
-        save_padded(loaded.model, loaded.tokenizer, folder)
-    else:
-        save_pruned(loaded.model, loaded.tokenizer, structure, folder)

@@ -16,23 +16,35 @@ from sparsitysolver.records.seen import unknown
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run the subcommand asked for."""
-    COMMANDS[args.what](args)
+    """Write the strategy, or the table, of the subcommand asked for."""
+    if args.what == "export":
+        strategy = read_record(args.strategy, "strategy")
+        write_table(strategy, args.out)
+        print(f"{args.out}: {len(strategy['units'])} units of {strategy['model']['name']}")
+        return
+    strategy = {"import": _imported, "transfer": _transferred, "solve": _solved}[args.what](args)
+    write_record(args.out, strategy, "strategy")
+    achieved, target = strategy["achieved_sparsity"], strategy["target_sparsity"]
+    off = args.what == "import" and abs(achieved - target) > TOLERANCE
+    hint = "; whole items miss the target, --project meets it" if off else ""
+    named = f"{len(strategy['units'])} units of {strategy['model']['name']}"
+    print(f"{args.out}: {named}, sparsity {achieved:.4f} of {target}{hint}")
 
 
-def import_strategy(args: argparse.Namespace) -> None:
+def _imported(args: argparse.Namespace) -> Json:
     """Another tool's FILE as a strategy for MODEL; of the model only its config is read."""
-    check_sparsity(args.sparsity)
+    sparsity, granularity = args.sparsity, args.granularity
+    check_sparsity(sparsity)
     if args.levels < 1:
         raise SparsitySolverError(f"{args.levels} levels asked for; at least 1 is needed.")
     skeleton = load_skeleton(args.model, Assets.from_environment(args.assets))
     shape = skeleton.adapter.shape
-    units = units_of(shape, args.granularity)
+    units = units_of(shape, granularity)
     names = Names(units, module_names(skeleton.adapter))
     densities = read_densities(
-        args.file, names, args.granularity, args.sparsity, shape.hidden, args.format, args.means, args.levels
+        args.file, names, granularity, sparsity, shape.hidden, args.format, args.means, args.levels
     )
-    kept, projected = settle(units, densities, args.sparsity, args.granularity, args.project, args.file)
+    kept, projected = settle(units, densities, sparsity, granularity, args.project, args.file)
     found = {
         "algorithm": "import",
         "format": densities.format,
@@ -42,48 +54,20 @@ def import_strategy(args: argparse.Namespace) -> None:
         "projected": projected,
         **densities.facts,
     }
-    model, granularity = skeleton.record, args.granularity
     seen = [unknown()]  # a file of ratios does not say what they were found on
-    _write(args, make_strategy(units, kept, args.sparsity, model, found, None, granularity=granularity, seen=seen))
+    return make_strategy(units, kept, sparsity, skeleton.record, found, None, granularity=granularity, seen=seen)
 
 
-def transfer_strategy(args: argparse.Namespace) -> None:
+def _transferred(args: argparse.Namespace) -> Json:
     """A STRATEGY of another model for MODEL, at its own sparsity or another."""
     if args.sparsity is not None:
         check_sparsity(args.sparsity)
     strategy = read_record(args.strategy, "strategy")
     skeleton = load_skeleton(args.model, Assets.from_environment(args.assets))
     units = units_of(skeleton.adapter.shape, strategy["granularity"])
-    _write(args, transferred(strategy, units, skeleton.record, args.sparsity))
+    return transferred(strategy, units, skeleton.record, args.sparsity)
 
 
-def solve_strategy(args: argparse.Namespace) -> None:
+def _solved(args: argparse.Namespace) -> Json:
     """The strategy of any budget from the TABLE that a surrogate search measured, for no further evaluation."""
-    table = read_table(args.table)
-    _write(args, strategy_of(table, args.sparsity, file_sha256(args.table)))
-
-
-def export_strategy(args: argparse.Namespace) -> None:
-    """A STRATEGY as a table that other tools, and ``import``, can read."""
-    strategy = read_record(args.strategy, "strategy")
-    write_table(strategy, args.out)
-    print(f"{args.out}: {len(strategy['units'])} units of {strategy['model']['name']}")
-
-
-def _write(args: argparse.Namespace, strategy: Json) -> None:
-    write_record(args.out, strategy, "strategy")
-    achieved, target = strategy["achieved_sparsity"], strategy["target_sparsity"]
-    off = args.what == "import" and abs(achieved - target) > TOLERANCE
-    hint = "; whole items miss the target, --project meets it" if off else ""
-    print(
-        f"{args.out}: {len(strategy['units'])} units of {strategy['model']['name']}, sparsity {achieved:.4f} of "
-        f"{target}{hint}"
-    )
-
-
-COMMANDS = {
-    "import": import_strategy,
-    "transfer": transfer_strategy,
-    "solve": solve_strategy,
-    "export": export_strategy,
-}
+    return strategy_of(read_table(args.table), args.sparsity, file_sha256(args.table))

@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 
 from sparsitysolver.config.registry import SEARCHING, method
-from sparsitysolver.data.windows import Windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
 from sparsitysolver.evaluation.perplexity import perplexity, perplexity_stderr
@@ -15,19 +14,10 @@ from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.strategy import kept_counts, read_strategy
 from sparsitysolver.pruning.units import STRUCTURED, achieved_sparsity, check_sparsity, uniform_counts, units_of
 from sparsitysolver.records.files import Json, content_key, identity, read_record, write_record
-from sparsitysolver.search.engines import Engine, build_engine
-from sparsitysolver.stages.common import (
-    calibrated,
-    check_has_perplexity,
-    head_of,
-    model_record,
-    open_dense,
-    statistics_of,
-    tokens_of,
-    windows_of,
-)
+from sparsitysolver.search.engines import build_engine
+from sparsitysolver.stages import common
 
-DENSE, UNIFORM, OWN, TRANSFERRED = "dense", "uniform", "own", "transferred"
+OWN = "own"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,23 +27,30 @@ def run(args: argparse.Namespace) -> None:
     """
     clock = Clock()
     check_sparsity(args.sparsity)
-    check_has_perplexity(args.task)
-    loaded = open_dense(args, "strategies are for")
+    common.check_has_perplexity(args.task)
+    loaded = common.open_dense(args, "strategies are for")
     candidates = _candidates(args, loaded)
-    windows = windows_of(args, loaded, args.split, args.task, args.windows)
-    calibration, criterion = calibrated(args, method(SEARCHING), loaded), args.criterion or "l2"
-    statistics = statistics_of(loaded, calibration, args.stats)
+    windows = common.windows_of(args, loaded, args.split, args.task, args.windows)
+    tokens = common.tokens_of(windows)
+    calibration, criterion = common.calibrated(args, method(SEARCHING), loaded), args.criterion or "l2"
+    statistics = common.statistics_of(loaded, calibration, args.stats)
     engine = build_engine(loaded.adapter, statistics, STRUCTURED, criterion)
-    record = head_of(args, loaded, calibration=args.seed) | {
+    for candidate in candidates:  # its perplexity (null where it is not finite), and mean losses in nats per token
+        losses = engine.losses(candidate["kept"], tokens)
+        ppl, stderr = perplexity(losses), perplexity_stderr(losses)
+        finite = math.isfinite(ppl)
+        candidate["ppl"] = {"value": ppl if finite else None, "stderr": stderr if finite else None, "n": len(losses)}
+        candidate["windows"] = [round(float(loss), 8) for loss in losses] if finite else []
+    record = common.head_of(args, loaded, calibration=args.seed) | {
         "granularity": STRUCTURED,
         "sparsity": args.sparsity,
         "criterion": criterion,
         "calibration": calibration.record(),
         "fingerprint": perplexity_fingerprint(loaded, windows),
-        "scores": [_scored(engine, windows, candidate) for candidate in candidates],
+        "scores": candidates,
     }
     write_record(args.out, record | {"run": clock.record()}, "transfer")
-    for score in record["scores"]:
+    for score in candidates:
         print(f"{loaded.source.name} by {score['strategy']}: perplexity {score['ppl']['value']}")
 
 
@@ -64,16 +61,16 @@ def _candidates(args: argparse.Namespace, loaded: LoadedModel) -> list[Json]:
         SparsitySolverError: two strategies of one model, or none of this one.
     """
     units = units_of(loaded.adapter.shape, STRUCTURED)
-    dense = {"strategy": DENSE, "kind": DENSE, "kept": [unit.size for unit in units]}
-    uniform = {"strategy": UNIFORM, "kind": UNIFORM, "kept": uniform_counts(units, args.sparsity)}
     strategies = [_strategy(Path(path), args, loaded) for path in args.strategies]
     names = [candidate["strategy"] for candidate in strategies]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or OWN not in [candidate["kind"] for candidate in strategies]:
-        found = ", ".join(names)
         wrong = f"{twice[0]} has more than one" if twice else f"none is of {loaded.source.name} itself"
-        raise SparsitySolverError(f"strategies of {found} given: {wrong}; one of every model, MODEL's own among them.")
-    candidates = [dense, uniform, *strategies]
+        raise SparsitySolverError(
+            f"strategies of {', '.join(names)} given: {wrong}; one of every model, MODEL's own among them."
+        )
+    simple = {"dense": [unit.size for unit in units], "uniform": uniform_counts(units, args.sparsity)}
+    candidates = [*({"strategy": name, "kind": name, "kept": kept} for name, kept in simple.items()), *strategies]
     for candidate in candidates:
         candidate["achieved_sparsity"] = round(achieved_sparsity(units, candidate["kept"]), 10)
     return candidates
@@ -93,14 +90,7 @@ def _strategy(path: Path, args: argparse.Namespace, loaded: LoadedModel) -> Json
             f"strategy {path} is {strategy['granularity']} at sparsity {strategy['target_sparsity']}; structured ones "
             f"at {args.sparsity} are compared."
         )
-    return origin | {"kind": TRANSFERRED, "kept": kept_counts(transferred(strategy, units, model_record(loaded)))}
-
-
-def _scored(engine: Engine, windows: Windows, candidate: Json) -> Json:
-    """A candidate with its perplexity (null where it is not finite) and its windows' mean losses in nats per token."""
-    losses = engine.losses(candidate["kept"], tokens_of(windows))
-    ppl = perplexity(losses)
-    finite = math.isfinite(ppl)
-    worth = {"value": ppl, "stderr": perplexity_stderr(losses)} if finite else {"value": None, "stderr": None}
-    measured = worth | {"n": len(losses)}
-    return candidate | {"ppl": measured, "windows": [round(float(loss), 8) for loss in losses] if finite else []}
+    return origin | {
+        "kind": "transferred",
+        "kept": kept_counts(transferred(strategy, units, common.model_record(loaded))),
+    }

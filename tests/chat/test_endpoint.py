@@ -11,20 +11,15 @@ import pytest
 from chat_cases import FAST, IMPATIENT
 
 from sparsitysolver.chat import endpoint as module
-from sparsitysolver.chat.driver import Reply
 from sparsitysolver.chat.endpoint import KEY_VARIABLE, Endpoint
-from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.chat.prompts import message
+from sparsitysolver.chat.settings import ChatSettings, Reply
 from sparsitysolver.config.chat_address import Address
 from sparsitysolver.errors import SparsitySolverError
 
 KEY = "sk-quite-secret-0123"
 SOON = 4  # seconds, also on a busy machine; six attempts take more than sixty
-PROMPT = [
-    {
-        "role": "user",
-        "content": "a list of 2 pruning rates\nEvery rate lies between 0 and 0.5.\nWrite 3 candidates of it.",
-    }
-]
+PROMPT = message("a list of 2 pruning rates\nEvery rate lies between 0 and 0.5.\nWrite 3 candidates of it.")
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +58,8 @@ def test_what_is_left_to_the_endpoint_is_not_sent(serve, monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE)
     server = serve()
     ask(server.url + "/", ChatSettings(temperature=None, max_tokens=None, send_seed=False))
-    assert server.requests == [
-        {"path": "/v1/chat/completions", "key": None, "body": {"model": "rules", "messages": PROMPT}}
-    ]
+    sent = {"model": "rules", "messages": PROMPT}
+    assert server.requests == [{"path": "/v1/chat/completions", "key": None, "body": sent}]
 
 
 @pytest.mark.parametrize("fault", ["500", "502", "503", "429", "408", "close", "half"])
@@ -76,72 +70,60 @@ def test_what_may_pass_is_tried_again(serve, fault):
     assert [line.rpartition("; ")[2] for line in said] == ["attempt 2 of 3 in 0.01 s", "attempt 3 of 3 in 0.02 s"]
 
 
-def test_a_slow_answer_is_tried_again(serve):
-    assert ask(serve({0: "hang"}).url, IMPATIENT).attempts == 2
+@pytest.mark.parametrize(
+    ("fault", "settings", "least"),
+    [("hang", IMPATIENT, 0.3), ("429 after 1", FAST, 1), ("429 after soon", FAST, 0)],  # the last cannot be read
+)
+def test_the_endpoint_says_how_long_to_wait(serve, fault, settings, least):
+    server, start = serve({0: fault}), time.perf_counter()
+    assert ask(server.url, settings).attempts == 2
+    assert least <= time.perf_counter() - start < least + SOON
 
 
-def test_the_endpoint_says_how_long_to_wait(serve):
-    server, start = serve({0: "429 after 1"}), time.perf_counter()
-    assert ask(server.url).attempts == 2
-    assert 1 <= time.perf_counter() - start < 2.5
+@pytest.mark.parametrize(
+    ("faults", "settings", "attempts", "last"),
+    [
+        ({"all": "429 after 3600"}, FAST, "1 attempt", "status 429, to be asked again after 3600 s"),
+        ({0: "500", 1: "close", "all": "503"}, FAST, "3 attempts", "status 503"),
+        ({"all": "hang"}, IMPATIENT, "3 attempts", "no answer within 0.3 s"),
+    ],
+)
+def test_after_the_last_attempt_one_sentence_says_all(serve, faults, settings, attempts, last):
+    server = serve(faults)
+    said = failure(server.url, settings)
+    assert f"{server.url} gave no answer in {attempts}; the last one: {last}. " in said
+    assert "the same command goes on" in said
+    assert len(server.requests) == int(attempts[0])
 
 
-def test_a_wait_that_cannot_be_read_is_ours(serve):
-    assert ask(serve({0: "429 after soon"}).url).attempts == 2
-
-
-def test_nobody_waits_for_ever(serve):
-    server = serve({"all": "429 after 3600"})
-    message = failure(server.url)
-    assert (
-        f"{server.url} gave no answer in 1 attempt; the last one: status 429, to be asked again after 3600 s" in message
-    )
-    assert len(server.requests) == 1
-
-
-def test_after_the_last_attempt_one_sentence_says_all(serve):
-    server = serve({0: "500", 1: "close", "all": "503"})
-    message = failure(server.url)
-    assert f"{server.url} gave no answer in 3 attempts; the last one: status 503." in message
-    assert "the same command goes on" in message
-    assert len(server.requests) == 3
-
-
-def patient(url):
-    """Settings under which six attempts would take a minute."""
+def unreachable(url):
+    """Why nobody could be reached; told at once, under settings by which six attempts would take a minute."""
     start = time.perf_counter()
-    message = failure(url, ChatSettings())
-    return message, time.perf_counter() - start
+    said = failure(url, ChatSettings())
+    assert time.perf_counter() - start < module._GREETING_SECONDS + SOON
+    return said.partition(" cannot be reached: ")[2]
 
 
 def test_nobody_there_is_told_at_once(serve):
     server = serve()
     server.stop()
-    message, seconds = patient(server.url)
-    assert f"the chat endpoint {server.url} cannot be reached: connection refused. Start it, or check" in message
-    assert "SPARSITYSOLVER_CHAT_URL" in message and "the same command goes on" in message
-    assert seconds < SOON
-
-
-def test_a_name_that_nobody_has_is_told_at_once():
-    message, seconds = patient("http://someone:pass-word@no-such-host.invalid/v1?k=query-secret")
-    assert "http://no-such-host.invalid/v1 cannot be reached: " in message and "name" in message
-    assert seconds < module._GREETING_SECONDS + SOON
+    said = unreachable(server.url)
+    assert said.startswith("connection refused. Start it, or check --chat-url or SPARSITYSOLVER_CHAT_URL.")
+    assert "the same command goes on" in said
+    assert "name" in unreachable("http://someone:pass-word@no-such-host.invalid/v1?k=query-secret")
 
 
 def test_a_look_up_that_hangs_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(module, "_GREETING_SECONDS", 0.2)
     monkeypatch.setattr(module.requests, "request", lambda *_, **__: time.sleep(3 * SOON))
-    message, seconds = patient("http://somewhere/v1")
-    assert "cannot be reached: no connection within 0.2 s" in message and seconds < SOON
+    assert unreachable("http://somewhere/v1").startswith("no connection within 0.2 s")
 
 
 def test_who_hangs_up_on_a_greeting_is_nobody():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
-        message, seconds = patient(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
-    assert re.search("cannot be reached: (the connection was closed|connection reset|broken pipe)", message)
-    assert seconds < SOON
+        said = unreachable(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+    assert re.match("the connection was closed|connection reset|broken pipe", said)
 
 
 def test_who_is_slow_to_greet_may_still_answer(monkeypatch):
@@ -166,10 +148,6 @@ def test_hosts_that_libraries_stumble_over(host):
     assert re.search("cannot (ask|be reached)|ask the chat endpoint", failure(f"http://{host}/v1"))
 
 
-def test_slow_is_named_so(serve):
-    assert "no answer within 0.3 s" in failure(serve({"all": "hang"}).url, IMPATIENT)
-
-
 @pytest.mark.parametrize(
     ("fault", "named"),
     [
@@ -184,25 +162,22 @@ def test_slow_is_named_so(serve):
 )
 def test_what_will_not_pass_is_an_error_at_once(serve, fault, named):
     server = serve({"all": fault})
-    message = failure(server.url)
+    said = failure(server.url)
     assert len(server.requests) == 1
-    assert re.search(named, message), message
+    assert re.search(named, said), said
 
 
-def test_a_reply_never_has_the_key(serve):
-    assert "Your key is Bearer ***. [[" in ask(serve({0: "echo"}).url).text
-
-
-def test_a_dummy_key_spoils_no_reply(serve, monkeypatch):
-    monkeypatch.setenv(KEY_VARIABLE, "0")
-    assert ask(serve().url).text.startswith("[[0.")
-
-
-def test_a_key_is_cleaned_of_the_end_of_its_line(serve, monkeypatch):
-    monkeypatch.setenv(KEY_VARIABLE, f"{KEY}\n")
-    server = serve()
-    ask(server.url)
-    assert server.requests[0]["key"] == f"Bearer {KEY}"
+@pytest.mark.parametrize(
+    ("key", "fault", "begin"), [(f"{KEY}\n", "echo", "Your key is Bearer ***. [["), ("0", None, "[[0.")]
+)
+def test_a_reply_never_has_the_key_and_a_dummy_key_spoils_none(serve, monkeypatch, tmp_path, key, fault, begin):
+    """A key is cleaned of the end of its line, and no ``.netrc`` takes its place."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password other")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    server = serve({0: fault})
+    assert ask(server.url).text.startswith(begin)
+    assert server.requests[0]["key"] == f"Bearer {key.strip()}"
 
 
 @pytest.mark.parametrize("bad", ["sk-quite secret-0123", "sk-quite\nsecret-0123", "sk-quitesecrét"])
@@ -211,14 +186,6 @@ def test_what_is_no_key_is_refused_unseen(monkeypatch, bad):
     with pytest.raises(SparsitySolverError, match="the key in SPARSITYSOLVER_CHAT_KEY has characters") as caught:
         endpoint("http://localhost/v1")
     assert "quite" not in str(caught.value)
-
-
-def test_a_netrc_does_not_take_the_keys_place(serve, monkeypatch, tmp_path):
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password other")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    server = serve()
-    ask(server.url)
-    assert server.requests[0]["key"] == f"Bearer {KEY}"
 
 
 def test_an_address_is_used_whole_and_shown_without_its_secrets(serve):
@@ -236,8 +203,8 @@ def test_what_an_endpoint_says_of_the_address_is_hidden(serve, monkeypatch):
     monkeypatch.delenv(KEY_VARIABLE)
     server, login = serve({0: "400", 1: "echo"}), base64.b64encode(b"someone:pass-word").decode()
     url = f"http://someone:pass-word@127.0.0.1:{server.port}/v1?api-key=query-secret"
-    message = failure(url)
-    assert login not in message and "no. You sent Basic ***" in message
+    said = failure(url)
+    assert login not in said and "no. You sent Basic ***" in said
     assert ask(url).text.startswith("Your key is Basic ***. ")
     assert server.requests[0]["key"] == f"Basic {login}"
 

@@ -33,18 +33,11 @@ def test_a_reply_is_decided_by_its_seed(folder):
     assert (reply.model, reply.finish, reply.attempts) == ("babbler", "length", 1)
     assert reply.usage == {"prompt_tokens": 6, "completion_tokens": 5}  # w9 w3 w4 w5 w6 w8
     assert len(reply.text.split()) == 5
+    assert ask(folder, temperature=0).text == ask(folder, seed=1, temperature=0).text  # greedy
 
 
-def test_temperature_0_is_greedy(folder):
-    assert ask(folder, temperature=0).text == ask(folder, seed=1, temperature=0).text
-
-
-def test_a_reply_ends_with_the_context(folder):
-    reply = ask(folder, max_tokens=None)
-    assert sum(reply.usage.values()) <= 64
-
-
-def test_a_prompt_must_fit(folder):
+def test_prompt_and_reply_must_fit_the_context(folder):
+    assert sum(ask(folder, max_tokens=None).usage.values()) <= 64
     model = TransformersModel(str(folder), FAST)
     with pytest.raises(SparsitySolverError, match="the prompt takes 102 tokens, and chat model babbler reads 64"):
         model.complete(message("w3 " * 100), 0)

@@ -15,6 +15,15 @@ from sparsitysolver.cli import main
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+def failing(error, name="common.losses_of"):
+    """What puts a failure in the place of a function that ``evaluate`` calls."""
+
+    def fail(*_):
+        raise error
+
+    return f"sparsitysolver.stages.evaluate.{name}", fail
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -24,29 +33,20 @@ pytestmark = pytest.mark.filterwarnings("ignore")
     ],
 )
 def test_out_of_memory_says_what_to_do(error, place, capsys, monkeypatch):
-    def fail(*_):
-        raise error
-
-    monkeypatch.setattr("sparsitysolver.stages.evaluate.window_losses", fail)
+    monkeypatch.setattr(*failing(error))
     message = failure(capsys, *EVALUATE, "--out", "cell.json")
     assert "out of memory in stage 'evaluate'" in message and "--seqlen" in message
     assert not (place / "cell.json").exists()
 
 
 def test_other_errors_are_not_hidden(monkeypatch):
-    def fail(*_):
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr("sparsitysolver.stages.evaluate.window_losses", fail)
+    monkeypatch.setattr(*failing(RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         main(list(EVALUATE))
 
 
 def test_an_interrupt_is_status_130(monkeypatch, capsys):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("sparsitysolver.stages.evaluate.window_losses", interrupt)
+    monkeypatch.setattr(*failing(KeyboardInterrupt()))
     assert main(list(EVALUATE)) == 130
     assert "interrupted" in capsys.readouterr().err
 
@@ -104,8 +104,6 @@ def test_a_full_disk(small_disk, capsys):
 
 
 def test_a_read_only_place(monkeypatch, capsys):
-    def refuse(*_, **__):
-        raise OSError(errno.EROFS, "Read-only file system", "/sealed/out")
-
-    monkeypatch.setattr("sparsitysolver.stages.evaluate.write_record", refuse)
+    error = OSError(errno.EROFS, "Read-only file system", "/sealed/out")
+    monkeypatch.setattr(*failing(error, "write_record"))
     assert "cannot write /sealed/out: Read-only file system" in failure(capsys, *EVALUATE, "--out", "out")

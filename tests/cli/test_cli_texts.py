@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -50,32 +49,10 @@ def test_one_text_in_every_form_has_one_perplexity(place, capsys):
     assert all(one == found[0] for one in found) and found[0]["tokens"] == 801
 
 
-@pytest.mark.parametrize("form", ["calibration.jsonl", "calibration.jsonl.gz", "calibration.parquet"])
-def test_documents_to_calibrate_on_are_those_of_the_c4_sample(form, place, capsys):
-    documents = [tiny_text(words, words) for words in (40, 60, 5, 30)]
-    (place / "assets" / "c4").mkdir()
-    (place / "assets" / "c4" / "sample.jsonl").write_bytes(as_lines(*documents))
-    if form.endswith("parquet"):
-        pd.DataFrame({"text": documents}).to_parquet(place / form)
-    else:
-        data = as_lines(*documents)
-        (place / form).write_bytes(gzip.compress(data) if form.endswith("gz") else data)
-    for name, source in (("c4.npy", "c4"), ("file.npy", form)):
-        output(capsys, *SAMPLE, name, "--calibration", source)
-    assert np.array_equal(np.load("c4.npy"), np.load("file.npy"))
-
-
 REFUSED = {
     "NUL": ("t.txt", bytes(5000), "holds 5000 NUL characters"),
-    "empty": ("t.txt", b"", "text file t.txt is empty"),
-    "blank": ("t.txt", b" \n \r\n", "text file t.txt is empty"),
-    "Latin-1": ("t.txt", "é".encode("latin-1") * 500, "t.txt is not a UTF-8 text file"),
-    "UTF-16": ("t.txt", ("w5 " * 500).encode("utf-16"), "begins as UTF-16 does"),
     "table": ("t.csv", b"text\nw5\n", "t.csv is a table, not a text"),
-    "JSON lines by another name": ("t.txt", as_lines("w5 " * 500), "t.txt holds JSON lines"),
     "null": ("t.jsonl", b'{"text": "w5"}\n{"text": null}\n', "t.jsonl, line 2: field 'text' is None"),
-    "no text": ("t.jsonl", b'{"content": "w5"}\n', "t.jsonl, line 1: no JSON object with a field 'text'"),
-    "cut short": ("t.jsonl", as_lines("w5 w6")[:-5], "t.jsonl, line 1: no JSON object"),
     "no column": ("t.parquet", None, "t.parquet has no column 'text', but content"),
     "ids": ("t.npz", b"PK\x03\x04\xff", "t.npz is not a UTF-8 text file"),
     "folder": ("t.d", None, "t.d is a folder; give one text file"),
@@ -94,11 +71,3 @@ def test_what_is_no_text_is_refused_to_evaluate_and_to_calibrate_on(name, place,
     assert message in failure(capsys, *SHORT, file)
     assert message in failure(capsys, *PRUNE, "--method", "flap", "--calibration", file)
     assert not (place / "out").exists()
-
-
-def test_a_folder_that_is_the_model_is_not_written_into(place, capsys):
-    shutil.copytree(MODEL, place / "model")
-    before = sorted((place / "model").iterdir())
-    command = ("prune", "model", *PRUNE[2:], "--method", "uniform", "--out", "model")
-    assert "model exists and is not empty" in failure(capsys, *command)
-    assert sorted((place / "model").iterdir()) == before

@@ -6,7 +6,7 @@ import json
 import lzma
 
 import pandas as pd
-import pyarrow
+import pyarrow.parquet
 import pytest
 
 from sparsitysolver.config.assets import Assets
@@ -50,11 +50,6 @@ def test_line_ends_and_marks_of_the_system_are_no_part_of_a_text(data, tmp_path)
     assert read_text(written(tmp_path, "a.txt", data)) == "a\n b \n\nc\n"
 
 
-def test_other_separators_are_part_of_a_text(tmp_path):
-    text = "a\u2028b\x85c\x0bd\x0ce\ufeff\n"
-    assert read_text(written(tmp_path, "a.txt", text.encode())) == text
-
-
 @pytest.mark.parametrize("packed", PACK)
 def test_a_compressed_text_is_the_text(packed, tmp_path):
     path = written(tmp_path, f"a.txt{packed}", PACK[packed](b"a\r\nb\n"))
@@ -67,14 +62,14 @@ def test_gzip_files_put_behind_one_another_are_read_whole(tmp_path):
 
 
 NO_TEXT = {
-    "NUL": ("a.txt", bytes(4000), "holds 4000 NUL characters, the first at character 0"),
     "zeros at the end, as after a crash": ("a.txt", b"abc" + bytes(9), "9 NUL characters, the first at character 3"),
+    "NUL": ("a.txt", bytes(4000), "holds 4000 NUL characters, the first at character 0"),
     "UTF-16": ("a.txt", "abc é".encode("utf-16"), "begins as UTF-16 does. Save it as UTF-8"),
     "UTF-16 without a mark": ("a.txt", "abc".encode("utf-16-le"), "NUL characters"),
     "Latin-1": ("a.txt", "café".encode("latin-1"), "not a UTF-8 text file: 'utf-8' codec can't decode byte 0xe9"),
     "empty": ("a.txt", b"", "a.txt is empty"),
-    "blank": ("a.txt", b" \r\n\t\n", "a.txt is empty"),
     "a mark alone": ("a.txt", b"\xef\xbb\xbf", "a.txt is empty"),
+    "blank": ("a.txt", b" \r\n\t\n", "a.txt is empty"),
     "empty compressed": ("a.txt.gz", gzip.compress(b""), "a.txt.gz is empty"),
     "cut gzip": ("a.txt.gz", gzip.compress(b"abc" * 99)[:-9], "compressed file"),
     "cut bzip2": ("a.txt.bz2", bz2.compress(b"abc" * 99)[:-9], "compressed file"),
@@ -94,8 +89,8 @@ def test_what_is_no_text_is_refused(name, tmp_path):
     assert message in found and str(tmp_path / file) in found
 
 
-def test_text_that_begins_like_json_is_text(tmp_path):
-    for text in ("{a} b\n", '{"a": 1}\n', "[1]\n"):
+def test_other_separators_are_part_of_a_text_and_one_that_begins_like_json_is_text(tmp_path):
+    for text in ("a\u2028b\x85c\x0bd\x0ce\ufeff\n", "{a} b\n", '{"a": 1}\n', "[1]\n"):
         assert read_text(written(tmp_path, "a.txt", text.encode())) == text
 
 

@@ -1,12 +1,52 @@
-"""Evaluation windows: one tokenisation, contiguous windows, the rest dropped."""
+"""Token ids: what tokenizers add, ids without an embedding; windows: contiguous, the rest dropped."""
 
 import numpy as np
 import pytest
 from tiny import VOCABULARY, tiny_text, tiny_tokenizer
 
 from sparsitysolver.data.sources import Text
-from sparsitysolver.data.windows import cut_windows, spread
+from sparsitysolver.data.windows import Added, added_tokens, check_ids, cut_windows, encode, ids_sha256, spread
 from sparsitysolver.errors import SparsitySolverError
+
+TEMPLATES = {
+    "$A": Added(),
+    "<s> $A": Added((2,), ()),
+    "$A <s>": Added((), (2,)),
+    "<s> $A <s>": Added((2,), (2,)),
+    "<s> <s> $A <s> <s>": Added((2, 2), (2, 2)),
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_what_a_tokenizer_adds(template):
+    """Its only known words are w3, w4, …; BOS and EOS are one token, so that places tell them apart."""
+    tokenizer, added = tiny_tokenizer(template), TEMPLATES[template]
+    assert added_tokens(tokenizer) == added
+    assert encode(tokenizer, "w5 w6") == [*added.before, 5, 6]
+    assert encode(tokenizer, "w5 w6", special=False) == [5, 6]
+    assert encode(tokenizer, "") == [*added.before]
+
+
+def test_an_eos_in_the_text_stays_and_an_unknown_token_may_be_the_bos():
+    assert encode(tiny_tokenizer("$A <s>"), "w5 <s>") == [5, 2]
+    assert encode(tiny_tokenizer("<s> $A"), "w5 <s>") == [2, 5, 2]
+    tokenizer = tiny_tokenizer("<s> $A <s>")
+    tokenizer.unk_token = "<s>"
+    assert added_tokens(tokenizer) == Added((2,), (2,))
+
+
+@pytest.mark.parametrize("ids", [np.array([[3, 50]]), [51, 2], [-1]])
+def test_ids_without_a_place(ids):
+    for fine in (np.array([[3, 49], [0, 1]]), [3, 49], [], np.zeros((0, 4))):
+        check_ids(fine, 50, "it")
+    with pytest.raises(SparsitySolverError, match=rf"it gives token ids up to {max(np.ravel(ids))}, .* has 50 rows"):
+        check_ids(ids, 50, "it")
+
+
+def test_the_hash_is_of_shape_and_ids():
+    ids = np.arange(6).reshape(2, 3)
+    assert ids_sha256(ids) == ids_sha256(ids.astype(np.int32))
+    assert len({ids_sha256(ids), ids_sha256(ids.reshape(3, 2)), ids_sha256(ids + 1)}) == 3
 
 
 def cut(text, *options, tokenizer=None, **named):
@@ -27,10 +67,10 @@ def test_windows_are_contiguous_with_one_bos_and_no_rest():
     assert windows.bos == "2"
 
 
-def test_without_special_tokens():
-    windows = cut(text_of("w5 w6 w7 w8"), 2, bos=False)
-    assert windows.ids.tolist() == [[5, 6], [7, 8]]
-    assert windows.bos == "none"
+def test_without_special_tokens_and_with_documents_joined_by_a_blank_line():
+    windows = cut(text_of("w5 w6", "w7 w8"), 2, bos=False)
+    assert (windows.ids.tolist(), windows.bos) == ([[5, 6], [7, 8]], "none")
+    assert text_of("a", "", "b").joined == "a\n\n\n\nb"
 
 
 @pytest.mark.parametrize("template", ["<s> $A", "$A", "<s> $A <s>", "$A <s>"])
@@ -47,29 +87,15 @@ def test_what_a_tokenizer_appends_is_no_part_of_the_stream(template):
         cut(text_of(" ".join(words)), 11, tokenizer=tiny_tokenizer(template))
 
 
-def test_windows_of_two_tokenizers_are_told_apart():
-    text = text_of(tiny_text(60))
-    hashes = [cut(text, 10, tokenizer=tiny_tokenizer(one)).sha256 for one in ("<s> $A", "<s> $A <s>", "$A")]
-    assert hashes[0] == hashes[1] != hashes[2]
-
-
 def test_ids_that_the_model_has_no_embedding_for():
     """What counts is what occurs in the windows that are used, not how many tokens the tokenizer has."""
     tokenizer = tiny_tokenizer()
     tokenizer.add_tokens(["Warrior", "armour"])
     cut(text_of("w5 w6 w7 w8"), 2, tokenizer=tokenizer)
-    with pytest.raises(SparsitySolverError) as error:
+    message = "text '/somewhere/here.txt' gives token ids up to 51, and the model's embedding has 50 rows"
+    with pytest.raises(SparsitySolverError, match=message):
         cut(text_of("w5 Warrior armour w8"), 2, tokenizer=tokenizer)
-    assert "text '/somewhere/here.txt' gives token ids up to 51, and the model's embedding has 50 rows" in str(
-        error.value
-    )
     cut(text_of("w5 w6 w7 Warrior"), 2, tokenizer=tokenizer)  # the rest that is dropped holds it
-
-
-def test_documents_are_joined_by_a_blank_line():
-    assert text_of("a", "", "b").joined == "a\n\n\n\nb"
-    windows = cut(text_of("w5 w6", "w7"), 4)
-    assert windows.ids.tolist() == [[2, 5, 6, 7]]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 
 from sparsitysolver.data.items import Items
 from sparsitysolver.data.sources import Text
-from sparsitysolver.evaluation.leakage import perplexity_leakage, zero_shot_leakage
+from sparsitysolver.evaluation.cells import perplexity_leakage
+from sparsitysolver.evaluation.zero_shot import zero_shot_leakage
 from sparsitysolver.records.seen import (
     CALIBRATION,
     RECONSTRUCTION,
@@ -19,54 +20,42 @@ from sparsitysolver.records.seen import (
 TEXT = Text("wikitext2", "test", ("the reported text",), "r", "here")
 ITEMS = Items("piqa", "piqa", ({"question": "w3"},), "piqa", "r", "report", "here")
 SHA = "0" * 64
-
-
-def flags(domain, searched, task):
-    return {"calibrated_on_eval_domain": domain, "searched_on_reported_split": searched, "saw_task": task}
-
-
+# Role, source, part and hash of what was seen, or (role,) where that is not known; flags: domain, split, task.
 PERPLEXITY = {
-    "nothing": ([], flags(False, False, False)),
-    "other text": ([seen(CALIBRATION, "c4", "train", SHA)], flags(False, False, False)),
-    "same data set": ([seen(CALIBRATION, "wikitext2", "train", SHA)], flags(True, False, False)),
-    "reconstructed": ([seen(RECONSTRUCTION, "wikitext2", "train", SHA)], flags(True, False, False)),
-    "same text of another name": ([seen(CALIBRATION, "x.txt", "file", TEXT.sha256)], flags(True, False, False)),
-    "searched beside it": ([seen(REWARD, "wikitext2", "validation", SHA)], flags(False, False, False)),
-    "searched on it": ([seen(REWARD, "x.txt", "file", TEXT.sha256)], flags(False, True, False)),
-    "searched on a task": ([seen(REWARD, "piqa", "report", SHA)], flags(False, False, False)),
-    "unknown": ([unknown()], flags(None, None, False)),
-    "unknown windows": ([unknown(CALIBRATION)], flags(None, False, False)),
-    "unknown, and one that leaks": (
-        [unknown(), seen(REWARD, "wikitext2", "test", TEXT.sha256)],
-        flags(None, True, False),
-    ),
+    "nothing": ([], (False, False, False)),
+    "other text": ([(CALIBRATION, "c4", "train", SHA)], (False, False, False)),
+    "same data set": ([(CALIBRATION, "wikitext2", "train", SHA)], (True, False, False)),
+    "reconstructed": ([(RECONSTRUCTION, "wikitext2", "train", SHA)], (True, False, False)),
+    "same text of another name": ([(CALIBRATION, "x.txt", "file", TEXT.sha256)], (True, False, False)),
+    "searched beside it": ([(REWARD, "wikitext2", "validation", SHA)], (False, False, False)),
+    "searched on it": ([(REWARD, "x.txt", "file", TEXT.sha256)], (False, True, False)),
+    "searched on a task": ([(REWARD, "piqa", "report", SHA)], (False, False, False)),
+    "unknown": ([()], (None, None, False)),
+    "unknown windows": ([(CALIBRATION,)], (None, False, False)),
+    "unknown, and one that leaks": ([(), (REWARD, "wikitext2", "test", TEXT.sha256)], (None, True, False)),
 }
 ZERO_SHOT = {
-    "nothing": ([], flags(False, False, False)),
-    "other text": ([seen(CALIBRATION, "c4", "train", SHA)], flags(False, False, False)),
-    "other task": ([seen(REWARD, "boolq", "report", SHA)], flags(False, False, False)),
-    "other part": ([seen(REWARD, "piqa", "search", SHA)], flags(False, False, True)),
-    "reported part": ([seen(REWARD, "piqa", "report", SHA)], flags(False, True, True)),
-    "all": ([seen(REWARD, "piqa", "all", SHA)], flags(False, True, True)),
-    "same items": ([seen(REWARD, "piqa", "search", ITEMS.sha256)], flags(False, True, True)),
-    "calibrated": ([seen(CALIBRATION, "piqa", "search", SHA)], flags(True, False, True)),
-    "reconstructed": ([seen(RECONSTRUCTION, "piqa", "report", SHA)], flags(True, True, True)),
-    "unknown": ([unknown()], flags(None, None, None)),
-    "unknown windows": ([unknown(CALIBRATION)], flags(None, None, None)),
-    "unknown, and one that leaks": ([unknown(), seen(REWARD, "piqa", "all", SHA)], flags(None, True, True)),
+    "nothing": ([], (False, False, False)),
+    "other text": ([(CALIBRATION, "c4", "train", SHA)], (False, False, False)),
+    "other task": ([(REWARD, "boolq", "report", SHA)], (False, False, False)),
+    "other part": ([(REWARD, "piqa", "search", SHA)], (False, False, True)),
+    "reported part": ([(REWARD, "piqa", "report", SHA)], (False, True, True)),
+    "all": ([(REWARD, "piqa", "all", SHA)], (False, True, True)),
+    "same items": ([(REWARD, "piqa", "search", ITEMS.sha256)], (False, True, True)),
+    "calibrated": ([(CALIBRATION, "piqa", "search", SHA)], (True, False, True)),
+    "reconstructed": ([(RECONSTRUCTION, "piqa", "report", SHA)], (True, True, True)),
+    "unknown": ([()], (None, None, None)),
+    "unknown windows": ([(CALIBRATION,)], (None, None, None)),
+    "unknown, and one that leaks": ([(), (REWARD, "piqa", "all", SHA)], (None, True, True)),
 }
+CASES = [(perplexity_leakage, TEXT, *case) for case in PERPLEXITY.values()]
+CASES += [(zero_shot_leakage, ITEMS, *case) for case in ZERO_SHOT.values()]
 
 
-@pytest.mark.parametrize("name", PERPLEXITY)
-def test_perplexity(name):
-    given, expected = PERPLEXITY[name]
-    assert perplexity_leakage(TEXT, given) == expected
-
-
-@pytest.mark.parametrize("name", ZERO_SHOT)
-def test_accuracy(name):
-    given, expected = ZERO_SHOT[name]
-    assert zero_shot_leakage(ITEMS, given) == expected
+@pytest.mark.parametrize(("judge", "data", "entries", "flags"), CASES, ids=[*PERPLEXITY, *ZERO_SHOT])
+def test_flags(judge, data, entries, flags):
+    found = judge(data, [seen(*entry) if len(entry) == 4 else unknown(*entry) for entry in entries])
+    assert found == dict(zip(("calibrated_on_eval_domain", "searched_on_reported_split", "saw_task"), flags))
 
 
 def test_a_part_that_holds_the_searched_one_leaks():
@@ -78,9 +67,6 @@ def test_windows_say_where_they_come_from_or_nothing():
     drawn = {"source": "c4", "split": "train", "text_sha256": SHA, "sampler": "gptq", "sha256": "of the ids"}
     assert seen_of_sample(CALIBRATION, drawn) == seen(CALIBRATION, "c4", "train", SHA)
     assert seen_of_sample(CALIBRATION, {"source": "ids.npy", "sampler": "file"}) == unknown(CALIBRATION)
-
-
-def test_what_says_nothing_is_unknown():
     assert seen_by({"found": {}}) == [unknown()] and seen_by({"seen": []}) == []
 
 

@@ -16,7 +16,7 @@ from sparsitysolver.models.adapter import adapt, adapter_class, family_class
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.models.saving import save_padded
 from sparsitysolver.pruning.scores import score_units
-from sparsitysolver.search.prefix_engine import PrefixEngine
+from sparsitysolver.search.engines import PrefixEngine
 from sparsitysolver.statistics.collect import collect
 from sparsitysolver.statistics.replay import LayerReplay
 

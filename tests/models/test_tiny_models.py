@@ -75,7 +75,7 @@ def test_models_share_one_tokenizer_and_differ_in_family():
 
 def test_a_few_steps_of_training_lower_the_loss_and_write_a_whole_folder(tmp_path, monkeypatch):
     whole = minilang.text
-    monkeypatch.setattr(minilang, "text", lambda split: whole(split)[:200_000])
+    monkeypatch.setattr(minilang, "text", lambda split: whole(split)[:80_000])
     out = tmp_path / "mistral-tiny"
     settings = Settings(steps=12, batch=4, warmup=4)
     losses = train_tiny.train("mistral-tiny", out, seed=1, settings=settings)

@@ -4,12 +4,12 @@ from fractions import Fraction
 
 import pytest
 import torch
+from jobs import moments_of
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.pruning.masks import Pattern, check_scores, matrix_mask, pattern_mask, row_mask, row_ranks
 from sparsitysolver.pruning.scores import criterion, wanda
 from sparsitysolver.pruning.units import UNSTRUCTURED
-from sparsitysolver.statistics.collect import Moments
 
 
 @pytest.fixture
@@ -22,12 +22,6 @@ def layer():
     inputs[:, 3] = 0
     inputs[:, 5] = inputs[:, 6]
     return weight, inputs
-
-
-def moments_of(inputs):
-    moments = Moments()
-    moments.add(inputs)
-    return moments
 
 
 @pytest.mark.parametrize("removed", [0, 1, 5, 11, 12])

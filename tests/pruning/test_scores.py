@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from jobs import moments_of
 from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.errors import SparsitySolverError
@@ -17,7 +18,7 @@ from sparsitysolver.pruning.scores import (
     score_units,
 )
 from sparsitysolver.pruning.units import STRUCTURED
-from sparsitysolver.statistics.collect import Moments, collect
+from sparsitysolver.statistics.collect import collect
 
 X = np.random.default_rng(0).normal(1.0, 2.0, size=(37, 6))
 W = np.random.default_rng(1).normal(size=(5, 6))
@@ -27,12 +28,6 @@ FORMULAS = {
     "fluctuation": lambda: X.var(axis=0, ddof=1) * (W**2).sum(axis=0),
     "magnitude": lambda: (W**2).sum(axis=0),
 }
-
-
-def moments_of(inputs):
-    moments = Moments()
-    moments.add(torch.from_numpy(inputs))
-    return moments
 
 
 @pytest.mark.parametrize("name", CRITERIA[STRUCTURED])

@@ -89,6 +89,6 @@ def test_zero_shot_on_real_items(task, reference, load):
     found = choice_loglikelihoods(loaded.adapter, requests)
     assert np.abs(found - np.concatenate(result.loglikelihoods)).max() <= 1e-4
     assert {metric: accuracy(loaded.adapter, requests, metric) for metric in requests.metrics} == {
-        metric: pytest.approx(measured.value) for metric, measured in result.metrics.items()
+        metric: pytest.approx(measured["value"]) for metric, measured in result.metrics.items()
     }
-    assert all(measured.n == 40 and 0.1 <= measured.value <= 0.9 for measured in result.metrics.values())
+    assert all(measured["n"] == 40 and 0.1 <= measured["value"] <= 0.9 for measured in result.metrics.values())

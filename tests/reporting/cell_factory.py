@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsitysolver.config.published import known_texts
 from sparsitysolver.config.registry import metric_of
 from sparsitysolver.config.tables import load_definition
-from sparsitysolver.config.texts import known_texts
 from sparsitysolver.records.files import validate
 
 PUBLISHED_TEXT = known_texts()[0]  # WikiText-2 raw test
@@ -40,7 +40,7 @@ def make_cell(
         "join": "\n\n",
         "bos": "2",
         "seqlen": 2048,
-        "tokens": PUBLISHED_TEXT.tokens["opt"],
+        "tokens": PUBLISHED_TEXT.opt,
         "windows": 140,
         "dtype": "float32",
     }

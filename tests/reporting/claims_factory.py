@@ -10,9 +10,9 @@ from result_factory import climb, curve, speed, strategy, study
 from sparsitysolver.config.registry import metric_of, models_table
 from sparsitysolver.config.tables import TASKS, load_definition
 from sparsitysolver.records.columns import CELLS
-from sparsitysolver.reporting.claims.commands import compared_methods
 from sparsitysolver.reporting.claims.definition import Claim
 from sparsitysolver.reporting.claims.results import Results
+from sparsitysolver.reporting.claims.table import compared_methods
 
 OBSERVATIONS = 40  # windows or items behind every cell
 _NOTHING = dict.fromkeys(CELLS.columns, "") | dict.fromkeys(CELLS.numbers, float("nan"))  # an empty line, as it is read

@@ -3,6 +3,10 @@
 from sparsitysolver.reporting.claims.definition import KINDS
 from sparsitysolver.reporting.claims.results import Results
 from sparsitysolver.reporting.claims.rules import Judgement
+from sparsitysolver.reporting.compare.verdicts import Verdict
+
+HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
+NOT_RUN, UNEQUAL, NOT_COMPARABLE = Verdict.NOT_RUN, Verdict.UNEQUAL, Verdict.NOT_COMPARABLE
 
 
 def judged(results: Results, kind: str, measure: str, **fields: object) -> Judgement:

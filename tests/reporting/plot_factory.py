@@ -4,33 +4,16 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
 from result_factory import row_of
 
-from sparsitysolver.reporting.plots.contracts import CONTRACTS
+from sparsitysolver.config.registry import methods_table
+from sparsitysolver.records import columns
 
 STRUCTURED = ("uniform", "uniform_recon", "flap", "slicegpt", "slicegpt_matched", "svd_llm", "svd_llm_update")
 OURS = ("sparsitysolver", "sparsitysolver_recon")
-LABELS = {
-    "dense": "Dense",
-    "uniform": "Uniform",
-    "uniform_recon": "Uniform (Recon)",
-    "flap": "FLAP",
-    "slicegpt": "SliceGPT",
-    "slicegpt_matched": "SliceGPT (parameter-matched)",
-    "svd_llm": "SVD-LLM",
-    "svd_llm_update": "SVD-LLM (closed-form update)",
-    "sparsitysolver": "Ours",
-    "sparsitysolver_recon": "Ours (Recon)",
-    "sparsitysolver_unstructured": "Ours",
-    "owl": "OWL w.t. Wanda",
-    "ppo": "Ours (PPO)",
-    "amc": "AMC",
-    "amc_broadcast": "AMC (reward to every step)",
-    "agmc": "AGMC",
-    "sparsitysolver_reuse": "Ours (reused agent)",
-}
 ROLES = ("q", "k", "v", "o", "gate", "up", "down")
 
 
@@ -47,7 +30,7 @@ def write(path: Path, rows: Iterable[dict]) -> Path:
 
 def write_whole(path: Path, rows: Iterable[dict]) -> Path:
     """Rows as a CSV file of the kind that its name says, with every column of it."""
-    return write(path, [row_of(CONTRACTS[path.stem.split("_")[0]], **row) for row in rows])
+    return write(path, [row_of(getattr(columns, path.stem.split("_")[0].upper()), **row) for row in rows])
 
 
 def read(path: Path) -> list[dict]:
@@ -56,15 +39,14 @@ def read(path: Path) -> list[dict]:
         return list(csv.DictReader(handle))
 
 
+def label(method: str) -> str:
+    """The printed name of a method, or its key where it has no row."""
+    return methods_table()[method].label if method in methods_table() else method
+
+
 def _axes(model: str, method: str, sparsity: float, seed: int) -> dict:
-    return {
-        "model": model,
-        "family": "llama",
-        "method": method,
-        "label": LABELS.get(method, method),
-        "sparsity": sparsity,
-        "seed": seed,
-    }
+    axes = {"model": model, "family": "llama", "method": method, "label": label(method)}
+    return axes | {"sparsity": sparsity, "seed": seed}
 
 
 def cell_ppl(rank: int, sparsity: float, seed: int) -> float:
@@ -79,18 +61,13 @@ def cells(
     seeds: int = 1,
 ) -> list[dict]:
     """Rows of ``cells.csv``: a method of rank r keeps (1 - 0.9 P) of 1000 parameters and 10 r more."""
+    shared = {"task": "mini", "split": "test", "status": "ok", "reason": "", "metric": "ppl", "n": 10}
     rows = []
     for model in models:
-        shared = {"task": "mini", "split": "test", "status": "ok", "reason": "", "metric": "ppl", "n": 10}
         rows.append(_axes(model, "dense", 0.0, 0) | shared | {"value": 5.0, "parameters": 1000})
-        for rank, method in enumerate(methods):
-            for sparsity in sparsities:
-                for seed in range(seeds):
-                    value = {
-                        "value": cell_ppl(rank, sparsity, seed),
-                        "parameters": 1000 * (1 - 0.9 * sparsity) + 10 * rank,
-                    }
-                    rows.append(_axes(model, method, sparsity, seed) | shared | value)
+        for (rank, method), sparsity, seed in product(enumerate(methods), sparsities, range(seeds)):
+            value = {"value": cell_ppl(rank, sparsity, seed), "parameters": 1000 * (1 - 0.9 * sparsity) + 10 * rank}
+            rows.append(_axes(model, method, sparsity, seed) | shared | value)
     return rows
 
 
@@ -105,13 +82,12 @@ def inference(
 
     A method of rank r is 1 + P + r/10 times as fast; the interval of its speedup reaches 10% to either side.
     """
+    pruned = product(enumerate(methods), sparsities, range(seeds))
+    entries = [(0, "dense", 0.0, 0), *((rank, method, *axes) for (rank, method), *axes in pruned)]
     return [
         _inference_row(model, method, sparsity, seed, 1 + sparsity + rank / 10, 4**place, memory)
         for place, model in enumerate(models)
-        for rank, method, sparsity, seed in [
-            (0, "dense", 0.0, 0),
-            *((r, m, p, s) for r, m in enumerate(methods) for p in sparsities for s in range(seeds)),
-        ]
+        for rank, method, sparsity, seed in entries
     ]
 
 
@@ -148,19 +124,17 @@ def curves(
 ) -> list[dict]:
     """Rows of ``curves.csv``; reward 10 / perplexity, uniform pruning at perplexity 8."""
     rows = []
-    for model in models:
-        for rank, method in enumerate(methods):
-            for seed in range(seeds):
-                own = _axes(model, method, sparsity, seed)
-                own |= {"key": f"{model}-{method}-{seed}", "algorithm": "ppo", "granularity": "structured"}
-                own |= {"task": "", "warm_start": "", "dense_ppl": 5.0}
-                own |= {"uniform_ppl": 8.0 if uniform else "", "uniform_reward": 1.25 if uniform else ""}
-                for episode in range(episodes):
-                    value = ppl(rank, episode, seed)
-                    kept = [kept_count(unit, episode, size) for unit, size in enumerate([8, 160] * layers)]
-                    reward = 10 / value if math.isfinite(value) else 0.0
-                    scored = {"ppl": value if math.isfinite(value) else "", "reward": reward, "kept": json.dumps(kept)}
-                    rows.append(own | scored | {"episode": episode, "tokens": 1024, "seconds": 0.1})
+    for model, (rank, method), seed in product(models, enumerate(methods), range(seeds)):
+        own = _axes(model, method, sparsity, seed)
+        own |= {"key": f"{model}-{method}-{seed}", "algorithm": "ppo", "granularity": "structured"}
+        own |= {"task": "", "warm_start": "", "dense_ppl": 5.0}
+        own |= {"uniform_ppl": 8.0 if uniform else "", "uniform_reward": 1.25 if uniform else ""}
+        for episode in range(episodes):
+            value = ppl(rank, episode, seed)
+            kept = [kept_count(unit, episode, size) for unit, size in enumerate([8, 160] * layers)]
+            reward = 10 / value if math.isfinite(value) else 0.0
+            scored = {"ppl": value if math.isfinite(value) else "", "reward": reward, "kept": json.dumps(kept)}
+            rows.append(own | scored | {"episode": episode, "tokens": 1024, "seconds": 0.1})
     return rows
 
 
@@ -185,16 +159,13 @@ def strategies(
     """Rows of ``strategies.csv``; attention has 8 groups, an FFN 160 neurons, a matrix 64 columns."""
     kinds = (("mha", 8), ("ffn", 160)) if granularity == "structured" else tuple((role, 64) for role in ROLES)
     rows = []
-    for model in models:
-        for rank, method in enumerate(methods):
-            for seed in range(seeds):
-                own = _axes(model, method, sparsity, seed) | {"key": f"{model}-{method}-{sparsity}-{seed}"}
-                own |= {"granularity": granularity, "algorithm": "ppo", "task": "", "achieved_sparsity": sparsity}
-                for unit in range(layers * len(kinds)):
-                    layer, (kind, size) = unit // len(kinds), kinds[unit % len(kinds)]
-                    value = ratio(unit if rank == 0 else layer, seed)
-                    place = {"unit": unit, "name": f"layers.{layer}.{kind}", "kind": kind, "layer": layer}
-                    rows.append(own | place | {"size": size, "kept": round(value * size), "ratio": value})
+    for model, (rank, method), seed in product(models, enumerate(methods), range(seeds)):
+        own = _axes(model, method, sparsity, seed) | {"key": f"{model}-{method}-{sparsity}-{seed}"}
+        own |= {"granularity": granularity, "algorithm": "ppo", "task": "", "achieved_sparsity": sparsity}
+        for unit, (layer, (kind, size)) in enumerate(product(range(layers), kinds)):
+            value = ratio(unit if rank == 0 else layer, seed)
+            place = {"unit": unit, "name": f"layers.{layer}.{kind}", "kind": kind, "layer": layer}
+            rows.append(own | place | {"size": size, "kept": round(value * size), "ratio": value})
     return rows
 
 
@@ -203,13 +174,10 @@ def anytime(
 ) -> list[dict]:
     """Rows of ``anytime_arena.csv``: perplexity 8 + rank - share, seeds a tenth apart; uniform pruning at 9."""
     return [
-        {"algorithm": key, "label": LABELS.get(key, key), "model": model, "granularity": "structured"}
+        {"algorithm": key, "label": label(key), "model": model, "granularity": "structured"}
         | {"sparsity": 0.2, "seed": seed, "share": share, "tokens": 1000 * share}
         | {"validation_ppl": 8 + rank - share + 0.1 * seed, "uniform_ppl": 9.0, "dense_ppl": 5.0}
-        for model in models
-        for rank, key in enumerate(algorithms)
-        for seed in range(seeds)
-        for share in (0.25, 0.5, 1.0)
+        for model, (rank, key), seed, share in product(models, enumerate(algorithms), range(seeds), (0.25, 0.5, 1.0))
     ]
 
 
@@ -221,20 +189,9 @@ def reconstruction(
 ) -> list[dict]:
     """Rows of ``reconstruction.csv``: perplexity 10 - rank + 4 / samples, seeds a tenth apart."""
     return [
-        {
-            "model": model,
-            "sparsity": 0.3,
-            "modules": kind,
-            "samples": count,
-            "tokens": 128 * count,
-            "ppl": 10 - rank + (4 / count if count else 8) + 0.1 * seed,
-            "seconds_per_module": 0.01 * (1 + rank) * count,
-            "seed": seed,
-        }
-        for model in models
-        for rank, kind in enumerate(modules)
-        for count in samples
-        for seed in range(seeds)
+        {"model": model, "sparsity": 0.3, "modules": kind, "samples": count, "tokens": 128 * count, "seed": seed}
+        | {"ppl": 10 - rank + (4 / count if count else 8) + 0.1 * seed, "seconds_per_module": 0.01 * (1 + rank) * count}
+        for model, (rank, kind), count, seed in product(models, enumerate(modules), samples, range(seeds))
     ]
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from sparsitysolver.records.files import write_record
-from sparsitysolver.search.journal import CURVE_FIELDS
+from sparsitysolver.search.journal import CURVE
 
 # What a search of the PPO agent with the paper's settings says of itself.
 AGENT = {
@@ -73,7 +73,7 @@ def write_search(
     write_record(path, make_strategy_record(**changes), "strategy")
     with path.with_suffix(".curve.csv").open("w", newline="") as handle:
         writer = csv.writer(handle)
-        writer.writerow(CURVE_FIELDS)
+        writer.writerow(CURVE)
         for episode, ppl in enumerate(ppls):
             writer.writerow([episode, repr(float(ppl)), repr(10 / ppl), json.dumps([2, 6]), 64, 0.5 + episode])
     return path

@@ -1,27 +1,18 @@
-"""AMC and AGMC: their agent's settings, what the state network sees, that they learn, determinism, resume."""
+"""AMC and AGMC: their agent's settings, what the state network sees, and that they learn."""
 
-import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from search_cases import curve, interrupt, journal, problem, search
+from search_cases import found, journal, problem
 from tiny import tiny_model
 
-from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, kept_weights, unstructured_units
-from sparsitysolver.records.files import file_sha256, identity, validate
-from sparsitysolver.search.algorithms import ALGORITHMS, WALKING, agmc, algorithm, amc, amc_broadcast, settings_of
+from sparsitysolver.search.algorithms import agmc, amc, amc_broadcast, settings_of
 from sparsitysolver.search.ddpg import DDPGSettings, WalkSearch
-from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
-from sparsitysolver.search.settings import SearchSettings
-from sparsitysolver.search.walk import UnitFeatures, Walk
-from sparsitysolver.sources import search_code
+from sparsitysolver.search.walk import Walk
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -38,8 +29,8 @@ def case():
     return problem(losses=losses, units=PAIRS)
 
 
-def walk_search(folder, settings=amc.SETTINGS, episodes=40, seed=0):
-    return WalkSearch(case(), journal(folder), episodes, seed, UnitFeatures(PAIRS), settings)
+def walk_search(folder, settings=amc.SETTINGS, episodes=40):
+    return WalkSearch(case(), journal(folder), episodes, 0, settings=settings)
 
 
 # --- the agent -----------------------------------------------------------------------------------------------------
@@ -52,33 +43,27 @@ def test_networks_and_settings_of_amc(tmp_path):
     assert [layer.out_features for layer in critic if hasattr(layer, "out_features")] == [300, 300, 1]
     assert (agent.gamma, agent.tau, agent.batch_size) == (1.0, 0.01, 64)
     assert agent.replay_buffer.buffer_size == 100 * len(PAIRS)
-
-
-def test_actor_and_critic_learn_at_rates_of_their_own(tmp_path):
-    run = walk_search(tmp_path)
-    run.learn(12)
-    rates = [optimizer.param_groups[0]["lr"] for optimizer in (run.agent.actor.optimizer, run.agent.critic.optimizer)]
-    assert rates == [1e-4, 1e-3]
+    assert [DDPGSettings().warm_up(episodes) for episodes in (3000, 400, 399, 60, 3)] == [100, 100, 99, 15, 0]
 
 
 def test_the_reward_is_all_that_the_two_amc_differ_in(tmp_path):
     assert settings_of("amc") | {"broadcast": True} == settings_of("amc_broadcast")
-    kinds = [type(walk_search(tmp_path, own).agent.replay_buffer) for own in (amc.SETTINGS, amc_broadcast.SETTINGS)]
-    assert kinds == [TerminalBuffer, BroadcastBuffer]
+    kinds = [walk_search(tmp_path, own).agent.replay_buffer.broadcast for own in (amc.SETTINGS, amc_broadcast.SETTINGS)]
+    assert kinds == [False, True]
     assert agmc.SETTINGS.broadcast
 
 
-@pytest.mark.parametrize(("episodes", "random"), [(3000, 100), (400, 100), (399, 99), (60, 15), (3, 0)])
-def test_random_episodes_are_at_most_a_quarter(episodes, random):
-    assert DDPGSettings().warm_up(episodes) == random
-
-
 def test_nothing_is_learned_from_random_episodes_alone(tmp_path):
-    run = walk_search(tmp_path, episodes=40)
+    """Later actor and critic learn at rates of their own; the policy walks within the budget."""
+    run = walk_search(tmp_path)
     run.learn(10)
     assert run.agent._n_updates == 0
     run.learn(1)
     assert run.agent._n_updates == len(PAIRS)  # as many as the episode had steps
+    rates = [optimizer.param_groups[0]["lr"] for optimizer in (run.agent.actor.optimizer, run.agent.critic.optimizer)]
+    assert rates == [1e-4, 1e-3]
+    kept = run.policy_walk()
+    assert len(kept) == len(PAIRS) and kept_weights(PAIRS, kept) <= budget(PAIRS, 0.2)
 
 
 def test_noise_is_truncated_and_decays(tmp_path):
@@ -100,17 +85,12 @@ def test_noise_is_truncated_and_decays(tmp_path):
     assert agent._sample_action(0)[0].item() == 1.0
 
 
-def test_the_policy_walks_within_the_budget(tmp_path):
-    kept = walk_search(tmp_path).policy_walk()
-    assert len(kept) == len(PAIRS) and kept_weights(PAIRS, kept) <= budget(PAIRS, 0.2)
-
-
 # --- AGMC's state --------------------------------------------------------------------------------------------------
 
 
 def edges_of(units):
     nodes, adjacency = agmc.unit_graph(units)
-    return nodes, {(int(source), int(target)) for source, target in adjacency.nonzero()}
+    return nodes, {tuple(edge) for edge in adjacency.nonzero().tolist()}
 
 
 def test_the_graph_of_two_layers():
@@ -167,8 +147,7 @@ def test_embeddings_depend_on_the_units_sizes():
 
 
 def test_the_encoder_is_trained_with_the_agent(tmp_path):
-    policy = {"features_extractor_class": agmc.GraphEmbedding, "features_extractor_kwargs": {"units": PAIRS}}
-    run = WalkSearch(case(), journal(tmp_path), 8, 0, agmc.Position(PAIRS), agmc.SETTINGS, policy)
+    run = WalkSearch(case(), journal(tmp_path), 8, 0, None, agmc.SETTINGS, agmc.Position, agmc.GraphEmbedding)
     before = {name: tensor.clone() for name, tensor in run.agent.policy.state_dict().items()}
     run.learn(8)
     after = run.agent.policy.state_dict()
@@ -192,8 +171,7 @@ def random_rewards(count=2000):
 
 
 def last_rewards(name, folder, episodes, seed):
-    records = journal(folder, f"{name}{seed}")
-    algorithm(name).run(case(), records, episodes, seed)
+    records, _ = found(name, folder, case(), episodes, seed)
     return np.median([episode.reward for episode in records.episodes[-40:]])
 
 
@@ -206,81 +184,3 @@ def test_amc_learns_although_its_reward_is_sparse(tmp_path):
     """It often does not; one of two seeds must."""
     mark = np.quantile(random_rewards(), 0.75)
     assert any(last_rewards("amc", tmp_path, 300, seed) > mark for seed in (2, 1))
-
-
-# --- whole searches on a tiny model --------------------------------------------------------------------------------
-
-EPISODES = 40
-
-
-@pytest.fixture(scope="module", params=sorted(WALKING))
-def whole(request, tmp_path_factory):
-    """An uninterrupted search: its algorithm, folder and strategy."""
-    folder = tmp_path_factory.mktemp(request.param)
-    return request.param, folder, search(folder, algorithm=request.param, episodes=EPISODES)
-
-
-def test_the_strategy_is_a_valid_record(whole):
-    name, folder, strategy = whole
-    validate(strategy, "strategy", "x")
-    found = strategy["found"]
-    assert strategy["achieved_sparsity"] >= 0.2
-    assert (found["algorithm"], found["a_min"], found["a_max"]) == (name, 0.5, 1.0)
-    assert found["agent"] == settings_of(name)
-    assert "policy" in [candidate["name"] for candidate in found["candidates"]]
-    assert json.loads(json.dumps(strategy)) == strategy
-    assert len(curve(folder / "x.curve.csv")) == EPISODES
-
-
-def test_the_same_seed_gives_the_same_bytes(whole, tmp_path):
-    name, folder, strategy = whole
-    assert identity(search(tmp_path, algorithm=name, episodes=EPISODES)) == identity(strategy)
-    assert curve(tmp_path / "x.curve.csv") == curve(folder / "x.curve.csv")
-    assert file_sha256(tmp_path / "x.agent") == file_sha256(folder / "x.agent")
-
-
-@pytest.mark.parametrize(("episode", "resumed"), [(7, 0), (17, 15), (37, 30)])
-def test_an_interrupted_search_goes_on_to_the_same_end(whole, episode, resumed, tmp_path, monkeypatch):
-    """Stopped among the random episodes, soon after, and late."""
-    name, folder, strategy = whole
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupt(patch, episode)
-        search(tmp_path, algorithm=name, episodes=EPISODES)
-    again = search(tmp_path, algorithm=name, episodes=EPISODES)
-    assert again["run"]["resumed_at"] == resumed
-    assert identity(again) == identity(strategy)
-    assert curve(tmp_path / "x.curve.csv") == curve(folder / "x.curve.csv")
-    assert file_sha256(tmp_path / "x.agent") == file_sha256(folder / "x.agent")
-
-
-def test_an_unstructured_walk(tmp_path):
-    strategy = search(tmp_path, algorithm="agmc", granularity="unstructured", sparsity=0.5, episodes=6)
-    assert len(strategy["units"]) == 21 and strategy["achieved_sparsity"] >= 0.5
-
-
-# --- algorithms by name --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("change", [{"budget": "projection"}, {"literal": True}])
-@pytest.mark.parametrize("name", sorted(WALKING))
-def test_a_walk_takes_no_rule_for_all_units_at_once(name, change):
-    with pytest.raises(SparsitySolverError, match=f"'{name}' walks from unit to unit"):
-        SearchSettings(algorithm=name, **change).check()
-
-
-def test_the_agents_library_is_imported_for_a_search_only():
-    code = (
-        "import sys, importlib\n"
-        "for name in ('search.settings', 'stages.prune', 'stages.search', 'stages.bench', 'stages.evaluate'):\n"
-        "    importlib.import_module(f'sparsitysolver.{name}')\n"
-        "assert 'stable_baselines3' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_a_search_declares_its_own_algorithm_and_no_other_that_it_does_not_use(name):
-    files = {Path(path).stem for path in search_code(name, "mini") if path.startswith("sparsitysolver/search/")}
-    used = {"fastforward": {"ppo"}, "amc_broadcast": {"amc"}, "self_pruner": {"evolution"}}.get(name, set())
-    assert files & set(ALGORITHMS) == {name} | used
-    assert {"solve", "journal", "problem"} <= files

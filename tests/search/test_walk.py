@@ -9,8 +9,8 @@ from stable_baselines3.common.env_checker import check_env
 
 from sparsitysolver.pruning.budget import Bounds, default_bounds, greedy
 from sparsitysolver.pruning.units import FFN, MHA, Unit, budget, kept_weights
+from sparsitysolver.search.ddpg import WalkBuffer
 from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.replay import BroadcastBuffer, TerminalBuffer
 from sparsitysolver.search.walk import UnitFeatures, Walk, WalkEnvironment
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -29,9 +29,8 @@ def walk_over(units, sparsity=0.2, bounds=HALF):
     return Walk(Problem(units, sparsity, bounds, greedy, objective=None))
 
 
-def environment(units=PAIRS, sparsity=0.2, evaluate=lambda kept: 1.0):
-    task = problem(units=units, sparsity=sparsity)
-    return WalkEnvironment(task, UnitFeatures(units), evaluate)
+def environment(evaluate=lambda kept: 1.0):
+    return WalkEnvironment(problem(units=PAIRS), UnitFeatures(PAIRS), evaluate)
 
 
 # --- the wall ------------------------------------------------------------------------------------------------------
@@ -47,10 +46,15 @@ def test_the_wall_by_hand():
     assert walk.done and walk.spent == 4 * 30 + 10 * 8 + 2 * 30 + 7 * 8 == 316
 
 
-def test_the_wall_lifts_to_the_lower_bound():
+@pytest.mark.parametrize(
+    ("asked", "kept", "previous"),
+    [([0.1], [2], 0.5), ([0.6, 0.66], [2, 7], 0.7)],  # lifted to the lower bound; 2.4 heads and 6.6 neurons rounded
+)
+def test_ratios_are_lifted_and_rounded_to_whole_items(asked, kept, previous):
     walk = walk_over(PAIRS)
-    walk.keep(0.1)
-    assert walk.kept == [2] and walk.previous == 0.5
+    for ratio in asked:
+        walk.keep(ratio)
+    assert walk.kept == kept and walk.previous == previous
 
 
 @pytest.mark.parametrize("sparsity", [0.2, 0.45, 0.5, 0.6, 0.7, 0.9])
@@ -64,13 +68,6 @@ def test_an_untrained_walk_leaves_the_wall_alone(sparsity):
     assert len(set(walk.kept)) == 1 and 950 - 1000 * sparsity <= walk.kept[0] <= 1000 - 1000 * sparsity
 
 
-def test_ratios_are_rounded_to_whole_items():
-    walk = walk_over(PAIRS)
-    walk.keep(0.6)  # 2.4 heads
-    walk.keep(0.66)  # 6.6 neurons
-    assert walk.kept == [2, 7] and walk.previous == 0.7
-
-
 def random_problem(rng):
     units = [
         Unit(f"u{i}", str(rng.choice(["mha", "ffn"])), i, int(rng.integers(1, 60)), int(rng.integers(1, 500)))
@@ -80,27 +77,24 @@ def random_problem(rng):
     return units, sparsity, Bounds(rng.uniform(0, 1 - sparsity), rng.uniform(1 - sparsity, 1))
 
 
-def test_a_walk_never_exceeds_the_budget_nor_falls_below_the_lower_bound():
+def test_walks_within_the_budget_reach_the_strategies_of_algorithm_1():
+    """They never exceed it, nor fall below the lower bound, and their states lie between 0 and 1.
+
+    For ratios within the bounds the walk ends where the cap of lines 7 to 10 does.
+    """
     rng = np.random.default_rng(0)
-    for _ in range(500):
+    for number in range(400):
         units, sparsity, bounds = random_problem(rng)
-        walk = walk_over(units, sparsity, bounds)
-        for unit in units:
-            walk.keep(rng.uniform(0, 1))
-            assert np.floor(bounds.lower * unit.size - 1e-9) <= walk.kept[-1] <= unit.size
-        assert kept_weights(units, walk.kept) == walk.spent <= budget(units, sparsity)
-
-
-def test_walks_reach_the_strategies_of_algorithm_1():
-    """For the same ratios within the bounds the walk ends where the cap of lines 7 to 10 does."""
-    rng = np.random.default_rng(1)
-    for _ in range(200):
-        units, sparsity, bounds = random_problem(rng)
-        ratios = rng.uniform(bounds.lower, bounds.upper, len(units))
-        walk = walk_over(units, sparsity, bounds)
-        for ratio in ratios:
+        least, most = (0, 1) if number % 2 else (bounds.lower, bounds.upper)
+        ratios = rng.uniform(least, most, len(units))
+        observe, walk = UnitFeatures(units), walk_over(units, sparsity, bounds)
+        assert observe.space.contains(observe(walk))
+        for unit, ratio in zip(units, ratios, strict=True):
             walk.keep(ratio)
-        assert walk.kept == greedy(ratios, units, sparsity, bounds)
+            assert np.floor(bounds.lower * unit.size - 1e-9) <= walk.kept[-1] <= unit.size
+            assert observe.space.contains(observe(walk))
+        assert kept_weights(units, walk.kept) == walk.spent <= budget(units, sparsity)
+        assert number % 2 or walk.kept == greedy(ratios, units, sparsity, bounds)
 
 
 # --- states --------------------------------------------------------------------------------------------------------
@@ -118,17 +112,6 @@ def test_states_by_hand():
     assert observe(walk) == pytest.approx([1, 1, 1, 0, 0, 70 / 400, 0, 1])
     walk.keep(0.5)  # the last unit stays in sight
     assert observe(walk) == pytest.approx([1, 1, 1, 0, 0, 110 / 400, 0, 0.5])
-
-
-def test_states_lie_between_0_and_1():
-    rng = np.random.default_rng(2)
-    for _ in range(100):
-        units, sparsity, bounds = random_problem(rng)
-        observe, walk = UnitFeatures(units), walk_over(units, sparsity, bounds)
-        assert observe.space.contains(observe(walk))
-        for _ in units:
-            walk.keep(rng.uniform(0, 1))
-            assert observe.space.contains(observe(walk))
 
 
 def test_equal_units_have_no_spread_to_scale():
@@ -171,37 +154,30 @@ def fill(buffer, episodes):
     return buffer
 
 
-def new_buffer(kind, size=9):
-    return kind(size, spaces.Box(0, 9, (2,)), spaces.Box(-1, 1, (1,)), device="cpu")
+def new_buffer(broadcast, size=9):
+    return WalkBuffer(size, spaces.Box(0, 9, (2,)), spaces.Box(-1, 1, (1,)), device="cpu", broadcast=broadcast)
 
 
-def test_terminal_rewards_stay_where_they_are():
-    buffer = fill(new_buffer(TerminalBuffer), [[0, 0, 0.5], [0, 0, 0.25]])
-    assert buffer.rewards[:6, 0].tolist() == [0, 0, 0.5, 0, 0, 0.25]
-    assert buffer.dones[:6, 0].tolist() == [0, 0, 1, 0, 0, 1]
-
-
-def test_broadcast_rewards_every_transition_of_the_episode():
-    buffer = fill(new_buffer(BroadcastBuffer), [[0, 0, 0.5], [0, 0, 0.25]])
-    assert buffer.rewards[:6, 0].tolist() == [0.5] * 3 + [0.25] * 3
-    assert buffer.dones[:6, 0].tolist() == [0, 0, 1, 0, 0, 1]
-
-
-def test_broadcast_goes_around_the_end_of_the_buffer():
-    """Nine places, episodes of 4, 4 and 3: the third one lies at 8, 0 and 1."""
-    buffer = fill(new_buffer(BroadcastBuffer), [[0, 0, 0, 0.5], [0, 0, 0, 0.25], [0, 0, 0.75]])
-    assert buffer.full and buffer.pos == 2
-    assert buffer.rewards[:, 0].tolist() == [0.75, 0.75, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.75]
-
-
-def test_an_episode_as_long_as_the_buffer_fills_it():
-    buffer = fill(new_buffer(BroadcastBuffer, size=3), [[0, 0, 0.5], [0, 0, 0.25]])
-    assert buffer.rewards[:, 0].tolist() == [0.25] * 3
+@pytest.mark.parametrize(
+    ("broadcast", "size", "episodes", "rewards"),
+    [
+        (False, 9, [[0, 0, 0.5], [0, 0, 0.25]], [0, 0, 0.5, 0, 0, 0.25, 0, 0, 0]),
+        (True, 9, [[0, 0, 0.5], [0, 0, 0.25]], [0.5] * 3 + [0.25] * 3 + [0] * 3),
+        # Around the end of the buffer: the third episode lies at 8, 0 and 1.
+        (True, 9, [[0, 0, 0, 0.5], [0, 0, 0, 0.25], [0, 0, 0.75]], [0.75] * 2 + [0.5] * 2 + [0.25] * 4 + [0.75]),
+        (True, 3, [[0, 0, 0.5], [0, 0, 0.25]], [0.25] * 3),  # an episode as long as the buffer fills it
+    ],
+)
+def test_terminal_rewards_stay_and_broadcast_ones_are_of_the_whole_episode(broadcast, size, episodes, rewards):
+    buffer = fill(new_buffer(broadcast, size), episodes)
+    assert buffer.rewards[:, 0].tolist() == rewards
+    ends = np.cumsum([len(one) for one in episodes]) - 1
+    assert buffer.dones[ends % size, 0].all()
 
 
 def test_the_moving_average_is_subtracted_from_a_batch():
     """It begins at the first batch's mean, then moves half-way to each next one; the memory itself is unchanged."""
-    buffer = fill(new_buffer(BroadcastBuffer), [[0, 0.5]])
+    buffer = fill(new_buffer(True), [[0, 0.5]])
     assert buffer.sample(4).rewards.flatten().tolist() == [0.0] * 4
     fill(buffer, [[0, 1.0]])
     np.random.seed(0)  # noqa: NPY002
@@ -213,12 +189,12 @@ def test_the_moving_average_is_subtracted_from_a_batch():
     assert buffer.rewards[:4, 0].tolist() == [0.5, 0.5, 1, 1]
 
 
-@pytest.mark.parametrize("kind", [TerminalBuffer, BroadcastBuffer])
+@pytest.mark.parametrize("broadcast", [False, True])
 @pytest.mark.parametrize("episodes", [2, 4])
-def test_a_restored_buffer_goes_on_as_the_saved_one(kind, episodes):
-    saved = fill(new_buffer(kind), [[0, 0, 0.1 * number] for number in range(episodes)])
+def test_a_restored_buffer_goes_on_as_the_saved_one(broadcast, episodes):
+    saved = fill(new_buffer(broadcast), [[0, 0, 0.1 * number] for number in range(episodes)])
     saved.sample(3)
-    restored = new_buffer(kind)
+    restored = new_buffer(broadcast)
     restored.restore(saved.state())
     for buffer in (saved, restored):
         fill(buffer, [[0, 0, 0.9]])

@@ -9,15 +9,14 @@ remembered questions. Words and sentences are data, `words.yaml` and `sentences.
 import functools
 import random
 
-from sparsitysolver.data.minilang.language import sentences
 from sparsitysolver.data.minilang.prose import PROSE
 from sparsitysolver.data.minilang.questions import DRAW, item, prompt, question
-from sparsitysolver.errors import unknown_name
+from sparsitysolver.data.minilang.world import sentences
+from sparsitysolver.errors import known
 
 SEED = 20250101
 TASKS = tuple(DRAW)
 TEXT_BYTES = {"train": 4_000_000, "validation": 200_000, "test": 200_000}
-ITEM_SPLITS = ("train", "test")
 ITEMS_PER_SPLIT = 400
 PARAGRAPH_BREAK = "\n\n"
 
@@ -29,16 +28,13 @@ def text(split: str) -> str:
     Paragraphs are separated by an empty line; sizes are `TEXT_BYTES` up to the end of the last paragraph.
     Raises SparsitySolverError for any other split.
     """
-    if split not in TEXT_BYTES:
-        raise unknown_name("mini language split", split, TEXT_BYTES)
-    rng = random.Random(f"{SEED} text {split}")
-    shapes = sentences()["tasks"]
-    makers = [maker for maker, _ in PROSE] + [functools.partial(prompt, task) for task in shapes]
-    weights = [weight for _, weight in PROSE] + [shape["weight"] for shape in shapes.values()]
+    rng = random.Random(f"{SEED} text {known('mini language split', split, TEXT_BYTES)}")
+    tasks = sentences()["tasks"].items()
+    makers = PROSE | {functools.partial(prompt, task): shape["weight"] for task, shape in tasks}
     paragraphs: list[str] = []
     size = 0
     while size < TEXT_BYTES[split]:
-        for maker in rng.choices(makers, weights, k=1000):
+        for maker in rng.choices(list(makers), list(makers.values()), k=1000):
             paragraphs.append(maker(rng))
             size += len(paragraphs[-1]) + len(PARAGRAPH_BREAK)
             if size >= TEXT_BYTES[split]:
@@ -51,10 +47,8 @@ def items(task: str, split: str) -> list[dict]:
 
     Every position of the right option comes up equally often. Raises SparsitySolverError for unknown names.
     """
-    if task not in TASKS:
-        raise unknown_name("mini language task", task, TASKS)
-    if split not in ITEM_SPLITS:
-        raise unknown_name("mini language item split", split, ITEM_SPLITS)
+    known("mini language task", task, TASKS)
+    known("mini language item split", split, ("train", "test"))
     rng = random.Random(f"{SEED} items {task} {split}")
     records: list[dict] = []
     seen: set[str] = set()

@@ -4,10 +4,8 @@ Subject and verb agree across intervening phrases, pronouns follow the name they
 """
 
 import random
-from collections.abc import Callable
 
-from sparsitysolver.data.minilang.language import plural, possessive, pronoun, sentences, with_article, words
-from sparsitysolver.data.minilang.world import relations, world
+from sparsitysolver.data.minilang.world import plural, pronoun, relations, sentences, with_article, words, world
 
 
 def describe(rng: random.Random, kind: str, subject: str, names: list[str]) -> str:
@@ -61,7 +59,8 @@ def errand(rng: random.Random) -> str:
     person, work = world().pick(rng, "person"), rng.choice(words()["work"])
     material = rng.choice(words()["patients"])
     patient, tool = rng.choice(words()[material]), world().tool[work, material]
-    he, his = pronoun(person), possessive(person)
+    he = pronoun(person)
+    his = {"he": "his", "she": "her"}[he]
     wording = rng.choice(sentences()["errand"])
     return wording.format(person=person, work=work, patient=patient, tool=tool, he=he, his=his)
 
@@ -70,15 +69,9 @@ def accident(rng: random.Random) -> str:
     """Somebody leaves an object somewhere and its material decides what happens."""
     person, thing = rng.choice(words()["women"] + words()["men"]), world().pick(rng, "object")
     material, condition = world().value["object", thing, "material"], rng.choice(words()["conditions"])
-    return rng.choice(sentences()["accident"]).format(
-        person=person,
-        he=pronoun(person),
-        thing=thing,
-        condition=condition,
-        material=material,
-        a_material=with_article(material),
-        effect=world().effect[material, condition],
-    )
+    names = {"person": person, "he": pronoun(person), "thing": thing, "condition": condition, "material": material}
+    effect, wording = world().effect[material, condition], rng.choice(sentences()["accident"])
+    return wording.format(**names, a_material=with_article(material), effect=effect)
 
 
 def journey(rng: random.Random) -> str:
@@ -105,11 +98,4 @@ def hearsay(rng: random.Random) -> str:
 
 
 # kinds of paragraph and how often each comes up
-PROSE: tuple[tuple[Callable[[random.Random], str], float], ...] = (
-    (describe_any, 20),
-    (script, 4),
-    (errand, 5),
-    (accident, 6),
-    (journey, 4),
-    (hearsay, 7),
-)
+PROSE = {describe_any: 20, script: 4, errand: 5, accident: 6, journey: 4, hearsay: 7}

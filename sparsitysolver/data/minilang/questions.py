@@ -10,11 +10,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sparsitysolver.data.minilang.language import pronoun, sentences, with_article, words
 from sparsitysolver.data.minilang.prose import activity_told, describe
-from sparsitysolver.data.minilang.world import KINDS, relations, world
+from sparsitysolver.data.minilang.world import KINDS, pronoun, relations, sentences, with_article, words, world
 
-LETTERS = "ABCD"
 HELD_OUT_ONE_IN = 4
 
 
@@ -28,16 +26,6 @@ class Question:
     wrong: list[str]
 
 
-@dataclass(frozen=True)
-class Passage:
-    """A short text on one or two subjects of one kind, and the relations it states of each."""
-
-    kind: str
-    subjects: list[str]
-    relations: list[str]
-    text: str
-
-
 def held_out(*key: str) -> bool:
     """Whether a question with this key is kept for the test split: a quarter, the same in any process."""
     return zlib.crc32("|".join(key).encode()) % HELD_OUT_ONE_IN == 0
@@ -47,41 +35,39 @@ def _others(rng: random.Random, values: list[str], value: str, count: int) -> li
     return rng.sample([other for other in values if other != value], count)
 
 
-def passage(rng: random.Random) -> Passage:
-    """Draw subjects and two relations, and describe each subject by these."""
-    kind = rng.choice(KINDS)
-    subjects = list(dict.fromkeys(world().pick(rng, kind) for _ in range(rng.randint(1, 2))))
-    names = rng.sample(list(relations(kind)), 2)
-    texts = [describe(rng, kind, subject, rng.sample(names, 2)) for subject in subjects]
-    return Passage(kind, subjects, names, " ".join(texts))
-
-
-def ask(rng: random.Random, read: Passage) -> Question:
-    """A yes/no question that the passage answers.
+def passage(rng: random.Random) -> tuple[str, Callable[[], Question]]:
+    """A text on one or two subjects and two relations of each, and what draws a yes/no question that it answers.
 
     Half the wrong values could never be true, which is easy; some are the other subject's, which is hard.
     """
-    subject, name = rng.choice(read.subjects), rng.choice(read.relations)
-    relation, value = relations(read.kind)[name], world().value[read.kind, subject, name]
-    theirs = [world().value[read.kind, other, name] for other in read.subjects]
-    yes = rng.random() < 0.5
-    if not yes:
-        near = [other for other in theirs if other != value]
-        kind_of_wrong = rng.random()
-        if kind_of_wrong < 0.5:
-            value = rng.choice(relation.unfit)
-        elif kind_of_wrong < 0.7 and near:
-            value = rng.choice(near)
-        else:
-            value = _others(rng, relation.values, value, 1)[0]
-    question = relation.yes_no.format(s=subject, v=relation.shown(value))
-    right, wrong = ("yes", "no") if yes else ("no", "yes")
-    return Question((subject, name), {"passage": read.text, "question": question}, right, [wrong])
+    kind = rng.choice(KINDS)
+    subjects = list(dict.fromkeys(world().pick(rng, kind) for _ in range(rng.randint(1, 2))))
+    names = rng.sample(list(relations(kind)), 2)
+    text = " ".join(describe(rng, kind, subject, rng.sample(names, 2)) for subject in subjects)
+
+    def ask() -> Question:
+        subject, name = rng.choice(subjects), rng.choice(names)
+        relation, value = relations(kind)[name], world().value[kind, subject, name]
+        yes = rng.random() < 0.5
+        if not yes:
+            near = [other for other in (world().value[kind, one, name] for one in subjects) if other != value]
+            kind_of_wrong = rng.random()
+            if kind_of_wrong < 0.5:
+                value = rng.choice(relation.unfit)
+            elif kind_of_wrong < 0.7 and near:
+                value = rng.choice(near)
+            else:
+                value = _others(rng, relation.values, value, 1)[0]
+        question = relation.yes_no.format(s=subject, v=relation.shown(value))
+        right, wrong = ("yes", "no") if yes else ("no", "yes")
+        return Question((subject, name), {"passage": text, "question": question}, right, [wrong])
+
+    return text, ask
 
 
 def boolq(rng: random.Random) -> Question:
     """A passage and a yes/no question on it."""
-    return ask(rng, passage(rng))
+    return passage(rng)[1]()
 
 
 def piqa(rng: random.Random) -> Question:
@@ -104,8 +90,7 @@ def hellaswag(rng: random.Random) -> Question:
     at = rng.randint(1, len(steps) - 1)
     out_of_turn = [step for i, step in enumerate(steps) if i > at or i < at - 2]
     foreign = rng.choice(_others(rng, list(world().steps), activity, 1))
-    pool = [step for step in world().steps[foreign] if step not in steps]
-    wrong = rng.sample(out_of_turn, 1) + rng.sample(pool, 2)
+    wrong = rng.sample(out_of_turn, 1) + rng.sample([step for step in world().steps[foreign] if step not in steps], 2)
     shown = {
         "activity_label": activity,
         "ctx_a": " ".join(activity_told(person, activity, steps[max(0, at - 2) : at])),
@@ -181,9 +166,8 @@ def openbookqa(rng: random.Random) -> Question:
     return Question((thing, condition), {"question_stem": stem}, effect, _others(rng, words()["effects"], effect, 3))
 
 
-DRAW: dict[str, Callable[[random.Random], Question]] = {
-    draw.__name__: draw for draw in (boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa)
-}
+SHAPES = (boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa)
+DRAW = {draw.__name__: draw for draw in SHAPES}
 
 
 def question(task: str, rng: random.Random, test: bool) -> Question:
@@ -199,8 +183,8 @@ def item(task: str, drawn: Question, position: int) -> dict:
 
     For boolq the position is the label itself, so it must be 1 for yes and 0 for no.
     """
-    options = list(drawn.wrong)
-    options.insert(position, drawn.right)
+    options = [*drawn.wrong[:position], drawn.right, *drawn.wrong[position:]]
+    letters = list("ABCD"[: len(options)])
     match task:
         case "boolq":
             held = {"label": position}
@@ -211,7 +195,6 @@ def item(task: str, drawn: Question, position: int) -> dict:
         case "winogrande":
             held = {"option1": options[0], "option2": options[1], "answer": str(position + 1)}
         case _:
-            letters = list(LETTERS[: len(options)])
             held = {"choices": {"text": options, "label": letters}, "answerKey": letters[position]}
     return drawn.shown | held
 
@@ -222,11 +205,10 @@ def prompt(task: str, rng: random.Random) -> str:
     For boolq a passage with up to three questions.
     """
     wording = sentences()["tasks"][task]["prompt"]
-    if task != "boolq":
-        drawn = question(task, rng, test=False)
-        capitals = {field.capitalize(): text.capitalize() for field, text in drawn.shown.items()}
-        return wording.format(**drawn.shown, **capitals, right=drawn.right).replace("_", drawn.right)
-    read = passage(rng)
-    drawn = [ask(rng, read) for _ in range(4)]
-    drawn = [one for one in drawn if not held_out("boolq", *one.key)][:3]
-    return "\n".join([read.text, *(wording.format(question=one.shown["question"], right=one.right) for one in drawn)])
+    if task == "boolq":
+        text, ask = passage(rng)
+        asked = [one for one in [ask() for _ in range(4)] if not held_out("boolq", *one.key)][:3]
+        return "\n".join([text, *(wording.format(question=one.shown["question"], right=one.right) for one in asked)])
+    drawn = question(task, rng, test=False)
+    capitals = {field.capitalize(): text.capitalize() for field, text in drawn.shown.items()}
+    return wording.format(**drawn.shown, **capitals, right=drawn.right).replace("_", drawn.right)

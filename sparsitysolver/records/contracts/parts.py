@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BeforeValidator, ConfigDict, Field, create_model
+
+from sparsitysolver.config.contract import Contract
 
 ABSENT: Any = None  # the default of a field that a record may lack, and that may not be null where it is there
 Json = dict[str, Any]
 
 
-class Closed(BaseModel):
+class Closed(Contract):
     """An object with these fields alone; types are as JSON has them, nothing is converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+    model_config = ConfigDict(strict=True, coerce_numbers_to_str=False, defer_build=True)
 
 
 class Open(Closed):
@@ -33,8 +35,6 @@ def _whole(value: Any) -> Any:
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
-Above0 = Annotated[float, Field(gt=0)]
-AtLeast0 = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Sparsity = Annotated[float, Field(gt=0, lt=1, description="target, of something that is pruned")]
 Granularity = Literal["structured", "unstructured"]
@@ -60,3 +60,10 @@ Provenance = part("Provenance", Open, versions=Json, commit=str, device=str, thr
 Size = part("Size", Open, parameters=float, nonzeros=float, bytes=float, achieved_sparsity=float)
 Perplexity = part("Perplexity", value=float, stderr=float | None, n=Positive)
 Protocol = part("Protocol", Open, dataset=str, split=str, seqlen=Whole, windows=Whole, dtype=str)
+
+
+class Record(Closed):
+    """What every file about a model begins with."""
+
+    format: Literal[1]
+    model: Model

@@ -5,20 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sparsitysolver.records.contracts import parts
-from sparsitysolver.records.contracts.parts import (
-    ABSENT,
-    Above0,
-    AtLeast0,
-    Closed,
-    Count,
-    Json,
-    Open,
-    Perplexity,
-    Positive,
-    Share,
-    part,
-)
+from sparsitysolver.records.contracts.parts import ABSENT, Closed, Count, Json, Positive, Record, Share, part
 
+Above0 = Annotated[float, Field(gt=0)]
+AtLeast0 = Annotated[float, Field(ge=0)]
 MaybePpl = Annotated[float | None, Field(description="null where it is not finite")]
 Modules = Literal["mha", "ffn", "both"]
 
@@ -77,11 +67,9 @@ class NotMade(_Entry):
     reason: str
 
 
-class Inference(Closed):
+class Inference(Record):
     """Speed and memory of a dense model and of models pruned from it, measured interleaved."""
 
-    format: Literal[1]
-    model: parts.Model
     protocol: Timing
     models: Annotated[
         list[Annotated[Timed | NotMade, Field(discriminator="status")]],
@@ -102,11 +90,9 @@ class ReconstructionTime(Closed):
     seconds_per_ffn: float = ABSENT
 
 
-class Reconstruction(Closed):
+class Reconstruction(Record):
     """Perplexity by the number of reconstruction samples and the modules reconstructed."""
 
-    format: Literal[1]
-    model: parts.Model
     sparsity: parts.Sparsity
     seed: parts.SeedIndex
     strategy: parts.Strategy
@@ -115,14 +101,14 @@ class Reconstruction(Closed):
     calibration: parts.Windows
     reconstruction: parts.Windows = Field(description="windows of the largest; others take the first of them")
     fingerprint: parts.Protocol
-    dense: Perplexity
-    sliced: Perplexity = Field(description="without reconstruction: 0 samples")
+    dense: parts.Perplexity
+    sliced: parts.Perplexity = Field(description="without reconstruction: 0 samples")
     points: Annotated[
-        list[part("ReconstructionPoint", modules=Modules, samples=Positive, tokens=Positive, ppl=Perplexity)],
+        list[part("ReconstructionPoint", modules=Modules, samples=Positive, tokens=Positive, ppl=parts.Perplexity)],
         Field(min_length=1),
     ]
     provenance: parts.Provenance
-    run: part("ReconstructionRun", Open, points=list[ReconstructionTime])  # in the order of points
+    run: part("ReconstructionRun", parts.Open, points=list[ReconstructionTime])  # in the order of points
 
 
 class Score(Closed):
@@ -134,15 +120,13 @@ class Score(Closed):
     algorithm: str = ABSENT
     kept: list[Count]
     achieved_sparsity: Share
-    ppl: part("MaybePerplexity", Perplexity, value=MaybePpl)
+    ppl: part("MaybePerplexity", parts.Perplexity, value=MaybePpl)
     windows: parts.Losses
 
 
-class Transfer(Closed):
+class Transfer(Record):
     """Perplexity of one model under its own strategy and under those of other models."""
 
-    format: Literal[1]
-    model: parts.Model
     granularity: Literal["structured"]
     sparsity: parts.Sparsity
     criterion: str
@@ -187,18 +171,16 @@ class ParetoPoint(Closed):
     uniform_test_ppl: MaybePpl
 
 
-class Arena(Closed):
+class Arena(Record):
     """All searches of one problem, scored on the same validation and test windows."""
 
-    format: Literal[1]
-    model: parts.Model
     granularity: parts.Granularity
     sparsity: parts.Sparsity
     seed: Count
     criterion: str
     calibration: Json
-    fingerprints: part("ArenaFingerprints", Open, validation=Json, test=Json)
-    dense: part("ArenaDense", Open, validation_ppl=MaybePpl, test_ppl=MaybePpl, test_losses=parts.Losses)
+    fingerprints: part("ArenaFingerprints", parts.Open, validation=Json, test=Json)
+    dense: part("ArenaDense", parts.Open, validation_ppl=MaybePpl, test_ppl=MaybePpl, test_losses=parts.Losses)
     lines: list[Allocation]
     searches: Annotated[list[ArenaSearch], Field(min_length=1)]
     provenance: Json

@@ -1,14 +1,17 @@
 """The audit's arithmetic on printed numbers, in exact fractions: item counts, averages, dense models."""
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from sparsitysolver.reporting.audit.read_published import Number
+from sparsitysolver.config.registry import AVERAGE, is_zero_shot, tasks_table
+from sparsitysolver.reporting.audit.read_published import Number, PrintedTable
 
 OK, FLAG = "ok", "flag"
 NOT_CHECKED = "not checked: "  # how the detail of an ``ok`` begins where nothing could be checked
+_OF_NUMBERS = ("reachable", "average", "better_than_dense")
 _PERCENT = 100
 
 
@@ -46,6 +49,42 @@ class Line(NamedTuple):
         return not self.detail.startswith(NOT_CHECKED)
 
 
+def number_lines(table: PrintedTable, items: Mapping[str, int]) -> Iterator[Line]:
+    """The checks that every number of a table passes through; ``items`` are numbers of items by zero-shot task."""
+    for check, row, column in itertools.product(_OF_NUMBERS, table.methods, table.columns):
+        if number := table.numbers.get((row, column)):
+            # How many answers an accuracy rests on: as told, as the table itself says, or all items of the task.
+            answers = None
+            if is_zero_shot(column):
+                own = tasks_table()[column].n_items or None
+                own = own if table.answers is None else table.answers.get(row, {}).get(column)
+                answers = items.get(column, own)
+            finding = _finding(check, table, row, column, answers)
+            if finding is not None:
+                yield Line(table.name, row, column, number.text, check, *finding)
+
+
+def _finding(check: str, table: PrintedTable, row: str, column: str, answers: int | None) -> Finding | None:
+    """What a check says of one number and how many answers are behind it; None where it does not apply."""
+    number, is_accuracy = table.numbers[row, column], is_zero_shot(column)
+    if check == "reachable":
+        return check_reachable(number, answers) if is_accuracy else None
+    if check == "average":
+        if column != AVERAGE:
+            return None
+        tasks = [task for task in table.columns if is_zero_shot(task)]
+        missing = [task for task in tasks if (row, task) not in table.numbers]
+        if missing or not tasks:
+            return Finding.unchecked(f"no value of {', '.join(missing) or 'any task'} in the row")
+        return check_average(number, [table.numbers[row, task] for task in tasks])
+    if row == table.dense:
+        return None
+    dense = table.numbers.get((table.dense, column))
+    if dense is None:
+        return Finding.unchecked("the dense row has no value" if table.dense else "there is no row Dense")
+    return check_against_dense(number, dense, not is_accuracy and column != AVERAGE, answers)
+
+
 def check_reachable(number: Number, answers: int | None) -> Finding:
     """Whether an accuracy in percent is k of ``answers`` for a whole k, rounded or truncated to its printed digits.
 
@@ -56,15 +95,14 @@ def check_reachable(number: Number, answers: int | None) -> Finding:
     if not 0 <= number.value <= _PERCENT:
         return Finding.of(True, f"{number.text} is no percentage")
     below = math.floor(number.value * answers / _PERCENT)
-    counts = [k for k in (below, below + 1) if k <= answers]
-    exact = {k: Fraction(_PERCENT * k, answers) for k in counts}
-    hits = [k for k in counts if number.prints(exact[k])]
+    exact = {k: Fraction(_PERCENT * k, answers) for k in (below, below + 1) if k <= answers}
+    hits = [k for k, value in exact.items() if number.prints(value)]
     if hits:
         k = min(hits, key=lambda count: abs(exact[count] - number.value))
         how = "rounded" if abs(exact[k] - number.value) <= number.unit / 2 else "truncated, not rounded"
         every = "; so many items reach every printed value" if Fraction(_PERCENT, answers) <= number.unit else ""
         return Finding.of(False, f"{k} of {answers} is {float(exact[k]):.4f}, {how}{every}")
-    near = " or ".join(f"{float(exact[k]):.4f} ({k})" for k in counts)
+    near = " or ".join(f"{float(value):.4f} ({k})" for k, value in exact.items())
     return Finding.of(
         True,
         f"{answers} items give {near}: neither rounds nor truncates to {number.text}; inconsistent with one run over "
@@ -102,11 +140,9 @@ def check_against_dense(number: Number, dense: Number, lower: bool, answers: int
     gap = dense.value - number.value if lower else number.value - dense.value
     if gap < max(number.unit, dense.unit):
         return Finding.of(False, f"the dense model has {dense.text}")
-    hint = "" if lower or not answers else f"; {_noise(number, dense, answers)}"
-    return Finding.of(True, f"{'lower' if lower else 'higher'} than the dense model's {dense.text}{hint}")
-
-
-def _noise(number: Number, dense: Number, answers: int) -> str:
+    if lower or not answers:
+        return Finding.of(True, f"{'lower' if lower else 'higher'} than the dense model's {dense.text}")
     shares = [float(accuracy.value) / _PERCENT for accuracy in (number, dense)]
     error = _PERCENT * math.sqrt(sum(max(p * (1 - p), 0.0) for p in shares) / answers)
-    return f"the standard error of a difference over {answers} independent items is {error:.2f} points"
+    hint = f"the standard error of a difference over {answers} independent items is {error:.2f} points"
+    return Finding.of(True, f"higher than the dense model's {dense.text}; {hint}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from sparsitysolver.config.paper import Cost, CostInput, Label, costs, labels
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.config.tables import DASH
-from sparsitysolver.errors import SparsitySolverError, unknown_name
+from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.models.published import PublishedModel, published_model
 from sparsitysolver.pruning.widths import removed_fraction, sliced_width, stored_parameters
 from sparsitysolver.reporting.audit.checks import Finding, Line
@@ -30,7 +30,6 @@ _RELATIONS: dict[str, Callable[[Fraction, Fraction, Fraction], bool]] = {
     "at most": lambda computed, stated, tolerance: computed <= stated + tolerance,
     "at least": lambda computed, stated, tolerance: computed >= stated - tolerance,
 }
-_NAME = re.compile(r"[A-Za-z_]\w*")
 _PERCENT = 100
 _SCALES = {"M": 10**6, "B": 10**9}
 
@@ -48,27 +47,25 @@ def claim_lines(folder: Path, tables: Tables, whole: bool) -> list[Line]:
     Raises:
         SparsitySolverError: a broken file or entry, or a place that does not exist.
     """
+
+    def is_audited(table: str, where: str) -> bool:
+        if whole:
+            known(f"table (in {where})", table, (*tables, PROSE))
+        return whole or table in tables
+
     lines = []
     for position, cost in enumerate(costs(folder / COSTS), start=1):
         where = f"{folder / COSTS}, entry {position}"
-        if _is_audited(cost.table, tables, whole, where):
-            lines += [_cost(cost, column, tables, where) for column in cost.columns]
+        if is_audited(cost.table, where):
+            lines += [_cost(cost, column, tables.get(cost.table), where) for column in cost.columns]
     for where, label in labels(folder / LABELS):
-        if _is_audited(label.table, tables, whole, where):
-            lines += [line for model in _models(label, tables, where) for line in _label(label, model, where)]
+        if is_audited(label.table, where):
+            models = _models(label, tables.get(label.table), where)
+            lines += [line for model in models for line in _label(label, model, where)]
     return lines
 
 
-def _is_audited(table: str, tables: Tables, whole: bool, where: str) -> bool:
-    if table in tables:
-        return True
-    if whole and table != PROSE:
-        raise unknown_name(f"table (in {where})", table, (*tables, PROSE))
-    return whole
-
-
-def _cost(cost: Cost, column: str, tables: Tables, where: str) -> Line:
-    table = tables.get(cost.table)
+def _cost(cost: Cost, column: str, table: PrintedTable | None, where: str) -> Line:
     _check_place(table, cost.method, column, where)
     place = (cost.table, cost.method, column, cost.stated or DASH, "cost")
     inputs = {name: _input(given, table, column, f"{where}, inputs, {name}") for name, given in cost.inputs.items()}
@@ -76,7 +73,7 @@ def _cost(cost: Cost, column: str, tables: Tables, where: str) -> Line:
     if empty:
         return Line(*place, *Finding.unchecked(f"{cost.quantity}: the table has no {', '.join(empty)}"))
     computed = evaluate(cost.formula, {name: number.value for name, number in inputs.items()}, where)
-    terms = _NAME.sub(lambda name: inputs[name.group()].text, cost.formula)
+    terms = re.sub(r"[A-Za-z_]\w*", lambda name: inputs[name.group()].text, cost.formula)
     made = f"{cost.quantity}: {terms} = {float(computed):.2f}"
     if not cost.stated:
         return Line(*place, *Finding.unchecked(f"{made}; never stated ({cost.source})"))
@@ -110,9 +107,7 @@ def evaluate(formula: str, values: Mapping[str, Fraction], where: str) -> Fracti
         if isinstance(node, ast.Constant) and type(node.value) is int:
             return Fraction(node.value)
         if isinstance(node, ast.Name):
-            if node.id not in values:
-                raise unknown_name(f"input in the formula '{formula}' (in {where})", node.id, values)
-            return values[node.id]
+            return values[known(f"input in the formula '{formula}' (in {where})", node.id, values)]
         raise SparsitySolverError(f"{where}: formula '{formula}' may hold inputs, whole numbers, + - * / and brackets.")
 
     try:
@@ -121,9 +116,8 @@ def evaluate(formula: str, values: Mapping[str, Fraction], where: str) -> Fracti
         raise SparsitySolverError(f"{where}: formula '{formula}' has no value: {error}.") from error
 
 
-def _models(label: Label, tables: Tables, where: str) -> list[PublishedModel]:
+def _models(label: Label, table: PrintedTable | None, where: str) -> list[PublishedModel]:
     """The models that a label is of."""
-    table = tables.get(label.table)
     _check_place(table, label.method, None, where)
     models = [label.model]
     if label.model == ALL_MODELS:
@@ -139,53 +133,34 @@ def _models(label: Label, tables: Tables, where: str) -> list[PublishedModel]:
 
 def _label(given: Label, model: PublishedModel, where: str) -> Iterator[Line]:
     """The label against what is really removed, and the stated number of parameters against the real one."""
-    label = _percent(given.label, f"{where}, column 'label'")
+    label = Number.parse(given.label.removesuffix("%")) if given.label.endswith("%") else None
+    if label is None or not 0 <= label.value < _PERCENT:
+        raise SparsitySolverError(
+            f"{where}, column 'label': a percentage below 100% is needed, such as 20%; found '{given.label}'."
+        )
     tolerance = _number(given.tolerance, f"{where}, column 'tolerance'").value / _PERCENT
-    removed, parameters, how = _MEASURES[given.measure](model, label)
+    share = float(label.value / _PERCENT)
+    if given.measure == "width":  # SliceGPT at a slicing ratio
+        width = sliced_width(model.shape.hidden, share)
+        removed, parameters = removed_fraction(model.shape, width), stored_parameters(model, width)
+        how = f"width {width} of {model.shape.hidden}"
+    else:  # of the prunable weights; biases that go with removed rows are counted as left
+        gone = round(label.value / _PERCENT * model.shape.prunable_weights)
+        removed, parameters = gone / model.shape.prunable_weights, model.parameters - gone
+        how = f"taking {share:.0%} of the decoder's weights"
     real = f"{parameters:,} parameters, {parameters / model.parameters:.3f} of the dense model's {model.parameters:,}"
-    share = f"{_PERCENT * removed:.2f}% of the prunable weights, tolerance {given.tolerance} points"
-    detail = f"{how} removes {share}; {real} ({given.source})"
-    found = {given.label: Finding.of(abs(removed - float(label)) > tolerance, detail)}
-    if given.stated:
-        fits = _states(given.stated, parameters, f"{where}, column 'stated'")
-        found[given.stated] = Finding.of(not fits, f"{how} leaves {real} ({given.source})")
+    of_weights = f"{_PERCENT * removed:.2f}% of the prunable weights, tolerance {given.tolerance} points"
+    off, detail = abs(removed - share) > tolerance, f"{how} removes {of_weights}; {real} ({given.source})"
+    found = {given.label: Finding.of(off, detail)}
+    if given.stated:  # such as 6.1B
+        scale, stated = _SCALES.get(given.stated[-1]), Number.parse(given.stated[:-1])
+        if scale is None or stated is None:
+            fault = f"a number with M or B is needed, such as 6.1B; found '{given.stated}'"
+            raise SparsitySolverError(f"{where}, column 'stated': {fault}.")
+        off, detail = not stated.prints(Fraction(parameters, scale)), f"{how} leaves {real} ({given.source})"
+        found[given.stated] = Finding.of(off, detail)
     for text, finding in found.items():
         yield Line(given.table, given.method, model.key, text, "label", *finding)
-
-
-def _states(text: str, parameters: int, where: str) -> bool:
-    """Whether a printed count such as 6.1B prints a number of parameters."""
-    scale, number = _SCALES.get(text[-1]), Number.parse(text[:-1])
-    if scale is None or number is None:
-        raise SparsitySolverError(f"{where}: a number with M or B is needed, such as 6.1B; found '{text}'.")
-    return number.prints(Fraction(parameters, scale))
-
-
-def _sliced(model: PublishedModel, label: Fraction) -> tuple[float, int, str]:
-    """SliceGPT at a slicing ratio: achieved sparsity, all parameters, and the width in words."""
-    width = sliced_width(model.shape.hidden, float(label))
-    stored = stored_parameters(model, width)
-    return removed_fraction(model.shape, width), stored, f"width {width} of {model.shape.hidden}"
-
-
-def _removed_weights(model: PublishedModel, label: Fraction) -> tuple[float, int, str]:
-    """Pruning of a share of the prunable weights; biases that go with removed rows are counted as left."""
-    gone = round(label * model.shape.prunable_weights)
-    return (
-        gone / model.shape.prunable_weights,
-        model.parameters - gone,
-        f"taking {float(label):.0%} of the decoder's weights",
-    )
-
-
-_MEASURES = {"width": _sliced, "weights": _removed_weights}
-
-
-def _percent(text: str, where: str) -> Fraction:
-    number = Number.parse(text.removesuffix("%")) if text.endswith("%") else None
-    if number is None or not 0 <= number.value < _PERCENT:
-        raise SparsitySolverError(f"{where}: a percentage below 100% is needed, such as 20%; found '{text}'.")
-    return number.value / _PERCENT
 
 
 def _number(text: str, where: str) -> Number:
@@ -197,9 +172,7 @@ def _number(text: str, where: str) -> Number:
 
 def _check_place(table: PrintedTable | None, row: str, column: str | None, where: str) -> None:
     """Rows and columns that a claim names must be there, where it is one about a table."""
-    if table is None:
-        return
-    if row not in table.rows:
-        raise unknown_name(f"row of {table.path} (in {where})", row, table.rows)
-    if column is not None and column not in table.columns:
-        raise unknown_name(f"column of {table.path} (in {where})", column, table.columns)
+    if table is not None:
+        known(f"row of {table.path} (in {where})", row, table.rows)
+        if column is not None:
+            known(f"column of {table.path} (in {where})", column, table.columns)

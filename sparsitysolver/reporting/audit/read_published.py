@@ -7,13 +7,12 @@ from pathlib import Path
 
 from sparsitysolver.config.contract import read_lines
 from sparsitysolver.config.paper import other_rows
-from sparsitysolver.config.registry import is_zero_shot
 from sparsitysolver.config.tables import DASH, DENSE, METHOD, descriptive_columns
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.files import Json, read_json
+from sparsitysolver.records.files import read_json
 
 SETTINGS = "Parameters"  # first column of tables that hold settings, not measurements
-TWINS = ("_extended",)  # what this project writes beside a table, under the table's name
+TWIN = "_extended"  # what this project writes beside a table, under the table's name
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d{1,3})?", re.IGNORECASE)
 
 
@@ -43,34 +42,21 @@ class Number:
 class PrintedTable:
     """A table in the form of ``config/paper``.
 
-    Attributes:
-        name: the file's stem.
-        path: the file.
-        rows: names of all rows, in order; those that hold another quantity than the metric are not in ``methods``.
-        methods: rows that hold the table's metric.
-        columns: number columns, in order.
-        numbers: printed numbers by (row, column); a dash has none.
-        answers: of a table of this project: how many answers, over items and seeds, an accuracy rests on, by row and
-            column; None where the table does not come with such counts.
+    A table of this project says how many answers, over items and seeds, an accuracy rests on, by row and column.
     """
 
-    name: str
+    name: str  # the file's stem
     path: Path
-    rows: tuple[str, ...]
-    methods: tuple[str, ...]
-    columns: tuple[str, ...]
-    numbers: dict[tuple[str, str], Number]
-    answers: dict[str, dict[str, int]] | None
+    rows: tuple[str, ...]  # names of all rows, in order
+    methods: tuple[str, ...]  # rows that hold the table's metric and no other quantity
+    columns: tuple[str, ...]  # number columns, in order
+    numbers: dict[tuple[str, str], Number]  # by row and column; a dash has none
+    answers: dict[str, dict[str, int]] | None  # None where the table does not come with such counts
 
     @property
     def dense(self) -> str | None:
         """The dense model's row, which has that name in any case."""
         return next((name for name in self.methods if name.lower() == DENSE), None)
-
-    @property
-    def tasks(self) -> list[str]:
-        """The zero-shot tasks among the columns."""
-        return [column for column in self.columns if is_zero_shot(column)]
 
 
 def find_tables(path: Path) -> list[Path]:
@@ -88,13 +74,15 @@ def find_tables(path: Path) -> list[Path]:
         )
     if not path.is_dir():
         return [path]
-    files = [
-        file for file in path.glob("*.csv") if file.is_file() and "." not in file.stem and not file.stem.endswith(TWINS)
-    ]
-    files = [file for file in files if SETTINGS not in _first_line(file)]
-    tables = [file for file in files if file.stem.startswith("table") or METHOD in _first_line(file)]
+    tables, every = [], sorted(path.glob("*.csv"))
+    for file in every:
+        if file.is_file() and "." not in file.stem and not file.stem.endswith(TWIN):
+            with file.open(encoding="utf-8-sig", errors="replace") as handle:
+                columns = [cell.strip().strip('"') for cell in handle.readline().split(",")]
+            if SETTINGS not in columns and (file.stem.startswith("table") or METHOD in columns):
+                tables.append(file)
     if not tables:
-        found = ", ".join(sorted(file.name for file in path.glob("*.csv"))) or "no CSV file"
+        found = ", ".join(file.name for file in every) or "no CSV file"
         raise SparsitySolverError(
             f"no tables in {path}: looked for table*.csv and CSV files with a column '{METHOD}'; found {found}."
         )
@@ -115,7 +103,15 @@ def read_printed(path: Path) -> PrintedTable:
         raise SparsitySolverError(f"{path}: no rows beneath the header; at least one is needed.")
     file = path.with_suffix(".footnotes.json")
     sidecar = read_json(file, "table's footnotes") if file.is_file() else None
-    columns = _number_columns(header, sidecar, path)
+    # Columns named like registered models (``model@sparsity`` too) or tasks, or like those a written table lists.
+    own = {*sidecar.get("models", []), *sidecar.get("tasks", [])} if sidecar else set()
+    described = descriptive_columns(header)
+    columns = [name for name in header if name not in described or name.split("@")[0] in own]
+    if not columns:
+        raise SparsitySolverError(
+            f"{path}, line 1: no number column; these are named by keys of config/models.tsv (or model@sparsity), "
+            f"keys of config/tasks.tsv, or 'average'. Found {', '.join(header)}."
+        )
     numbers = {}
     for name, (line, cells) in rows.items():
         for column in columns:
@@ -146,21 +142,3 @@ def _named_rows(path: Path) -> tuple[list[str], dict[str, tuple[int, dict[str, s
             )
         rows[name] = (line, cells)
     return header, rows
-
-
-def _number_columns(header: list[str], sidecar: Json | None, path: Path) -> list[str]:
-    """Columns named like registered models (``model@sparsity`` too) or tasks, or like those a written table lists."""
-    own = {*sidecar.get("models", []), *sidecar.get("tasks", [])} if sidecar else set()
-    described = descriptive_columns(header)
-    columns = [name for name in header if name not in described or name.split("@")[0] in own]
-    if not columns:
-        raise SparsitySolverError(
-            f"{path}, line 1: no number column; these are named by keys of config/models.tsv (or model@sparsity), "
-            f"keys of config/tasks.tsv, or 'average'. Found {', '.join(header)}."
-        )
-    return columns
-
-
-def _first_line(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", errors="replace") as handle:
-        return [cell.strip().strip('"') for cell in handle.readline().split(",")]

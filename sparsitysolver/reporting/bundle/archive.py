@@ -7,29 +7,26 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import Json, atomic_path, validate
 
 MANIFEST = "manifest.json"
-FORMAT = 1
-FOLDERS = ("results", "config")  # what members lie under, as in the repository
+_FORMAT = 1
+_FOLDERS = ("results", "config")  # what members lie under, as in the repository
 _DATE = (1980, 1, 1, 0, 0, 0)
 _RIGHTS = 0o100644 << 16
 _UNIX = 3
 _LEVEL = 9
+_AGAIN = "it was damaged or changed; copy the bundle again, or export it anew with 'sparsitysolver export'."
 
 
 def write_bundle(path: Path, members: Mapping[str, Path], about: Json) -> None:
-    """Write a bundle whole or not at all.
+    """Write a bundle of files by their names in it, ``results/…`` or ``config/…``, whole or not at all.
 
-    Args:
-        path: the zip file.
-        members: files by their names in the bundle, ``results/…`` or ``config/…``.
-        about: what the manifest says besides the members; see ``config/schemas/bundle.schema.json``.
+    ``about`` is what the manifest says besides the members; see ``config/schemas/bundle.schema.json``.
     """
     files = {}
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -37,7 +34,7 @@ def write_bundle(path: Path, members: Mapping[str, Path], about: Json) -> None:
             data = members[name].read_bytes()
             files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             _add(archive, name, data)
-        manifest = about | {"format": FORMAT, "files": files}
+        manifest = about | {"format": _FORMAT, "files": files}
         validate(manifest, "bundle", path)
         _add(archive, MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
 
@@ -55,26 +52,9 @@ def unpack_bundle(path: Path, folder: Path) -> Json:
         SparsitySolverError: no such file, no zip or a damaged one, no bundle, a member that is missing, unlisted,
             named outside the bundle, or not what the manifest says.
     """
-    with _reading(path), zipfile.ZipFile(path) as archive:
-        manifest = _manifest(archive, path)
-        for name, listed in sorted(manifest["files"].items()):
-            data = archive.read(name) if archive.getinfo(name).file_size == listed["bytes"] else b""
-            if hashlib.sha256(data).hexdigest() != listed["sha256"]:
-                raise SparsitySolverError(f"{path}: {name} is not what the manifest says: {_AGAIN}")
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-    return manifest
-
-
-_AGAIN = "it was damaged or changed; copy the bundle again, or export it anew with 'sparsitysolver export'."
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Whatever a broken zip file makes the libraries say becomes one error that names it."""
     try:
-        yield
+        with zipfile.ZipFile(path) as archive:
+            return _unpack(archive, path, folder)
     except FileNotFoundError as error:
         raise SparsitySolverError(f"no bundle at {path}; make one with 'sparsitysolver export {path}'.") from error
     except zipfile.BadZipFile as error:
@@ -82,6 +62,18 @@ def _reading(path: Path) -> Iterator[None]:
     except (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         # Cut off or overwritten inside a member, another compression, or encrypted.
         raise SparsitySolverError(f"{path} cannot be read: {_AGAIN} ({error})") from error
+
+
+def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> Json:
+    manifest = _manifest(archive, path)
+    for name, listed in sorted(manifest["files"].items()):
+        data = archive.read(name) if archive.getinfo(name).file_size == listed["bytes"] else b""
+        if hashlib.sha256(data).hexdigest() != listed["sha256"]:
+            raise SparsitySolverError(f"{path}: {name} is not what the manifest says: {_AGAIN}")
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    return manifest
 
 
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Json:
@@ -99,7 +91,7 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> Json:
     listed = manifest["files"]
     for name in [*names, *listed]:
         if name != MANIFEST and not _is_inside(name):
-            raise SparsitySolverError(f"{path}: member '{name}' does not lie under {' or '.join(FOLDERS)}/; refused.")
+            raise SparsitySolverError(f"{path}: member '{name}' does not lie under {' or '.join(_FOLDERS)}/; refused.")
     for name in listed:
         if names.count(name) != 1:
             raise SparsitySolverError(f"{path}: {name} is listed and stands {names.count(name)} times in it: {_AGAIN}")
@@ -113,4 +105,4 @@ def _is_inside(name: str) -> bool:
     """Whether a member's name is a plain relative path under one of the bundle's folders, on any system."""
     path = PurePosixPath(name)
     plain = str(path) == name and not any(mark in name for mark in ("\\", ":"))
-    return plain and len(path.parts) > 1 and path.parts[0] in FOLDERS and ".." not in path.parts
+    return plain and len(path.parts) > 1 and path.parts[0] in _FOLDERS and ".." not in path.parts

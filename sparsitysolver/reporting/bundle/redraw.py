@@ -12,8 +12,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sparsitysolver import CONFIG, CONFIG_VARIABLE, ROOT
 from sparsitysolver.config.figures import load_figure
@@ -32,8 +32,7 @@ _SCRIPTS = ROOT / "figures"
 _OF_CLAIMS = ("cells.csv", "curves.csv", "strategies.csv", "inference.csv", "reconstruction.csv")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What is drawn from: a results folder and the configuration it was made with; ``name`` is its name in messages.
 
     ``other_code`` is said after errors where a bundle was exported by other code than this.
@@ -45,34 +44,29 @@ class Source:
     other_code: str = ""
 
 
-@dataclass(frozen=True)
-class Redrawn:
+class Redrawn(NamedTuple):
     """A document: why it is left out, or Python's arguments to make it in a working folder, and its files there."""
 
     name: str
     left_out: str
     command: Sequence[str | Path]
-    files: tuple[str, ...]
+    files: Sequence[str]
     stands_alone: bool = False  # the others are written even if it fails
 
 
 def redraw_command(source: Path, out: Path, grid: str = "") -> None:
-    """``sparsitysolver report redraw``: write tables, pages and figures into a folder.
+    """``sparsitysolver report redraw``: write tables, pages and figures of a results folder or bundle into a folder.
 
     Tables and pages belong together, and one that is broken means that nothing is written; figures stand alone, and
-    those that fail are named when everything else is written. What lacks its files is left out, with the reason.
-
-    Args:
-        source: a results folder, or a bundle.
-        out: the folder to write into.
-        grid: the grid that the page names; the one kept beside the tables by default.
-
-    Raises:
-        SparsitySolverError: nothing to draw from, a broken bundle, or broken results.
+    those that fail are named when everything else is written. What lacks its files is left out, with the reason. The
+    page names ``grid``, or the one kept beside the tables.
     """
     made, left_out, failed = [], [], []
     with _opened(source) as opened, tempfile.TemporaryDirectory() as folder:
-        work = _links(opened.results, Path(folder))
+        work = Path(folder)
+        for path in opened.results.iterdir():  # tables and pages, which are made of the others, are left behind
+            if path.is_file() and path.suffix in _COLLECTED and not path.name.startswith("table"):
+                (work / path.name).symlink_to(path.resolve())
         for document in _documents(opened, work, grid or grid_of(opened.results)):
             if document.left_out:
                 left_out.append(document)
@@ -85,7 +79,11 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
                     raise
                 failed.append(f"{document.name} cannot be drawn: {error}")
         for path in made:
-            print(f"{out / path.name}{_compared(path, opened.results)}")
+            compared, original = "", opened.results / path.name
+            if original.is_file():
+                same = filecmp.cmp(path, original, shallow=False)
+                compared = "  (as before)" if same else "  (differs from the one there)"
+            print(f"{out / path.name}{compared}")
             with atomic_path(out / path.name) as temporary:
                 shutil.copyfile(path, temporary)
     for document in left_out:
@@ -97,29 +95,30 @@ def redraw_command(source: Path, out: Path, grid: str = "") -> None:
 def _documents(source: Source, work: Path, grid: str) -> Iterator[Redrawn]:
     """Everything there is to draw, in the order in which it is made: the page shows the tables, audit and claims."""
     results, config = source.results, source.config
+
+    def lacking(*names: str) -> str:
+        return next((f"no {name}" for name in names if not (results / name).is_file()), "")
+
     for name in tables(config):
-        lacking = _lacking(results, f"cells_{name}.csv", f"{name}.footnotes.json")
-        options = () if lacking else ("--cells", work / f"cells_{name}.csv", *_axes_options(results, name))
-        yield Redrawn(name, lacking, (*_REPORT, "table", name, *options, "--out", work), (f"{name}[._]*",))
-    lacking = _lacking(results, f"{settings.NAME}.strategies.json")
-    command = (*_REPORT, "settings", *settings.strategies_shown(results), "--out", work)
-    yield Redrawn(settings.NAME, lacking, command, (f"{settings.NAME}[._]*",))
-    yield Redrawn("audit.csv", "", (*_CLI, "audit", config / "paper", "--out", work / "audit.csv"), ("audit.csv",))
+        lacks = lacking(f"cells_{name}.csv", f"{name}.footnotes.json")
+        options = [] if lacks else ["--cells", work / f"cells_{name}.csv", *_axes(results, name), "--out", work]
+        yield Redrawn(name, lacks, [*_REPORT, "table", name, *options], [f"{name}[._]*"])
+    lacks, options = lacking(f"{settings.NAME}.strategies.json"), [*settings.strategies_shown(results), "--out", work]
+    yield Redrawn(settings.NAME, lacks, [*_REPORT, "settings", *options], [f"{settings.NAME}[._]*"])
+    yield Redrawn("audit.csv", "", [*_CLI, "audit", config / "paper", "--out", work / "audit.csv"], ["audit.csv"])
     for what, name, *needs in (("claims", "claims.csv", *_OF_CLAIMS), ("paper-tables", "paper_tables.md", "cells.csv")):
-        lacking = _lacking(results, *needs) or ("" if grid else "no table names its grid; name it with --grid")
-        command = (*_REPORT, what, "--results", work, "--grid", grid, "--out", work / name)
-        yield Redrawn(name, lacking, command, (name,))
+        lacks = lacking(*needs) or ("" if grid else "no table names its grid; name it with --grid")
+        options = ["--results", work, "--grid", grid, "--out", work / name]
+        yield Redrawn(name, lacks, [*_REPORT, what, *options], [name])
     for name in sorted(path.stem for path in (config / "figures").glob("*.yaml")):
-        yield _figure(name, results, config, work)
+        script, kinds = _SCRIPTS / f"{name}.py", load_figure(name, config).kinds
+        lacks = lacking(*(f"{kind}_{name}.csv" for kind in kinds)) if script.is_file() else f"no {script.name}"
+        files = [f"{name}.{ending}" for ending in ("png", "pdf", "txt")]
+        yield Redrawn(name, lacks, [script, "--results", work, "--out", work / name], files, stands_alone=True)
 
 
-def _lacking(folder: Path, *names: str) -> str:
-    """Words on the first of some files that is not in a folder; empty where all are."""
-    return next((f"no {name}" for name in names if not (folder / name).is_file()), "")
-
-
-def _axes_options(results: Path, table: str) -> list[str]:
-    """For which models and tasks a table was made: the file beside it says so."""
+def _axes(results: Path, table: str) -> list[str]:
+    """Options that say for which models and tasks a table was made: the file beside it knows."""
     sidecar = results / f"{table}.footnotes.json"
     axes = read_json(sidecar, "table's footnotes")
     if not {"models", "tasks"} <= axes.keys():
@@ -127,21 +126,8 @@ def _axes_options(results: Path, table: str) -> list[str]:
     return ["--models", *axes["models"], "--tasks", *axes["tasks"], "--grid", axes.get("grid", "")]
 
 
-def _figure(name: str, results: Path, config: Path, work: Path) -> Redrawn:
-    """A figure is made by its script from the files that its definition lists under ``needs``."""
-    script = _SCRIPTS / f"{name}.py"
-    kinds = load_figure(name, config).kinds
-    lacking = _lacking(script.parent, script.name) or _lacking(results, *(f"{kind}_{name}.csv" for kind in kinds))
-    files = tuple(f"{name}.{ending}" for ending in ("png", "pdf", "txt"))
-    return Redrawn(name, lacking, (script, "--results", work, "--out", work / name), files, stands_alone=True)
-
-
 def _run(command: Sequence[str | Path], source: Source, work: Path) -> None:
-    """Run Python on a command line, with the configuration of the source.
-
-    Raises:
-        SparsitySolverError: it failed, with what it said less the name of the program.
-    """
+    """Run Python on a command line, with the configuration of the source; an error is what it said."""
     line = [str(part) for part in command]
     environment = os.environ | {CONFIG_VARIABLE: str(source.config), "MPLBACKEND": "Agg"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
@@ -173,19 +159,3 @@ def _opened(source: Path) -> Iterator[Source]:
         by, here = manifest["commit"], commit()
         other = "" if by == here else f" The bundle was exported at commit {by}, this is {here}: check that one out."
         yield Source(str(source), Path(folder) / "results", Path(folder) / "config", other)
-
-
-def _links(results: Path, work: Path) -> Path:
-    """Links to the collected files of a results folder; tables and pages, which are made of them, are left behind."""
-    for path in results.iterdir():
-        if path.is_file() and path.suffix in _COLLECTED and not path.name.startswith("table"):
-            (work / path.name).symlink_to(path.resolve())
-    return work
-
-
-def _compared(path: Path, results: Path) -> str:
-    """Whether a document is the one that lies in the results folder."""
-    original = results / path.name
-    if not original.is_file():
-        return ""
-    return "  (as before)" if filecmp.cmp(path, original, shallow=False) else "  (differs from the one there)"

@@ -10,21 +10,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from sparsitysolver import CONFIG
 from sparsitysolver.config.contract import Contract, checked, read_yaml
 from sparsitysolver.config.registry import models_table
-from sparsitysolver.config.tables import DASH, TASKS, Definition, Row, load_definition, tables
+from sparsitysolver.config.tables import DASH, TASKS, load_definition, tables
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.plans.needs import figures, studies
-from sparsitysolver.reporting.claims.monotone import Monotone
 from sparsitysolver.reporting.claims.paired import OTHERS, Paired
-from sparsitysolver.reporting.claims.places import TableName
-from sparsitysolver.reporting.claims.rules import Kind
+from sparsitysolver.reporting.claims.rules import Kind, TableName
 from sparsitysolver.reporting.claims.runs import Runs
-from sparsitysolver.reporting.claims.within import Within
+from sparsitysolver.reporting.claims.within import Monotone, Within
 
 CLAIMS = CONFIG / "paper" / "claims.yaml"
 BOLD = "bold-"  # begins the ids of claims made from bold cells
 PAPER_MODELS = "paper"  # in place of a list: the models of the paper
 KINDS: dict[str, type[Kind]] = {"paired": Paired, "runs": Runs, "within": Within, "monotone": Monotone}
-_TARGET = re.compile(r"(table|figure|study)\d+")
 _TARGETS = {"table": tables, "figure": figures, "study": studies}
 
 
@@ -35,47 +32,36 @@ def _test(given: Any) -> Kind:
 
 
 def _target(given: str) -> str:
-    if not _TARGET.fullmatch(given):
+    kind = re.fullmatch(r"(table|figure|study)\d+", given)
+    if not kind:
         raise ValueError("name the table, figure or study that measures it, such as table2, figure6 or study1")
-    kind = given.rstrip("0123456789")
-    return known(kind, given, _TARGETS[kind]())
+    return known(kind[1], given, _TARGETS[kind[1]]())
 
 
 def _of_paper(given: Any) -> Any:
     return [key for key, row in models_table().items() if row.paper_name] if given == PAPER_MODELS else given
 
 
+def _family(name: str) -> str:
+    return known("family", name, {row.family for row in models_table().values()})
+
+
 ModelKey = Annotated[str, AfterValidator(lambda key: known("model", key, models_table()))]
-Family = Annotated[
-    str, AfterValidator(lambda name: known("family", name, {row.family for row in models_table().values()}))
-]
 Text = Annotated[str, Field(min_length=1)]
 
 
 class Claim(Contract):
-    """One testable sentence.
-
-    Attributes:
-        key: its ``id``.
-        sentence: a paraphrase, ``claim``.
-        section: number and title of the section that makes it.
-        source: where in the paper it stands.
-        test: what judges it.
-        needs: the table, figure or study whose making measures what it is about; by default the table of its test.
-        models: where it is about certain models: these.
-        families: where it is about certain families: these.
-        negated: whether the opposite of the test is claimed.
-    """
+    """One testable sentence."""
 
     key: Text = Field(alias="id")
-    sentence: Text = Field(alias="claim")
-    section: Text
-    source: Text
+    sentence: Text = Field(alias="claim")  # a paraphrase
+    section: Text  # that makes it: its number, once read with its title
+    source: Text  # where in the paper it stands
     test: Annotated[Kind, BeforeValidator(_test)]
-    needs: Annotated[str, BeforeValidator(_target)]
-    models: Annotated[tuple[ModelKey, ...], BeforeValidator(_of_paper)] = ()
-    families: tuple[Family, ...] = ()
-    negated: bool = False
+    needs: Annotated[str, BeforeValidator(_target)]  # whose making measures it; by default the table of its test
+    models: Annotated[tuple[ModelKey, ...], BeforeValidator(_of_paper)] = ()  # that it is about; of all where empty
+    families: tuple[Annotated[str, AfterValidator(_family)], ...] = ()  # as models
+    negated: bool = False  # whether the opposite of the test is claimed
 
     @model_validator(mode="before")
     @classmethod
@@ -143,7 +129,9 @@ def _bold(cells: BoldCells) -> Iterator[dict[str, Any]]:
     of_tasks = definition.layout == TASKS
     for column in definition.published_columns:
         model, _, sparsity = column.partition("@")
-        row = _best_row(definition, column)
+        published = definition.published[column]
+        rows = [row for row in definition.compared_rows if published[row.name] != DASH]
+        row = (max if of_tasks else min)(rows, key=lambda row: float(published[row.name]))
         axes = {"column": model} if of_tasks else {"sparsities": [float(sparsity)]} if sparsity else {}
         test = {"kind": "paired", "measure": "quality", "table": cells.table, "method": row.method, "than": OTHERS}
         number = cells.table.removeprefix("table")
@@ -155,10 +143,3 @@ def _bold(cells: BoldCells) -> Iterator[dict[str, Any]]:
             "test": test | axes,
             "models": [] if of_tasks else [model],
         }
-
-
-def _best_row(definition: Definition, column: str) -> Row:
-    """The pruned row whose published number in a column is the best, which the paper prints in bold."""
-    published = definition.published[column]
-    rows = [row for row in definition.compared_rows if published[row.name] != DASH]
-    return (max if definition.layout == TASKS else min)(rows, key=lambda row: float(published[row.name]))

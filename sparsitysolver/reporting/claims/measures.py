@@ -12,45 +12,37 @@ Better than uniform pruning, or as good as its own best, a search is at once, a 
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from sparsitysolver.reporting.claims.rules import NotJudgedError
-from sparsitysolver.reporting.collected.episodes import episodes_to
 from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.tables.measured import episodes_to
 
 UPDATE = 15  # episodes of one PPO update (paper, Table 7)
 LATE = 2 / 3  # where the last third of a run begins
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A function of runs, the unit of its numbers, and what it takes: see :func:`measures`."""
+class Measure(NamedTuple):
+    """A function of runs and the unit of its numbers; ``of`` is what a run is, ``lacking`` what else it may lack."""
 
-    function: Callable[..., float | None]
+    function: Callable[..., Any]
     unit: str
-    of: str
-    tail: str
+    of: Literal["search", "strategy"] = "search"
+    lacking: str = ""
 
 
 MEASURES: dict[str, Measure] = {}
 
 
-def measures(unit: str, of: Literal["search", "strategy"] = "search", tail: str = "") -> Callable[[Callable], Callable]:
-    """Enter a function among the measures, under its name.
-
-    Args:
-        unit: of its numbers.
-        of: what a run is.
-        tail: what "no search of METHOD" needs besides where there is none.
-    """
+def measures(*row: str) -> Callable[[Callable], Callable]:
+    """Enter a function among the measures, under its name, with the rest of its :class:`Measure`."""
 
     def enter(function: Callable[..., Any]) -> Callable[..., Any]:
-        MEASURES[function.__name__] = Measure(function, unit, of, tail)
+        MEASURES[function.__name__] = Measure(function, *row)
         return function
 
     return enter
@@ -145,20 +137,18 @@ def episodes_until_good(run: pd.DataFrame, than: pd.DataFrame) -> tuple[int | No
     Raises:
         NotJudgedError: the two cannot be measured against each other.
     """
-    if reason := _not_alike(run, than):
+    reason = ""
+    if len(than) < len(run):
+        reason = f"the search from scratch has {len(than)} episodes, fewer than {len(run)}"
+    elif not np.isclose(*(curve["dense_ppl"].iloc[0] for curve in (run, than)), rtol=1e-9, equal_nan=True):
+        reason = "the two searches were rewarded on different windows"
+    elif not np.isfinite(than["ppl"]).any():
+        reason = "the search from scratch found no finite perplexity"
+    if reason:
         raise NotJudgedError(Verdict.NOT_COMPARABLE, reason)
     best = float(than["ppl"].min())
     needed, from_scratch = (episodes_to(curve["ppl"].tolist(), first=len(curve), best=best) for curve in (run, than))
     return needed, from_scratch
-
-
-def _not_alike(run: pd.DataFrame, scratch: pd.DataFrame) -> str:
-    if len(scratch) < len(run):
-        return f"the search from scratch has {len(scratch)} episodes, fewer than {len(run)}"
-    dense = [curve["dense_ppl"].iloc[0] for curve in (run, scratch)]
-    if not np.isclose(*dense, rtol=1e-9, equal_nan=True):
-        return "the two searches were rewarded on different windows"
-    return "" if np.isfinite(scratch["ppl"]).any() else "the search from scratch found no finite perplexity"
 
 
 @measures("points of preserved ratio", "strategy", " over three layers or more")
@@ -200,9 +190,7 @@ def _settled(run: pd.DataFrame, within: float) -> int:
     """Episodes until the smoothed reward has all but a share of its gain; the whole run where there is no gain."""
     curve = smoothed(run)
     gain = curve.max() - curve.iloc[0]
-    if gain <= 0:
-        return len(run)
-    return int((curve >= curve.max() - within * gain).idxmax()) + 1
+    return int((curve >= curve.max() - within * gain).idxmax()) + 1 if gain > 0 else len(run)
 
 
 def _late(run: pd.DataFrame) -> pd.DataFrame:

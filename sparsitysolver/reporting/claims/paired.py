@@ -13,20 +13,20 @@ from itertools import product
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
-from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, MethodKey
-from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.equals import equal_rows, rivals_of
-from sparsitysolver.reporting.claims.places import ColumnName, Place, TableName, parameters, quality, speed
+from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, MethodKey, tasks_table
+from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.reporting.claims.places import EACH_TASK, Place, definitions, equal_rows, parameters, quality, speed
 from sparsitysolver.reporting.claims.results import Results
-from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedError, Quantifier, each_once, over_columns
+from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedError, TableName, each_once
 from sparsitysolver.reporting.compare.comparability import unequal
-from sparsitysolver.reporting.compare.comparison import Comparison, compare, in_unit
-from sparsitysolver.reporting.compare.verdicts import Verdict, all_of
+from sparsitysolver.reporting.compare.verdicts import Comparison, Verdict, all_of, compare, in_unit
 
 OTHERS = "others"  # in place of rivals: the best of the table's other pruned rows
-Blocked = tuple[Verdict, str]  # two rows that may not be compared: the verdict that this is, and why
+ColumnName = Annotated[str, AfterValidator(lambda name: known("column", name, (AVERAGE, EACH_TASK, *tasks_table())))]
+Quantifier = Literal["all", "some", "most"]
+Refused = tuple[Verdict, str]  # two rows that may not be compared: the verdict that this is, and why
 
 
 class Paired(Kind):
@@ -36,12 +36,7 @@ class Paired(Kind):
     accuracy is higher, or by how many percent a model is faster or smaller; over several places the mean (of log
     perplexities), with an interval of its own, or the best of them where the claim is about some.
 
-    Attributes:
-        measure: ``quality``, ``parameters``, ``prefill`` or ``decode``.
-        method: the method claimed to be better.
-        than: the methods it is claimed to be better than, or ``others``.
-        quantifier: in how many places it must hold.
-        table, sparsities, column, sparsity: see the measures.
+    Parameters that are not explained here are those of the measures, functions of the module on places.
     """
 
     measures: ClassVar = {
@@ -51,9 +46,9 @@ class Paired(Kind):
     }
     own: ClassVar = ("quantifier",)
     kind: Literal["paired"] = "paired"
-    method: MethodKey
+    method: MethodKey  # claimed to be better
     than: Annotated[tuple[MethodKey, ...], BeforeValidator(lambda given: () if given == OTHERS else given)]
-    quantifier: Quantifier = "all"
+    quantifier: Quantifier = "all"  # in how many places it must hold
     table: TableName | None = None
     sparsities: tuple[float, ...] | None = None
     column: ColumnName = AVERAGE
@@ -67,8 +62,10 @@ class Paired(Kind):
 
     @property
     def rivals(self) -> list[str]:
-        """The methods that it is compared with."""
-        return list(self.than) or rivals_of(self.table, self.method)
+        """The methods that it is compared with: those named, or the paper's other pruned rows in the table."""
+        if self.than:
+            return list(self.than)
+        return [row.method for row in definitions()[self.table].compared_rows if row.method != self.method]
 
     def verdict_on(self, results: Results) -> Judgement:
         """One verdict over all places that a claim may rest on."""
@@ -77,39 +74,38 @@ class Paired(Kind):
         notes = _notes(columns, left_out)
         counted = [column for column in columns if column.counts]
         if not counted:
-            return _without_verdict(columns, "; ".join(notes))
-        some = self.quantifier == "some"
-        shown = _best_column(counted) if some else _pooled(counted)
+            verdicts = [verdict for column in columns for verdict, _ in column.blocked]
+            if not verdicts:
+                raise NotJudgedError(Verdict.NOT_RUN, "; ".join(notes) or "no cells")
+            models = each_once(column.place.model for column in columns if column.blocked)
+            verdict = Verdict.UNEQUAL if Verdict.UNEQUAL in verdicts else verdicts[0]
+            return Judgement(verdict, models=models, note="; ".join(notes))
+        if self.quantifier != "all":
+            holding = [column.place.name for column in counted if column.verdict is Verdict.HOLDS]
+            where = f"holds in {len(holding)} of {len(counted)}"
+            notes.insert(0, f"{where}: {', '.join(holding)}" if holding else where)
+        shown = _best_column(counted) if self.quantifier == "some" else _pooled(counted)
         return Judgement(
             over_columns([column.comparisons for column in counted], self.quantifier),
             *(shown.effect, shown.low, shown.high),
             unit=counted[0].place.unit,
             n=shown.n,
             models=each_once(column.place.model for column in counted),
-            note="; ".join(notes if self.quantifier == "all" else [_where(counted), *notes]),
+            note="; ".join(notes),
             interval=shown.over,
         )
 
 
 @dataclass
 class Compared:
-    """What was compared in a place and what was not.
-
-    Attributes:
-        place: the place.
-        comparisons: of rows that removed the same.
-        blocked: rivals that no row which removed the same stands for.
-        unequal: why rows were left out beside which another stood for them.
-        equals: these other rows.
-        lacking: why methods have no number there.
-    """
+    """What was compared in a place and what was not."""
 
     place: Place
-    comparisons: list[Comparison] = field(default_factory=list)
-    blocked: list[Blocked] = field(default_factory=list)
-    unequal: list[str] = field(default_factory=list)
-    equals: list[str] = field(default_factory=list)
-    lacking: list[str] = field(default_factory=list)
+    lacking: list[str]  # why methods have no number there
+    comparisons: list[Comparison] = field(default_factory=list)  # of rows that removed the same
+    blocked: list[Refused] = field(default_factory=list)  # rivals that no row which removed the same stands for
+    unequal: list[Refused] = field(default_factory=list)  # rivals for which another row stood in
+    equals: tuple[str, ...] = ()  # these other rows
 
     @property
     def verdict(self) -> Verdict:
@@ -127,61 +123,57 @@ class Compared:
 
 def compare_column(place: Place, method: str, rivals: Sequence[str], best_only: bool) -> Compared:
     """What a place says of a method against its rivals, or against the best of them alone; all were run there."""
-    lacking = [key for key in (method, *rivals) if place.sides[key].value is None]
-    found = Compared(place, lacking=[f"{place.name}: {key}: {place.sides[key].reason}" for key in lacking])
-    if method in lacking:
-        return Compared(place, lacking=found.lacking[:1])
-    allowed: list[tuple[str, str]] = []
-    for rival in [rival for rival in rivals if rival not in lacking]:
+    sides, measured = place.sides, place.measured((method, *rivals))
+    lacking = [f"{place.name}: {key}: {sides[key].reason}" for key in (method, *rivals) if key not in measured]
+    if method not in measured:
+        return Compared(place, lacking[:1])
+    found, allowed = Compared(place, lacking), []
+    for rival in (rival for rival in rivals if rival in measured):
         pairs, refused = _pairs(place, method, rival)
         allowed += pairs
-        if refused and pairs:
-            found.unequal.append(refused[1])
-        elif refused:
-            found.blocked.append(refused)
+        if refused:
+            (found.unequal if pairs else found.blocked).append(refused)
+    chosen = allowed
     if best_only:
+        best = min if place.lower else max
         beside = {own: [rival for other, rival in allowed if other == own] for own, _ in allowed}
-        chosen = [(own, place.best(others)) for own, others in beside.items()]
-    else:
-        chosen = allowed
-    found.comparisons.extend(place.compare(*pair) for pair in chosen)
-    found.equals.extend(each_once(key for pair in allowed for key in pair if key not in (method, *rivals)))
+        chosen = [(own, best(others, key=lambda key: sides[key].value)) for own, others in beside.items()]
+    found.comparisons = [place.compare(*pair) for pair in chosen]
+    found.equals = each_once(key for pair in allowed for key in pair if key not in (method, *rivals))
     return found
 
 
-def _pairs(place: Place, method: str, rival: str) -> tuple[list[tuple[str, str]], Blocked | None]:
+def _pairs(place: Place, method: str, rival: str) -> tuple[list[tuple[str, str]], Refused | None]:
     """The rows of a method and a rival that may be compared; and why the two themselves may not, if so."""
-    if reason := place.sides[method].stand_in or place.sides[rival].stand_in:
+    sides = place.sides
+    if reason := sides[method].stand_in or sides[rival].stand_in:
         return [], (Verdict.NOT_COMPARABLE, f"{place.name}: {reason}")
-    allowed = [pair for pair in product(_rows(place, method), _rows(place, rival)) if not _difference(place, *pair)]
-    reason = _difference(place, method, rival)
+    rows = product(*(place.measured((key, *equal_rows(key))) for key in (method, rival)))
+    allowed = [(own, other) for own, other in rows if not unequal(sides[other].removed, sides[own].removed)]
+    reason = unequal(sides[rival].removed, sides[method].removed)
     return allowed, (Verdict.UNEQUAL, f"{place.name}: {rival} and {method}: {reason}") if reason else None
 
 
-def _rows(place: Place, method: str) -> list[str]:
-    """A method and the rows that stand for it, as far as they have a number."""
-    return [key for key in (method, *equal_rows(method)) if key in place.sides and place.sides[key].value is not None]
+def over_columns(columns: Sequence[Sequence[Comparison]], quantifier: Quantifier) -> Verdict:
+    """One verdict over columns; the comparisons of one column (several rivals) must all hold there.
 
-
-def _difference(place: Place, method: str, rival: str) -> str:
-    """Why two rows may not be compared, with both figures; empty where they may."""
-    return unequal(place.sides[rival].removed, place.sides[method].removed)
-
-
-def _without_verdict(columns: Sequence[Compared], note: str) -> Judgement:
-    """Nothing that may be compared, or nothing at all."""
-    verdicts = [verdict for column in columns for verdict, _ in column.blocked]
-    if not verdicts:
-        raise NotJudgedError(Verdict.NOT_RUN, note or "no cells")
-    models = each_once(column.place.model for column in columns if column.blocked)
-    return Judgement(Verdict.UNEQUAL if Verdict.UNEQUAL in verdicts else verdicts[0], models=models, note=note)
+    ``all``: fails where any column fails. ``some``: holds where any does, fails where all fail. ``most``: holds where
+    more than half of the columns hold, fails where at least half fail.
+    """
+    verdicts = [all_of([comparison.verdict for comparison in column]) for column in columns]
+    if quantifier == "all":
+        return all_of(verdicts)
+    holding, failing = verdicts.count(Verdict.HOLDS), verdicts.count(Verdict.FAILS)
+    enough, too_many = (1, len(verdicts)) if quantifier == "some" else (len(verdicts) // 2 + 1, len(verdicts) / 2)
+    if holding >= enough:
+        return Verdict.HOLDS
+    return Verdict.FAILS if failing >= too_many else Verdict.NOISE
 
 
 def _notes(columns: Sequence[Compared], left_out: Sequence[str]) -> list[str]:
     """What was judged in place of what, every pair that was not compared, and what else was left out, in short."""
     equals = each_once(row for column in columns for row in column.equals)
-    refused = [*(reason for column in columns for reason in column.unequal)]
-    refused += [reason for column in columns for _, reason in column.blocked]
+    refused = [reason for of in ("unequal", "blocked") for column in columns for _, reason in getattr(column, of)]
     lacking = each_once([*left_out, *(reason for column in columns for reason in column.lacking)])
     more = f" and {len(lacking) - 2} more" if len(lacking) > 2 else ""
     return [
@@ -200,35 +192,27 @@ def _best_column(columns: Sequence[Compared]) -> Comparison:
     return max((min(column.comparisons, key=least) for column in columns), key=least)
 
 
-def _where(columns: Sequence[Compared]) -> str:
-    """In which places a claim about some or most of them holds."""
-    holding = [column.place.name for column in columns if column.verdict is Verdict.HOLDS]
-    return f"holds in {len(holding)} of {len(columns)}{': ' if holding else ''}{', '.join(holding)}"
-
-
 def _pooled(columns: Sequence[Compared]) -> Comparison:
     """The mean of all comparisons with its interval; losses are averaged as logarithms, other numbers as they are.
 
-    Rivals and sparsities share windows or items, so these are averaged first: one stratum per model and task.
+    Rivals and sparsities share windows or items, so these are averaged first: one stratum per model and task, seed by
+    seed where all have the same number of them, else of their means.
     """
-    comparisons = [comparison for column in columns for comparison in column.comparisons]
-    if len(comparisons) == 1:
-        return comparisons[0]
     metric = columns[0].place.metric
-    if not all(comparison.strata for comparison in comparisons):
-        effects = np.array([comparison.effect for comparison in comparisons])
+    comparisons = [(column.place.model, comparison) for column in columns for comparison in column.comparisons]
+    if len(comparisons) == 1:
+        return comparisons[0][1]
+    if not all(comparison.strata for _, comparison in comparisons):
+        effects = np.array([comparison.effect for _, comparison in comparisons])
         of_logarithms = metric == PERPLEXITY_METRIC
         mean = in_unit(float(np.log1p(effects / 100).mean()), metric) if of_logarithms else float(effects.mean())
         return Comparison(mean, n=len(comparisons))
     shared: dict[str, list[np.ndarray]] = {}
-    for column in columns:
-        for comparison in column.comparisons:
-            for task, differences in comparison.strata.items():
-                shared.setdefault(f"{column.place.model} {task}", []).append(differences)
-    return compare({place: _mean_over_rivals(differences) for place, differences in shared.items()}, metric)
-
-
-def _mean_over_rivals(differences: Sequence[np.ndarray]) -> np.ndarray:
-    """Seed by seed where all have the same number of them, else of their means."""
-    alike = len({len(of_rival) for of_rival in differences}) == 1
-    return np.mean([d if alike else d.mean(axis=0, keepdims=True) for d in differences], axis=0)
+    for model, comparison in comparisons:
+        for task, differences in comparison.strata.items():
+            shared.setdefault(f"{model} {task}", []).append(differences)
+    strata = {}
+    for place, of_rivals in shared.items():
+        alike = len({len(differences) for differences in of_rivals}) == 1
+        strata[place] = np.mean([d if alike else d.mean(axis=0, keepdims=True) for d in of_rivals], axis=0)
+    return compare(strata, metric)

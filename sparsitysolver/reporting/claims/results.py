@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sparsitysolver.config.grid_settings import check_models, load_grid
 from sparsitysolver.config.registry import method, models_table
+from sparsitysolver.config.settings import check_models, load_grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.columns import CURVES, INFERENCE, RECONSTRUCTION, STRATEGIES, LongTable
+from sparsitysolver.records.columns import CURVES, INFERENCE, RECONSTRUCTION, STRATEGIES
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
@@ -22,19 +22,12 @@ FILES = {"curves": CURVES, "strategies": STRATEGIES, "inference": INFERENCE, "re
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a grid. A file that does not exist is None.
-
-    Attributes:
-        grid: its name.
-        models: the models of the grid and of its results.
-        families: family by model, where known.
-        texts: the text that the grid has in place of another, by that one's name.
-    """
+    """The results of a grid. A file that does not exist is None."""
 
     grid: str
-    models: tuple[str, ...]
-    families: Mapping[str, str] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...]  # of the grid and of its results
+    families: Mapping[str, str] = field(default_factory=dict)  # by model, where known
+    texts: Mapping[str, str] = field(default_factory=dict)  # what the grid has in place of another text, by that one
     cells: pd.DataFrame | None = None
     samples: Samples = field(default_factory=dict)
     curves: pd.DataFrame | None = None
@@ -67,42 +60,23 @@ def read_results(folder: Path, grid: str) -> Results:
         SparsitySolverError: no such grid, models that it lacks, or a broken file: a column is missing, a number is not
             finite, or the cells of a column have different fingerprints; the message names the cell or row.
     """
-    settings = load_grid(grid)
-    frames = {name: _read(folder / f"{name}.csv", table) for name, table in FILES.items()}
-    cells = folder / "cells.csv"
-    frames["cells"] = read_cells_csv(cells) if cells.is_file() else None
-    samples = samples_path(cells)
-    found = {name: frame for name, frame in frames.items() if frame is not None}
+    settings, paths = load_grid(grid), {name: folder / f"{name}.csv" for name in ("cells", *FILES)}
+    found = {name: read_long(paths[name], table) for name, table in FILES.items() if paths[name].is_file()}
+    if paths["cells"].is_file():
+        found["cells"] = read_cells_csv(paths["cells"])
     models = list(dict.fromkeys(model for frame in found.values() for model in frame["model"]))
     check_models(grid, models, folder)
-    return Results(
-        grid=grid,
-        models=tuple(dict.fromkeys([*settings.all_models, *models])),
-        families=_families(found),
-        texts=settings.texts,
-        samples=_read_samples(samples) if samples.is_file() else {},
-        **frames,
-    )
-
-
-def _read(path: Path, table: LongTable) -> pd.DataFrame | None:
-    return read_long(path, table) if path.is_file() else None
-
-
-def _families(frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     families = {key: row.family for key, row in models_table().items()}
-    for frame in frames.values():
+    for frame in found.values():
         if "family" in frame:
             families |= dict(zip(frame["model"], frame["family"], strict=True))
-    return families
-
-
-def _read_samples(path: Path) -> dict[str, np.ndarray]:
-    samples = read_samples(path)
+    path = samples_path(paths["cells"])
+    samples = read_samples(path) if path.is_file() else {}
     for key, sample in samples.items():
         if not np.isfinite(sample).all():
             raise SparsitySolverError(f"{path}: the samples of cell {key} are not all finite; evaluate it again.")
-    return samples
+    models = tuple(dict.fromkeys([*settings.all_models, *models]))
+    return Results(grid, models, families, settings.texts, samples=samples, **found)
 
 
 def of_sparsity(frame: pd.DataFrame, sparsity: float | None) -> pd.DataFrame:

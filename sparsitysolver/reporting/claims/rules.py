@@ -15,47 +15,34 @@ Where there is no interval (no samples, a single run) the sign decides; the row 
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from sparsitysolver.config.contract import Contract
+from sparsitysolver.config.tables import tables
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.reporting.claims.results import Results
-from sparsitysolver.reporting.compare.comparison import Comparison
-from sparsitysolver.reporting.compare.intervals import mean_interval
-from sparsitysolver.reporting.compare.verdicts import Verdict, above_zero, all_of
+from sparsitysolver.reporting.compare.verdicts import Verdict
 
-Run = tuple[str, int]  # model, seed
-Quantifier = Literal["all", "some", "most"]
+TableName = Annotated[str, AfterValidator(lambda name: known("table", name, tables()))]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on a claim.
-
-    Attributes:
-        verdict: see the module's rules.
-        effect, low, high: the mean effect and its interval; None where there is none.
-        unit: of the three.
-        n: windows, items, runs or numbers that the effect rests on.
-        models: the models judged.
-        note: what a reader must know besides, such as what was left out.
-        interval: over what the interval was taken; empty where there is none.
-    """
+    """The verdict on a claim by the module's rules; the mean effect and its interval, None where there is none."""
 
     verdict: Verdict
     effect: float | None = None
     low: float | None = None
     high: float | None = None
-    unit: str = ""
-    n: int = 0
-    models: tuple[str, ...] = ()
-    note: str = ""
-    interval: str = ""
+    unit: str = ""  # of the three
+    n: int = 0  # windows, items, runs or numbers that the effect rests on
+    models: tuple[str, ...] = ()  # those judged
+    note: str = ""  # what a reader must know besides, such as what was left out
+    interval: str = ""  # over what it was taken; empty where there is none
 
     @property
     def opposite(self) -> "Judgement":
@@ -122,39 +109,6 @@ class Kind(Contract, ABC):
             if needed[name]:
                 raise SparsitySolverError(f"{self.measure} needs '{name}'.")
         return self
-
-
-def over_columns(columns: Sequence[Sequence[Comparison]], quantifier: Quantifier) -> Verdict:
-    """One verdict over columns; the comparisons of one column (several rivals) must all hold there.
-
-    ``all``: fails where any column fails. ``some``: holds where any does, fails where all fail. ``most``: holds where
-    more than half of the columns hold, fails where at least half fail.
-    """
-    verdicts = [all_of([comparison.verdict for comparison in column]) for column in columns]
-    if quantifier == "all":
-        return all_of(verdicts)
-    holding, failing = verdicts.count(Verdict.HOLDS), verdicts.count(Verdict.FAILS)
-    enough, too_many = (1, len(verdicts)) if quantifier == "some" else (len(verdicts) // 2 + 1, len(verdicts) / 2)
-    if holding >= enough:
-        return Verdict.HOLDS
-    return Verdict.FAILS if failing >= too_many else Verdict.NOISE
-
-
-def over_runs(effects: Mapping[Run, float], unit: str) -> Judgement:
-    """One verdict over runs, one or more, by the interval of their mean."""
-    values = list(effects.values())
-    effect, (low, high) = float(np.mean(values)), mean_interval(values)
-    note = "a single run, so no interval: the sign decides" if len(values) == 1 else ""
-    over = _over_what(effects) if len(values) > 1 else ""
-    models = each_once(model for model, _ in effects)
-    return Judgement(above_zero(effect, low, high), effect, low, high, unit, len(values), models, note, over)
-
-
-def _over_what(runs: Collection[Run]) -> str:
-    """``3 runs: 3 models, one seed each``: what the interval of a mean over runs takes in."""
-    models, seeds = ({run[place] for run in runs} for place in (0, 1))
-    of_seeds = f"seeds {', '.join(map(str, sorted(seeds)))}" if len(seeds) > 1 else "one seed each"
-    return f"{len(runs)} runs: {number(len(models), 'model')}, {of_seeds}"
 
 
 def number(count: int, what: str) -> str:

@@ -1,41 +1,37 @@
 """Claims about runs: what searches reach, how soon and how steadily, and what the strategies they find look like."""
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pandas as pd
 
 from sparsitysolver.config.registry import MethodKey
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.measures import MEASURES
+from sparsitysolver.reporting.claims.measures import MEASURES, Measure
 from sparsitysolver.reporting.claims.results import Results, of_sparsity
-from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedError, Run, over_runs
-from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedError, each_once, number
+from sparsitysolver.reporting.compare.intervals import mean_interval
+from sparsitysolver.reporting.compare.verdicts import Verdict, above_zero
 
-T = TypeVar("T")
-# By what a run is: the file it stands in, and the column that has each value once.
-_FILES = {"search": ("curves", "episode"), "strategy": ("strategies", "unit")}
+Run = tuple[str, int]  # model, seed
+# By what a run is: several of them, the file they stand in, and the column that has each value once.
+_FILES = {"search": ("searches", "curves", "episode"), "strategy": ("strategies", "strategies", "unit")}
 
 
 class Runs(Kind):
     """A measure of every run is above zero, or above that of another method's run of the same model and seed.
 
-    Attributes:
-        measure: a function of :mod:`~sparsitysolver.reporting.claims.measures`.
-        method: whose runs.
-        than: the method that its runs are measured against.
-        sparsity: target sparsity; needed where a method has several.
-        of: episodes that a run needs to be comparable.
-        share, within, by, after, at, outer: see the measures.
+    Parameters that are not explained here are those of :mod:`~sparsitysolver.reporting.claims.measures`.
     """
 
     measures: ClassVar = {name: measure.function for name, measure in MEASURES.items()}
     own: ClassVar = ("method", "sparsity", "of")
     kind: Literal["runs"] = "runs"
-    method: MethodKey
-    than: MethodKey | None = None
-    sparsity: float | None = None
-    of: int | None = None
+    method: MethodKey  # whose runs
+    than: MethodKey | None = None  # what they are measured against
+    sparsity: float | None = None  # needed where a method has several
+    of: int | None = None  # episodes that a run needs to be comparable
     share: float | None = None
     within: float | None = None
     by: int | None = None
@@ -46,42 +42,58 @@ class Runs(Kind):
     def verdict_on(self, results: Results) -> Judgement:
         """One verdict over all runs that may be measured."""
         measure = MEASURES[self.measure]
-        found = runs_of(results, measure.of, [self.method, *filter(None, [self.than])], self.sparsity)
-        long = {run: frames for run, frames in found.items() if len(frames[0]) >= (self.of or 0)}
-        if found and not long:
-            longest = max(len(frames[0]) for frames in found.values())
-            note = f"runs of up to {longest} episodes; the claim is about {self.of}"
-            raise NotJudgedError(Verdict.NOT_COMPARABLE, note)
-        effects = of_each(long, lambda *frames: measure.function(*frames, **self.arguments))
-        known = {run: effect for run, effect in effects.items() if effect is not None}
-        if not known:
-            lacking = no_runs(measure.of, self.method, self.than, self.sparsity)
-            raise NotJudgedError(Verdict.NOT_RUN, f"{lacking}{measure.tail}")
-        return over_runs(known, measure.unit)
+        effects = measured(results, measure, self.method, self.than, self.sparsity, self.of or 0, self.arguments)
+        return over_runs(effects, measure.unit)
 
 
-def no_runs(what: str, method: str, than: str | None = None, sparsity: float | None = None) -> str:
-    """Words on runs that are not there."""
-    beside = f" beside one of {than}" if than else ""
-    at = f" at sparsity {sparsity:g}" if than and sparsity and what == "search" else ""
-    return f"no {what} of {method}{beside}{at}"
+def over_runs(effects: Mapping[Run, float], unit: str) -> Judgement:
+    """One verdict over runs, one or more, by the interval of their mean."""
+    values, models = list(effects.values()), each_once(model for model, _ in effects)
+    effect, (low, high) = float(np.mean(values)), mean_interval(values)
+    found = (above_zero(effect, low, high), effect, low, high, unit, len(values), models)
+    if len(values) == 1:
+        return Judgement(*found, note="a single run, so no interval: the sign decides")
+    seeds = sorted({seed for _, seed in effects})
+    of_seeds = f"seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else "one seed each"
+    return Judgement(*found, interval=f"{len(values)} runs: {number(len(models), 'model')}, {of_seeds}")
 
 
-def of_each(runs: Mapping[Run, tuple[pd.DataFrame, ...]], measure: Callable[..., T]) -> dict[Run, T]:
-    """What a function makes of each run; those that it refuses are left out.
+def measured(
+    results: Results,
+    measure: Measure,
+    method: str,
+    than: str | None = None,
+    sparsity: float | None = None,
+    least: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+) -> dict[Run, Any]:
+    """What a measure makes of every run of a method, or of it and that of another one; some runs, or an error.
+
+    Runs of fewer than ``least`` episodes are left out, and those that the measure refuses.
 
     Raises:
-        NotJudgedError: it refuses all of them.
+        NotJudgedError: there is no run, or none that may be measured.
     """
+    runs = runs_of(results, measure.of, [method, than] if than else [method], sparsity)
+    long = {run: frames for run, frames in runs.items() if len(frames[0]) >= least}
+    if runs and not long:
+        longest = max(len(frames[0]) for frames in runs.values())
+        note = f"runs of up to {longest} episodes; the claim is about {least}"
+        raise NotJudgedError(Verdict.NOT_COMPARABLE, note)
     made, refused = {}, []
-    for run, frames in runs.items():
+    for run, frames in long.items():
         try:
-            made[run] = measure(*frames)
+            made[run] = measure.function(*frames, **(arguments or {}))
         except NotJudgedError as reason:
             refused.append(str(reason))
     if refused and not made:
         raise NotJudgedError(Verdict.NOT_COMPARABLE, "; ".join(dict.fromkeys(refused)))
-    return made
+    known = {run: value for run, value in made.items() if value is not None}
+    if not known:
+        beside = f" beside one of {than}" if than else ""
+        at = f" at sparsity {sparsity:g}" if than and sparsity and measure.of == "search" else ""
+        raise NotJudgedError(Verdict.NOT_RUN, f"no {measure.of} of {method}{beside}{at}{measure.lacking}")
+    return known
 
 
 def runs_of(
@@ -94,26 +106,21 @@ def runs_of(
     Raises:
         SparsitySolverError: two runs of one method, model and seed.
     """
-    of_methods = [_runs(results, what, method, sparsity) for method in methods]
+    several, file, once = _FILES[what]
+    if getattr(results, file) is None:
+        return {}
+    frame, of_methods = of_sparsity(getattr(results, file), sparsity), []
+    for method in methods:
+        found = {}
+        chosen = frame[(frame["method"] == method) & (frame["task"] == "")]
+        for (model, seed), run in chosen.groupby(["model", "seed"], sort=False):
+            if run[once].duplicated().any():
+                sparsities = ", ".join(f"{value:g}" for value in sorted(set(run["sparsity"])))
+                raise SparsitySolverError(
+                    f"{file}.csv holds several {several} of {method} on {model}, seed {seed:g} (sparsity "
+                    f"{sparsities}); a claim needs one: name its sparsity, or collect the {file} again."
+                )
+            found[model, int(seed)] = run.sort_values(once).reset_index(drop=True)
+        of_methods.append(found)
     shared = [run for run in of_methods[0] if all(run in runs for runs in of_methods)]
     return {run: tuple(runs[run] for runs in of_methods) for run in shared}
-
-
-def _runs(results: Results, what: str, method: str, sparsity: float | None) -> dict[Run, pd.DataFrame]:
-    file, once = _FILES[what]
-    frame = getattr(results, file)
-    if frame is None:
-        return {}
-    chosen = of_sparsity(frame, sparsity)
-    chosen = chosen[(chosen["method"] == method) & (chosen["task"] == "")]
-    found = {}
-    for (model, seed), run in chosen.groupby(["model", "seed"], sort=False):
-        if run[once].duplicated().any():
-            several = {"search": "searches", "strategy": "strategies"}[what]
-            sparsities = ", ".join(f"{value:g}" for value in sorted(set(run["sparsity"])))
-            raise SparsitySolverError(
-                f"{file}.csv holds several {several} of {method} on {model}, seed {seed:g} (sparsity {sparsities}); "
-                f"a claim needs one: name its sparsity, or collect the {file} again."
-            )
-        found[model, int(seed)] = run.sort_values(once).reset_index(drop=True)
-    return found

@@ -5,19 +5,25 @@ from pathlib import Path
 
 import pandas as pd
 
+from sparsitysolver.config.registry import method
+from sparsitysolver.config.settings import Run, load_grid
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.commands import command_of
+from sparsitysolver.plans.needs import kinds, studies
 from sparsitysolver.reporting.claims.definition import CLAIMS, Claim, load_claims
+from sparsitysolver.reporting.claims.paired import Paired
 from sparsitysolver.reporting.claims.results import Results, read_results
 from sparsitysolver.reporting.claims.rules import Judgement, number
 from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.tables.files import write_csv
+from sparsitysolver.reporting.formats import write_csv
 
 COLUMNS = (
     *("claim", "source", "grid", "verdict", "effect", "low", "high", "command"),
     *("id", "section", "unit", "n", "interval", "judged_on", "models", "note"),
 )
 _WHOLE = 1e4  # from here on digits after the point say nothing
+_ASSETS_GRID = "local"  # the grid that needs a folder named
+_PAPER_GRID = "paper"  # has every model and text that a claim names
+_USUAL = ("structured", "unstructured")  # kinds of search whose number of episodes is the setting `episodes`
 
 
 def judge_claim(claim: Claim, results: Results) -> Judgement:
@@ -49,37 +55,61 @@ def claims_frame(claims: Sequence[Claim], results: Results) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def _line(claim: Claim, judgement: Judgement, results: Results) -> dict[str, str]:
-    return {
-        "claim": claim.sentence,
-        "source": claim.source,
-        "grid": results.grid,
-        "verdict": str(judgement.verdict),
-        "effect": _number(judgement.effect),
-        "low": _number(judgement.low),
-        "high": _number(judgement.high),
-        "command": command_of(claim, results),
-        "id": claim.key,
-        "section": claim.section,
-        "unit": judgement.unit,
-        "n": str(judgement.n) if judgement.n else "",
-        "interval": judgement.interval,
-        "judged_on": _judged_on(judgement, results.grid),
-        "models": " ".join(judgement.models),
-        "note": judgement.note,
-    }
+def _line(claim: Claim, found: Judgement, results: Results) -> tuple[str, ...]:
+    numbers = ["" if value is None else _printed(value) for value in (found.effect, found.low, found.high)]
+    # What a verdict is about and no more; empty where nothing was judged.
+    judged_on = f"{results.grid} ({number(len(found.models), 'model')})" if found.models else ""
+    return (
+        *(claim.sentence, claim.source, results.grid, str(found.verdict), *numbers, command_of(claim, results)),
+        *(claim.key, claim.section, found.unit, str(found.n or ""), found.interval),
+        *(judged_on, " ".join(found.models), found.note),
+    )
 
 
-def _judged_on(judgement: Judgement, grid: str) -> str:
-    """What a verdict is about and no more: ``tiny (3 models)``; empty where nothing was judged."""
-    return f"{grid} ({number(len(judgement.models), 'model')})" if judgement.models else ""
-
-
-def _number(value: float | None) -> str:
+def _printed(value: float) -> str:
     """Four digits that count, and whole numbers such as parameters without an exponent."""
-    if value is None:
-        return ""
     return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:.4g}"
+
+
+def command_of(claim: Claim, results: Results) -> str:
+    """The command that measures anew what a claim is about, on the grid of some results, or on the paper's.
+
+    The latter where the former lacks a model or text that the claim is about. Searches that are too short for the
+    claim, or rewarded on other windows than the search they are measured against, are asked for as it needs them.
+    """
+    stand_in = any(results.stand_in(name) for name in compared_methods(claim))
+    concerned = any(claim.concerns(model, results.families.get(model)) for model in results.models)
+    grid = results.grid if concerned and not stand_in else _PAPER_GRID
+    settings = {"grid": grid} | ({"assets": "DIR"} if grid == _ASSETS_GRID else {}) | _searches(claim, grid)
+    named = " ".join(f"{name}={value}" for name, value in settings.items())
+    target = f"results/{claim.needs}.csv" if claim.needs.startswith("table") else f"figures/{claim.needs}.png"
+    if claim.needs in studies():
+        target = f"results/{kinds(claim.needs)[0]}_{claim.needs}.csv"
+    return f"snakemake --cores 2 {target} --config {named}"
+
+
+def compared_methods(claim: Claim) -> list[str]:
+    """The methods whose quality a claim compares; none for claims about other results."""
+    test = claim.test
+    return [test.method, *test.rivals] if isinstance(test, Paired) and test.measure == "quality" else []
+
+
+def _searches(claim: Claim, grid: str) -> dict[str, int]:
+    """Settings of a run by which its searches are what a claim needs, where the grid's own are not."""
+    given = claim.test.model_dump(exclude_none=True)
+    least, than = given.get("of") or given.get("by", 0), given.get("than")
+    if isinstance(claim.test, Paired) or not (least or than):
+        return {}
+    searches, rows = Run().searches(load_grid(grid)), [method(name) for name in (given["method"], than) if name]
+    kinds_of_search = [row.search_options.get("settings", row.granularity) for row in rows if row.reward]
+    found = {kind: searches[kind] for kind in kinds_of_search}
+    if not found:
+        return {}
+    least = max(least, next(iter(found.values()))["episodes"])  # a search from scratch has as many as the one beside it
+    short = [kind for kind, settings in found.items() if settings["episodes"] < least]
+    windows = {settings["reward_windows"] for settings in found.values()}
+    episodes = {"episodes" if kind in _USUAL else f"{kind}_episodes": least for kind in short}
+    return episodes | ({"reward_windows": max(windows)} if len(windows) > 1 else {})
 
 
 def claims_command(results: Path, out: Path, grid: str, claims: Path = CLAIMS) -> None:

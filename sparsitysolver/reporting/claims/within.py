@@ -1,22 +1,27 @@
-"""Claims that a number lies in a printed range, its ends included: sizes of models, rewards, times."""
+"""Claims about plain numbers: in a printed range (sizes, rewards, times), or going one way along an axis of a study."""
 
 import math
 from functools import partial
-from typing import ClassVar, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sparsitysolver.config.registry import MethodKey
-from sparsitysolver.reporting.claims.measures import episodes_until_good, smoothed
-from sparsitysolver.reporting.claims.places import TableName, tables_of_models
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.reporting.claims.measures import Measure, episodes_until_good, smoothed
+from sparsitysolver.reporting.claims.places import tables_of_models
 from sparsitysolver.reporting.claims.results import Results, of_sparsity
-from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedError, each_once
-from sparsitysolver.reporting.claims.runs import no_runs, of_each, runs_of
-from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.claims.rules import Judgement, Kind, NotJudgedError, TableName, each_once
+from sparsitysolver.reporting.claims.runs import measured
+from sparsitysolver.reporting.compare.intervals import mean_interval
+from sparsitysolver.reporting.compare.verdicts import Verdict, all_of
 
 SECONDS_OF_HOUR = 3600
-T = TypeVar("T")
+Modules = Literal["mha", "ffn", "both"]
+_TIME = "seconds_per_module"  # jitters from one measurement to the next
+_AXES = ("model", "modules", "samples", "sparsity", "seed")
+_UNITS = {"hours_until_good": "GPU hours", _TIME: "seconds", "hours_per_module": "GPU hours"}
 
 
 class Number(NamedTuple):
@@ -30,18 +35,17 @@ class Number(NamedTuple):
 def of_cells(quantity: str, results: Results, *, table: str, method: str) -> list[Number]:
     """A column of ``cells.csv``, of a method's models in the columns of a table."""
     numbers = []
-    for measured in tables_of_models(results, table, [method]):
-        keys = {cell for entry in measured.entries.values() if entry.value is not None for cell in entry.cells}
+    for found in tables_of_models(results, table, [method]):
+        keys = {cell for entry in found.entries.values() if entry.value is not None for cell in entry.cells}
         cells = results.cells[results.cells["cell"].isin(keys)].drop_duplicates("cell")
         numbers += map(Number, cells["model"], map(float, cells[quantity]))
-    return _or_not_run(numbers, f"no cells of {method}")
+    return _some(numbers, Verdict.NOT_RUN, f"no cells of {method}")
 
 
 def final_reward(results: Results, *, method: str, sparsity: float | None = None) -> list[Number]:
     """The smoothed reward at the end of every search."""
-    found = runs_of(results, "search", [method], sparsity)
-    numbers = [Number(model, float(smoothed(curve).iloc[-1])) for (model, _), (curve,) in found.items()]
-    return _or_not_run(numbers, no_runs("search", method))
+    found = measured(results, Measure(lambda curve: float(smoothed(curve).iloc[-1]), ""), method, None, sparsity)
+    return [Number(model, value) for (model, _), value in found.items()]
 
 
 def hours_until_good(results: Results, *, method: str, than: str, sparsity: float) -> list[Number]:
@@ -59,9 +63,8 @@ def hours_until_good(results: Results, *, method: str, than: str, sparsity: floa
         seconds = run["seconds"].iloc[: needed or len(run)].sum()
         return float(seconds * gpus / SECONDS_OF_HOUR), "" if needed else "never as good as the search from scratch"
 
-    found = of_each(runs_of(results, "search", [method, than], sparsity), hours)
-    numbers = [Number(model, *of_run) for (model, _), of_run in found.items()]
-    return _or_not_run(numbers, no_runs("search", method, than, sparsity))
+    found = measured(results, Measure(hours, ""), method, than, sparsity)
+    return [Number(model, *of_run) for (model, _), of_run in found.items()]
 
 
 def per_module(unit: str, results: Results, *, modules: str, samples: int, sparsity: float) -> list[Number]:
@@ -73,26 +76,22 @@ def per_module(unit: str, results: Results, *, modules: str, samples: int, spars
         raise NotJudgedError(Verdict.NOT_RUN, "no reconstruction study")
     rows = of_sparsity(results.reconstruction, sparsity)
     rows = rows[(rows["modules"] == modules) & (rows["samples"] == samples)]
-    _or_not_run(list(rows.index), "no such row in the reconstruction study")
-    rows = rows[rows["gpus"] > 0]
-    if rows.empty:
-        note = "reconstructed without a GPU, or their number was not recorded"
-        raise NotJudgedError(Verdict.NOT_COMPARABLE, note)
-    times = rows["seconds_per_module"] * (rows["gpus"] / SECONDS_OF_HOUR if unit == "hours" else 1)
+    rows = _some(rows, Verdict.NOT_RUN, "no such row in the reconstruction study")
+    note = "reconstructed without a GPU, or their number was not recorded"
+    rows = _some(rows[rows["gpus"] > 0], Verdict.NOT_COMPARABLE, note)
+    times = rows[_TIME] * (rows["gpus"] / SECONDS_OF_HOUR if unit == "hours" else 1)
     return list(map(Number, rows["model"], map(float, times)))
 
 
-def _or_not_run(found: list[T], note: str) -> list[T]:
-    if not found:
-        raise NotJudgedError(Verdict.NOT_RUN, note)
+def _some(found: Any, verdict: Verdict, note: str) -> Any:
+    """What was found, numbers or rows; the verdict where there is nothing."""
+    if not len(found):
+        raise NotJudgedError(verdict, note)
     return found
 
 
-_UNITS = {"hours_until_good": "GPU hours", "seconds_per_module": "seconds", "hours_per_module": "GPU hours"}
-
-
 class Within(Kind):
-    """All numbers of a measure lie between ``low`` and ``high``; the effect is their mean.
+    """All numbers of a measure lie between ``low`` and ``high``, the ends included; the effect is their mean.
 
     The interval is left empty: a range says what is allowed, and every number must obey it. Other fields are parameters
     of the measures.
@@ -112,7 +111,7 @@ class Within(Kind):
     table: TableName | None = None
     than: MethodKey | None = None
     sparsity: float | None = None
-    modules: Literal["mha", "ffn", "both"] | None = None
+    modules: Modules | None = None
     samples: int | None = None
 
     def verdict_on(self, results: Results) -> Judgement:
@@ -134,3 +133,63 @@ class Within(Kind):
             models=each_once(number.model for number in numbers),
             note="; ".join(notes),
         )
+
+
+def series(results: Results, *, along: str, modules: str | None = None) -> dict[tuple, pd.DataFrame]:
+    """Rows of the study in which only one axis varies, with two values or more, by what is fixed, in order.
+
+    Raises:
+        SparsitySolverError: a value stands twice.
+    """
+    if results.reconstruction is None:
+        return {}
+    rows = results.reconstruction[results.reconstruction["samples"] > 0]  # 0: without reconstruction
+    rows = rows if modules is None else rows[rows["modules"] == modules]
+    groups = rows.groupby([axis for axis in _AXES if axis != along], sort=False)
+    found = {key: group.sort_values(along) for key, group in groups if group[along].min() < group[along].max()}
+    for key, group in found.items():
+        if group[along].duplicated().any():
+            raise SparsitySolverError(
+                f"reconstruction.csv holds one value of {along} twice for {', '.join(map(str, key))}; make it anew."
+            )
+    return found
+
+
+class Monotone(Kind):
+    """A column of the study falls (or rises) along an axis.
+
+    It holds where every step of every series goes the way claimed, fails where the last value of any is no better than
+    its first, and is inside the noise otherwise; of times also where the interval holds zero. The effect is the change
+    from the first to the last in percent, positive in the direction claimed; its interval is Student's over series.
+    """
+
+    measures: ClassVar = dict.fromkeys(("ppl", _TIME), series)
+    own: ClassVar = ("falls",)
+    kind: Literal["monotone"] = "monotone"
+    along: Literal["samples", "sparsity"]  # what varies within a series; all else is fixed
+    falls: bool  # whether the measure falls with it
+    modules: Modules | None = None  # series of these alone
+
+    def verdict_on(self, results: Results) -> Judgement:
+        """One verdict over all series."""
+        note = f"no series over {self.along} in the reconstruction study"
+        found = _some(series(results, **self.arguments), Verdict.NOT_RUN, note)
+        rising = [group[self.measure].to_numpy() * (-1 if self.falls else 1) for group in found.values()]
+        effects = [100 * float(values[-1] - values[0]) / abs(values[0]) for values in rising]
+        effect, (low, high) = float(np.mean(effects)), mean_interval(effects)
+        noise = self.measure == _TIME and low is not None and low <= 0 <= high
+        return Judgement(
+            Verdict.NOISE if noise else all_of([_of_series(values) for values in rising]),
+            *(effect, low, high),
+            unit=f"% of {self.measure}",
+            n=len(effects),
+            models=each_once(model for model, *_ in found),
+            interval=f"{len(effects)} series" if low is not None else "",
+        )
+
+
+def _of_series(rising: np.ndarray) -> Verdict:
+    """The verdict on one series that is claimed to rise, shape (values,)."""
+    if rising[-1] <= rising[0]:
+        return Verdict.FAILS
+    return Verdict.HOLDS if (np.diff(rising) > 0).all() else Verdict.NOISE

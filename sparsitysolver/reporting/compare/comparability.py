@@ -1,52 +1,57 @@
-"""May two cells be compared? Only where both removed the same: the one place that decides, for every judgement.
+"""May two numbers be compared? The one place that decides: for two cells, and for a cell beside a published value.
 
 What a method calls its sparsity is not always what it removes: BESA's masks settle where its loss lets them, SliceGPT's
 ratio is one of widths, Algorithm 1 stops at whole key-value groups. A difference in quality between models of different
-size says little about the methods, so tables, pairs, orders, claims and the arena all ask here. Rows tuned on different
-texts may be compared, and every comparison says so: :func:`other_texts`.
+size says little about the methods, so tables, pairs, orders, claims and the arena all ask :func:`unequal`. Rows tuned
+on different texts may be compared, and every comparison says so: :func:`other_texts`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sparsitysolver.config.tolerances import ANY_METHOD, tolerance
+from sparsitysolver.config.paper import ANY_METHOD, published_evaluations, tolerance
+from sparsitysolver.config.published import not_the_text
+from sparsitysolver.config.registry import tasks_table
+from sparsitysolver.config.tables import DENSE
+from sparsitysolver.records.files import Json
 
-DENSE = "dense"
 UNEQUAL = "unequal sparsity"  # begins every verdict on two cells that may not be compared
-_SPARSITY, _PARAMETERS = "achieved_sparsity", "parameters"  # rows of config/paper/tolerances.csv
 _DECIMALS = 4  # of sparsities, as the extended tables print them: a reader of these comes to the same verdict
 _ROUNDING = 1e-9  # so that a difference of exactly the tolerance is within it
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What was taken from a model.
+    """What was taken from a model; None where not recorded."""
 
-    Attributes:
-        achieved_sparsity: fraction of the dense model's prunable weights that is gone; None where not recorded.
-        parameters: all parameters of the model, a tied head once; None where not recorded.
-        method: its key, whose tolerance of parameters holds; empty for that of any method.
-    """
-
-    achieved_sparsity: float | None
-    parameters: float | None
-    method: str = ""
+    achieved_sparsity: float | None  # fraction of the dense model's prunable weights that is gone
+    parameters: float | None  # all that the model has, a tied head once
+    method: str = ""  # whose tolerance of parameters holds; empty for that of any method
 
 
 def unequal(first: Removed, second: Removed, brief: bool = False) -> str:
     """Why two models may not be compared, with both figures; empty where they may.
 
     What either does not record is not compared. The dense model may be compared with any other: nothing is claimed of
-    it but that it is better or worse than a model that has less.
-
-    Args:
-        first: what was taken from one model.
-        second: what was taken from the other.
-        brief: without the words on what sparsities are fractions of, for cells of tables.
+    it but that it is better or worse than a model that has less. ``brief`` leaves out what sparsities are fractions of.
     """
     if DENSE in (first.method, second.method):
         return ""
-    return _sparsities(first.achieved_sparsity, second.achieved_sparsity, brief) or _sizes(first, second)
+    one, other = first.achieved_sparsity, second.achieved_sparsity
+    if one is not None and other is not None:
+        allowed = float(tolerance("achieved_sparsity", ANY_METHOD).absolute) + _ROUNDING
+        if abs(round(one, _DECIMALS) - round(other, _DECIMALS)) > allowed:
+            # One decimal of percent, or two where one would show no more than the tolerance.
+            digits = 1 if abs(round(one, 3) - round(other, 3)) > allowed else 2
+            of_what = "" if brief else " of the prunable weights removed"
+            return f"{UNEQUAL}: {one:.{digits}%} and {other:.{digits}%}{of_what}"
+    one, other = first.parameters, second.parameters
+    if one is not None and other is not None:
+        allowed = max(float(tolerance("parameters", removed.method).relative) for removed in (first, second))
+        if abs(one - other) > (allowed + _ROUNDING) * max(one, other):
+            return f"{UNEQUAL}: {one:,.0f} and {other:,.0f} parameters"
+    return ""
 
 
 def unequal_to_any(own: Removed, others: Iterable[Removed]) -> str:
@@ -56,30 +61,57 @@ def unequal_to_any(own: Removed, others: Iterable[Removed]) -> str:
 
 def other_texts(first: Iterable[str], second: Iterable[str]) -> str:
     """Words on two sets of text sources that methods were tuned on, where they differ; empty where they do not."""
-    one, other = sorted(set(first)), sorted(set(second))
-    return "" if one == other else f"tuned on different texts: {_listed(one)}; {_listed(other)}"
+    one, other = (" and ".join(sorted(set(sources))) or "none" for sources in (first, second))
+    return "" if one == other else f"tuned on different texts: {one}; {other}"
 
 
-def _listed(sources: list[str]) -> str:
-    return " and ".join(sources) or "none"
+@dataclass(frozen=True)
+class Measurement:
+    """What a number was measured on and how, as far as published protocols say something about it."""
+
+    method: str
+    model: str
+    tasks: tuple[str, ...]  # its task; all of them for an average over tasks
+    split: str
+    seqlen: int | None = None  # window length in tokens; None where not recorded
+    items: int | None = None  # asked, over all tasks; None for perplexity
+    evaluations: int | None = None  # that the search took, of several seeds the fewest; None where nothing was searched
+    text_sha256: str = ""  # of the text scored; empty for zero-shot tasks, and where not recorded
+    tokens: int | None = None  # of the text; None for zero-shot tasks
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Measurement":
+        """What the number of a row of ``cells.csv`` was measured on; its numbers may be texts."""
+        names = {"seqlen": "seqlen", "items": "items", "evaluations": "search_evaluations", "tokens": "tokens"}
+        numbers = {name: None if str(row[own]) in ("", "nan") else int(row[own]) for name, own in names.items()}
+        return cls(row["method"], row["model"], (row["task"],), row["split"], text_sha256=row["text_sha256"], **numbers)
 
 
-def _sparsities(one: float | None, other: float | None, brief: bool) -> str:
-    if one is None or other is None:
-        return ""
-    allowed = float(tolerance(_SPARSITY, ANY_METHOD).absolute) + _ROUNDING
-    if abs(round(one, _DECIMALS) - round(other, _DECIMALS)) <= allowed:
-        return ""
-    # One decimal of percent, or two where one would show no more than the tolerance.
-    digits = 1 if abs(round(one, 3) - round(other, 3)) > allowed else 2
-    return f"{UNEQUAL}: {one:.{digits}%} and {other:.{digits}%}{'' if brief else ' of the prunable weights removed'}"
+def other_protocol(measured: Measurement, protocol: Json) -> str:
+    """In what a measurement differs from the published one: why they may not be compared; empty where they may.
 
-
-def _sizes(first: Removed, second: Removed) -> str:
-    one, other = first.parameters, second.parameters
-    if one is None or other is None:
-        return ""
-    allowed = max(float(tolerance(_PARAMETERS, removed.method).relative) for removed in (first, second))
-    if abs(one - other) <= (allowed + _ROUNDING) * max(one, other):
-        return ""
-    return f"{UNEQUAL}: {one:,.0f} and {other:,.0f} parameters"
+    Args:
+        measured: what the number was measured on and how.
+        protocol: axes of the published measurement (``published_protocol`` of a table): task, split, seqlen, items, and
+            the one model where columns are tasks. What it does not name is not compared.
+    """
+    every = sum(tasks_table()[task].n_items for task in measured.tasks if task in tasks_table())
+    found = {
+        "task": ", ".join(measured.tasks),
+        "split": measured.split,
+        "seqlen": measured.seqlen,
+        "published_model": measured.model,
+        "items": "all" if measured.items == every else f"{measured.items} of {every}",
+    }
+    differences = [
+        f"{axis.removeprefix('published_')} {found[axis]} instead of {published}"
+        for axis, published in protocol.items()
+        if found[axis] != published
+    ]
+    if (protocol.get("task"), protocol.get("split", measured.split)) == (*measured.tasks[:1], measured.split):
+        text = (measured.split, measured.text_sha256, measured.tokens, measured.model)
+        differences.append(not_the_text(measured.tasks[0], *text))  # of another task or split no more needs to be said
+    published = published_evaluations().get(measured.method)
+    if published is not None and measured.evaluations is not None and measured.evaluations < published:
+        differences.append(f"a search of {measured.evaluations} evaluations instead of {published}")
+    return ", ".join(filter(None, differences))

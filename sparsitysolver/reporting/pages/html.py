@@ -15,15 +15,8 @@ def html_of_markdown(text: str) -> str:
     return MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
 
 
-def html_of_csv(path: Path) -> str:
-    """A CSV file as an HTML table, its texts as they stand."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    with pd.option_context("display.max_colwidth", None):
-        return frame.to_html(index=False, border=0)
-
-
 def html_command(source: Path, out: Path) -> None:
-    """``report html``: a ``.md`` or ``.csv`` file as a page.
+    """``report html``: a ``.md`` or ``.csv`` file as a page, the texts of a table as they stand.
 
     Raises:
         SparsitySolverError: no such file, or one of another kind.
@@ -33,7 +26,8 @@ def html_command(source: Path, out: Path) -> None:
     if source.suffix == ".md":
         body = html_of_markdown(source.read_text(encoding="utf-8"))
     elif source.suffix == ".csv":
-        body = html_of_csv(source)
+        with pd.option_context("display.max_colwidth", None):
+            body = pd.read_csv(source, dtype=str, keep_default_na=False).to_html(index=False, border=0)
     else:
         raise SparsitySolverError(f"{source} is neither Markdown (.md) nor a table (.csv).")
     write_text(out, render("page.html", title=source.stem, body=body))

@@ -1,16 +1,15 @@
 """Generated sections of a page, between ``<!-- generated:NAME -->`` and ``<!-- /generated -->``."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from sparsitysolver.config.tables import METHOD
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.records.files import Json, read_json, write_text
-from sparsitysolver.reporting.formats.markdown import markdown
-from sparsitysolver.reporting.pages.arena_section import ARENA_SECTIONS
+from sparsitysolver.records.files import read_json, write_text
+from sparsitysolver.reporting.formats import markdown
+from sparsitysolver.reporting.pages.sections import ARENA_SECTIONS
 from sparsitysolver.reporting.tables.files import footnote_text
 from sparsitysolver.reporting.tables.tables import Footnote
 
@@ -48,20 +47,13 @@ def table_section(results: Path, name: str, grid: str) -> str:
         raise SparsitySolverError(f"no table at {path}; make it with 'sparsitysolver report table {name}'.") from error
     path = results / f"{name}.footnotes.json"
     sidecar = read_json(path, "table's footnotes") if path.is_file() else {}
-    notes = "".join(f"- {line}\n" for line in _footnotes(sidecar.get("footnotes", []), list(frame[METHOD])))
+    notes = ""
+    for note in sidecar.get("footnotes", []):  # those on rows of the extended twin alone are left out
+        places = tuple((row, column) for row, column in note["places"] if row in list(frame[METHOD]))
+        notes += f"- {footnote_text(Footnote(note['number'], note['reason'], places))}\n" if places else ""
     columns = [column.split("@")[0] for column in frame]
     unnamed = "".join(f"; model: {model}" for model in sidecar.get("models", []) if model not in columns)
     return f"{markdown(frame)}\n\n{notes}\nGenerated from `{name}.csv`; grid: {grid}{unnamed}."
-
-
-def _footnotes(notes: Sequence[Json], rows: list[str]) -> list[str]:
-    """Footnotes on rows of the table; those on rows of its extended twin alone are left out."""
-    lines = []
-    for note in notes:
-        places = tuple((row, column) for row, column in note["places"] if row in rows)
-        if places:
-            lines.append(footnote_text(Footnote(note["number"], note["reason"], places)))
-    return lines
 
 
 def readme_command(readme: Path, results: Path, grid: str) -> None:

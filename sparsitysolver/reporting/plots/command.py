@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from sparsitysolver.config.figures import FigureDefinition, load_figure
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver.records.files import atomic_path, write_text
-from sparsitysolver.reporting.plots.contracts import read_results
-from sparsitysolver.reporting.plots.rows import FILE, by_model
-from sparsitysolver.reporting.plots.style import style_sheet
+from sparsitysolver.reporting.plots import style
+from sparsitysolver.reporting.plots.rows import by_model, read_results
 
-Data = Mapping[str, pd.DataFrame]
+Data = Mapping[str, pd.DataFrame]  # by kind of results, read from KIND_FIGURE.csv
 
 
 @dataclass(frozen=True)
@@ -31,51 +30,37 @@ Draw = Callable[[Data, FigureDefinition], Picture]
 
 
 def main(name: str, draw: Draw, argv: Sequence[str] | None = None) -> int:
-    """Draw a figure from a folder of results; returns the exit status, 2 with one line for a user's mistake."""
+    """Draw a figure from a folder of results: ``out.png`` and ``out.pdf``, both or none unless the disk fails between.
+
+    Title and caption stand in the files' metadata, and the caption in ``out.txt`` for pages that show the picture.
+    Returns the exit status, 2 with one line for a user's mistake.
+    """
     parser = argparse.ArgumentParser(prog=name, description="Draw a figure as PNG and PDF from collected results.")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results (default: results)")
     parser.add_argument("--out", type=Path, default=Path("figures") / name, help="files to write, without ending")
-    args = parser.parse_args(argv)
+    args, files = parser.parse_args(argv), {"png": io.BytesIO(), "pdf": io.BytesIO()}
     try:
-        caption = write_figure(name, draw, args.results, args.out)
+        definition = load_figure(name)
+        data = read_data(definition, args.results)
+        with style.style_sheet():
+            picture = draw(data, definition)
+            caption = definition.filled_caption(_facts(definition, data) | picture.facts)
+            said = {"png": {"Description": caption}, "pdf": {"Subject": caption, "CreationDate": None}}  # without dates
+            for ending, file in files.items():
+                picture.figure.savefig(file, format=ending, metadata={"Title": definition.title} | said[ending])
+        for ending, file in files.items():
+            with atomic_path(f"{args.out}.{ending}") as temporary:
+                temporary.write_bytes(file.getvalue())
+        write_text(f"{args.out}.txt", f"{caption}\n")
     except SparsitySolverError as error:
         return report_error(name, error)
     print(f"{args.out}.png, {args.out}.pdf: {caption}")
     return 0
 
 
-def write_figure(name: str, draw: Draw, results: Path, out: Path) -> str:
-    """Write ``out.png`` and ``out.pdf``, both or none unless the disk fails in between; returns the caption.
-
-    Title and caption stand in the files' metadata, and the caption in ``out.txt`` for pages that show the picture.
-
-    Raises:
-        SparsitySolverError: no such figure or results, or results that cannot be drawn.
-    """
-    definition = load_figure(name)
-    data = read_data(definition, results)
-    files = {"png": io.BytesIO(), "pdf": io.BytesIO()}
-    with style_sheet():
-        picture = draw(data, definition)
-        caption = definition.filled_caption(_facts(definition, data) | picture.facts)
-        said = {"png": {"Description": caption}, "pdf": {"Subject": caption, "CreationDate": None}}  # without dates
-        for ending, file in files.items():
-            picture.figure.savefig(file, format=ending, metadata={"Title": definition.title} | said[ending])
-    for ending, file in files.items():
-        with atomic_path(f"{out}.{ending}") as temporary:
-            temporary.write_bytes(file.getvalue())
-    write_text(f"{out}.txt", f"{caption}\n")
-    return caption
-
-
 def read_data(definition: FigureDefinition, results: Path) -> Data:
-    """What a figure is drawn from, by kind of results; each frame says what its file is called."""
-    data = {}
-    for kind in definition.kinds:
-        path = results / f"{kind}_{definition.name}.csv"
-        data[kind] = read_results(path, kind)
-        data[kind].attrs[FILE] = path.name
-    return data
+    """What a figure is drawn from."""
+    return {kind: read_results(results / f"{kind}_{definition.name}.csv", kind) for kind in definition.kinds}
 
 
 def _facts(definition: FigureDefinition, data: Data) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""Panels on a page: their places, letters, axes and one legend below them all, so that it never hides data."""
+"""Panels on a page: lines over seeds, letters, axes and one legend below them all, so that it never hides data."""
 
 import string
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,15 +14,60 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from sparsitysolver.reporting.plots.lines import Line
-from sparsitysolver.reporting.plots.style import REFERENCE
+from sparsitysolver.reporting.plots.style import Style
 
 UNIFORM = "Uniform"  # the line of reference of most figures
 COLUMN_WIDTH = 3.5  # inches: one column of a two-column page
+_REFERENCE = {"color": "#7f7f7f", "linestyle": ":", "linewidth": 1.1}  # the look of that line
 _MARGIN = 0.45  # inches of a panel that its title cannot use: ticks and label of the y axis
 _SLOT_LETTERS = 20  # of a line of a legend that takes the place of a panel
 _SLOT_ROOM = 0.3  # inches around that place, which panels use for ticks and labels
 _LARGE_SPAN = 10.0  # largest over smallest value from which an axis is logarithmic
+_MOST_POINTS, _MARKERS = 20, 8  # of a line that has a marker at each; markers of one of more points
+_MANY_POINTS, _THIN = 60, 0.8  # from how many points on a line is thin, and how thin (points)
+_DOTS = 600  # single values that can be dark without hiding the line
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a panel and of the legend: the mean over seeds, and the band from the lowest to the highest.
+
+    What is not finite is left out.
+    """
+
+    label: str
+    style: Style
+    x: np.ndarray  # (points,)
+    values: np.ndarray  # (seeds, points)
+    rank: int = 0  # lines of other rank have markers elsewhere
+    order: int = 2  # those of higher order hide others
+    dots: np.ndarray | None = None  # single values (seeds, points) behind the line
+
+    def draw(self, ax: Axes) -> None:
+        """Draw into axes; a line of many points has few markers, shifted by rank, and is thin."""
+        colour, points = self.style.colour, len(self.x)
+        if self.dots is not None:
+            x, values = np.broadcast_to(self.x, self.dots.shape), np.where(np.isfinite(self.dots), self.dots, np.nan)
+            look = {"markersize": 2, "markeredgewidth": 0, "color": colour, "zorder": 1}
+            ax.plot(x.ravel(), values.ravel(), ".", alpha=max(0.08, 0.5 * min(1.0, _DOTS / values.size)), **look)
+        mean, low, high = over_seeds(self.values)
+        if len(self.values) > 1:
+            ax.fill_between(self.x, low, high, color=colour, alpha=0.28, linewidth=0, zorder=1)
+        look = self.style.of_line()
+        if points > _MOST_POINTS:
+            spacing = -(-points // _MARKERS)
+            look["markevery"] = (self.rank * spacing // 4 % spacing, spacing)
+        if points >= _MANY_POINTS:
+            look["linewidth"] = _THIN
+        ax.plot(self.x, mean, label=self.label, zorder=self.order, **look)
+
+
+def over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, lowest and highest (points,) of ``values`` (seeds, points) that are finite; NaN where none is."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # points where nothing remains
+        return np.nanmean(values, axis=0), np.nanmin(values, axis=0), np.nanmax(values, axis=0)
 
 
 @dataclass(frozen=True)
@@ -36,48 +82,34 @@ class Panel:
     finish: Callable[[Axes], None] = lambda ax: None  # draws what is peculiar to a figure, and sets its axes
     legend: Mapping[str, Artist] = field(default_factory=dict)  # entries of what ``finish`` draws
 
-    def draw(self, ax: Axes) -> None:
-        """Draw into empty axes."""
-        for line in self.lines:
-            line.draw(ax)
-        if self.reference:
-            ax.axhline(self.reference[1], **REFERENCE)
-        self.finish(ax)
-        ax.set_xlabel(self.x)
-        ax.set_ylabel(self.y)
-
 
 def page(panels: Sequence[Panel], columns: int = 2, row_height: float = 1.45, width: float = COLUMN_WIDTH) -> Figure:
-    """A figure of lettered panels, row by row, with a legend below; sizes in inches."""
+    """A figure of lettered panels, row by row, with a legend of all that they show below; sizes in inches."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(width, rows * row_height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, hspace=0.03, wspace=0.03)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, panel, letter in zip(axes, panels, _letters(len(panels)), strict=False):
-        panel.draw(ax)
-        _set_title(ax, f"{letter}{panel.title}", width / columns - _MARGIN)
-    free, legend = list(axes[len(panels) :]), _legend(panels)
+    letters = string.ascii_lowercase if len(panels) <= len(string.ascii_lowercase) else range(1, len(panels) + 1)
+    for ax, panel, letter in zip(axes, panels, letters, strict=False):
+        for line in panel.lines:
+            line.draw(ax)
+        if panel.reference:
+            ax.axhline(panel.reference[1], **_REFERENCE)
+        panel.finish(ax)
+        ax.set(xlabel=panel.x, ylabel=panel.y)
+        _set_title(ax, f"({letter}) {panel.title}" if len(panels) > 1 else panel.title, width / columns - _MARGIN)
+    legend: dict[str, Artist] = {line.label: line.style.handle() for panel in panels for line in panel.lines}
+    for panel in panels:
+        legend |= panel.legend
+    legend |= {panel.reference[0]: Line2D([], [], **_REFERENCE) for panel in panels if panel.reference}
+    free = axes[len(panels) :]
     for ax in free:
         ax.set_axis_off()
-    if legend and not (free and _legend_within(figure, free[0], legend)):
+    if legend and not (len(free) and _legend_within(figure, free[0], legend)):
         _legend_below(figure, legend)
     return figure
-
-
-def _legend(panels: Sequence[Panel]) -> dict[str, Artist]:
-    """What all panels show, each once: lines, what is peculiar to the figure, the line of reference."""
-    entries: dict[str, Artist] = {line.label: line.style.handle() for panel in panels for line in panel.lines}
-    for panel in panels:
-        entries |= panel.legend
-    return entries | {panel.reference[0]: Line2D([], [], **REFERENCE) for panel in panels if panel.reference}
-
-
-def _letters(count: int) -> list[str]:
-    """(a), (b) ... for several panels; numbers where letters do not suffice."""
-    names = string.ascii_lowercase if count <= len(string.ascii_lowercase) else range(1, count + 1)
-    return [f"({name}) " for name in names[:count]] if count > 1 else [""]
 
 
 def _set_title(ax: Axes, text: str, room: float) -> None:

@@ -1,36 +1,24 @@
 """Strategies: the preserved ratio of every unit (Figures 4, 11, 12 and 13)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from sparsitysolver.reporting.plots.lines import Line
-from sparsitysolver.reporting.plots.panels import UNIFORM, Panel, whole_numbers
-from sparsitysolver.reporting.plots.rows import (
-    by_method,
-    by_model,
-    by_search,
-    check_once,
-    check_one_run_a_seed,
-    select,
-    wrong_row,
-)
-from sparsitysolver.reporting.plots.style import KIND_LABELS, KINDS, SERIES, Style
+from sparsitysolver.reporting.plots.panels import UNIFORM, Line, Panel, whole_numbers
+from sparsitysolver.reporting.plots.rows import by_method, by_model, by_search, over, select
+from sparsitysolver.reporting.plots.style import Style, looks
 
-LAYER, MATRIX = "layer", "unit"  # what counts on the x axis
-_X = {LAYER: "layer", MATRIX: "index of weight matrix"}
-_SEARCHES = (*SERIES, *(Style(s.colour, "X", s.line, hollow=True) for s in SERIES))  # more than there are to compare
+_X = {"layer": "layer", "unit": "index of weight matrix"}  # what counts on the x axis, by column
+Rows = Iterable[tuple[pd.DataFrame, str, Style]]  # of the lines of a panel, with their labels and looks
 
 
 def structured_panels(frame: pd.DataFrame, sparsity: float, method: str, models: int | None = None) -> list[Panel]:
     """MHA and FFN of one method by layer: a panel for each of the first models, or for all."""
-    panels = []
+    panels, kinds = [], looks().kinds.items()
     for model, rows in by_model(select(frame, granularity="structured", sparsity=sparsity, method=method))[:models]:
-        kinds = {kind: rows[rows["kind"] == kind] for kind in KINDS}
-        lines = [_line(units, LAYER, KIND_LABELS[kind], KINDS[kind]) for kind, units in kinds.items() if len(units)]
-        panels.append(_panel(f"{model}, {sparsity:.0%}", LAYER, lines, rows))
+        of_kinds = ((rows[rows["kind"] == kind], style.label, style) for kind, style in kinds)
+        panels.append(_panel(f"{model}, {sparsity:.0%}", rows, "layer", of_kinds))
     return panels
 
 
@@ -38,11 +26,8 @@ def matrices_panels(frame: pd.DataFrame, sparsity: float, models: int | None = N
     """Every method by weight matrix: a panel for each of the first models, or for all."""
     panels = []
     for model, rows in by_model(select(frame, granularity="unstructured", sparsity=sparsity))[:models]:
-        lines = [
-            _line(method.rows, MATRIX, method.label, method.style, rank, order=10 - rank)
-            for rank, method in enumerate(by_method(rows))
-        ]
-        panels.append(_panel(f"{model}, {sparsity:.0%}", MATRIX, lines, rows))
+        methods = ((method.rows, method.label, method.style) for method in by_method(rows))
+        panels.append(_panel(f"{model}, {sparsity:.0%}", rows, "unit", methods, apart=True, first_on_top=True))
     return panels
 
 
@@ -50,40 +35,26 @@ def searches_panels(frame: pd.DataFrame, title: str) -> list[Panel]:
     """MHA and FFN apart of one model and method, by layer: one line a search."""
     panels = []
     for kind in ("mha", "ffn"):
-        rows = frame[frame["kind"] == kind]
-        lines = [
-            _line(search, LAYER, f"search {rank + 1}", style, rank)
-            for rank, (search, style) in enumerate(zip(by_search(rows), _SEARCHES, strict=False))
-        ]
-        panels.append(_panel(f"{KIND_LABELS[kind]}, {title}", LAYER, lines, rows))
+        rows, styles = frame[frame["kind"] == kind], enumerate(looks().series, start=1)
+        searches = ((one, f"search {n}", style) for one, (n, style) in zip(by_search(rows), styles, strict=False))
+        panels.append(_panel(f"{looks().kinds[kind].label}, {title}", rows, "layer", searches, apart=True))
     return panels
 
 
-def _line(rows: pd.DataFrame, place: str, label: str, style: Style, rank: int = 0, order: int = 2) -> Line:
-    """Preserved ratios of searches of one model and method by place, a unit of one kind in each.
-
-    Raises:
-        SparsitySolverError: a unit stands twice in a search, a seed has two, or searches have different units.
-    """
-    check_once(rows, "key", place)
-    check_one_run_a_seed(rows)
-    table = rows.pivot_table(index="key", columns=place, values="ratio", sort=True)
-    lacking = np.argwhere(table.isna().to_numpy())
-    if len(lacking):
-        key, column = lacking[0]
-        line = rows.index[rows["key"] == table.index[key]][0]
-        unit = f"{place} {table.columns[column]:g}"
-        raise wrong_row(rows, line, f"this strategy has no {unit}, which another of the same model and method has.")
-    return Line(label, style, table.columns.to_numpy(), table.to_numpy(), rank, order)
-
-
-def _panel(title: str, place: str, lines: Sequence[Line], rows: pd.DataFrame) -> Panel:
-    """Strategies at one sparsity, with the line of uniform pruning."""
-    return ratios_panel(title, place, lines, rows["ratio"].max(), (UNIFORM, 1 - rows["sparsity"].iloc[0]))
+def _panel(
+    title: str, rows: pd.DataFrame, x: str, lines: Rows, apart: bool = False, first_on_top: bool = False
+) -> Panel:
+    """Strategies at one sparsity, with the line of uniform pruning; lines that lie ``apart`` have shifted markers."""
+    drawn = [
+        Line(label, style, *over(own, x, "ratio"), rank if apart else 0, 10 - rank if first_on_top else 2)
+        for rank, (own, label, style) in enumerate(lines)
+        if len(own)
+    ]
+    return ratios_panel(title, x, drawn, rows["ratio"].max(), (UNIFORM, 1 - rows["sparsity"].iloc[0]))
 
 
 def ratios_panel(
-    title: str, place: str, lines: Sequence[Line], highest: float, reference: tuple[str, float] | None = None
+    title: str, x: str, lines: list[Line], highest: float, reference: tuple[str, float] | None = None
 ) -> Panel:
     """Preserved ratios on one of two scales, so that panels can be compared: up to 1, or 0.6 where none is above."""
 
@@ -91,4 +62,4 @@ def ratios_panel(
         ax.set_ylim(*((-0.03, 0.63) if highest <= 0.6 else (-0.05, 1.05)))
         whole_numbers(ax)
 
-    return Panel(title, _X[place], "preserved ratio", lines, reference, finish)
+    return Panel(title, _X[x], "preserved ratio", lines, reference, finish)

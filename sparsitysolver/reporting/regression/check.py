@@ -1,134 +1,164 @@
 """The regression check: every watched cell against its published and its last accepted value (no torch)."""
 
+import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from sparsitysolver.config.tolerances import Tolerance, accepted_tolerance, tolerance
+import pandas as pd
+
+from sparsitysolver.config.paper import Tolerance, accepted_tolerance, tolerance
+from sparsitysolver.config.tables import DASH
 from sparsitysolver.records.columns import PROTOCOL
-from sparsitysolver.records.files import Json
-from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol
+from sparsitysolver.records.files import Json, write_text
+from sparsitysolver.reporting.collected.long_tables import write_rows
+from sparsitysolver.reporting.compare.comparability import Measurement, other_protocol
 from sparsitysolver.reporting.compare.verdicts import REGRESSION_WORDS, Verdict
-from sparsitysolver.reporting.regression.accepted import AXES, MACHINE, SEARCH, Key, Values, measured_values, name_of
-from sparsitysolver.reporting.tables.judged import judge
-from sparsitysolver.reporting.tables.published import published_values
+from sparsitysolver.reporting.formats import markdown
+from sparsitysolver.reporting.regression.accepted import (
+    AXES,
+    MACHINE,
+    SEARCH,
+    Key,
+    Values,
+    measured_values,
+    name_of,
+    read_accepted,
+)
+from sparsitysolver.reporting.tables.entries import printed
+from sparsitysolver.reporting.tables.judged import judge, published_values
 
-PUBLISHED, ACCEPTED = BESIDE = ("published", "accepted")
+_BESIDE = ("published", "accepted")
+_JUDGED = ("", "_tolerance", "_verdict", "_detail")  # columns of each of them
+_COLUMNS = (*AXES, "measured", *(f"{kind}{field}" for kind in _BESIDE for field in _JUDGED), "cell")
+_OUT = (REGRESSION_WORDS[Verdict.FAILS], REGRESSION_WORDS[Verdict.NOT_RUN])
+_EXIT_REGRESSION = 1
 
 
-class Judged(NamedTuple):
-    """A verdict with what it rests on: the other value, how far the measured one may lie from it, and words."""
+class _Judged(NamedTuple):
+    """A verdict, the other value, how far the measured one may lie from it, and words."""
 
     verdict: Verdict
     value: str = ""
     tolerance: str = ""
     detail: str = ""
 
-    @property
-    def word(self) -> str:
-        """The verdict as files and pages print it."""
-        return REGRESSION_WORDS[self.verdict]
 
+def regression_command(
+    cells: Path, accepted: Path | None, grid: str, out: Path, models: Sequence[str], seeds: Sequence[str]
+) -> int:
+    """``sparsitysolver report regression``: write ``out`` and its page (``.md``) in any case, name what is out.
 
-@dataclass(frozen=True)
-class WatchedValue:
-    """One value of one cell, judged by its published and its accepted one; None where the cell is missing."""
+    Accepted values of other ``models`` and ``seeds`` than those named are left out; the dense model has no seed.
 
-    key: Key
-    judged: dict[str, Judged]  # of BESIDE
-    measured: float | None = None
-    cell: str = ""
-
-    @property
-    def out(self) -> list[str]:
-        """Lines on what is out or missing; the reasons of exit status 1."""
-        found = "not measured" if self.measured is None else f"measured {self.measured!r}"
-        return [
-            f"{judged.word}: {name_of(self.key)}: {found}, {kind} {judged.value}"
-            f"{f' ± {judged.tolerance}' if judged.tolerance else ''} ({judged.detail})"
-            for kind, judged in self.judged.items()
-            if judged.verdict in (Verdict.FAILS, Verdict.NOT_RUN)
-        ]
-
-    @property
-    def record(self) -> dict[str, str]:
-        """The row of ``regression.csv``, of ``COLUMNS``."""
-        beside = [(judged.value, judged.tolerance, judged.word, judged.detail) for judged in self.judged.values()]
-        measured = "" if self.measured is None else repr(self.measured)
-        return dict(zip(COLUMNS, (*self.key, measured, *beside[0], *beside[1], self.cell), strict=True))
-
-
-COLUMNS = (
-    *(*AXES, "measured"),
-    *(f"{kind}{field}" for kind in BESIDE for field in ("", "_tolerance", "_verdict", "_detail")),
-    "cell",
-)
-
-
-def compare(cells: Path, accepted: Values) -> list[WatchedValue]:
-    """Compare collected cells with published and accepted values, in the order of their axes.
-
-    Raises:
-        SparsitySolverError: see :func:`measured_values`.
+    Returns:
+        the exit status: 1 if a value is out or an accepted one is missing.
     """
+    of_run = {
+        key: row
+        for key, row in (read_accepted(accepted, grid) if accepted else {}).items()
+        if (not models or row["model"] in models) and (not seeds or row["method"] == "dense" or row["seed"] in seeds)
+    }
+    rows = _compared(cells, of_run)
+    counted = f"regression on grid {grid}: {len(rows)} values"
+    for kind in _BESIDE:
+        count = Counter(row[f"{kind}_verdict"] for row in rows)
+        found = ", ".join(f"{count[word]} {word}" for word in REGRESSION_WORDS.values() if count[word])
+        counted += f"; {kind}: {found}"
+    lines = [_line(row, kind) for row in rows for kind in _BESIDE if row[f"{kind}_verdict"] in _OUT]
+    listed = "".join(f"- {line}\n" for line in lines)
+    table = markdown(pd.DataFrame(map(_shown, rows)))
+    parts = [f"# Regression check, grid {grid}\n", f"{counted}\n", listed, f"{table}\n"]
+    write_rows(out, _COLUMNS, rows)
+    write_text(out.with_suffix(".md"), "\n".join(filter(None, parts)))
+    print(counted)
+    for line in lines:
+        print(line, file=sys.stderr)
+    return _EXIT_REGRESSION if lines else 0
+
+
+def _line(row: Json, kind: str) -> str:
+    """What is out or missing."""
+    found = f"measured {row['measured']}" if row["measured"] else "not measured"
+    allowed = f" ± {row[f'{kind}_tolerance']}" if row[f"{kind}_tolerance"] else ""
+    name = name_of(tuple(row[axis] for axis in AXES))
+    return f"{row[f'{kind}_verdict']}: {name}: {found}, {kind} {row[kind]}{allowed} ({row[f'{kind}_detail']})"
+
+
+def _shown(row: Json) -> Json:
+    """A line of the page."""
+    texts = [row[axis] for axis in AXES]
+    measured = printed(float(row["measured"]) if row["measured"] else None, 4)
+    line = {"cell": ", ".join(texts[:4]), "on": " ".join(texts[4:]), "measured": measured}
+    for kind in _BESIDE:
+        detail = f" ({row[f'{kind}_detail']})" if row[f"{kind}_detail"] else ""
+        line |= {kind: row[kind] or DASH, f"{kind} verdict": f"{row[f'{kind}_verdict']}{detail}"}
+    return line
+
+
+def _compared(cells: Path, accepted: Values) -> list[Json]:
+    """Rows of ``regression.csv`` in the order of their axes; last, skipped cells of which nothing was accepted."""
     measured, skipped = measured_values(cells)
-    rows = [
-        _compare(key, measured[key], accepted.get(key)) if key in measured else _missing(key, accepted[key], skipped)
-        for key in sorted(measured.keys() | accepted.keys())
-    ]
+    rows = []
+    for key in sorted(measured.keys() | accepted.keys()):
+        row, before = measured.get(key), accepted.get(key)
+        if row is None:
+            reason = skipped.get((*key[:-1], ""))
+            detail = f"skipped: {reason}" if reason else "no such cell was collected"
+            lost = _Judged(Verdict.NOT_RUN, repr(before["value"]), detail=detail)
+            rows.append(_row(key, _Judged(Verdict.NOT_COMPARABLE, detail=detail), lost))
+            continue
+        published = _against_published(row)
+        if before is not None and {published.verdict, _against_published(before).verdict} == {Verdict.FAILS}:
+            published = published._replace(verdict=Verdict.KNOWN)
+        found = {"measured": repr(row["value"]), "cell": row["cell"]}
+        rows.append(_row(key, published, _against_accepted(row, before)) | found)
     missing = {key[:-1] for key in accepted}  # a skipped cell that was accepted stands there already
     for key, reason in sorted(skipped.items()):
         if key[:-1] not in missing:
-            nothing = Judged(Verdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
-            rows.append(WatchedValue(key, dict.fromkeys(BESIDE, nothing)))
+            nothing = _Judged(Verdict.NOT_COMPARABLE, detail=f"skipped: {reason}")
+            rows.append(_row(key, nothing, nothing))
     return rows
 
 
-def _missing(key: Key, accepted: Json, skipped: dict[Key, str]) -> WatchedValue:
-    reason = skipped.get((*key[:-1], ""))
-    detail = f"skipped: {reason}" if reason else "no such cell was collected"
-    lost = Judged(Verdict.NOT_RUN, repr(accepted["value"]), detail=detail)
-    return WatchedValue(key, {PUBLISHED: Judged(Verdict.NOT_COMPARABLE, detail=detail), ACCEPTED: lost})
+def _row(key: Key, *beside: _Judged) -> Json:
+    row = dict(zip(AXES, key, strict=True)) | {"measured": "", "cell": ""}
+    for kind, of in zip(_BESIDE, beside, strict=True):
+        values = (of.value, of.tolerance, REGRESSION_WORDS[of.verdict], of.detail)
+        row |= {f"{kind}{field}": value for field, value in zip(_JUDGED, values, strict=True)}
+    return row
 
 
-def _compare(key: Key, row: Json, accepted: Json | None) -> WatchedValue:
-    published = _against_published(row)
-    if accepted is not None and {published.verdict, _against_published(accepted).verdict} == {Verdict.FAILS}:
-        published = published._replace(verdict=Verdict.KNOWN)
-    judged = {PUBLISHED: published, ACCEPTED: _against_accepted(row, accepted)}
-    return WatchedValue(key, judged, row["value"], row["cell"])
-
-
-def _against_published(row: Json) -> Judged:
+def _against_published(row: Json) -> _Judged:
     axes = (row["model"], row["method"], float(row["sparsity"]), row["task"], row["metric"])
     published = published_values().get(axes)
     if published is None:
-        return Judged(Verdict.NOT_COMPARABLE, detail="not in the paper's tables")
+        return _Judged(Verdict.NOT_COMPARABLE, detail="not in the paper's tables")
     difference = other_protocol(Measurement.of(row), published.protocol)
     if difference:
-        return Judged(Verdict.NOT_COMPARABLE, published.printed, detail=f"{published.table}: {difference}")
+        return _Judged(Verdict.NOT_COMPARABLE, published.printed, detail=f"{published.table}: {difference}")
     verdict = judge(published.printed, row["value"], row["metric"], row["method"])
     allowed = tolerance(row["metric"], row["method"])
-    return Judged(verdict, published.printed, _bound(allowed, published.printed), published.table)
+    return _Judged(verdict, published.printed, _bound(allowed, published.printed), published.table)
 
 
-def _against_accepted(row: Json, accepted: Json | None) -> Judged:
+def _against_accepted(row: Json, accepted: Json | None) -> _Judged:
     """Other weights or another protocol are out as well: a value may not change its meaning unnoticed."""
     if accepted is None:
-        return Judged(Verdict.NEW, detail="no accepted value")
+        return _Judged(Verdict.NEW, detail="no accepted value")
     value = repr(accepted["value"])
     if protocol := _changes(row, accepted, ("weights_sha256", *PROTOCOL)):
-        return Judged(Verdict.FAILS, value, detail=f"another protocol: {protocol}")
+        return _Judged(Verdict.FAILS, value, detail=f"another protocol: {protocol}")
     if search := _changes(row, accepted, SEARCH):
-        return Judged(Verdict.NOT_COMPARABLE, value, detail=f"another search: {search}")
+        return _Judged(Verdict.NOT_COMPARABLE, value, detail=f"another search: {search}")
     # Of the same machine as far as is known: nothing differs that may move the last digits.
     kind, machine = kind_of(row), "other" if _changes(row, accepted, MACHINE) else "same"
     allowed = accepted_tolerance(row["metric"], kind, machine)
     verdict = Verdict.HOLDS if allowed.allows(Decimal(value), Decimal(repr(row["value"]))) else Verdict.FAILS
     detail = f"{kind}, {machine} machine, accepted at {accepted['commit'][:12]}"
-    return Judged(verdict, value, _bound(allowed, value), detail)
+    return _Judged(verdict, value, _bound(allowed, value), detail)
 
 
 def _changes(row: Json, accepted: Json, fields: Sequence[str]) -> str:

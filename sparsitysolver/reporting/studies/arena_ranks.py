@@ -4,7 +4,8 @@ Searches of one seed share calibration, reward windows and test windows, so thei
 those that removed the same are compared at all.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,25 @@ from sparsitysolver.config.arena import ArenaDefinition
 from sparsitysolver.config.registry import PERPLEXITY_METRIC
 from sparsitysolver.records.files import Json
 from sparsitysolver.reporting.compare.comparability import Removed, unequal
-from sparsitysolver.reporting.compare.comparison import in_unit
-from sparsitysolver.reporting.compare.seed_tests import holm, paired_t
+from sparsitysolver.reporting.compare.intervals import holm, paired_t
+from sparsitysolver.reporting.compare.verdicts import in_unit
 
+RAN, LINE = "ran", "no search"
+KINDS = (("searches", "entrants", RAN), ("lines", "lines", LINE))  # of entries: in records, in the definition, status
 AXES = ("model", "granularity", "sparsity")
+
+
+def place(study: Json) -> Json:
+    """The axes of a record's problem, and its seed."""
+    return {"model": study["model"]["name"]} | {name: study[name] for name in ("granularity", "sparsity", "seed")}
+
+
+def problems(studies: Sequence[Json]) -> dict[tuple[Any, ...], list[Json]]:
+    """The records of every problem, a seed each."""
+    found = defaultdict(list)
+    for study in studies:
+        found[tuple(place(study)[axis] for axis in AXES)].append(study)
+    return dict(found)
 
 
 def ranks(studies: Sequence[Json], arena: ArenaDefinition) -> list[Json]:
@@ -25,46 +41,43 @@ def ranks(studies: Sequence[Json], arena: ArenaDefinition) -> list[Json]:
 
     ``rank`` is the mean over seeds among the searches, 1 the best. ``difference`` is the geometric mean over seeds and
     windows of the perplexity over that of the reference, less one, in percent; ``low``, ``high`` and ``p`` are those of
-    a paired t test over seeds (:mod:`~sparsitysolver.reporting.compare.seed_tests`), ``p_holm`` is corrected for all
+    a paired t test over seeds (:mod:`~sparsitysolver.reporting.compare.intervals`), ``p_holm`` is corrected for all
     rows of a problem that are compared with the reference. What one seed alone cannot give stays empty.
 
     A search that removed something else than was asked has no rank, one that removed something else than the reference
     no difference; ``not_ranked`` and ``not_compared`` say so, with both figures.
     """
-    problems: dict[tuple[Any, ...], list[Json]] = {}
-    for study in studies:
-        key = (study["model"]["name"], study["granularity"], study["sparsity"])
-        problems.setdefault(key, []).append(study)
     rows = []
-    for key, members in problems.items():
+    for key, members in problems(studies).items():
         of_problem = [dict(zip(AXES, key, strict=True)) | row for row in _problem(members, arena)]
-        _adjust(of_problem)
-        rows += sorted(of_problem, key=lambda row: _or_infinite(row["test_ppl"]))
+        tested = [row for row in of_problem if "p" in row]
+        for row, corrected in zip(tested, holm(np.array([row["p"] for row in tested])), strict=True):
+            row["p_holm"] = float(corrected)
+        rows += sorted(of_problem, key=lambda row: row["test_ppl"] or np.inf)
     return rows
 
 
 def _problem(studies: Sequence[Json], arena: ArenaDefinition) -> Iterator[Json]:
-    by_name = {
-        kind: {
-            name: [next((one for one in study[kind] if one["algorithm"] == name), None) for study in studies]
-            for name in getattr(arena, known)
-        }
-        for kind, known in (("searches", "entrants"), ("lines", "lines"))
-    }
+    searches = _runs(studies, "searches", arena.entrants)
     asked = [{"achieved_sparsity": study["sparsity"]} for study in studies]
-    searches = {name: runs for name, runs in by_name["searches"].items() if None not in runs}
     unranked = {name: _unequal(runs, asked) for name, runs in searches.items()}
-    places = _places({name: runs for name, runs in searches.items() if not unranked[name]})
-    reference = searches.get(arena.reference)
-    for kind, known, status in (("searches", "entrants", "ran"), ("lines", "lines", "no search")):
-        for name, runs in by_name[kind].items():
-            if None in runs:
-                continue
-            row = {"algorithm": name, "label": getattr(arena, known)[name].label, "status": status, "seeds": len(runs)}
+    ppls = {name: [run["test_ppl"] or np.inf for run in searches[name]] for name in searches if not unranked[name]}
+    mean_ranks = stats.rankdata([*ppls.values()], axis=0).mean(axis=1) if ppls else []  # a broken model comes last
+    places, reference = dict(zip(ppls, map(float, mean_ranks), strict=True)), searches.get(arena.reference)
+    for kind, known, status in KINDS:
+        entries = getattr(arena, known)
+        for name, runs in _runs(studies, kind, entries).items():
+            row = {"algorithm": name, "label": entries[name].label, "status": status, "seeds": len(runs)}
             row |= _means(runs) | {"rank": places.get(name), "not_ranked": unranked.get(name)}
             if name != arena.reference and reference:
                 row |= _against(runs, reference)
             yield row
+
+
+def _runs(studies: Sequence[Json], kind: str, names: Collection[str]) -> dict[str, list[Json]]:
+    """What every seed has of each entry, of those that all seeds have."""
+    found = [{one["algorithm"]: one for one in reversed(study[kind])} for study in studies]
+    return {name: [of_seed[name] for of_seed in found] for name in names if all(name in of_seed for of_seed in found)}
 
 
 def _unequal(runs: Sequence[Json], others: Sequence[Json]) -> str:
@@ -74,14 +87,6 @@ def _unequal(runs: Sequence[Json], others: Sequence[Json]) -> str:
     """
     pairs = [[Removed(one["achieved_sparsity"], None) for one in pair] for pair in zip(runs, others, strict=True)]
     return next((reason for pair in pairs if (reason := unequal(*pair))), "")
-
-
-def _places(searches: Mapping[str, Sequence[Json]]) -> dict[str, float]:
-    """Mean rank over seeds of the searches; a broken model comes last."""
-    if not searches:
-        return {}
-    ppls = [[_or_infinite(run["test_ppl"]) for run in runs] for runs in searches.values()]
-    return dict(zip(searches, map(float, stats.rankdata(ppls, axis=0).mean(axis=1)), strict=True))
 
 
 def _means(runs: Sequence[Json]) -> Json:
@@ -109,14 +114,3 @@ def _against(runs: Sequence[Json], reference: Sequence[Json]) -> Json:
     tested = {"difference": test.mean, "low": test.low, "high": test.high}
     row = {name: in_unit(value, PERPLEXITY_METRIC) for name, value in tested.items() if np.isfinite(value)}
     return row | ({"p": float(test.p)} if np.isfinite(test.p) else {})
-
-
-def _adjust(rows: Sequence[Json]) -> None:
-    """Holm's correction over all that is compared with the reference of a problem."""
-    tested = [row for row in rows if "p" in row]
-    for row, corrected in zip(tested, holm(np.array([row["p"] for row in tested])), strict=True):
-        row["p_holm"] = float(corrected)
-
-
-def _or_infinite(value: float | None) -> float:
-    return np.inf if value is None else value

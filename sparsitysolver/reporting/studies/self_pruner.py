@@ -1,6 +1,6 @@
 """``self_pruner.csv``: accuracy lost and speed gained at Self-Pruner's two published compressions (no torch)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,12 @@ from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import CELLS, SELF_PRUNER
 from sparsitysolver.records.files import Json, write_text
-from sparsitysolver.reporting.collected.long_tables import read_long
-from sparsitysolver.reporting.collected.measurements import rows_of
-from sparsitysolver.reporting.collected.rows import read_finite, write_rows
+from sparsitysolver.reporting.collected.gather import measured_rows
+from sparsitysolver.reporting.collected.long_tables import read_finite, read_long, write_rows
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, sample_key
 from sparsitysolver.reporting.compare.comparability import Removed, unequal_to_any
-from sparsitysolver.reporting.compare.comparison import compare, paired
-from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.compare.verdicts import Verdict, compare, paired
+from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.tables.entries import printed, printed_count
 
 DENSE, NOT_RUN, RAN = "dense", str(Verdict.NOT_RUN), "ran"
@@ -34,33 +32,23 @@ def self_pruner_command(cells: Path, inference: Path, out: Path) -> None:
     Raises:
         SparsitySolverError: a missing file, or rows of different tasks.
     """
-    frame = _own_metrics(read_long(cells, CELLS))
-    samples = read_samples(cells.with_suffix(".samples.npz"))
-    times = {(row["method"], float(row["sparsity"])): row for row in rows_of(read_finite(inference, "inference"))}
+    frame, samples = read_long(cells, CELLS), read_samples(cells.with_suffix(".samples.npz"))
+    frame = frame[frame["metric"] == frame["task"].map({key: row.metric for key, row in tasks_table().items()})]
+    times = {(row["method"], float(row["sparsity"])): row for row in measured_rows(read_finite(inference, "inference"))}
     rows = [
         _row(key, published, frame, samples, times)
         for key in definition().methods
         for published in definition().published
     ]
-    rows = [row | {"comparison": _comparison(row, rows)} for row in rows]
+    for row in rows:  # why it may not be compared with the others of its sparsity
+        others = (other for other in rows if other is not row and other["sparsity"] == row["sparsity"])
+        row["comparison"] = unequal_to_any(_removed(row), map(_removed, others))
     write_rows(out, SELF_PRUNER.columns, rows)
     write_text(out.with_suffix(".md"), _page(rows))
 
 
-def _comparison(row: Json, rows: list[Json]) -> str:
-    """Why a row may not be compared with the others of its sparsity; empty where it may with all."""
-    others = [other for other in rows if other is not row and other["sparsity"] == row["sparsity"]]
-    return unequal_to_any(_removed(row), map(_removed, others))
-
-
 def _removed(row: Json) -> Removed:
     return Removed(row.get("achieved_sparsity"), row.get("parameters"), row["method"])
-
-
-def _own_metrics(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each task's own metric."""
-    own = {key: row.metric for key, row in tasks_table().items()}
-    return frame[frame["metric"] == frame["task"].map(own)]
 
 
 def _row(key: str, published: Compression, frame: pd.DataFrame, samples: Samples, times: Mapping[tuple, Json]) -> Json:
@@ -73,8 +61,10 @@ def _row(key: str, published: Compression, frame: pd.DataFrame, samples: Samples
         return row | {"status": NOT_RUN, "verdict": NOT_RUN}
     row |= {"status": RAN, "model": chosen["model"].iloc[0], "verdict": str(Verdict.NOT_COMPARABLE)}  # of another model
     row |= {name: float(chosen[name].mean()) for name in ("achieved_sparsity", "parameters")}
-    dense = frame[frame["method"] == DENSE]
-    return row | _accuracy(chosen, dense, samples, key) | _speed(times.get((key, sparsity)), key, sparsity)
+    row |= _accuracy(chosen, frame[frame["method"] == DENSE], samples, key)
+    if (key, sparsity) not in times:
+        raise SparsitySolverError(f"no times of '{key}' at sparsity {sparsity}; measure it with bench inference.")
+    return row | {f"speedup{end}": times[key, sparsity][f"decode_speedup{end}"] for end in ("", "_low", "_high")}
 
 
 def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: str) -> Json:
@@ -88,15 +78,9 @@ def _accuracy(chosen: pd.DataFrame, dense: pd.DataFrame, samples: Samples, key: 
     after, before = ([_items(one.set_index("task").loc[task], samples) for task in tasks] for one in (chosen, dense))
     rise = compare(dict(zip(tasks, map(paired, after, before), strict=True)), "acc")
     accuracy, of_dense = (100 * float(one["value"].mean()) for one in (chosen, dense))
-    return {
-        "tasks": len(tasks),
-        "accuracy": accuracy,
-        "dense_accuracy": of_dense,
-        "drop_points": of_dense - accuracy,
-        "low": -rise.high,
-        "high": -rise.low,
-        "drop_percent": 100 * (of_dense - accuracy) / of_dense,
-    }
+    fall = of_dense - accuracy
+    measured = {"tasks": len(tasks), "accuracy": accuracy, "dense_accuracy": of_dense}
+    return measured | {"drop_points": fall, "low": -rise.high, "high": -rise.low, "drop_percent": 100 * fall / of_dense}
 
 
 def _items(row: pd.Series, samples: Samples) -> dict[int, np.ndarray]:
@@ -107,44 +91,26 @@ def _items(row: pd.Series, samples: Samples) -> dict[int, np.ndarray]:
     return {0: found.astype(float)}
 
 
-def _speed(row: Json | None, key: str, sparsity: float) -> Json:
-    if row is None:
-        raise SparsitySolverError(f"no times of '{key}' at sparsity {sparsity}; measure it with bench inference.")
-    return {f"speedup{end}": row[f"decode_speedup{end}"] for end in ("", "_low", "_high")}
-
-
 def _page(rows: list[Json]) -> str:
     """The rows as Markdown."""
-    columns = [
-        "Method",
-        "Sparsity",
-        "Removed",
-        "Fall of accuracy (points)",
-        "In percent",
-        "Published (percent)",
-        "Speed-up",
-        "Published",
-        "Verdict",
-    ]
-    table = pd.DataFrame([list(_line(row)) for row in rows], columns=columns)
-    model = next((row["model"] for row in rows if "model" in row), DASH)
-    dense = next((row["dense_accuracy"] for row in rows if "dense_accuracy" in row), None)
+    measured = next((row for row in rows if row["status"] == RAN), {"model": DASH, "dense_accuracy": None})
     of = f"{rows[0]['published_model']}, {', '.join(row['published_left'] for row in rows[:2])} left"
-    about = f"Model: {model} (dense: {printed(dense)}% on average). Published: {of}, on an A100."
+    dense = printed(measured["dense_accuracy"])
+    about = f"Model: {measured['model']} (dense: {dense}% on average). Published: {of}, on an A100."
     notes = [f"- {row['label']} at {row['sparsity']}: {row['comparison']}.\n" for row in rows if row["comparison"]]
-    return f"{markdown(table)}\n\n{about}\n" + "".join(["\n", *notes] if notes else [])
+    return f"{markdown(pd.DataFrame([*map(_line, rows)]))}\n\n{about}\n" + "".join(["\n", *notes] if notes else [])
 
 
-def _line(row: Json) -> Iterator[str]:
-    yield row["label"]
-    yield row["sparsity"]
-    if row["status"] == NOT_RUN:
-        yield from (DASH, DASH, DASH, printed(row["published_drop"]), DASH, printed(row["published_speedup"]), NOT_RUN)
-        return
-    yield f"{row['achieved_sparsity']:.1%}, {printed_count(row['parameters'])}"
-    yield f"{printed(row['drop_points'])} [{printed(row['low'])}, {printed(row['high'])}]"
-    yield printed(row["drop_percent"])
-    yield printed(row["published_drop"])
-    yield f"{printed(row['speedup'])} [{printed(row['speedup_low'])}, {printed(row['speedup_high'])}]"
-    yield printed(row["published_speedup"])
-    yield row["verdict"]
+def _line(row: Json) -> dict[str, str]:
+    own, ran = {name: printed(value) for name, value in row.items() if isinstance(value, float)}, row["status"] == RAN
+    return {
+        "Method": row["label"],
+        "Sparsity": row["sparsity"],
+        "Removed": f"{row['achieved_sparsity']:.1%}, {printed_count(row['parameters'])}" if ran else DASH,
+        "Fall of accuracy (points)": f"{own['drop_points']} [{own['low']}, {own['high']}]" if ran else DASH,
+        "In percent": own.get("drop_percent", DASH),
+        "Published (percent)": own["published_drop"],
+        "Speed-up": f"{own['speedup']} [{own['speedup_low']}, {own['speedup_high']}]" if ran else DASH,
+        "Published": own["published_speedup"],
+        "Verdict": row["verdict"],
+    }

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sparsitysolver.config.tables import DASH
-from sparsitysolver.reporting.compare.comparability import DENSE, Removed, other_texts
-from sparsitysolver.reporting.compare.protocol import Measurement
+from sparsitysolver.reporting.compare.comparability import DENSE, Measurement, Removed, other_texts
 
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 DECIMALS = 2  # as the paper prints perplexities and accuracies
@@ -51,7 +50,7 @@ class Entry:
         by_seed: the value of each seed measured.
         achieved_sparsity: mean over seeds, fraction of prunable weights removed.
         parameters: mean over seeds, all parameters of the pruned model.
-        measured: what the number was measured on; None where there is none, or where it was read from curves.
+        measured: what the number was measured on; None where there is none, or it was read from curves.
         tuning: the texts that the method was tuned on.
         reason: why a combination was skipped, for the footnote; empty otherwise.
         cells: the content keys of the cells behind the number, in the order of their seeds.
@@ -75,19 +74,14 @@ class Entry:
         return printed(self.value, self.decimals)
 
     @property
-    def method(self) -> str:
-        """Its key; empty where nothing was measured."""
-        return self.measured.method if self.measured else ""
-
-    @property
     def seeds(self) -> int:
         """How many seeds were measured."""
         return len(self.by_seed)
 
     @property
     def removed(self) -> Removed:
-        """What was taken from the model, for :func:`~sparsitysolver.reporting.compare.comparability.unequal`."""
-        return Removed(self.achieved_sparsity, self.parameters, self.method)
+        """What was taken from the model; without a method where nothing was measured."""
+        return Removed(self.achieved_sparsity, self.parameters, self.measured.method if self.measured else "")
 
     @property
     def details(self) -> dict[str, str]:
@@ -115,6 +109,6 @@ def printed_count(count: float) -> str:
 
 def other_tuning(first: Entry, second: Entry) -> str:
     """Words on the texts that two measured entries were tuned on, where these differ; the dense model needs none."""
-    if None in (first.value, second.value) or DENSE in (first.method, second.method):
+    if None in (first.value, second.value) or DENSE in (first.removed.method, second.removed.method):
         return ""
     return other_texts(first.tuning.sources, second.tuning.sources)

@@ -1,6 +1,6 @@
 """A measured table as files: CSV in the paper's layout, its extended twin, LaTeX, Markdown, footnotes, pairs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,13 +14,12 @@ from sparsitysolver.reporting.collected.checks import check_samples
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.collected.long_tables import read_long
 from sparsitysolver.reporting.collected.samples import Samples, read_samples, samples_path
-from sparsitysolver.reporting.formats.csv_file import write_csv
-from sparsitysolver.reporting.formats.latex import fitted, tabular, tex_escape, tex_table
-from sparsitysolver.reporting.formats.markdown import markdown
-from sparsitysolver.reporting.tables.entries import Entry, printed
+from sparsitysolver.reporting.formats import fitted, markdown, tabular, tex_escape, tex_table, write_csv
+from sparsitysolver.reporting.tables.entries import Entry, printed, printed_count
 from sparsitysolver.reporting.tables.pairs import compare_rows, pairs_frame
-from sparsitysolver.reporting.tables.removed import CAPTION, removed_frame
 from sparsitysolver.reporting.tables.tables import Footnote, MeasuredTable, build_table
+
+CAPTION = "What was removed (share of the prunable weights; parameters left), and the texts that each row was tuned on:"
 
 
 def footnote_text(footnote: Footnote) -> str:
@@ -29,48 +28,75 @@ def footnote_text(footnote: Footnote) -> str:
     return f"({footnote.number}) {places}: {footnote.reason}"
 
 
+def versions_note(table: MeasuredTable) -> str:
+    """A sentence on a table whose cells were made with different versions of what computes them."""
+    return f"Cells of this table were made with different versions: {table.other_versions}."
+
+
+def removed_frame(table: MeasuredTable) -> pd.DataFrame:
+    """A row per method; a column per model and sparsity, such as ``57.8%, 2.53 M``, and the texts it was tuned on.
+
+    The tasks of a table of tasks are one column here; where they differ (one search per task) each is listed.
+    """
+    columns = [column for column in table.columns if column.task != AVERAGE]
+    one_model = len({(column.model, column.sparsity) for column in columns}) == 1
+    lines = []
+    for row in (row for row in table.definition.all_rows if not row.quantity):
+        removed: dict[str, dict[str, str]] = {}
+        tuned = {}
+        for column in columns:
+            entry = table.entries[row.name, column.name]
+            sparsity = "" if entry.achieved_sparsity is None else f"{entry.achieved_sparsity:.1%}"
+            size = "" if entry.parameters is None else printed_count(entry.parameters)
+            what = ", ".join(filter(None, (sparsity, size))) or DASH
+            removed.setdefault(column.model if one_model else column.name, {})[column.name] = what
+            if entry.value is not None:
+                tuned[column.name] = entry.tuning.text
+        listed = {name: _listed(texts) for name, texts in {**removed, "Tuned on": tuned}.items()}
+        lines.append({METHOD: row.name, **listed})
+    return pd.DataFrame(lines)
+
+
+def _listed(texts: Mapping[str, str]) -> str:
+    """A text that all places share, or each text with its places."""
+    places: dict[str, list[str]] = {}
+    for place, text in texts.items():
+        places.setdefault(text, []).append(place)
+    if len(places) < 2:
+        return next(iter(places), DASH)
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in places.items())
+
+
 def _tex(table: MeasuredTable, blocks: dict[str, pd.DataFrame], rows: Sequence[Row], label: str) -> str:
     """A table of one or more stacked tabulars; footnote marks stand in the first."""
     notes = table.footnotes(rows)
     positions = {row.name: position for position, row in enumerate(rows)}
     marks = {(positions[row], column): note.number for note in notes for row, column in note.places}
     body = ""
-    for number, (heading, frame) in enumerate(blocks.items()):
+    for heading, frame in blocks.items():
         left = len(frame.columns) - len(table.columns)
         title = f"\\par\\medskip {tex_escape(heading)}\\par\\smallskip\n" if heading else ""
-        body += title + fitted(tabular(frame, left, marks if number == 0 else None))
+        body += title + fitted(tabular(frame, left, {} if body else marks))
     return tex_table(table.caption, f"tab:{label}", body, map(footnote_text, notes))
 
 
 def _extended_blocks(table: MeasuredTable) -> dict[str, pd.DataFrame]:
     """What the extended table says, one block per quantity, so that nine models fit a page."""
 
-    def block(text: Callable[[Entry], str]) -> pd.DataFrame:
-        return pd.DataFrame([{METHOD: row.name, **table.texts(row, text)} for row in table.definition.all_rows])
-
     def value(entry: Entry) -> str:
-        spread = "" if entry.sd is None else f" ± {printed(entry.sd)} ({entry.seeds})"
-        return entry.text + spread
+        return entry.text + ("" if entry.sd is None else f" ± {printed(entry.sd)} ({entry.seeds})")
 
-    return {
-        f"{table.metric}: mean ± sample standard deviation (seeds), where there are several": block(value),
-        "achieved sparsity: fraction of prunable weights removed": block(lambda e: e.details["achieved sparsity"]),
-        "parameters": block(lambda e: DASH if e.parameters is None else f"{e.parameters:,.0f}"),
-        "calibration: the texts that each row was tuned on": block(lambda e: e.tuning.text),
+    blocks: dict[str, Callable[[Entry], str]] = {
+        f"{table.metric}: mean ± sample standard deviation (seeds), where there are several": value,
+        "achieved sparsity: fraction of prunable weights removed": lambda e: e.details["achieved sparsity"],
+        "parameters": lambda e: DASH if e.parameters is None else f"{e.parameters:,.0f}",
+        "calibration: the texts that each row was tuned on": lambda e: e.tuning.text,
     }
-
-
-def _answers(table: MeasuredTable) -> dict[str, dict[str, int]]:
-    answers: dict[str, dict[str, int]] = {}
-    for (row, column), entry in table.entries.items():
-        if column != AVERAGE and entry.measured and entry.measured.items:
-            answers.setdefault(row, {})[column] = entry.measured.items * entry.seeds
-    return answers
-
-
-def versions_note(table: MeasuredTable) -> str:
-    """A sentence on a table whose cells were made with different versions of what computes them."""
-    return f"Cells of this table were made with different versions: {table.other_versions}."
+    rows = table.definition.all_rows
+    return {
+        heading: pd.DataFrame([{METHOD: row.name, **table.texts(row, text)} for row in rows])
+        for heading, text in blocks.items()
+    }
 
 
 def _md(table: MeasuredTable) -> str:
@@ -90,16 +116,19 @@ def write_table(table: MeasuredTable, samples: Samples, out_dir: Path, grid: str
     it is known: with these the table can be made again from its cells. ``answers`` in it says how many answers an
     accuracy rests on, items times seeds, by row and column.
     """
-    definition, name = table.definition, table.definition.name
-    rows = definition.all_rows
+    name, rows = table.definition.name, table.definition.all_rows
     write_csv(table.frame(), out_dir / f"{name}.csv")
     write_csv(table.extended_frame(), out_dir / f"{name}_extended.csv")
-    write_text(out_dir / f"{name}.tex", _tex(table, {"": table.frame()}, definition.rows, name))
+    write_text(out_dir / f"{name}.tex", _tex(table, {"": table.frame()}, table.definition.rows, name))
     write_text(out_dir / f"{name}_extended.tex", _tex(table, _extended_blocks(table), rows, f"{name}-extended"))
     write_text(out_dir / f"{name}.md", _md(table))
-    axes = {"models": table.models, "tasks": table.tasks, "answers": _answers(table)} | ({"grid": grid} if grid else {})
+    answers: dict[str, dict[str, int]] = {}
+    for (row, column), entry in table.entries.items():
+        if column != AVERAGE and entry.measured and entry.measured.items:
+            answers.setdefault(row, {})[column] = entry.measured.items * entry.seeds
     notes = [note._asdict() for note in table.footnotes(rows)]
-    write_json(out_dir / f"{name}.footnotes.json", axes | {"footnotes": notes})
+    axes = {"models": table.models, "tasks": table.tasks} | ({"grid": grid} if grid else {})
+    write_json(out_dir / f"{name}.footnotes.json", axes | {"answers": answers, "footnotes": notes})
     write_csv(pairs_frame(table, compare_rows(table, samples)), out_dir / f"{name}.pairs.csv")
 
 

@@ -57,28 +57,23 @@ def order_claims(table: MeasuredTable) -> list[OrderClaim]:
     definition, claims = table.definition, []
     published = definition.published[definition.published_columns]
     for rows in itertools.combinations([row.name for row in definition.measured_rows], 2):
-        printed_by_both = [pair for pair in zip(*(published.loc[row] for row in rows), strict=True) if DASH not in pair]
-        pairs = [(float(one), float(other)) for one, other in printed_by_both]
-        wins = sum(definition.is_better(one, other) for one, other in pairs)
-        losses = sum(definition.is_better(other, one) for one, other in pairs)
-        if wins != losses:
-            better, worse = rows if wins > losses else reversed(rows)
+        pairs = [pair for pair in zip(*(published.loc[row] for row in rows), strict=True) if DASH not in pair]
+        wins = sum(definition.is_better(float(one), float(other)) for one, other in pairs)
+        losses = sum(definition.is_better(float(other), float(one)) for one, other in pairs)
+        better, worse = rows if wins > losses else reversed(rows)
+        if wins != losses and better != getattr(definition.dense_row, "name", None):
             claims.append(OrderClaim(better, worse, max(wins, losses), len(pairs)))
-    return [claim for claim in claims if claim.better != getattr(definition.dense_row, "name", None)]
+    return claims
 
 
 def judge_order(claim: OrderClaim, table: MeasuredTable, column: str, pairs: PairVerdicts) -> Order:
     """Whether a column's measured numbers stand in the claimed order, on the rows named and on their equal twins.
 
-    Args:
-        claim: which row is claimed to be better than which.
-        table: the measured table.
-        column: one of its columns, by name.
-        pairs: verdicts of paired comparisons; where these have none, printed digits are compared.
+    The verdicts of paired comparisons decide; where these have none, printed digits do.
     """
     rows = (claim.better, claim.worse)
-    twins = [table.definition.twin(row) for row in rows]
     order = _judge(*rows, table, column, pairs)
+    twins = [table.definition.twin(row) for row in rows]
     if not any(twins):
         return order
     judged = [twin.name if twin else row for twin, row in zip(twins, rows, strict=True)]
@@ -87,27 +82,16 @@ def judge_order(claim: OrderClaim, table: MeasuredTable, column: str, pairs: Pai
 
 
 def _judge(better: str, worse: str, table: MeasuredTable, column: str, pairs: PairVerdicts) -> Order:
-    """What a column says of two rows, the interval of their difference considered."""
-    entries = [table.entries[row, column] for row in (better, worse)]
-    reason = unequal(*(entry.removed for entry in entries), brief=True)
-    if None in [entry.value for entry in entries]:
-        verdict = Verdict.NOT_RUN
-    elif reason:
-        return Order(Verdict.UNEQUAL, reason, other_tuning(*entries))
-    else:
-        verdict = _paired(better, worse, column, pairs) or _by_digits(table, *(entry.value for entry in entries))
-    return Order(verdict, ORDER_WORDS[verdict], other_tuning(*entries))
-
-
-def _paired(better: str, worse: str, column: str, pairs: PairVerdicts) -> Verdict | None:
-    """What the paired comparison says, in whichever order it has the rows; None where there is none."""
+    first, second = (table.entries[row, column] for row in (better, worse))
+    texts = other_tuning(first, second)
     turned = pairs.get((column, worse, better), Verdict.NOT_RUN).opposite
-    verdict = pairs.get((column, better, worse), turned)
-    return None if verdict in (Verdict.NOT_RUN, Verdict.UNEQUAL) else verdict
-
-
-def _by_digits(table: MeasuredTable, *values: float) -> Verdict:
-    one, other = (float(printed(value)) for value in values)
-    if one == other:
-        return Verdict.TIE
-    return Verdict.HOLDS if table.definition.is_better(one, other) else Verdict.FAILS
+    verdict = pairs.get((column, better, worse), turned)  # in whichever order the pair has the rows
+    if None in (first.value, second.value):
+        verdict = Verdict.NOT_RUN
+    elif reason := unequal(first.removed, second.removed, brief=True):
+        return Order(Verdict.UNEQUAL, reason, texts)
+    elif verdict in (Verdict.NOT_RUN, Verdict.UNEQUAL):
+        one, other = (float(printed(entry.value)) for entry in (first, second))
+        holds = Verdict.HOLDS if table.definition.is_better(one, other) else Verdict.FAILS
+        verdict = Verdict.TIE if one == other else holds
+    return Order(verdict, ORDER_WORDS[verdict], texts)

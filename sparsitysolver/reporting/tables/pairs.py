@@ -9,18 +9,17 @@ import numpy as np
 import pandas as pd
 
 from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC
-from sparsitysolver.config.tables import DASH, Column, Definition, Row
+from sparsitysolver.config.tables import DASH, Column, Row
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.samples import Samples, sample_key
 from sparsitysolver.reporting.compare.comparability import UNEQUAL, unequal
-from sparsitysolver.reporting.compare.comparison import Comparison, compare, paired
-from sparsitysolver.reporting.compare.metrics import lower_is_better
-from sparsitysolver.reporting.compare.verdicts import PAIR_WORDS, Verdict
+from sparsitysolver.reporting.compare.verdicts import PAIR_WORDS, Comparison, Verdict, compare, lower_is_better, paired
 from sparsitysolver.reporting.tables.entries import Entry, other_tuning, printed
 from sparsitysolver.reporting.tables.tables import MeasuredTable
 
+_NAMES = ("column", "first row", "second row")
 COLUMNS = (
-    *("column", "first row", "second row", "first value", "second value"),
+    *(*_NAMES, "first value", "second value"),
     *("difference", "unit", "low", "high", "n", "verdict", "calibration", "interval"),
 )
 PairVerdicts = Mapping[tuple[str, str, str], Verdict]  # by (column, first row, second row)
@@ -29,10 +28,7 @@ _DECIMALS = 3  # of differences: smaller ones than the values' own digits show
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows of one column, the first compared with the second.
-
-    ``texts`` says that they were tuned on different ones; empty where they were not.
-    """
+    """Two rows of one column, the first compared with the second; ``texts`` says where they were tuned on others."""
 
     column: Column
     first: Row
@@ -57,26 +53,18 @@ def compare_rows(table: MeasuredTable, samples: Samples) -> list[Pair]:
     Raises:
         SparsitySolverError: two rows were measured on different numbers of windows or items.
     """
-    pairs = []
+    definition, pairs = table.definition, []
+    rows, dense = definition.compared_rows, definition.dense_row
+    twins = [(twin, other) for row in rows if (twin := definition.twin(row.name)) for other in rows if other is not row]
+    extended = [(row, rows[-1]) for row in definition.extended if not row.quantity]
     for column in table.columns:
-        for first, second in _pairs_of(table.definition, column):
+        of_dense = [(dense, row) for row in rows if dense and column.name in definition.better_than_dense(row)]
+        every = [*of_dense, *itertools.combinations(rows, 2), *twins, *extended]
+        for first, second in {(one.name, other.name): (one, other) for one, other in every}.values():
             comparison = compare_entries(table, column, first.name, second.name, samples)
             texts = other_tuning(*(table.entries[row.name, column.name] for row in (first, second)))
             pairs.append(Pair(column, first, second, comparison, texts))
     return pairs
-
-
-def _pairs_of(definition: Definition, column: Column) -> list[tuple[Row, Row]]:
-    rows = definition.compared_rows
-    dense = [
-        (definition.dense_row, row)
-        for row in rows
-        if definition.dense_row and column.name in definition.better_than_dense(row)
-    ]
-    twins = [(twin, other) for row in rows if (twin := definition.twin(row.name)) for other in rows if other is not row]
-    extended = [(row, rows[-1]) for row in definition.extended if not row.quantity]
-    pairs = [*dense, *itertools.combinations(rows, 2), *twins, *extended]
-    return list({(first.name, second.name): (first, second) for first, second in pairs}.values())
 
 
 def compare_entries(table: MeasuredTable, column: Column, first: str, second: str, samples: Samples) -> Comparison:
@@ -126,20 +114,17 @@ def _by_seed(entry: Entry, metric: str, samples: Samples) -> dict[int, np.ndarra
 
 def pairs_frame(table: MeasuredTable, pairs: Sequence[Pair]) -> pd.DataFrame:
     """Pairs as texts, one line each, columns ``COLUMNS``."""
-    return pd.DataFrame([_line(table, pair) for pair in pairs], columns=list(COLUMNS))
-
-
-def _line(table: MeasuredTable, pair: Pair) -> tuple[str, ...]:
-    first, second = (table.entries[row.name, pair.column.name] for row in (pair.first, pair.second))
-    found = pair.comparison
-    difference, low, high = (printed(number, _DECIMALS) for number in (found.effect, found.low, found.high))
-    unit = "percent" if pair.column.metric == PERPLEXITY_METRIC else "points"
-    texts = pair.texts or " and ".join(sorted(second.tuning.sources)) or DASH
-    return (
-        *(pair.column.name, pair.first.name, pair.second.name, printed(first.value), printed(second.value)),
-        *(difference, unit, low, high, str(found.n) if found.n else DASH),
-        *(found.unequal or PAIR_WORDS[pair.verdict], texts, found.over or DASH),
-    )
+    lines = []
+    for pair in pairs:
+        first, second = (table.entries[row.name, pair.column.name] for row in (pair.first, pair.second))
+        found = pair.comparison
+        difference, low, high = (printed(number, _DECIMALS) for number in (found.effect, found.low, found.high))
+        unit = "percent" if pair.column.metric == PERPLEXITY_METRIC else "points"
+        texts = pair.texts or " and ".join(sorted(second.tuning.sources)) or DASH
+        rows = (pair.column.name, pair.first.name, pair.second.name, printed(first.value), printed(second.value))
+        numbers = (difference, unit, low, high, str(found.n) if found.n else DASH)
+        lines.append((*rows, *numbers, found.unequal or PAIR_WORDS[pair.verdict], texts, found.over or DASH))
+    return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
 def read_pair_verdicts(path: Path) -> dict[tuple[str, str, str], Verdict]:
@@ -152,10 +137,8 @@ def read_pair_verdicts(path: Path) -> dict[tuple[str, str, str], Verdict]:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         return {
-            (column, first, second): verdicts[UNEQUAL if word.startswith(UNEQUAL) else word]
-            for column, first, second, word in zip(
-                *(frame[name] for name in ("column", "first row", "second row", "verdict")), strict=True
-            )
+            tuple(names): verdicts[UNEQUAL if word.startswith(UNEQUAL) else word]
+            for *names, word in frame[[*_NAMES, "verdict"]].to_numpy()
         }
     except FileNotFoundError as error:
         raise SparsitySolverError(

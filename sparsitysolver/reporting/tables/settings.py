@@ -10,9 +10,7 @@ from sparsitysolver import CONFIG
 from sparsitysolver.config.tables import DASH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import read_json, read_record, write_json, write_text
-from sparsitysolver.reporting.formats.csv_file import write_csv
-from sparsitysolver.reporting.formats.latex import tabular, tex_table
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown, tabular, tex_table, write_csv
 
 NAME = "table7"
 TITLE = "Settings of the PPO agent"
@@ -40,12 +38,8 @@ def published_settings() -> pd.DataFrame:
     return pd.read_csv(CONFIG / "paper" / f"{NAME}.csv", dtype=str, keep_default_na=False)
 
 
-def settings_of(strategy: Path) -> pd.DataFrame:
-    """The paper's rows with the values of one search, as texts, and then what the paper leaves open.
-
-    Raises:
-        SparsitySolverError: the search was no PPO search, or does not say one of them.
-    """
+def _settings_of(strategy: Path) -> pd.DataFrame:
+    """The paper's rows with the values of one search, as texts, and then what the paper leaves open."""
     found = read_record(strategy, "strategy")["found"]
     if found["algorithm"] != "ppo":
         raise SparsitySolverError(f"{NAME} shows the PPO agent; the strategy was found by '{found['algorithm']}'.")
@@ -57,7 +51,7 @@ def settings_of(strategy: Path) -> pd.DataFrame:
         raise SparsitySolverError(
             f"{strategy} does not say its {error.args[0]}, which {NAME} shows; search again."
         ) from error
-    return pd.DataFrame({PARAMETERS: list(rows), VALUE: list(rows.values())})
+    return pd.DataFrame(rows.items(), columns=[PARAMETERS, VALUE])
 
 
 def _text(value: Any) -> str:
@@ -76,9 +70,9 @@ def settings_command(strategies: Sequence[Path], out: Path) -> None:
     ``table7.strategies.json`` names their files: with them the table can be made again.
 
     Raises:
-        SparsitySolverError: two strategies of one table were searched with different settings.
+        SparsitySolverError: a strategy that no PPO search found or that lacks a setting, or two of different settings.
     """
-    tables = {path: settings_of(path) for path in strategies}
+    tables = {path: _settings_of(path) for path in strategies}
     (first, table), *others = tables.items()
     for path, other in others:
         differs = table[VALUE] != other[VALUE]
@@ -111,9 +105,7 @@ def strategies_shown(results: Path) -> list[Path]:
 
 def settings_verdicts(measured: pd.DataFrame) -> pd.DataFrame:
     """Published beside used: settings are equal or they are not."""
-    published = published_settings()
-    used = measured.set_index(PARAMETERS)[VALUE].reindex(published[PARAMETERS]).fillna(DASH)
-    verdicts = ["as published" if a == b else "differs" for a, b in zip(published[VALUE], used, strict=True)]
-    return pd.DataFrame(
-        {PARAMETERS: published[PARAMETERS], "published": published[VALUE], "used": list(used), "verdict": verdicts}
-    )
+    table = published_settings().rename(columns={VALUE: "published"})
+    table["used"] = table[PARAMETERS].map(measured.set_index(PARAMETERS)[VALUE]).fillna(DASH)
+    equal = table["published"] == table["used"]
+    return table.assign(verdict=equal.map({True: "as published", False: "differs"}))

@@ -7,20 +7,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from sparsitysolver.config.registry import AVERAGE, PERPLEXITY_METRIC, is_zero_shot, tasks_table
-from sparsitysolver.config.tables import (
-    DASH,
-    METHOD,
-    PERPLEXITY,
-    TASKS,
-    ZERO_SHOT,
-    Column,
-    Definition,
-    Row,
-    load_definition,
-)
+from sparsitysolver.config import tables as config
+from sparsitysolver.config.registry import AVERAGE, PERPLEXITY, PERPLEXITY_METRIC, ZERO_SHOT, is_zero_shot, tasks_table
+from sparsitysolver.config.tables import DASH, METHOD, TASKS, Column, Definition, Row
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.collected.versions import differing_versions
+from sparsitysolver.reporting.collected.checks import differing_versions
 from sparsitysolver.reporting.tables.entries import Entry
 from sparsitysolver.reporting.tables.measured import average_entry, measured_entry, quantity_entry, rows_of, where
 
@@ -83,9 +74,12 @@ class MeasuredTable:
 
     def frame(self, rows: Sequence[Row] | None = None) -> pd.DataFrame:
         """The paper's layout, all text: Method, the paper's descriptive columns, one number column per column."""
-        rows = self.definition.rows if rows is None else rows
-        records = [{METHOD: row.name, **self._marks(row), **self.texts(row)} for row in rows]
-        return pd.DataFrame(records, columns=[METHOD, *self.definition.marks, *(c.name for c in self.columns)])
+        published, names = self.definition.published, self.definition.marks
+        records = []
+        for row in self.definition.rows if rows is None else rows:
+            marks = published.loc[row.name] if row.name in published.index else row.marks
+            records.append({METHOD: row.name} | {mark: marks.get(mark, DASH) for mark in names} | self.texts(row))
+        return pd.DataFrame(records, columns=[METHOD, *names, *(column.name for column in self.columns)])
 
     def extended_frame(self) -> pd.DataFrame:
         """The paper's rows and those it lacks; right of the paper's layout what each number rests on, by column."""
@@ -109,36 +103,30 @@ class MeasuredTable:
                     places.setdefault(reason, []).append((row.name, column.name))
         return [Footnote(n, reason, tuple(where)) for n, (reason, where) in enumerate(places.items(), start=1)]
 
-    def _marks(self, row: Row) -> dict[str, str]:
-        if row.name in self.definition.published.index:
-            return {mark: self.definition.published.loc[row.name, mark] for mark in self.definition.marks}
-        return {mark: row.marks.get(mark, DASH) for mark in self.definition.marks}
-
 
 def build_table(
     name: str, cells: pd.DataFrame, models: Sequence[str], tasks: Sequence[str] = (), curves: pd.DataFrame | None = None
 ) -> MeasuredTable:
-    """Build a table from collected cells.
+    """Build a table of ``config/tables`` from collected cells, and from ``curves.csv`` where rows are of searches.
 
-    Args:
-        name: a file of ``config/tables``.
-        cells: from :func:`read_cells_csv`.
-        models: the models of the grid, in the order of the columns; exactly one where columns are tasks.
-        tasks: the zero-shot tasks in the order of the columns, or the one perplexity task; those the cells hold where
-            none are named.
-        curves: ``curves.csv``, for tables with rows that are read from searches.
+    Models and tasks stand in the order of the columns. Where columns are tasks there is exactly one model; otherwise
+    one perplexity task. Without tasks those that the cells hold are shown.
 
     Raises:
-        SparsitySolverError: cells are missing (all are named), stand twice, or hold no finite number; models or tasks
-            that the table cannot show.
+        SparsitySolverError: cells are missing (all are named) or stand twice; models or tasks that the table cannot
+            show.
     """
     if not models:
         raise SparsitySolverError(f"{name}: no models; name the models of the grid, in the order of the columns.")
-    definition = load_definition(name)
+    definition = config.load_definition(name)
     columns = tuple(definition.columns(models, tasks or tasks_of(definition, cells, models)))
     entries, missing = measured_entries(cells, definition.all_rows, columns, definition.split)
     if missing:
-        raise _missing(definition, columns, missing)
+        axes = columns[0].model if definition.layout == TASKS else columns[0].task
+        place = f"{axes} {definition.split}, target sparsity {', '.join(map(str, definition.sparsities))}"
+        raise SparsitySolverError(
+            f"{name} lacks {len(missing)} cell(s) ({place}): {'; '.join(missing)}. Evaluate them, then collect again."
+        )
     for row, column in itertools.product(definition.all_rows, columns):
         if row.quantity:
             entries[row.name, column.name] = quantity_entry(row, column, curves, name)
@@ -153,25 +141,22 @@ def measured_entries(
     """The entries that cells are there for, by row and column name, and what the others are called in messages.
 
     A row has an average where it has entries for all tasks. Rows that are read from curves are left out.
-
-    Raises:
-        SparsitySolverError: two cells stand for one entry, or a number is not finite.
     """
     of_cells = [column for column in columns if column.task != AVERAGE]
     entries: dict[tuple[str, str], Entry] = {}
-    missing = []
+    missing = {}
     for row in (row for row in rows if not row.quantity):
         parts = {}
         for column in of_cells:
             chosen = rows_of(cells, row, column, task=column.task, split=split)
             if chosen.empty:
-                missing.append(where(row, column))
+                missing[where(row, column)] = True
             else:
                 parts[column.name] = measured_entry(chosen, where(row, column), column.metric)
         entries |= {(row.name, name): entry for name, entry in parts.items()}
         if len(parts) == len(of_cells) < len(columns):
             entries[row.name, AVERAGE] = average_entry(parts)
-    return entries, list(dict.fromkeys(missing))
+    return entries, list(missing)
 
 
 def tasks_of(definition: Definition, cells: pd.DataFrame, models: Sequence[str]) -> list[str]:
@@ -187,12 +172,3 @@ def tasks_of(definition: Definition, cells: pd.DataFrame, models: Sequence[str])
         found = f"several perplexity tasks ({', '.join(tasks)}); name one" if tasks else "no perplexity cells"
         raise SparsitySolverError(f"{definition.name}: {found} for {', '.join(models)}, {definition.split} split.")
     return tasks
-
-
-def _missing(definition: Definition, columns: Sequence[Column], missing: Sequence[str]) -> SparsitySolverError:
-    axes = columns[0].model if definition.layout == TASKS else columns[0].task
-    where = f"{axes} {definition.split}, target sparsity {', '.join(map(str, definition.sparsities))}"
-    return SparsitySolverError(
-        f"{definition.name} lacks {len(missing)} cell(s) ({where}): {'; '.join(missing)}. "
-        "Evaluate them, then collect again."
-    )

@@ -1,6 +1,6 @@
 """Search algorithms: the file of a name in this folder is the algorithm of that name, and nothing else lists it.
 
-An algorithm has ``SETTINGS``, a dataclass of what it keeps fixed, and ``run(problem, journal, episodes, seed)``, which
+An algorithm has ``SETTINGS``, attributes that it keeps fixed, and ``run(problem, journal, episodes, seed)``, which
 returns a ``SearchResult``; :func:`sparsitysolver.search.trials.budgeted` makes one of a function that proposes
 candidates. What it needs it may say in constants, which are read without importing it: its libraries take seconds.
 
@@ -13,9 +13,8 @@ import ast
 import functools
 import importlib
 import json
-from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from sparsitysolver.errors import unknown_name
@@ -55,5 +54,5 @@ def algorithm(name: str) -> ModuleType:
 def settings_of(name: str) -> dict[str, Any]:
     """An algorithm's settings as a strategy keeps them, and what else its ``record()`` says decides its result."""
     module = algorithm(name)
-    more = module.record() if hasattr(module, "record") else {}
-    return json.loads(json.dumps((asdict(module.SETTINGS) if hasattr(module, "SETTINGS") else {}) | more))
+    fixed, more = vars(getattr(module, "SETTINGS", SimpleNamespace())), getattr(module, "record", dict)()
+    return json.loads(json.dumps(fixed | more))

@@ -5,8 +5,9 @@ encoder embeds the computational graph, an LSTM decoder gives every unit's embed
 those. What is simplified: deviations 78 and 79.
 """
 
+import itertools
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import gymnasium
 import numpy as np
@@ -15,20 +16,15 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from sparsitysolver.pruning.units import FFN, MHA, Unit
+from sparsitysolver.records.files import Json
 from sparsitysolver.search import ddpg
-from sparsitysolver.search.agents import Agent
-from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.result import SearchResult
 from sparsitysolver.search.walk import Walk, kinds_of, scaled_sizes
 from sparsitysolver.statistics.collect import OUTPUT_TAPS, tap_of
 
 EMBEDDING = 30  # size of a unit's embedding in AGMC's published code
 SETTINGS = ddpg.DDPGSettings(broadcast=True)
 BUDGET = "wall"
-
-# Units whose output is added to the residual stream.
-_WRITERS = (MHA, FFN, *OUTPUT_TAPS)
+_WRITERS = (MHA, FFN, *OUTPUT_TAPS)  # units whose output is added to the residual stream
 
 
 class Position:
@@ -82,13 +78,14 @@ def unit_graph(units: Sequence[Unit]) -> tuple[torch.Tensor, torch.Tensor]:
     Units that read the same input stand side by side. Features are one-hot kind (the stream's last) and the unit's
     items and weights, min-max scaled.
     """
-    edges, sources = [], [len(units)]  # nodes that the next unit reads
-    stream = len(units)
-    for branches in _branches(units):
-        edges += [(source, unit) for source in sources for unit in branches]
-        sources = branches
-        if units[branches[0]].kind in _WRITERS:
-            edges += [(unit, stream + 1) for unit in branches] + [(stream, stream + 1)]
+    edges, stream = [], len(units)
+    sources = [stream]  # nodes that the next unit reads
+    branches = itertools.groupby(range(len(units)), lambda index: (units[index].layer, tap_of(units[index].kind)))
+    for indices in [list(group) for _, group in branches]:
+        edges += itertools.product(sources, indices)
+        sources = indices
+        if units[indices[0]].kind in _WRITERS:
+            edges += itertools.product([*indices, stream], [stream + 1])
             stream += 1
             sources = [stream]
     kinds, sizes = kinds_of(units), torch.from_numpy(scaled_sizes(units)[:, [2, 4]]).float()
@@ -101,14 +98,6 @@ def unit_graph(units: Sequence[Unit]) -> tuple[torch.Tensor, torch.Tensor]:
     return nodes, adjacency
 
 
-def _branches(units: Sequence[Unit]) -> list[list[int]]:
-    """Indices of consecutive units that read the same input, in order."""
-    groups: dict[tuple[int, str], list[int]] = {}
-    for index, unit in enumerate(units):
-        groups.setdefault((unit.layer, tap_of(unit.kind)), []).append(index)
-    return list(groups.values())
-
-
 def normalised(adjacency: torch.Tensor) -> torch.Tensor:
     """D^-1/2 (A + Aᵀ + I) D^-1/2: the propagation matrix of a graph convolution (Kipf and Welling 2017)."""
     joined = adjacency + adjacency.T + torch.eye(len(adjacency))
@@ -116,13 +105,9 @@ def normalised(adjacency: torch.Tensor) -> torch.Tensor:
     return scale[:, None] * joined * scale
 
 
-def run(problem: Problem, journal: Journal, episodes: int, seed: int, start: Agent | None = None) -> SearchResult:
-    """Search for ``episodes`` episodes."""
-    policy = {"features_extractor_class": GraphEmbedding, "features_extractor_kwargs": {"units": list(problem.units)}}
-    observe = Position(problem.units)
-    return ddpg.WalkSearch(problem, journal, episodes, seed, observe, SETTINGS, policy, start).run()
+run = partial(ddpg.search, settings=SETTINGS, observer=Position, extractor=GraphEmbedding)
 
 
-def record() -> dict[str, Any]:
+def record() -> Json:
     """The size of embeddings decides the result too."""
     return {"embedding": EMBEDDING}

@@ -4,25 +4,11 @@ He, Lin, Liu, Wang, Li, Han: AMC: AutoML for Model Compression and Acceleration 
 published code rewards every step: ``amc_broadcast``.
 """
 
+from functools import partial
+
 from sparsitysolver.search import ddpg
-from sparsitysolver.search.agents import Agent
-from sparsitysolver.search.journal import Journal
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.result import SearchResult
-from sparsitysolver.search.walk import UnitFeatures
 
 SETTINGS = ddpg.DDPGSettings(broadcast=False)
 BUDGET = "wall"
 
-
-def run(
-    problem: Problem,
-    journal: Journal,
-    episodes: int,
-    seed: int,
-    start: Agent | None = None,
-    settings: ddpg.DDPGSettings = SETTINGS,
-) -> SearchResult:
-    """Search for ``episodes`` episodes."""
-    observe = UnitFeatures(problem.units)
-    return ddpg.WalkSearch(problem, journal, episodes, seed, observe, settings, start=start).run()
+run = partial(ddpg.search, settings=SETTINGS)

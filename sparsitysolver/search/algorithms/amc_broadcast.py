@@ -6,9 +6,8 @@ The code is mit-han-lab/amc (``amc_search.py``, ``lib/agent.py``). ``amc`` diffe
 from functools import partial
 
 from sparsitysolver.search import ddpg
-from sparsitysolver.search.algorithms import amc
 
 SETTINGS = ddpg.DDPGSettings(broadcast=True)
 BUDGET = "wall"
 
-run = partial(amc.run, settings=SETTINGS)
+run = partial(ddpg.search, settings=SETTINGS)

@@ -4,7 +4,7 @@ With a constant state the paper's PPO is in effect an evolution strategy with a 
 one with a full covariance matrix. Ratios are put on the budget after they are drawn.
 """
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import cma
 import numpy as np
@@ -14,16 +14,7 @@ from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.trials import Trials, budgeted, loss
 
 BROKEN = 1e9  # stands for an infinite loss: the package refuses infinities
-
-
-@dataclass(frozen=True)
-class CMASettings:
-    """``initial_step`` is a share of the range of ratios; population and all rates are the package's own."""
-
-    initial_step: float = 0.25
-
-
-SETTINGS = CMASettings()
+SETTINGS = SimpleNamespace(initial_step=0.25)  # of the range of ratios; population and rates are the package's own
 
 
 @budgeted

@@ -6,81 +6,48 @@ Every candidate is put on the budget, which stands for Self-Pruner's constraint 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from types import SimpleNamespace
 
 import numpy as np
 
+from sparsitysolver.search.journal import Episode
 from sparsitysolver.search.problem import Problem
 from sparsitysolver.search.trials import Trials, budgeted
 
-
-@dataclass(frozen=True)
-class EvolutionSettings:
-    """Sizes are Self-Pruner's; the operators are ordinary ones. Steps are shares of the range of ratios."""
-
-    population: int = 30
-    crossovers: int = 10
-    mutations: int = 10
-    tournament: int = 2
-    mutation_rate: float = 0.3  # of a unit
-    mutation_step: float = 0.2
-    attempts: int = 10  # at a candidate that is not known yet
+SETTINGS = SimpleNamespace(  # sizes are Self-Pruner's; the operators are ordinary ones
+    population=30,
+    crossovers=10,
+    mutations=10,
+    tournament=2,
+    mutation_rate=0.3,  # of a unit
+    mutation_step=0.2,  # of the range of ratios
+    attempts=10,  # at a candidate that is not known yet
+)
+Offspring = Callable[[Sequence[Episode], int], Sequence[np.ndarray]]
 
 
-SETTINGS = EvolutionSettings()
+def evolve(trials: Trials, first: Callable[[int], Sequence[np.ndarray]], cross: Offspring, mutate: Offspring) -> None:
+    """Generations until the budget is spent: offspring join their parents, and the best of all live on.
 
+    ``first``, ``cross`` (of two parents each) and ``mutate`` return at most so many candidates, as preserved ratios
+    (units,) that are not yet on the budget.
+    """
 
-@dataclass(frozen=True)
-class Individual:
-    """A candidate and what it earned; ``kept`` are its counts, ``ratios`` the shares that they are of each unit."""
+    def scored(candidates: Sequence[np.ndarray]) -> list[Episode]:
+        return [trials.score(trials.problem.fit(wanted)) for wanted in candidates]
 
-    kept: list[int]
-    ratios: np.ndarray
-    reward: float
-    ppl: float | None = None  # None where the reward is no perplexity's
-
-
-class Operators(Protocol):
-    """Who makes candidates: each returns at most so many, as preserved ratios (units,) not yet on the budget."""
-
-    def first(self, count: int) -> Sequence[np.ndarray]:
-        """The first population."""
-
-    def cross(self, population: Sequence[Individual], count: int) -> Sequence[np.ndarray]:
-        """Offspring of two parents each."""
-
-    def mutate(self, population: Sequence[Individual], count: int) -> Sequence[np.ndarray]:
-        """Changed copies of parents."""
-
-
-def evolve(trials: Trials, operators: Operators, settings: EvolutionSettings = SETTINGS) -> None:
-    """Generations until the budget is spent: offspring join their parents, and the best of all live on."""
-    population = _scored(trials, operators.first(settings.population))
+    population = scored(first(SETTINGS.population))
     while True:
-        offspring = [
-            *operators.cross(population, settings.crossovers),
-            *operators.mutate(population, settings.mutations),
-        ]
-        population = sorted([*population, *_scored(trials, offspring)], key=lambda one: -one.reward)
-        population = population[: settings.population]
-
-
-def _scored(trials: Trials, candidates: Sequence[np.ndarray]) -> list[Individual]:
-    scored = []
-    for wanted in candidates:
-        kept = trials.problem.fit(wanted)
-        episode = trials.score(kept)
-        scored.append(Individual(kept, trials.problem.ratios(kept), episode.reward, episode.ppl))
-    return scored
+        crossed = cross(population, SETTINGS.crossovers)
+        offspring = scored([*crossed, *mutate(population, SETTINGS.mutations)])
+        population = sorted([*population, *offspring], key=lambda one: -one.reward)[: SETTINGS.population]
 
 
 class Arithmetic:
     """Uniform crossover and Gaussian mutation; a candidate that was there before is tried again a few times."""
 
-    def __init__(self, problem: Problem, seed: int, settings: EvolutionSettings = SETTINGS) -> None:
-        self._problem, self._settings = problem, settings
-        self._rng = np.random.default_rng(seed)
+    def __init__(self, problem: Problem, seed: int) -> None:
+        self._problem, self._rng = problem, np.random.default_rng(seed)
         self._seen: set[tuple[int, ...]] = set()
 
     def first(self, count: int) -> list[np.ndarray]:
@@ -89,33 +56,35 @@ class Arithmetic:
         others = [self._new(lambda: self._rng.uniform(bounds.lower, bounds.upper, units)) for _ in range(count - 1)]
         return [self._problem.uniform, *others]
 
-    def cross(self, population: Sequence[Individual], count: int) -> list[np.ndarray]:
+    def cross(self, population: Sequence[Episode], count: int) -> list[np.ndarray]:
         """Every unit from one of two parents, at random."""
 
         def child() -> np.ndarray:
             one, other = self._parent(population), self._parent(population)
-            return np.where(self._rng.random(len(one.ratios)) < 0.5, one.ratios, other.ratios)
+            return np.where(self._rng.random(len(one)) < 0.5, one, other)
 
         return [self._new(child) for _ in range(count)]
 
-    def mutate(self, population: Sequence[Individual], count: int) -> list[np.ndarray]:
+    def mutate(self, population: Sequence[Episode], count: int) -> list[np.ndarray]:
         """Some units moved by a normal step."""
-        bounds, settings = self._problem.bounds, self._settings
-        step = settings.mutation_step * (bounds.upper - bounds.lower)
+        bounds = self._problem.bounds
+        step = SETTINGS.mutation_step * (bounds.upper - bounds.lower)
 
         def child() -> np.ndarray:
-            ratios = self._parent(population).ratios
-            moved = self._rng.random(len(ratios)) < settings.mutation_rate
+            ratios = self._parent(population)
+            moved = self._rng.random(len(ratios)) < SETTINGS.mutation_rate
             return np.clip(ratios + moved * self._rng.normal(0, step, len(ratios)), bounds.lower, bounds.upper)
 
         return [self._new(child) for _ in range(count)]
 
-    def _parent(self, population: Sequence[Individual]) -> Individual:
-        drawn = self._rng.integers(len(population), size=self._settings.tournament)
-        return max((population[index] for index in drawn), key=lambda one: one.reward)
+    def _parent(self, population: Sequence[Episode]) -> np.ndarray:
+        """Ratios of the best of a few that are drawn."""
+        drawn = self._rng.integers(len(population), size=SETTINGS.tournament)
+        best = max((population[index] for index in drawn), key=lambda one: one.reward)
+        return self._problem.ratios(best.kept)
 
     def _new(self, make: Callable[[], np.ndarray]) -> np.ndarray:
-        for _ in range(self._settings.attempts):
+        for _ in range(SETTINGS.attempts):
             wanted = make()
             kept = tuple(self._problem.fit(wanted))
             if kept not in self._seen:
@@ -127,4 +96,5 @@ class Arithmetic:
 @budgeted
 def run(trials: Trials, seed: int) -> None:
     """Evolve by arithmetic operators."""
-    evolve(trials, Arithmetic(trials.problem, seed))
+    operators = Arithmetic(trials.problem, seed)
+    evolve(trials, operators.first, operators.cross, operators.mutate)

@@ -4,50 +4,35 @@ The agent is the single-step PPO of ``ppo``. Its action is a priority per unit t
 reward is dense perplexity over pruned perplexity, the same in scale for few windows and for many (deviation 90).
 """
 
-from dataclasses import asdict, dataclass
+from types import SimpleNamespace
 
 import numpy as np
 
 from sparsitysolver.records.files import Json
 from sparsitysolver.search.algorithms import ppo
 from sparsitysolver.search.journal import Episode, Journal
-from sparsitysolver.search.objectives import Objective, PerplexityObjective
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.result import SearchResult
-from sparsitysolver.search.rewards import dense_ratio
+from sparsitysolver.search.problem import Objective, Problem, SearchResult
 
-
-@dataclass(frozen=True)
-class FastForwardSettings:
-    """``stages`` are (share of the budget's tokens, share of the search's own windows), in order."""
-
-    stages: tuple[tuple[float, float], ...] = ((0.25, 0.25), (0.25, 0.5), (0.5, 1.0))
-
-
-SETTINGS = FastForwardSettings()
-
-
-def objective_of(problem: Problem, spent: float) -> Objective:
-    """The objective of the stage that a search has come to which has spent a share of its budget."""
-    ends = np.cumsum([share for share, _ in SETTINGS.stages])
-    stage = min(int(np.searchsorted(ends - 1e-9, spent, side="right")), len(ends) - 1)
-    return problem.over(max(1, round(SETTINGS.stages[stage][1] * problem.objective.size)))
+# Stages are (share of the budget's tokens, share of the search's own windows), in order.
+SETTINGS = SimpleNamespace(stages=((0.25, 0.25), (0.25, 0.5), (0.5, 1.0)))
 
 
 def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> SearchResult:
     """Search within the tokens of ``episodes`` evaluations; the final policy's mean action is ``policy_mean``."""
-    budget, objective = episodes * problem.objective.tokens, problem.objective
+    own = objective = problem.objective
+    budget, ends = episodes * own.tokens, np.cumsum([share for share, _ in SETTINGS.stages])
 
     def evaluate(kept: list[int]) -> float:
         return reward_of(journal.record(problem, kept, objective), objective)
 
-    agent = ppo.Search(problem, journal, seed, evaluate=evaluate)
-    with journal.progress(episodes, problem.objective.tokens):
+    agent = ppo.Search(problem, journal, seed, evaluate)
+    with journal.progress(episodes, own.tokens):
         while True:
             left = budget - journal.tokens
-            objective = objective_of(problem, 1 - left / budget)
+            stage = min(int(np.searchsorted(ends - 1e-9, 1 - left / budget, side="right")), len(ends) - 1)
+            objective = problem.over(max(1, round(SETTINGS.stages[stage][1] * own.size)))
             fits = left // objective.tokens
-            if fits < agent.settings.episodes_per_update:
+            if fits < ppo.SETTINGS.episodes_per_update:
                 break
             agent.update()
         for _ in range(fits):
@@ -57,12 +42,12 @@ def run(problem: Problem, journal: Journal, episodes: int, seed: int) -> SearchR
 
 
 def reward_of(episode: Episode, objective: Objective) -> float:
-    """What the agent learns from: the dense ratio of a perplexity; accuracy as it is."""
-    if isinstance(objective, PerplexityObjective) and episode.reward > 0:
-        return dense_ratio(episode.ppl, objective.dense_ppl)
+    """What the agent learns from: dense over pruned perplexity; accuracy as it is."""
+    if objective.dense_ppl is not None and episode.reward > 0:
+        return objective.dense_ppl / episode.ppl
     return episode.reward
 
 
 def record() -> Json:
     """The agent's settings are those of PPO."""
-    return asdict(ppo.SETTINGS)
+    return vars(ppo.SETTINGS)

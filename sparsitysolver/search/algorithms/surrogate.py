@@ -8,62 +8,51 @@ other on what is left. The measured table gives the strategy of any other budget
 """
 
 import contextlib
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 from sparsitysolver.pruning.effects import Effect, cheapest
 from sparsitysolver.pruning.units import budget
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.result import SearchResult
+from sparsitysolver.search.problem import SearchResult
 from sparsitysolver.search.trials import BudgetSpent, Trials, budgeted, loss
 
-
-@dataclass(frozen=True)
-class SurrogateSettings:
-    """``first_share`` of the budget goes into the first round at most, ``playoff_share`` into the final comparison."""
-
-    most_levels: int = 3  # on each side of the start, in the first round
-    first_share: float = 0.5
-    playoff_share: float = 0.1
-    reach: float = 0.5  # of later rounds, as a share of the way from a unit's ratio to its bound
-    patience: int = 2  # rounds in a row that bring nothing
+SETTINGS = SimpleNamespace(
+    most_levels=3,  # on each side of the start, in the first round
+    first_share=0.5,  # of the budget, for the first round at most
+    playoff_share=0.1,  # for the final comparison
+    reach=0.5,  # of later rounds, as a share of the way from a unit's ratio to its bound
+    patience=2,  # rounds in a row that bring nothing
+)
 
 
-SETTINGS = SurrogateSettings()
-
-
-@dataclass
 class Rounds:
-    """A search that stands between two rounds."""
+    """A search between two rounds, at the allocation ``kept``, from where the ``effects`` of all rounds are seen."""
 
-    problem: Problem
-    trials: Trials
-    settings: SurrogateSettings = SETTINGS
-    effects: list[Effect] = field(default_factory=list)  # of all rounds so far, seen from ``kept``
-    solutions: list[list[int]] = field(default_factory=list)
-    kept: list[int] = field(default_factory=list)
-    number: int = 0
+    def __init__(self, trials: Trials) -> None:
+        self.trials, self.problem = trials, trials.problem
+        self.kept = self.problem.fit(self.problem.uniform)
+        self.solutions, self.effects, self.number = [self.kept], [], 0
 
     def run(self) -> None:
         """Rounds until they bring nothing or the budget is spent, then the play-off."""
-        self.kept = self.problem.fit(self.problem.uniform)
-        self.solutions = [self.kept]
-        reserve = int(self.settings.playoff_share * self.trials.budget)
+        reserve = int(SETTINGS.playoff_share * self.trials.budget)
         size, counts = self._first(self.trials.budget - reserve)
-        reach, failures = self.settings.reach, 0
-        while size >= 1 and failures < self.settings.patience:
+        reach, failures = SETTINGS.reach, 0
+        while size >= 1 and failures < SETTINGS.patience:
             if self._round(counts, size):
                 failures = 0
             else:
                 failures, reach = failures + 1, reach / 2
             counts = [self._around(index, [-reach, reach]) for index in range(len(self.kept))]
             size = self._size(counts, (self.trials.left - reserve) // self.trials.unit, failures)
-        self._play_off()
+        size = self.trials.left // (self.trials.unit * len(self.solutions))
+        if size >= 1:
+            self._move(min(self.solutions, key=lambda kept: loss(self.trials.score(kept, size))))
 
     def _first(self, tokens: int) -> tuple[int, list[list[int]]]:
         """Windows and counts of the first round: as many levels as its share of the budget holds."""
-        windows = int(self.settings.first_share * tokens) // self.trials.unit
-        for levels in range(self.settings.most_levels, 0, -1):
-            sides = [self.settings.reach] if levels == 1 else [(step + 1) / levels for step in range(levels)]
+        windows = int(SETTINGS.first_share * tokens) // self.trials.unit
+        for levels in range(SETTINGS.most_levels, 0, -1):
+            sides = [SETTINGS.reach] if levels == 1 else [(step + 1) / levels for step in range(levels)]
             counts = [self._around(index, [-s for s in sides] + sides) for index in range(len(self.kept))]
             if _evaluations(counts) * self.problem.objective.size <= windows:
                 return self.problem.objective.size, counts
@@ -80,7 +69,7 @@ class Rounds:
         """Counts of a unit around its present one; a reach of 1 goes to the upper bound, -1 to the lower."""
         unit, bounds, now = self.problem.units[index], self.problem.bounds, self.kept[index]
         least, most = round(bounds.lower * unit.size), round(bounds.upper * unit.size)
-        ends = {False: min(least, now), True: max(most, now)}
+        ends = min(least, now), max(most, now)
         found = {round(now + abs(reach) * (ends[reach > 0] - now)) for reach in reaches}
         found |= {max(least, now - 1), min(most, now + 1)} if len(found - {now}) == 0 else set()
         return sorted(found - {now})
@@ -109,15 +98,7 @@ class Rounds:
     def _move(self, kept: list[int]) -> None:
         """Stand at another allocation; the effects are seen from there."""
         self.kept = kept
-        if self.effects:
-            self.effects = [effect.seen_from(count) for effect, count in zip(self.effects, kept, strict=True)]
-
-    def _play_off(self) -> None:
-        """All solutions on what is left of the budget; the best one stays."""
-        size = self.trials.left // (self.trials.unit * len(self.solutions))
-        scored = [(loss(self.trials.score(kept, size)), kept) for kept in self.solutions if size]
-        if scored:
-            self._move(min(scored, key=lambda pair: pair[0])[1])
+        self.effects = [effect.seen_from(count) for effect, count in zip(self.effects, kept)]
 
 
 def _evaluations(counts: list[list[int]]) -> int:
@@ -128,7 +109,7 @@ def _evaluations(counts: list[list[int]]) -> int:
 @budgeted
 def run(trials: Trials, seed: int) -> SearchResult:
     """Rounds and a play-off within the budget; there is nothing random in it."""
-    rounds = Rounds(trials.problem, trials)
+    rounds = Rounds(trials)
     with contextlib.suppress(BudgetSpent):
         rounds.run()
     notes = {"rounds": rounds.number, "solutions": len(rounds.solutions)}

@@ -1,22 +1,14 @@
 """Tree-structured Parzen estimator over preserved ratios (Bergstra et al. 2011), by ``optuna``."""
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import optuna
 
 from sparsitysolver.records.files import Json
 from sparsitysolver.search.trials import Trials, budgeted
 
-
-@dataclass(frozen=True)
-class TPESettings:
-    """Joint density of all units; as many random trials at first as the library has by default."""
-
-    multivariate: bool = True
-    startup_trials: int = 10
-
-
-SETTINGS = TPESettings()
+# Joint density of all units; as many random trials at first as the library has by default.
+SETTINGS = SimpleNamespace(multivariate=True, startup_trials=10)
 
 
 @budgeted

@@ -4,24 +4,15 @@ The line has one dimension, so a few evaluations sweep it. What is left of the b
 half of the candidates meets twice the windows, again and again (successive halving, Jamieson and Talwalkar 2016).
 """
 
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.search.problem import Problem
-from sparsitysolver.search.result import SearchResult
+from sparsitysolver.search.problem import Problem, SearchResult
 from sparsitysolver.search.trials import Trials, budgeted
 
-
-@dataclass(frozen=True)
-class TwoRateSettings:
-    """Most points of the first sweep; a small budget sweeps as many as it has evaluations."""
-
-    points: int = 32
-
-
-SETTINGS = TwoRateSettings()
+SETTINGS = SimpleNamespace(points=32)  # of the first sweep at most: no more than the budget has evaluations
 
 
 def line(problem: Problem, points: int) -> list[list[int]]:
@@ -34,10 +25,11 @@ def line(problem: Problem, points: int) -> list[list[int]]:
     bounds, whole = problem.bounds, (1 - problem.sparsity) * (inside + outside)
     low = max(bounds.lower, (whole - bounds.upper * outside) / inside)
     high = min(bounds.upper, (whole - bounds.lower * outside) / inside)
-    found: dict[tuple[int, ...], None] = {}
-    for rate in np.linspace(low, high, points):
-        found[tuple(problem.fit(np.where(attention, rate, (whole - rate * inside) / outside)))] = None
-    return [list(kept) for kept in found]
+    fitted = [
+        tuple(problem.fit(np.where(attention, rate, (whole - rate * inside) / outside)))
+        for rate in np.linspace(low, high, points)
+    ]
+    return [list(kept) for kept in dict.fromkeys(fitted)]
 
 
 def halve(trials: Trials, candidates: list[list[int]]) -> list[int]:

@@ -52,12 +52,10 @@ def detail(lines, check, *place):
 # --- the paper --------------------------------------------------------------------------------------------------------
 
 
-def test_exactly_the_seven_unreachable_accuracies_are_flagged(paper):
+def test_seven_unreachable_accuracies_and_one_model_better_than_dense_are_flagged(paper):
     assert places(paper, "reachable") == UNREACHABLE
-    assert summary(paper)["reachable"] == {OK: 63, FLAG: 7}
-
-
-def test_exactly_one_pruned_model_is_better_than_dense(paper):
+    found = summary(paper)
+    assert (found["reachable"], found["average"]) == ({OK: 63, FLAG: 7}, {OK: 10, FLAG: 0})
     assert places(paper, "better_than_dense") == {("table2", "Ours (Recon)", "opt-6.7b", "10.47")}
     found = detail(paper, "better_than_dense", "table2", "Ours (Recon)", "opt-6.7b")
     assert found == (FLAG, "lower than the dense model's 10.85")
@@ -67,10 +65,6 @@ def test_four_accuracies_are_reachable_by_truncation_alone(paper):
     truncated = [line for line in paper if line.detail.endswith("truncated, not rounded")]
     assert {(line.table, line.method, line.column, line.value) for line in truncated} == TRUNCATED
     assert {line.verdict for line in truncated} == {OK}
-
-
-def test_all_averages_are_sound(paper):
-    assert summary(paper)["average"] == {OK: 10, FLAG: 0}
 
 
 def test_episodes_and_seconds_are_no_perplexities(paper):
@@ -119,17 +113,6 @@ def test_stated_parameter_counts_are_those_of_the_shape(paper):
 
 
 # --- item counts ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("text", "items"), [("63.48", 3270), ("64.90", 1838), ("75.29", 1838), ("63.97", 3270)])
-def test_truncated_accuracies_are_reachable(text, items):
-    finding = check_reachable(number(text), items)
-    assert (finding.verdict, "truncated, not rounded" in finding.detail) == (OK, True)
-
-
-@pytest.mark.parametrize(("text", "items"), [(x[3], tasks_table()[x[2]].n_items) for x in sorted(UNREACHABLE)])
-def test_what_neither_rounds_nor_truncates_is_flagged(text, items):
-    assert check_reachable(number(text), items).verdict == FLAG
 
 
 @pytest.mark.parametrize(
@@ -241,7 +224,7 @@ def sound_table(draw):
     return rows
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_sound_tables_have_no_flag(seed, table_file):
     lines = audit(table_file(*sound_table(random.Random(seed))))
     assert [line for line in lines if line.verdict == FLAG] == []

@@ -12,10 +12,11 @@ import pytest
 from sparsitysolver import CONFIG
 from sparsitysolver.cli import main
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.audit.checks import FLAG, OK
+from sparsitysolver.reporting.audit.checks import FLAG, OK, Line
 from sparsitysolver.reporting.audit.claims import evaluate
 from sparsitysolver.reporting.audit.read_published import find_tables
-from sparsitysolver.reporting.audit.table import COLUMNS, audit, audit_section, read_audit, write_audit
+from sparsitysolver.reporting.audit.table import audit, audit_command
+from sparsitysolver.reporting.pages.sections import audit_section
 
 PAPER = CONFIG / "paper"
 
@@ -176,7 +177,7 @@ def test_the_command_reports_flags_with_status_0(tmp_path, capsys):
     assert result["flagged"] == sum(count[FLAG] for count in result["counts"].values()) == len(text) - 1
     with out.open(newline="") as handle:
         rows = list(csv.reader(handle))
-    assert tuple(rows[0]) == COLUMNS == ("table", "method", "column", "value", "check", "verdict", "detail")
+    assert tuple(rows[0]) == Line._fields == ("table", "method", "column", "value", "check", "verdict", "detail")
     assert len(rows) - 1 == sum(sum(count.values()) for count in result["counts"].values())
     first = out.read_bytes()
     assert main(["audit", str(PAPER), "--out", str(out)]) == 0
@@ -202,8 +203,7 @@ def test_nothing_of_the_audit_imports_torch(tmp_path):
 
 
 def test_the_section_counts_and_lists_every_flag(paper, tmp_path):
-    write_audit(paper, tmp_path / "audit.csv")
-    assert read_audit(tmp_path / "audit.csv") == paper
+    audit_command(PAPER, tmp_path / "audit.csv")
     text = audit_section(tmp_path / "audit.csv")
     assert text.startswith("## Audit of the printed numbers\n")
     assert "`reachable`, zero-shot accuracies against the number of items: 70 looked at, 7 flagged.\n" in text
@@ -216,9 +216,17 @@ def test_the_section_counts_and_lists_every_flag(paper, tmp_path):
     )
 
 
-@pytest.mark.parametrize("content", [None, "", "a,b\n", ",".join(COLUMNS) + "\ntable1,A\n"])
-def test_a_section_needs_an_audit(content, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no table at"),
+        ("", "column 'table' is missing; found an empty file"),
+        ("table,b\n", "column 'method' is missing"),
+        (",".join(Line._fields) + "\ntable1,A\n", "2 fields, the header has 7"),
+    ],
+)
+def test_a_section_needs_an_audit(content, words, tmp_path):
     if content is not None:
         (tmp_path / "audit.csv").write_text(content)
-    with pytest.raises(SparsitySolverError, match="no audit at" if content is None else "is not an audit"):
+    with pytest.raises(SparsitySolverError, match=words):
         audit_section(tmp_path / "audit.csv")

@@ -30,6 +30,26 @@ def no_scripts(tmp_path, monkeypatch):
     monkeypatch.setattr(redraw, "_SCRIPTS", tmp_path / "figures")
 
 
+@pytest.fixture
+def small(results, tmp_path):
+    """A configuration without tables and figures, and results without what the page is made of, which take time."""
+    config = shutil.copytree(CONFIG, tmp_path / "config")
+    for path in (*config.glob("figures/*"), *config.glob("tables/*"), *results.glob("table7.*"), results / "cells.csv"):
+        path.unlink()
+    return config
+
+
+@pytest.fixture
+def scripts(small, tmp_path, monkeypatch):
+    """Three figures drawn from curves, the last without a script."""
+    for name in ("figure1", "figure2", "figure3"):
+        write_text(small / "figures" / f"{name}.yaml", FIGURE_YAML)
+        write_text(tmp_path / "figures" / f"{name}.py", FIGURE.format(name=name))
+    (tmp_path / "figures" / "figure3.py").unlink()
+    for module in (redraw, export):
+        monkeypatch.setattr(module, "CONFIG", small)
+
+
 BLOCKER = f"""
 import sys
 class Blocker:
@@ -67,7 +87,8 @@ def test_whole_of_reporting_and_the_command_line_load_without_heavy_libraries(la
 
 def test_everything_comes_back_byte_for_byte_without_heavy_libraries(results, laptop, tmp_path):
     write_whole(results / "reconstruction_figure5.csv", reconstruction())
-    draw_figure5(["--results", str(results), "--out", str(tmp_path / "figures" / "figure5")])
+    options = ["--results", str(results), "--out", str(tmp_path / "figures" / "figure5")]
+    assert plots_main("figure5", script("figure5").draw, options) == 0
     bundle = tmp_path / "b.zip"
     export_command(bundle, results)
     done = laptop("-m", "sparsitysolver.cli", "report", "redraw", bundle, "--out", "new")
@@ -84,36 +105,30 @@ def test_everything_comes_back_byte_for_byte_without_heavy_libraries(results, la
     assert "left out: claims.csv: no curves.csv" in done.stdout
 
 
-def test_folder_gives_the_same_and_notes_what_differs(results, tmp_path, capsys):
+def test_folder_gives_the_same_notes_what_differs_and_needs_its_grid_for_the_page_alone(results, tmp_path, capsys):
     original = (results / "table2.csv").read_bytes()
     (results / "table2.csv").write_bytes(original.replace(b"34.45", b"20.01"))
-    redraw_command(results, tmp_path / "new")
-    assert (tmp_path / "new" / "table2.csv").read_bytes() == original
-    said = capsys.readouterr().out
-    assert "table2.csv  (differs from the one there)" in said
-    assert "table2.tex  (as before)" in said
-
-
-def test_bundle_is_drawn_with_its_own_configuration(results, laptop, tmp_path):
-    config = tmp_path / "config"
-    for path in CONFIG.rglob("*.*"):
-        write_text(config / path.relative_to(CONFIG), path.read_text())
-    write_text(config / "tables/table2.yaml", (config / "tables/table2.yaml").read_text().replace("20%", "a fifth"))
-    export = ("-m", "sparsitysolver.cli", "export", "b.zip", "--results", results)
-    assert laptop(*export, **{CONFIG_VARIABLE: str(config)}).returncode == 0
-    redraw_command(tmp_path / "b.zip", tmp_path / "new")
-    assert "structured pruning at a fifth sparsity" in (tmp_path / "new" / "table2.md").read_text()
-
-
-def test_grid_is_needed_for_the_page_alone(results, tmp_path, capsys):
     axes = json.loads((results / "table2.footnotes.json").read_text())
     del axes["grid"]
     write_json(results / "table2.footnotes.json", axes)
     redraw_command(results, tmp_path / "new")
+    assert (tmp_path / "new" / "table2.csv").read_bytes() == original
     assert not (tmp_path / "new" / "paper_tables.md").exists()
-    assert "left out: paper_tables.md: no table names its grid" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "table2.csv  (differs from the one there)" in said
+    assert "table2.tex  (as before)" in said
+    assert "left out: paper_tables.md: no table names its grid" in said
     redraw_command(results, tmp_path / "new", "opt125m")
     assert (tmp_path / "new" / "paper_tables.md").read_bytes() == (results / "paper_tables.md").read_bytes()
+
+
+def test_bundle_is_drawn_with_its_own_configuration(results, small, laptop, tmp_path):
+    table = CONFIG / "tables/table2.yaml"
+    write_text(small / "tables/table2.yaml", table.read_text().replace("20%", "a fifth"))
+    export = ("-m", "sparsitysolver.cli", "export", "b.zip", "--results", results)
+    assert laptop(*export, **{CONFIG_VARIABLE: str(small)}).returncode == 0
+    redraw_command(tmp_path / "b.zip", tmp_path / "new")
+    assert "structured pruning at a fifth sparsity" in (tmp_path / "new" / "table2.md").read_text()
 
 
 def test_broken_results_are_one_error_with_the_folder_s_own_name_and_nothing_is_written(results, tmp_path, capsys):
@@ -123,11 +138,6 @@ def test_broken_results_are_one_error_with_the_folder_s_own_name_and_nothing_is_
     assert error.count("\n") == 1
     assert "opt-125m × flap" in error
     assert not (tmp_path / "new").exists()
-
-
-def draw_figure5(arguments):
-    """Figure 5 by its own script, in this process."""
-    assert plots_main("figure5", script("figure5").draw, arguments) == 0
 
 
 FIGURE = """
@@ -148,20 +158,6 @@ for ending in (".png", ".pdf", ".txt"):
 FIGURE_YAML = "{title: t, caption: c, needs: [{from: curves, methods: [sparsitysolver], sparsity: 0.2}]}"
 
 
-@pytest.fixture
-def scripts(results, tmp_path, monkeypatch):
-    """Three figures drawn from curves, the last without a script; no tables, which would only take time here."""
-    config = shutil.copytree(CONFIG, tmp_path / "config")
-    for path in (*config.glob("figures/*"), *config.glob("tables/*"), *results.glob("table7.*"), results / "cells.csv"):
-        path.unlink()
-    for name in ("figure1", "figure2", "figure3"):
-        write_text(config / "figures" / f"{name}.yaml", FIGURE_YAML)
-        write_text(tmp_path / "figures" / f"{name}.py", FIGURE.format(name=name))
-    (tmp_path / "figures" / "figure3.py").unlink()
-    for module in (redraw, export):
-        monkeypatch.setattr(module, "CONFIG", config)
-
-
 @pytest.mark.parametrize("packed", [True, False])
 def test_figures_are_drawn_and_those_without_files_left_out(results, scripts, tmp_path, capsys, packed):
     write_text(results / "curves_figure1.csv", "key\naa\n")
@@ -179,28 +175,21 @@ def test_figures_are_drawn_and_those_without_files_left_out(results, scripts, tm
     assert "left out: figure3: no figure3.py\n" in said
 
 
-def test_figure_of_broken_files_is_an_error_and_the_others_are_drawn(results, scripts, tmp_path):
+def test_figure_that_fails_is_an_error_that_names_other_code_and_the_others_are_drawn(
+    results, scripts, tmp_path, monkeypatch, capsys
+):
     write_text(results / "curves_figure1.csv", "broken")
     write_text(results / "curves_figure2.csv", "key\naa\n")
     words = r"^figure1 cannot be drawn: no curves in .*/results/curves_figure1\.csv$"
     with pytest.raises(SparsitySolverError, match=words):
         redraw_command(results, tmp_path / "new")
     assert {path.stem for path in (tmp_path / "new").glob("figure*")} == {"figure2"}
-
-
-def test_bundle_of_other_code_that_cannot_be_drawn_names_its_commit(results, scripts, tmp_path, monkeypatch):
-    write_text(results / "curves_figure1.csv", "broken")
+    write_text(tmp_path / "figures" / "figure2.py", "1 / 0")  # a crash is no user error of its own
     monkeypatch.setattr(export, "commit", lambda: "0abc")
     export_command(tmp_path / "b.zip", results)
-    with pytest.raises(SparsitySolverError, match=r"no curves in .* The bundle was exported at commit 0abc, this is"):
+    words = r"no curves in .* The bundle was exported at commit 0abc, this is .*figure2\.py.*failed, as it says above"
+    with pytest.raises(SparsitySolverError, match=words):
         redraw_command(tmp_path / "b.zip", tmp_path / "new")
-
-
-def test_script_that_crashes_is_no_user_error_of_its_own(results, scripts, tmp_path, capsys):
-    write_text(results / "curves_figure1.csv", "key\naa\n")
-    write_text(tmp_path / "figures" / "figure1.py", "1 / 0")
-    with pytest.raises(SparsitySolverError, match=r"figure1\.py.*failed, as it says above"):
-        redraw_command(results, tmp_path / "new")
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 

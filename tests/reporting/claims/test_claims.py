@@ -1,4 +1,4 @@
-"""Verdicts on claims: what is judged on which grid, what is refused, and what is written."""
+"""Verdicts on claims: every one can hold and can fail; what is judged on which grid, what is refused and written."""
 
 import subprocess
 import sys
@@ -6,6 +6,8 @@ import sys
 import pandas as pd
 import pytest
 from cell_factory import losses, make_cell, make_task_cell, text_cell
+from claims_factory import results_for
+from judged import FAILS, HOLDS, NOISE, NOT_COMPARABLE, NOT_RUN, UNEQUAL
 from result_factory import OURS_BEATS_FLAP, claim_entry, climb, curve, speed, strategy, study, write_results
 
 from sparsitysolver.cli import main
@@ -15,12 +17,29 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.claims.definition import load_claims
 from sparsitysolver.reporting.claims.results import read_results
 from sparsitysolver.reporting.claims.table import COLUMNS, claims_command, claims_frame, judge_claim
-from sparsitysolver.reporting.compare.verdicts import Verdict
-from sparsitysolver.reporting.pages.claims_section import claims_section
+from sparsitysolver.reporting.pages.sections import claims_section
 
-HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
-NOT_RUN, NOT_COMPARABLE = Verdict.NOT_RUN, Verdict.NOT_COMPARABLE
 OURS, FLAP = "sparsitysolver_recon", "flap"
+CLAIMS = load_claims()
+COMPARING = [
+    c for c in CLAIMS if c.test.kind == "paired" and c.test.measure != "parameters" and c.test.than != ("dense",)
+]
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.key)
+@pytest.mark.parametrize("verdict", [HOLDS, FAILS])
+def test_results_decide(claim, verdict):
+    found = judge_claim(claim, results_for(claim, holds=verdict is HOLDS))
+    assert found.verdict is verdict, found
+    assert found.models and found.effect is not None
+
+
+@pytest.mark.parametrize("claim", COMPARING, ids=lambda claim: claim.key)
+@pytest.mark.parametrize("holds", [True, False])
+def test_what_removed_less_is_not_compared(claim, holds):
+    found = judge_claim(claim, results_for(claim, holds, unequal=True))
+    assert found.verdict is UNEQUAL and found.effect is None
+    assert "unequal sparsity: " in found.note and " and " in found.note
 
 
 @pytest.fixture
@@ -79,13 +98,13 @@ def test_claim_about_models_or_families_leaves_the_others_out(judge):
 
 
 def test_empty_results_give_no_verdict_and_no_error(tmp_path):
-    frame = claims_frame(load_claims(), read_results(tmp_path, "tiny"))
+    frame = claims_frame(CLAIMS, read_results(tmp_path, "tiny"))
     assert set(frame["verdict"]) == {"not run", "not comparable"}
     assert (frame.loc[frame["verdict"] == "not run", "effect"] == "").all()
     about = frame.set_index("id")["verdict"]
     assert about["slicegpt-leaves-6.1b"] == about["reward-in-1-2"] == "not comparable"
     assert about["middle-layers-keep-more"] == "not run"
-    of_paper = claims_frame(load_claims(), read_results(tmp_path, "paper"))
+    of_paper = claims_frame(CLAIMS, read_results(tmp_path, "paper"))
     assert set(of_paper["verdict"]) == {"not run"}
 
 
@@ -118,7 +137,7 @@ def _published(definition, row, column):
 def test_papers_own_numbers_bear_its_claims_out_but_for_three(collected):
     """Two claims on the reused agent fail on OPT-1.3B; C4 and FLAP print one average, and FLAP's tasks sum to more."""
     results = read_results(collected(published_cells()).parent, "paper")
-    judged = {c.key: judge_claim(c, results).verdict for c in load_claims() if c.test.measure == "quality"}
+    judged = {c.key: judge_claim(c, results).verdict for c in CLAIMS if c.test.measure == "quality"}
     assert {key for key, verdict in judged.items() if verdict is FAILS} == {
         "reuse-beats-slicegpt",
         "reuse-beats-flap",
@@ -186,7 +205,7 @@ def test_command_line_writes_every_claim(whole, tmp_path):
     assert tuple(frame) == COLUMNS
     assert tuple(frame)[:8] == ("claim", "source", "grid", "verdict", "effect", "low", "high", "command")
     rows = frame.set_index("id")
-    assert len(rows) == len(load_claims()) and set(frame["grid"]) == {"tiny"}
+    assert len(rows) == len(CLAIMS) and set(frame["grid"]) == {"tiny"}
     expected = {
         "recon-beats-flap": "holds",
         "recon-beats-slicegpt": "not run",
@@ -248,7 +267,7 @@ def test_section_of_a_page_counts_and_groups(whole, tmp_path):
 
 
 def test_section_refuses_what_is_no_table_of_claims(tmp_path):
-    with pytest.raises(SparsitySolverError, match="no claims at .*report claims"):
+    with pytest.raises(SparsitySolverError, match="no table at"):
         claims_section(tmp_path / "claims.csv")
     (tmp_path / "claims.csv").write_text("claim,source\nx,y\n")
     with pytest.raises(SparsitySolverError, match="column 'grid' is missing"):
@@ -256,5 +275,5 @@ def test_section_refuses_what_is_no_table_of_claims(tmp_path):
 
 
 def test_claims_never_import_torch():
-    code = "import sys, sparsitysolver.reporting.pages.claims_section; sys.exit('torch' in sys.modules)"
+    code = "import sys, sparsitysolver.reporting.pages.sections; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

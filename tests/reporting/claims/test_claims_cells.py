@@ -3,24 +3,16 @@
 import numpy as np
 import pytest
 from cell_factory import losses, make_cell, make_task_grid, replace_cell, text_cell
-from judged import best_of, better, fewer_parameters, within
+from judged import FAILS, HOLDS, NOISE, NOT_RUN, best_of, better, fewer_parameters, within
 
+from sparsitysolver.reporting.claims.paired import over_columns
 from sparsitysolver.reporting.claims.results import read_results
-from sparsitysolver.reporting.claims.rules import over_columns
 from sparsitysolver.reporting.collected.samples import samples_path
-from sparsitysolver.reporting.compare.comparison import Comparison
-from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.compare.verdicts import Comparison
 from sparsitysolver.reporting.tables.pairs import compare_rows
 from sparsitysolver.reporting.tables.tables import build_table
 
-HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
-NOT_RUN = Verdict.NOT_RUN
 OURS, FLAP, SLICEGPT, SVD = "sparsitysolver_recon", "flap", "slicegpt", "svd_llm"
-
-
-@pytest.fixture
-def results(collected):
-    return lambda cells, grid="tiny": read_results(collected(cells).parent, grid)
 
 
 def found_between(low, high):

@@ -6,13 +6,13 @@ import shlex
 import pytest
 
 from sparsitysolver.config.grid import Grid
-from sparsitysolver.config.registry import is_zero_shot, method, models_table
-from sparsitysolver.config.tables import ZERO_SHOT, load_definition
+from sparsitysolver.config.registry import ZERO_SHOT, is_zero_shot, method, models_table
+from sparsitysolver.config.tables import load_definition
 from sparsitysolver.plans import needs
-from sparsitysolver.reporting.claims.commands import command_of, compared_methods
 from sparsitysolver.reporting.claims.definition import load_claims
-from sparsitysolver.reporting.claims.equals import with_equals
+from sparsitysolver.reporting.claims.places import with_equals
 from sparsitysolver.reporting.claims.results import Results, read_results
+from sparsitysolver.reporting.claims.table import command_of, compared_methods
 
 CLAIMS = load_claims()
 GRIDS = ("tiny", "opt125m", "paper", "local")

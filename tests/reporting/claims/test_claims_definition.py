@@ -70,7 +70,7 @@ def changed(**fields):
         ({"negated": True}, r"claim 'a': a claim of kind 'paired' cannot be negated; those of 'runs' can"),
         ({"sorce": "x"}, r"unknown field .*claim 'a'.* 'sorce'; did you mean source"),
         ({"source": ""}, r"claim 'a'.*source.* at least 1 character"),
-        ({"source": None}, r"claim 'a': 'source' is missing; needed: id, claim, section, source, test"),
+        ({"source": None}, r"claim 'a', source: should be a valid string; found None"),
     ],
 )
 def test_mistakes_in_a_claim_are_named(claims, fields, words):
@@ -83,7 +83,7 @@ def test_mistakes_in_the_file_are_named(claims, tmp_path):
         claims(claim_entry(), claim_entry())
     with pytest.raises(SparsitySolverError, match="unknown table 'table22'; did you mean table2"):
         claims(bold=[{"table": "table22", "section": "4.1"}])
-    with pytest.raises(SparsitySolverError, match="claims.*entry 1.* should be a valid dictionary.*found 'x'"):
+    with pytest.raises(SparsitySolverError, match="claims.*entry 1.* should be a valid mapping; found 'x'"):
         claims("x")
     with pytest.raises(SparsitySolverError, match="no claims at"):
         load_claims(tmp_path / "none.yaml")

@@ -3,24 +3,12 @@
 import numpy as np
 import pytest
 from cell_factory import losses, make_cell, make_task_grid, text_cell
-from judged import best_of, better, fewer_parameters
+from judged import FAILS, HOLDS, NOISE, NOT_COMPARABLE, UNEQUAL, best_of, better, fewer_parameters
 
-from sparsitysolver import CONFIG
-from sparsitysolver.config.tables import load_definition
-from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.claims.equals import equal_rows
-from sparsitysolver.reporting.claims.results import read_results
-from sparsitysolver.reporting.compare.verdicts import Verdict
+from sparsitysolver.reporting.claims.places import equal_rows
 
-HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
-UNEQUAL, NOT_RUN, NOT_COMPARABLE = Verdict.UNEQUAL, Verdict.NOT_RUN, Verdict.NOT_COMPARABLE
 OURS, WANDA, BESA, EXACT = "sparsitysolver_unstructured", "wanda", "besa", "besa_exact"
 TARGETS = (0.5, 0.6, 0.7)
-
-
-@pytest.fixture
-def results(collected):
-    return lambda cells, grid="tiny": read_results(collected(cells).parent, grid)
 
 
 def row(method, offset, sparsity=0.6, achieved=None, model="opt-tiny", parameters=1000, **changes):
@@ -146,12 +134,6 @@ def test_seeds_enter_the_interval_where_there_are_several(results):
     assert (one.verdict, one.interval) == (HOLDS, "windows, not seeds")
 
 
-def test_rows_of_different_seeds_are_averaged_and_say_so(results):
-    cells = [row(OURS, 0.0, seed=0), row(OURS, 0.0, seed=1), row(BESA, 0.1, seed=0)]
-    found = better(results(cells), **ASKED, sparsities=[0.6])
-    assert (found.verdict, found.interval) == (HOLDS, "windows, not seeds")
-
-
 def test_seeds_that_agree_bear_a_mean_over_models_out(results):
     cells = [
         row(method, offset + 0.01 * seed * (method == BESA), seed=seed, model=model)
@@ -178,12 +160,3 @@ def test_a_text_that_another_stands_for_says_nothing_of_itself(results):
 def test_cells_that_say_nothing_of_what_was_removed_are_compared(results):
     bare = [make_cell("opt-tiny", method, value, sparsity=0.6) for method, value in ((OURS, 20.0), (BESA, 22.0))]
     assert better(results(bare), **ASKED, sparsities=[0.6]).verdict is HOLDS
-
-
-def test_a_row_that_stands_for_no_method_is_named(tmp_path):
-    text = (CONFIG / "tables" / "table2.yaml").read_text().replace("equal_of: slicegpt ", "equal_of: slicegtp ")
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "table2.yaml").write_text(text)
-    (tmp_path / "paper").symlink_to(CONFIG / "paper")
-    with pytest.raises(SparsitySolverError, match="unknown method 'slicegtp'; did you mean slicegpt"):
-        load_definition("table2", tmp_path)

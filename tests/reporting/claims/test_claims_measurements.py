@@ -1,52 +1,11 @@
-"""Tests over strategies, inference and the reconstruction study; files that are missing or broken."""
+"""Tests over inference and the reconstruction study; files that are missing or broken."""
 
 import numpy as np
 import pytest
-from judged import faster, judged, of_runs, within
+from judged import FAILS, HOLDS, NOISE, NOT_COMPARABLE, NOT_RUN, UNEQUAL, faster, judged, of_runs, within
 from result_factory import curve, results_of, speed, strategy, study
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.compare.verdicts import Verdict
-
-HOLDS, FAILS, NOISE = Verdict.HOLDS, Verdict.FAILS, Verdict.NOISE
-NOT_RUN, UNEQUAL, NOT_COMPARABLE = Verdict.NOT_RUN, Verdict.UNEQUAL, Verdict.NOT_COMPARABLE
-
-
-@pytest.fixture
-def results(tmp_path):
-    return lambda **frames: results_of(tmp_path / "results", **frames)
-
-
-HUMP = [[0.6, 0.8], [0.9, 0.9], [0.9, 1.0], [0.7, 0.7]]
-
-
-def test_middle_layers_against_outer_ones(results):
-    """Layers keep 0.7, 0.9, 0.95 and 0.7."""
-    built = results(strategies=[strategy("ours", HUMP), strategy("valley", [HUMP[1], HUMP[0], HUMP[3], HUMP[2]])])
-    found = of_runs(built, "middle", method="ours", sparsity=0.2)
-    assert (found.verdict, found.effect) == (HOLDS, pytest.approx(22.5))
-    assert of_runs(built, "middle", method="valley", sparsity=0.2).verdict is FAILS
-    assert of_runs(built, "middle", method="ours", sparsity=0.3).verdict is NOT_RUN
-
-
-def test_ends_are_told_apart_and_seeds_must_agree(results):
-    ramp = [[0.2], [0.4], [0.6], [0.8]]
-    built = results(strategies=[strategy("ramp", ramp), strategy("two", [[0.5], [0.6]])])
-    assert of_runs(built, "middle", method="ramp", sparsity=0.2, outer="front").effect == pytest.approx(30)
-    assert of_runs(built, "middle", method="ramp", sparsity=0.2, outer="back").effect == pytest.approx(-30)
-    assert of_runs(built, "middle", method="two", sparsity=0.2).verdict is NOT_RUN  # no middle
-    seeds = [strategy("ours", HUMP, seed=0), strategy("ours", [*HUMP[1:], HUMP[0]], seed=1)]
-    assert of_runs(results(strategies=seeds), "middle", method="ours", sparsity=0.2).verdict is NOISE
-
-
-def test_ratios_vary_within_layers(results):
-    even = [[0.8, 0.8], [0.2, 0.2]]
-    built = results(strategies=[strategy("ours", HUMP), strategy("owl", even)])
-    found = of_runs(built, "variety", method="ours", than="owl", sparsity=0.2)
-    assert (found.verdict, found.effect) == (HOLDS, pytest.approx(100 * (0.1 + 0 + 0.05 + 0) / 4))
-    assert of_runs(built, "variety", method="owl", than="ours", sparsity=0.2).verdict is FAILS
-    with pytest.raises(SparsitySolverError, match=r"several strategies of ours on opt-tiny, seed 0 \(sparsity 0.2\)"):
-        of_runs(results(strategies=[strategy("ours", HUMP)] * 2), "variety", method="ours", than="owl", sparsity=0.2)
 
 
 @pytest.mark.parametrize(("low", "high", "verdict"), [(1.1, 1.3, HOLDS), (0.9, 1.5, NOISE), ("", "", HOLDS)])
@@ -89,63 +48,57 @@ def test_every_setting_of_inference_must_be_faster(results):
     assert (found.verdict, found.effect, found.low, found.n) == (FAILS, pytest.approx(0), None, 2)
 
 
+def of_sparsities(**times):
+    """Series over sparsities by modules: seconds per module at 10%, 20% and so on."""
+    return [
+        study({32: 20.0}, modules, sparsity=0.1 * (1 + place), seconds_per_module=seconds)
+        for modules, of_series in times.items()
+        for place, seconds in enumerate(of_series)
+    ]
+
+
+# One sample may be worse than none, and reconstructing nothing takes no time at any sparsity.
+NONE = [study({0: 29.0}, sparsity=p, seconds_per_module=0.0) for p in (0.2, 0.3)]
+GOOD, BAD = study({1: 30.0, 4: 28.0}), study({1: 30.0, 4: 31.0}, model="llama-tiny")
+FFN = study({1: 1.0, 4: 2.0}, modules="ffn")
+SAMPLES = {"along": "samples", "falls": True}
+SECONDS = {"along": "sparsity", "falls": False}
+
+
 @pytest.mark.parametrize(
-    ("ppl", "verdict"),
+    ("series", "measure", "fields", "verdict", "effect"),
     [
-        ({1: 30.0, 4: 28.0, 16: 27.0}, HOLDS),
-        ({1: 30.0, 4: 26.0, 16: 27.0}, NOISE),  # better than the first, but not step by step
-        ({1: 30.0, 4: 28.0, 16: 30.0}, FAILS),
-        ({1: 30.0}, NOT_RUN),
+        ([study({1: 30.0, 4: 28.0, 16: 27.0}).iloc[::-1], FFN], "ppl", SAMPLES | {"modules": "mha"}, HOLDS, 10),
+        ([study({1: 30.0, 4: 28.0, 16: 27.0}), FFN], "ppl", {**SAMPLES, "falls": False, "modules": "mha"}, FAILS, -10),
+        ([study({1: 30.0, 4: 26.0, 16: 27.0})], "ppl", SAMPLES, NOISE, 10),  # not step by step
+        ([study({1: 30.0, 4: 28.0, 16: 30.0})], "ppl", SAMPLES, FAILS, 0),
+        ([study({1: 30.0})], "ppl", SAMPLES, NOT_RUN, None),
+        ([GOOD, BAD], "ppl", SAMPLES, FAILS, None),
+        ([GOOD, *NONE], "ppl", SAMPLES, HOLDS, None),
+        ([*of_sparsities(mha=(10.0, 20.0, 40.0)), *NONE], "seconds_per_module", SECONDS, HOLDS, 300),
+        (NONE, "seconds_per_module", SECONDS, NOT_RUN, None),
+        # one series falls, two rise: -10%, 5% and 40%, whose interval over series holds zero
+        (
+            of_sparsities(mha=(10.0, 9.0), ffn=(10.0, 10.5), both=(10.0, 14.0)),
+            *("seconds_per_module", SECONDS, NOISE, 35 / 3),
+        ),
     ],
 )
-def test_perplexity_falls_with_samples(results, ppl, verdict):
-    shuffled = study(ppl).iloc[::-1]
-    built = results(reconstruction=[shuffled, study({1: 1.0, 4: 2.0}, modules="ffn")])
-    found = judged(built, "monotone", "ppl", along="samples", falls=True, modules="mha")
+def test_every_series_goes_its_way(results, series, measure, fields, verdict, effect):
+    found = judged(results(reconstruction=series), "monotone", measure, **fields)
     assert found.verdict is verdict
-    if verdict is HOLDS:
-        assert found.effect == pytest.approx(10)
-        assert judged(built, "monotone", "ppl", along="samples", falls=False, modules="mha").verdict is FAILS
+    assert effect is None or found.effect == pytest.approx(effect)
+    if verdict is NOISE and measure != "ppl":
+        assert found.low < 0 < found.high
 
 
-def test_rows_without_reconstruction_are_no_part_of_a_series(results):
-    """One sample may be worse than none, and reconstructing nothing takes no time at any sparsity."""
-    none = [study({0: 29.0}, sparsity=p, seconds_per_module=0.0) for p in (0.2, 0.3)]
-    built = results(
-        reconstruction=[study({1: 30.0, 4: 28.0}), study({4: 29.0}, sparsity=0.2, seconds_per_module=0.1), *none]
+def test_one_value_of_a_series_stands_once(results):
+    assert judged(results(reconstruction=[GOOD, BAD]), "monotone", "ppl", **SAMPLES).models == (
+        "opt-tiny",
+        "llama-tiny",
     )
-    assert judged(built, "monotone", "ppl", along="samples", falls=True).verdict is HOLDS
-    assert judged(built, "monotone", "seconds_per_module", along="sparsity", falls=False).verdict is HOLDS
-    assert (
-        judged(results(reconstruction=none), "monotone", "seconds_per_module", along="sparsity", falls=False).verdict
-        is NOT_RUN
-    )
-
-
-def test_every_series_must_fall_and_one_value_stands_once(results):
-    good, bad = study({1: 30.0, 4: 28.0}), study({1: 30.0, 4: 31.0}, model="llama-tiny")
-    both = judged(results(reconstruction=[good, bad]), "monotone", "ppl", along="samples", falls=True)
-    assert both.verdict is FAILS and both.models == ("opt-tiny", "llama-tiny")
     with pytest.raises(SparsitySolverError, match=r"holds one value of samples twice for opt-tiny, mha, 0.3, 0"):
-        judged(results(reconstruction=[good, good]), "monotone", "ppl", along="samples", falls=True)
-
-
-def test_seconds_rise_with_sparsity(results):
-    series = [study({32: 20.0}, sparsity=p, seconds_per_module=s) for p, s in ((0.1, 10.0), (0.2, 20.0), (0.3, 40.0))]
-    built = results(reconstruction=series)
-    assert judged(built, "monotone", "seconds_per_module", along="sparsity", falls=False).verdict is HOLDS
-
-
-def test_times_that_jitter_refute_nothing(results):
-    """One series falls, two rise: -10%, 5% and 40%, whose interval over series holds zero."""
-    times = {"mha": (10.0, 9.0), "ffn": (10.0, 10.5), "both": (10.0, 14.0)}
-    series = [
-        study({32: 20.0}, sparsity=p, seconds_per_module=s, modules=modules)
-        for modules, seconds in times.items()
-        for p, s in zip((0.1, 0.3), seconds, strict=True)
-    ]
-    found = judged(results(reconstruction=series), "monotone", "seconds_per_module", along="sparsity", falls=False)
-    assert found.verdict is Verdict.NOISE and found.low < 0 < found.high
+        judged(results(reconstruction=[GOOD, GOOD]), "monotone", "ppl", **SAMPLES)
 
 
 @pytest.mark.parametrize(("measure", "high"), [("seconds_per_module", 20), ("hours_per_module", 2 * 20 / 3600)])
@@ -191,7 +144,7 @@ def test_claims_on_missing_files_are_not_run(results):
 def test_a_number_that_is_not_finite_is_named(tmp_path, kind, column, words):
     frames = {
         "curves": curve("ppo", [1.0, 2.0]),
-        "strategies": strategy("ours", HUMP),
+        "strategies": strategy("ours", [[0.6, 0.8], [0.9, 0.9]]),
         "inference": speed("ours", 1.2, 1.1, 1.3),
         "reconstruction": study({1: 2.0, 4: 1.0}),
     }

@@ -65,17 +65,23 @@ def table(tmp_path, capsys):
     return Table()
 
 
-def test_unbroken_results_make_a_table(table, tmp_path):
-    options = ["--models", *MODELS, "--out", str(tmp_path / "out")]
-    assert main(["report", "table", "table2", "--cells", str(table.cells), *options]) == 0
-    assert "FLAP,no,yes,yes,34.45,34.45\n" in (tmp_path / "out" / "table2.csv").read_text()
+BROKEN = [("value", number) for number in ("NaN", "inf", "34,45", "x")]
+BROKEN += [(column, text) for column in ("value", "n", "achieved_sparsity", "parameters") for text in ("nan", "")]
+FIELDS = [
+    *((column, text, f"{column} is '{text}', and a finite number is needed") for column, text in BROKEN),
+    ("stderr", "nan", "stderr is 'nan', and a finite number is needed"),  # which may be missing
+    ("sparsity", "a fifth", "sparsity is 'a fifth', and a finite number is needed"),
+    ("value", "20.0", "ppl is 20 over 3 windows or items, and its samples give 34.45 over 3"),
+    ("status", "fine", "unknown status 'fine'"),
+    ("status", "skipped", "status 'skipped' and metric 'ppl' do not go together"),
+    ("metric", "", "status 'ok' and metric '' do not go together"),
+]
 
 
-@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "", "34,45", "x"])
-@pytest.mark.parametrize("column", ["value", "n", "achieved_sparsity", "parameters"])
-def test_number_that_is_none_names_cell_and_column(table, column, value):
-    error = table.edit(column, value)
-    assert f"{NAME}{table.cells}): {column} is '{value}', and a finite number is needed" in error
+@pytest.mark.parametrize(("column", "value", "words"), FIELDS)
+def test_field_that_no_cell_has_names_cell_and_column(table, column, value, words):
+    name = NAME.replace("0.2", value) if column == "sparsity" else NAME
+    assert f"{name}{table.cells}): {words}" in table.edit(column, value)
 
 
 def test_redraw_says_the_same_and_writes_nothing(table, tmp_path, capsys):
@@ -87,19 +93,13 @@ def test_redraw_says_the_same_and_writes_nothing(table, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_number_that_may_be_missing_may_not_be_nonsense(table):
-    assert "stderr is 'nan', and a finite number is needed" in table.edit("stderr", "nan")
-
-
-def test_other_number_than_the_samples_give(table):
-    assert f"{NAME}{table.cells}): ppl is 20 over 3 windows or items, and its samples give 34.45 over 3" in (
-        table.edit("value", "20.0")
-    )
-
-
-def test_deleted_cell_is_named(table):
+def test_cells_that_are_deleted_or_stand_twice(table):
+    whole = table.cells.read_text()
     edit_rows(table.cells, lambda rows: [row for row in rows if row["cell"] != KEY])
     assert "table2 lacks 1 cell(s) (wikitext2 test, target sparsity 0.2): opt-125m × flap" in table.error()
+    table.cells.write_text(whole)
+    edit_rows(table.cells, lambda rows: [row for row in rows for _ in range(1 + (row["cell"] == KEY))])
+    assert f"{NAME}{table.cells}): metric 'ppl' stands twice" in table.error()
 
 
 def test_deleted_seed_is_no_mean_over_fewer_seeds(tmp_path, table):
@@ -110,24 +110,19 @@ def test_deleted_seed_is_no_mean_over_fewer_seeds(tmp_path, table):
     assert f"lacks cell {content_key(more)}, metric ppl, which has samples beside it" in table.error()
 
 
-def test_row_that_stands_twice(table):
-    edit_rows(table.cells, lambda rows: [row for row in rows for _ in range(1 + (row["cell"] == KEY))])
-    assert f"{NAME}{table.cells}): metric 'ppl' stands twice" in table.error()
-
-
 @pytest.mark.parametrize(
-    ("column", "value", "scope"),
+    ("column", "value"),
     [
-        ("fingerprint", "0123456789abcdef", "one column"),
-        ("seqlen", "1024", "one column"),
-        ("dtype", "float16", "one column"),
-        ("weights_sha256", "other", "one column"),
-        ("text_sha256", "other", "one column"),
+        ("fingerprint", "0123456789abcdef"),
+        ("seqlen", "1024"),
+        ("dtype", "float16"),
+        ("weights_sha256", "other"),
+        ("text_sha256", "other"),
     ],
 )
-def test_mixed_protocols_name_both_cells_the_field_and_both_values(table, column, value, scope):
+def test_mixed_protocols_name_both_cells_the_field_and_both_values(table, column, value):
     error = table.edit(column, value)
-    assert f"cells of {scope} must share their protocol, and '{column}' differs" in error
+    assert f"cells of one column must share their protocol, and '{column}' differs" in error
     assert f"'{value}' in {NAME}" in error
     assert error.count("opt-125m, ") == 2
 
@@ -142,49 +137,32 @@ def test_other_model_of_another_protocol(table):
     assert "opt-1.3b, " in error and "opt-125m, " in error
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "words"),
-    [
-        ("status", "fine", "unknown status 'fine'"),
-        ("status", "skipped", "status 'skipped' and metric 'ppl' do not go together"),
-        ("metric", "", "status 'ok' and metric '' do not go together"),
-        ("sparsity", "a fifth", "sparsity is 'a fifth', and a finite number is needed"),
-    ],
-)
-def test_field_that_no_cell_has(table, column, value, words):
-    assert words in table.edit(column, value)
-
-
 def test_file_that_is_cut_off_in_a_row(table):
     with_last = table.cells.read_text()
     table.cells.write_text(with_last[: with_last.rindex(",numpy")])
+    assert f"{table.cells}, line 61: 47 cells, where the header has 54" in table.error()
+    table.cells.write_text(with_last[: with_last.rindex(",") + 1])
     assert "opt-125m, uniform_recon, 0.2, seed 0, wikitext2 test (cell  in " in (error := table.error())
     assert "the row is cut off" in error
     table.cells.write_text(with_last[: with_last.rindex("\n\n")])  # inside a quoted field
-    assert "is not a table of cells: Error tokenizing data. C error: EOF inside string" in table.error()
+    assert "cannot be read as a table of collected cells: unexpected end of data" in table.error()
 
 
-def edit_samples(path, change):
-    samples = read_samples(path)
-    np.savez_compressed(path.open("wb"), **change(samples))
+def test_samples_that_are_not_the_cells(table):
+    whole = read_samples(table.samples)
 
+    def error(samples):
+        with table.samples.open("wb") as handle:
+            np.savez_compressed(handle, **samples)
+        return table.error()
 
-def test_samples_that_lack_the_cell(table):
-    edit_samples(table.samples, lambda samples: {k: v for k, v in samples.items() if not k.startswith(KEY)})
-    assert f"{NAME}{table.cells}): no samples of 'ppl', which other cells of its column have" in table.error()
-
-
-@pytest.mark.parametrize(
-    "change", [lambda losses: losses[:-1], lambda losses: losses + 0.01, lambda losses: losses * np.nan]
-)
-def test_samples_of_another_measurement(table, change):
-    edit_samples(table.samples, lambda samples: samples | {f"{KEY}/ppl": change(samples[f"{KEY}/ppl"])})
-    assert f"{NAME}{table.cells}): ppl is 34.45 over 3 windows or items, and its samples give" in table.error()
-
-
-def test_samples_that_are_gone_or_cut_off(table):
-    data = table.samples.read_bytes()
-    table.samples.write_bytes(data[:100])
+    lacking = {key: losses for key, losses in whole.items() if not key.startswith(KEY)}
+    assert f"{NAME}{table.cells}): no samples of 'ppl', which other cells of its column have" in error(lacking)
+    losses = whole[f"{KEY}/ppl"]
+    for other in (losses[:-1], losses + 0.01, losses * np.nan):
+        words = f"{NAME}{table.cells}): ppl is 34.45 over 3 windows or items, and its samples give"
+        assert words in error(whole | {f"{KEY}/ppl": other})
+    table.samples.write_bytes(table.samples.read_bytes()[:100])
     assert "cells_table2.samples.npz holds no samples of cells" in table.error()
     table.samples.unlink()
     assert "no samples at" in table.error()

@@ -1,8 +1,6 @@
 """Collecting cells: what is refused, what the long form holds, that it is deterministic."""
 
 import json
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -12,23 +10,11 @@ from cell_factory import first_right, make_cell, make_grid, make_task_cell
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.columns import CELLS
 from sparsitysolver.records.files import content_key, write_text
-from sparsitysolver.reporting.collected.collect import check_fingerprints, collect, read_cells, read_cells_csv
+from sparsitysolver.reporting.collected.checks import check_fingerprints, differing_versions
+from sparsitysolver.reporting.collected.collect import collect, read_cell, read_cells_csv
 from sparsitysolver.reporting.collected.samples import read_samples
 
-
-def test_reporting_never_loads_torch():
-    rooms = [
-        "collected.collect",
-        "pages.paper_tables",
-        "pages.readme",
-        "collected.gather",
-    ]
-    rooms += ["tables.files", "compare.verdicts", "regression.files", "bundle.redraw", "studies.arena", "audit.table"]
-    code = f"import sys, {', '.join(f'sparsitysolver.reporting.{room}' for room in rooms)}; print(sorted(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "'pandas'" in loaded
-    assert "'torch'" not in loaded
-    assert "'transformers'" not in loaded
+# --- the long form --------------------------------------------------------------------------------------------------
 
 
 def test_long_form_has_one_row_per_metric_with_its_provenance(collected):
@@ -49,53 +35,14 @@ def test_long_form_has_one_row_per_metric_with_its_provenance(collected):
     assert row["cell"] == content_key(cell)
 
 
-def test_skipped_cell_has_a_row_with_empty_metric(collected):
-    frame = read_cells_csv(collected([make_cell(), make_cell(method="svd_llm", value=None, reason="no code")]))
-    row = frame[frame["method"] == "svd_llm"].iloc[0]
-    assert (row["status"], row["metric"], row["reason"]) == ("skipped", "", "no code")
-    assert row["value"] != row["value"]
-
-
-def test_full_precision_survives(collected):
+def test_skipped_cell_has_a_row_with_empty_metric_and_numbers_keep_every_digit(collected):
     value = 34.100000000000001234
-    assert read_cells_csv(collected([make_cell(value=value)]))["value"].iloc[0] == value
-
-
-def test_same_bytes_in_any_order_of_files(save, tmp_path):
-    paths = save(make_grid(("opt-125m", "opt-1.3b")))
-    collect(paths, tmp_path / "a.csv")
-    collect(paths[::-1] + paths, tmp_path / "b.csv")  # a file named twice counts once
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
-
-
-def test_samples_are_kept_by_cell_and_metric(collected):
-    text, task = make_cell(windows=[3.25, 3.5]), make_task_cell("mini_piqa", "flap", [1, 0, 0])
-    samples = read_samples(collected([text, task, make_cell(method="flap")]).with_name("cells.samples.npz"))
-    assert set(samples) == {f"{content_key(text)}/ppl", f"{content_key(task)}/acc", f"{content_key(task)}/acc_norm"}
-    np.testing.assert_array_equal(samples[f"{content_key(text)}/ppl"], [3.25, 3.5])
-    np.testing.assert_array_equal(samples[f"{content_key(task)}/acc_norm"], [1, 0, 0])
-
-
-def test_samples_have_no_time_or_order_in_their_bytes(save, tmp_path):
-    paths = save([make_cell(windows=[3.25, 3.5]), make_task_cell("mini_piqa", "flap", [1, 0, 0])])
-    for folder, order in (("a", paths), ("b", paths[::-1])):
-        collect(order, tmp_path / folder / "cells.csv")
-    first, second = (tmp_path / folder / "cells.samples.npz" for folder in ("a", "b"))
-    assert first.read_bytes() == second.read_bytes()
-    with zipfile.ZipFile(first) as archive:
-        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-
-
-def test_reading_something_else_than_samples(tmp_path):
-    with pytest.raises(SparsitySolverError, match=r"no samples at .*report collect"):
-        read_samples(tmp_path / "cells.samples.npz")
-    for text in ("", "cells"):
-        write_text(tmp_path / "cells.samples.npz", text)
-        with pytest.raises(SparsitySolverError, match=r"samples\.npz holds no samples"):
-            read_samples(tmp_path / "cells.samples.npz")
-    np.save(tmp_path / "one.npy", np.ones(2))
-    with pytest.raises(SparsitySolverError, match=r"one\.npy holds no samples"):
-        read_samples(tmp_path / "one.npy")
+    cells = [make_cell(value=value), make_cell(method="svd_llm", value=None, reason="no code")]
+    frame = read_cells_csv(collected(cells)).set_index("method")
+    assert frame.loc["dense", "value"] == value
+    skipped = frame.loc["svd_llm"]
+    assert (skipped["status"], skipped["metric"], skipped["reason"]) == ("skipped", "", "no code")
+    assert skipped["value"] != skipped["value"]
 
 
 def test_zero_shot_protocol_has_its_columns_and_perplexity_leaves_them_empty(collected):
@@ -107,122 +54,141 @@ def test_zero_shot_protocol_has_its_columns_and_perplexity_leaves_them_empty(col
     assert (text["items_sha256"], text["harness"], text["items"] != text["items"]) == ("", "", True)
 
 
-@pytest.mark.parametrize("field", ["kind", "items_sha256", "harness", "batch_size"])
-def test_fingerprint_of_a_zero_shot_cell_is_whole(save, field):
-    (path,) = save([make_task_cell("mini_boolq", "flap", [1, 0])])
-    cell = json.loads(path.read_text())
-    del cell["fingerprint"][field]
-    write_text(path, json.dumps(cell))
-    with pytest.raises(SparsitySolverError, match=r"fingerprint.*is a required property"):
-        read_cells([path])
+def test_samples_are_kept_by_cell_and_metric_and_all_bytes_are_the_same_in_any_order(save, tmp_path):
+    text, task = make_cell(windows=[3.25, 3.5]), make_task_cell("mini_piqa", "flap", [1, 0, 0])
+    paths = save([text, task, *make_grid(("opt-1.3b",))])
+    for folder, order in (("a", paths), ("b", paths[::-1] + paths)):  # a file named twice counts once
+        collect(order, tmp_path / folder / "cells.csv")
+    for name in ("cells.csv", "cells.samples.npz"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    with zipfile.ZipFile(tmp_path / "a" / "cells.samples.npz") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    samples = read_samples(tmp_path / "a" / "cells.samples.npz")
+    assert set(samples) == {f"{content_key(text)}/ppl", f"{content_key(task)}/acc", f"{content_key(task)}/acc_norm"}
+    np.testing.assert_array_equal(samples[f"{content_key(text)}/ppl"], [3.25, 3.5])
+    np.testing.assert_array_equal(samples[f"{content_key(task)}/acc_norm"], [1, 0, 0])
 
 
-def test_correctness_is_zero_or_one(save):
-    (path,) = save([make_task_cell("mini_boolq", "flap", [1, 0])])
-    write_text(path, path.read_text().replace('"acc": [\n   1,', '"acc": [\n   0.5,'))
-    with pytest.raises(SparsitySolverError, match=r"samples/acc/0: 0\.5"):
-        read_cells([path])
-
-
-@pytest.mark.parametrize(
-    "field", ["items_sha256", "items", "task_version", "harness", "fewshot", "batch_size", "dtype"]
-)
-def test_column_of_a_task_shares_the_whole_fingerprint(field):
-    value = "other" if field in ("items_sha256", "task_version", "harness", "dtype") else 99
-    cells = [
-        make_task_cell("mini_boolq", m, [1, 0], fingerprint=f) for m, f in (("dense", {}), ("flap", {field: value}))
-    ]
-    with pytest.raises(SparsitySolverError, match=rf"one column.*'{field}' differs"):
-        check_fingerprints(cells)
-
-
-@pytest.mark.parametrize(("field", "refused"), [("items_sha256", True), ("bos", False), ("batch_size", False)])
-def test_models_of_a_task_share_items_and_harness_but_neither_bos_nor_batch_size(field, refused):
-    other = {field: 99 if field == "batch_size" else "other"}
-    cells = [
-        make_task_cell("mini_boolq", "dense", [1, 0], model=m, fingerprint=f) for m, f in (("a", {}), ("b", other))
-    ]
-    if refused:
-        with pytest.raises(SparsitySolverError, match=rf"one table.*'{field}' differs"):
-            check_fingerprints(cells)
-    else:
-        check_fingerprints(cells)
-
-
-def test_tasks_are_columns_of_their_own():
-    check_fingerprints(
-        [make_task_cell(task, "dense", [1, 0, 1]) for task in ("mini_boolq", "mini_piqa")] + [make_cell()]
-    )
-
-
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-@pytest.mark.parametrize("field", ['"value": 27.64', '"wall_seconds": 1.5'])
-def test_not_finite_number_names_the_cell_and_the_place(save, number, field):
-    (path,) = save([make_cell()])
-    name = field.split('"')[1]
-    write_text(path, path.read_text().replace(field, f'"{name}": {number}'))
-    with pytest.raises(SparsitySolverError, match=rf"opt-125m, dense.*{path.name}.*{name}"):
-        read_cells([path])
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', ""])
-def test_broken_cell_names_the_file(tmp_path, text):
-    path = tmp_path / "broken.json"
-    path.write_text(text)
-    with pytest.raises(SparsitySolverError, match=r"broken\.json"):
-        read_cells([path])
-
-
-@pytest.mark.parametrize("field", ["metrics", "fingerprint", "size"])
-def test_measured_cell_needs_what_only_skipped_ones_may_lack(save, field):
-    cell = make_cell()
-    del cell[field]
-    (path,) = save([cell])
-    with pytest.raises(SparsitySolverError, match=f"{path.name}.*without {field}"):
-        read_cells([path])
+def test_reading_something_else_than_what_was_collected(tmp_path):
+    with pytest.raises(SparsitySolverError, match="no collected cells at"):
+        read_cells_csv(tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SparsitySolverError, match="column 'model' is missing"):
+        read_cells_csv(tmp_path / "other.csv")
+    with pytest.raises(SparsitySolverError, match=r"no samples at .*report collect"):
+        read_samples(tmp_path / "cells.samples.npz")
+    np.save(tmp_path / "one.npy", np.ones(2))
+    for name, text in (("cells.samples.npz", ""), ("cells.samples.npz", "cells"), ("one.npy", None)):
+        if text is not None:
+            write_text(tmp_path / name, text)
+        with pytest.raises(SparsitySolverError, match=f"{name} holds no samples"):
+            read_samples(tmp_path / name)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("versions", "told"),
     [
-        ("seqlen", 1024),
-        ("windows", 8),
-        ("tokens", 5),
-        ("dtype", "float16"),
-        ("join", " "),
-        ("bos", "none"),
-        ("bos", "1"),
+        (["torch 2.13.0; python 3.11.7"] * 3, ""),
+        (["torch 2.13.0; python 3.11.7", "torch 2.13.0; python 3.12.1"], ""),  # says nothing of the numbers
+        (
+            ["torch 2.12.0; transformers 5.1", "torch 2.13.0; transformers 5.1", "torch 2.13.0; transformers 5.1"],
+            "torch 2.12.0 (1 cell) and 2.13.0 (2 cells)",
+        ),
+        (["torch 2.13.0", "torch 2.13.0; lm-eval 0.4.9"], "lm-eval 0.4.9 (1 cell) and unrecorded (1 cell)"),
     ],
 )
-def test_column_of_mixed_fingerprints_names_both_cells_field_and_values(save, field, value):
-    one, other = make_cell(), make_cell(method="flap", fingerprint={field: value})
+def test_differing_versions(versions, told):
+    assert differing_versions(versions) == told
+
+
+# --- cells that are refused -----------------------------------------------------------------------------------------
+
+
+def without(cell, *place):
+    cell = inner = json.loads(json.dumps(cell))
+    for key in place[:-1]:
+        inner = inner[key]
+    del inner[place[-1]]
+    return json.dumps(cell)
+
+
+TEXT, TASK = make_cell(), make_task_cell("mini_boolq", "flap", [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        *((text, r"x\.json") for text in ("{", "[]", '{"format": 1}', "")),
+        *((without(TEXT, field), rf"x\.json.*without {field}") for field in ("metrics", "fingerprint", "size")),
+        *(
+            (without(TASK, "fingerprint", field), rf"x\.json is not a valid cell: fingerprint: '{missed}' is missing")
+            for field, missed in (
+                ("kind", "text_sha256"),  # without a kind it is a fingerprint of perplexity
+                *((name, name) for name in ("items_sha256", "harness", "batch_size")),
+            )
+        ),
+        (
+            json.dumps(TASK).replace('"acc": [1,', '"acc": [0.5,'),
+            r"samples, acc, entry 1: should be 0 or 1; found 0\.5\.",
+        ),
+        *(
+            (
+                json.dumps(TEXT).replace(field, f'"{name}": {number}'),
+                rf"opt-125m, dense.*x\.json.*{name} is -?(nan|inf)",
+            )
+            for field, name in (('"value": 27.64', "value"), ('"wall_seconds": 1.5', "wall_seconds"))
+            for number in ("NaN", "Infinity", "-Infinity", "1e999")
+        ),
+    ],
+)
+def test_broken_cell_names_the_file_and_the_place(tmp_path, text, words):
+    write_text(tmp_path / "x.json", text)
+    with pytest.raises(SparsitySolverError, match=words):
+        read_cell(tmp_path / "x.json")
+
+
+def other_weights():
+    cell = make_cell(method="flap")
+    cell["model"]["weights_sha256"] = "other"
+    return cell
+
+
+def changed(field, value, *axes, make=make_cell):
+    return make(*axes, fingerprint={field: value})
+
+
+def task(model="opt-125m", method="dense", **changes):
+    return make_task_cell("mini_boolq", method, [1, 0], model=model, **changes)
+
+
+COLUMN = [("seqlen", 1024), ("windows", 8), ("tokens", 5), ("dtype", "float16"), ("join", " "), ("bos", "none")]
+TASK_COLUMN = [("items_sha256", "j"), ("items", 99), ("task_version", "2"), ("harness", "h"), ("fewshot", 99)]
+TASK_COLUMN += [("batch_size", 99), ("dtype", "float16")]
+TASK_TABLE = [("items_sha256", "j"), ("harness", "lm_eval 0.4.0"), ("dtype", "float16")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "field", "scope"),
+    [
+        *((make_cell(), changed(*change, "opt-125m", "flap"), change[0], "one column") for change in COLUMN),
+        *((task(), changed(*change, "opt-125m", "flap", make=task), change[0], "one column") for change in TASK_COLUMN),
+        (make_cell(), other_weights(), "weights_sha256", "one column"),
+        *(
+            (make_cell(), changed(*change, "opt-1.3b"), change[0], "one table")
+            for change in (("dtype", "float16"), ("join", " "), ("revision", "r2"))
+        ),
+        *((task(), changed(*change, "opt-1.3b", make=task), change[0], "one table") for change in TASK_TABLE),
+    ],
+)
+def test_mixed_protocols_name_both_cells_the_field_and_both_values(one, other, field, scope):
     with pytest.raises(SparsitySolverError) as error:
         check_fingerprints([one, other])
     message = str(error.value)
-    assert "opt-125m, dense" in message
-    assert "opt-125m, flap" in message
-    assert f"'{field}'" in message
-    assert repr(value) in message
-    assert repr(one["fingerprint"][field]) in message
-
-
-@pytest.mark.parametrize(("field", "value"), [("dtype", "float16"), ("join", " "), ("revision", "r2")])
-def test_table_of_mixed_protocols_is_refused(field, value):
-    cells = [make_cell(), make_cell("opt-1.3b", fingerprint={field: value})]
-    with pytest.raises(SparsitySolverError, match=rf"one table.*'{field}'.*opt-125m.*opt-1\.3b"):
-        check_fingerprints(cells)
-
-
-@pytest.mark.parametrize("bos", ["1", "none"])
-def test_what_follows_from_the_model_may_differ_between_models(bos):
-    tokens = {"seqlen": 512, "windows": 7, "tokens": 3600, "bos": bos}  # another maximum, another tokenizer
-    rows = [make_cell("llama-2-7b", method, fingerprint=tokens) for method in ("dense", "flap")]
-    check_fingerprints([make_cell(), *rows])
-
-
-def test_splits_are_columns_of_their_own():
-    validation = make_cell(split="validation", fingerprint={"split": "validation", "text_sha256": "v", "windows": 3})
-    check_fingerprints([make_cell(), validation])
+    values = [
+        repr((cell["model"] if field == "weights_sha256" else cell["fingerprint"])[field]) for cell in (one, other)
+    ]
+    assert message.startswith(f"cells of {scope} must share their protocol, and '{field}' differs: {values[0]} in opt-")
+    assert f"; {values[1]} in {other['model']['name']}, {other['method']}, " in message
 
 
 def test_split_of_fingerprint_is_the_cells_own():
@@ -230,47 +196,19 @@ def test_split_of_fingerprint_is_the_cells_own():
         check_fingerprints([make_cell(fingerprint={"split": "validation"})])
 
 
-def test_other_weights_under_one_name_are_refused():
-    other = make_cell(method="flap", model="opt-125m")
-    other["model"]["weights_sha256"] = "other"
-    with pytest.raises(SparsitySolverError, match="'weights_sha256'"):
-        check_fingerprints([make_cell(), other])
-
-
-def zero_shot_cell(model="opt-125m", **changes):
-    """A cell of accuracy: its fingerprint has fields of its own."""
-    cell = make_cell(model, task="boolq", split="report", metrics={"acc": {"value": 0.5, "stderr": 0.1, "n": 40}})
-    cell["fingerprint"] = {
-        "kind": "zero_shot",
-        "dataset": "boolq",
-        "revision": "r1",
-        "items_sha256": "i",
-        "items": 40,
-        "split": "report",
-        "task_version": "2.0",
-        "harness": "lm_eval 0.4.13",
-        "fewshot": 0,
-        "batch_size": 8,
-        "bos": "tokenizer",
-        "seqlen": 2048,
-        "dtype": "float32",
-        **changes,
-    }
-    return cell
-
-
-def test_cells_of_accuracy_share_the_items_and_the_harness():
-    check_fingerprints([zero_shot_cell(), zero_shot_cell("llama-2-7b", seqlen=4096), make_cell()])
-    for field, value in (("items_sha256", "j"), ("harness", "lm_eval 0.4.0"), ("dtype", "float16")):
-        with pytest.raises(SparsitySolverError, match=f"one table.*'{field}'"):
-            check_fingerprints([zero_shot_cell(), zero_shot_cell("llama-2-7b", **{field: value})])
-
-
-def test_cells_of_accuracy_are_collected(save, tmp_path):
-    collect(save([zero_shot_cell(), make_cell()]), tmp_path / "cells.csv")
-    frame = read_cells_csv(tmp_path / "cells.csv").set_index("task")
-    assert (frame.loc["boolq", "metric"], frame.loc["boolq", "value"]) == ("acc", 0.5)
-    assert (frame.loc["boolq", "text_sha256"], frame.loc["boolq", "dataset"]) == ("", "boolq")
+@pytest.mark.parametrize("bos", ["1", "none"])
+def test_what_may_differ_between_models_tasks_and_splits(bos):
+    tokens = {"seqlen": 512, "windows": 7, "tokens": 3600, "bos": bos}  # another maximum, another tokenizer
+    check_fingerprints(
+        [
+            make_cell(),
+            *(make_cell("llama-2-7b", method, fingerprint=tokens) for method in ("dense", "flap")),
+            make_cell(split="validation", fingerprint={"split": "validation", "text_sha256": "v", "windows": 3}),
+            task(),
+            task("llama-2-7b", fingerprint={"seqlen": 4096, "bos": bos, "batch_size": 99}),
+            make_task_cell("mini_piqa", "dense", [1, 0, 1]),
+        ]
+    )
 
 
 def test_collect_names_the_files_of_mixed_cells(save, tmp_path):
@@ -279,11 +217,3 @@ def test_collect_names_the_files_of_mixed_cells(save, tmp_path):
         collect(paths, tmp_path / "cells.csv")
     assert all(path.name in str(error.value) for path in paths)
     assert not (tmp_path / "cells.csv").exists()
-
-
-def test_reading_something_else_than_collected_cells(tmp_path):
-    with pytest.raises(SparsitySolverError, match="no collected cells"):
-        read_cells_csv(tmp_path / "none.csv")
-    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(SparsitySolverError, match="column 'model' is missing"):
-        read_cells_csv(tmp_path / "other.csv")

@@ -28,17 +28,13 @@ def test_strategies_of_searches_and_cells(tmp_path, save):
     assert list(ppo["label"]) == ["PPO (ours)"] * 2
 
 
-def test_a_strategy_that_tasks_share_stands_once(tmp_path, save):
+def test_a_strategy_that_tasks_share_stands_once_and_one_of_a_task_keeps_it(tmp_path, save):
     strategy = make_strategy_record(found={"algorithm": "owl"})
-    cells = save([make_cell("m", "owl", 5.0, task=task, strategy=strategy) for task in ("wikitext2", "c4")])
-    strategies_command(cells, tmp_path / "strategies.csv")
-    assert len(read_long(tmp_path / "strategies.csv", STRATEGIES)) == 2
-
-
-def test_strategies_of_tasks_of_their_own_keep_the_task(tmp_path):
-    files = [write_search(tmp_path, target=task, method="sparsitysolver_task") for task in ("piqa", "boolq")]
+    files = save([make_cell("m", "owl", 5.0, task=task, strategy=strategy) for task in ("wikitext2", "c4")])
+    files += [write_search(tmp_path, target=task, method="sparsitysolver_task") for task in ("piqa", "boolq")]
     strategies_command(files, tmp_path / "strategies.csv")
-    assert list(read_long(tmp_path / "strategies.csv", STRATEGIES)["task"]) == ["boolq", "boolq", "piqa", "piqa"]
+    tasks = read_long(tmp_path / "strategies.csv", STRATEGIES)["task"]
+    assert list(tasks) == ["", "", "boolq", "boolq", "piqa", "piqa"]
 
 
 def test_curves_hold_every_episode_beside_dense_and_uniform(tmp_path):
@@ -52,13 +48,6 @@ def test_curves_hold_every_episode_beside_dense_and_uniform(tmp_path):
         set(frame["dense_ppl"]) == {2.0} and set(frame["uniform_ppl"]) == {3.0} and set(frame["warm_start"]) == {"abc"}
     )
     assert list(frame["kept"]) == ["[2, 6]"] * 3
-
-
-def test_same_bytes_in_any_order(tmp_path):
-    files = [write_search(tmp_path, seed=seed) for seed in "012"]
-    for out, order in (("a.csv", files), ("b.csv", files[::-1])):
-        curves_command(order, tmp_path / out)
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
 def test_lost_or_foreign_curves_are_named(tmp_path):
@@ -76,9 +65,12 @@ def test_lost_or_foreign_curves_are_named(tmp_path):
         strategies_command([elsewhere], tmp_path / "strategies.csv")
 
 
-@pytest.mark.parametrize(("run", "gpus"), [({"gpus": 2}, "2"), ({"gpus": 0}, "0"), ({}, "")])
-def test_curves_say_how_many_gpus_a_search_had(tmp_path, run, gpus):
+def test_curves_say_how_many_gpus_a_search_had_and_are_the_same_bytes_in_any_order(tmp_path):
     """Older searches do not say."""
-    curves_command([write_search(tmp_path, run=run)], tmp_path / "curves.csv")
-    with (tmp_path / "curves.csv").open(newline="") as handle:
-        assert {row["gpus"] for row in csv.DictReader(handle)} == {gpus}
+    runs = {"0": {"gpus": 2}, "1": {"gpus": 0}, "2": {}}
+    files = [write_search(tmp_path, seed=seed, run=run) for seed, run in runs.items()]
+    for out, order in (("a.csv", files), ("b.csv", files[::-1])):
+        curves_command(order, tmp_path / out)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    with (tmp_path / "a.csv").open(newline="") as handle:
+        assert {(row["seed"], row["gpus"]) for row in csv.DictReader(handle)} == {("0", "2"), ("1", "0"), ("2", "")}

@@ -3,16 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from cell_factory import (
-    WINDOWS,
-    losses,
-    make_cell,
-    make_grid,
-    make_task_cell,
-    make_task_grid,
-    replace_cell,
-    text_cell,
-)
+from cell_factory import WINDOWS, losses, make_cell, make_grid, make_task_cell, make_task_grid, replace_cell, text_cell
 from scipy.stats import t as student
 
 from sparsitysolver.errors import SparsitySolverError

@@ -6,10 +6,10 @@ from cell_factory import make_cell, make_grid, replace_cell
 
 from sparsitysolver.config.tables import load_definition
 from sparsitysolver.reporting.collected.collect import read_cells_csv
-from sparsitysolver.reporting.compare.protocol import Measurement, other_protocol, published_evaluations
+from sparsitysolver.reporting.compare.comparability import Measurement, other_protocol, published_evaluations
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.pages.paper_tables import paper_tables
-from sparsitysolver.reporting.regression.files import regression_command
+from sparsitysolver.reporting.regression.check import regression_command
 from sparsitysolver.reporting.tables.files import table_command
 from sparsitysolver.reporting.tables.judged import not_comparable, verdict_of
 from sparsitysolver.reporting.tables.tables import build_table

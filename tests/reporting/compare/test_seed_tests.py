@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sparsitysolver.reporting.compare.seed_tests import LEVEL, holm, paired_t
+from sparsitysolver.reporting.compare.intervals import LEVEL, holm, paired_t
 
 PROBLEMS, SEARCHES, SEEDS, WINDOWS = 4000, 15, 5, 8
 

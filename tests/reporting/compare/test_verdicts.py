@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from cell_factory import PUBLISHED_125M, make_cell, make_grid, replace_cell
 
-from sparsitysolver.config.tolerances import Tolerance, tolerance
+from sparsitysolver.config.paper import Tolerance, tolerance
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.reporting.collected.collect import read_cells_csv
 from sparsitysolver.reporting.compare.verdicts import Verdict

@@ -5,7 +5,7 @@ import pytest
 from cell_factory import make_cell, make_grid, replace_cell
 
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.pages.paper_tables import paper_tables_command
 from sparsitysolver.reporting.pages.readme import fill, readme_command
 from sparsitysolver.reporting.tables.files import table_command

@@ -1,6 +1,7 @@
 """What figures say of results they cannot draw: one sentence that names the file and the place, status 2."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,10 +14,15 @@ from sparsitysolver.config.figures import load_figure
 from sparsitysolver.reporting.plots.command import main
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return factory.small_results(tmp_path_factory.mktemp("small"))
+
+
 @pytest.fixture
-def results(tmp_path):
+def results(small, tmp_path):
     """Results of all figures, small."""
-    return factory.small_results(tmp_path / "results")
+    return shutil.copytree(small, tmp_path / "results")
 
 
 @pytest.fixture
@@ -89,14 +95,15 @@ CASES = {
         (cell(7, ppl=""), "line 9 (llama-tiny", "ppl is empty"),
         (cell(7, samples="-1"), "line 9 (llama-tiny", "-1 samples"),
         (cell(7, modules="mlp"), "modules in reconstruction_figure5.csv, line 9", "'mlp'"),
-        (twice(), "every seed needs every number of samples once"),
+        (twice(), "lines 3 and 4 (llama-tiny × 0.3 × 0) have the same model, sparsity, seed, samples"),
+        (lambda rows: [*rows, rows[0] | {"seed": "1"}], "this seed has no samples 2, which another of the line has"),
     ],
     "curves_figure6": [
         (without("ppl"), "column 'ppl' is missing"),
         (cell(7, ppl="nan"), "line 9 (llama-tiny", "ppl is 'nan'"),
         (cell(7, ppl="inf"), "line 9 (llama-tiny", "ppl is 'inf'"),
         (cell(95, dense_ppl="9"), DENSE_PPL),
-        (longer_search, "have 90 and 91 episodes"),
+        (longer_search, "this seed has no episode 90, which another of the line has"),
     ],
     "curves_figure7": [
         (cell(7, ppl=""), "line 9 (llama-tiny", "ppl is empty"),
@@ -105,12 +112,12 @@ CASES = {
     "curves_figure8": [
         (cell(7, reward="high"), "line 9 (llama-tiny", "reward is 'high'"),
         (cell(7, episode="8"), "line 9 (llama-tiny", "episode 8 found where 7 is due"),
-        (twice(key="other"), f"lines 2 and 4 ({SEARCH}) have the same model"),
+        (twice(key="other", episode="0"), f"lines 2 and 4 ({SEARCH}) have the same model"),
     ],
     "strategies_figure11": [(cell(7, ratio=""), "line 9 (llama-tiny", "ratio is empty")],
     "strategies_figure12": [
-        (twice(key="other"), "lines 2 and 4 (llama-tiny × sparsitysolver_unstructured × 0.7 × 0)"),
-        (fewer_units, "has no unit 27, which another of the same model and method has"),
+        (twice(key="other"), "lines 3 and 4 (llama-tiny × sparsitysolver_unstructured × 0.7 × 0)"),
+        (fewer_units, "this seed has no unit 27, which another of the line has"),
     ],
     "curves_figure13": [
         (without("kept"), "column 'kept' is missing"),

@@ -7,10 +7,19 @@ import plot_factory as factory
 import pytest
 from drawn_figures import drawn, lines, panels
 
-from sparsitysolver.reporting.plots.searches import episode_within, running_mean
+from sparsitysolver.reporting.plots.curves import episode_within, running_mean
 
 SEARCHES = ("ppo", "amc", "amc_broadcast", "agmc")
 PAIR = ("sparsitysolver_unstructured", "owl")
+
+
+def references(ax) -> list[float]:
+    """Heights of the lines that others are measured by."""
+    return [line.get_ydata()[0] for line in ax.get_lines() if line.get_linestyle() == ":"]
+
+
+def titles(figure) -> list[str]:
+    return [ax.get_title(loc="left") for ax in panels(figure)]
 
 
 def test_figure3_has_the_means_by_label_parameters_and_speed(tmp_path):
@@ -42,8 +51,7 @@ def test_figure4_has_matrices_beside_owl_and_layers_apart(tmp_path):
     models = ("one", "two", "three")
     rows = factory.strategies(models, PAIR, 0.7, granularity="unstructured", layers=3)
     figure = drawn("figure4", tmp_path, strategies=rows + factory.strategies(models, seeds=2)).figure
-    titles = [ax.get_title(loc="left") for ax in panels(figure)]
-    assert titles == ["(a) one, 70%", "(b) two, 70%", "(c) one, 20%", "(d) two, 20%", "(e) three, 20%"]
+    assert titles(figure) == ["(a) one, 70%", "(b) two, 70%", "(c) one, 20%", "(d) two, 20%", "(e) three, 20%"]
     first, third = panels(figure)[0], panels(figure)[2]
     assert np.allclose(lines(first)["Ours"].get_ydata(), [factory.ratio(unit, 0) for unit in range(21)])
     assert np.allclose(lines(first)["OWL w.t. Wanda"].get_ydata(), [factory.ratio(unit // 7, 0) for unit in range(21)])
@@ -63,14 +71,13 @@ def test_figure5_has_perplexity_and_seconds_over_samples(tmp_path):
     assert np.allclose(lines(ppl)["FFN"].get_xdata(), [2, 8])
     assert np.allclose(lines(seconds)["MHA and FFN"].get_ydata(), [0.06, 0.24])
     assert ppl.get_xscale() == "log" and [t.get_text() for t in ppl.get_xticklabels()] == ["2", "8"]
-    without = [line for line in ppl.get_lines() if line.get_linestyle() == ":"]
-    assert len(without) == 1 and np.allclose(without[0].get_ydata(), np.mean([17.1, 18.1, 16.1]))
+    assert np.allclose(references(ppl), [np.mean([17.1, 18.1, 16.1])])
 
 
 def test_figure6_has_running_means_bands_and_the_uniform_line(tmp_path):
     figure = drawn("figure6", tmp_path, curves=factory.curves(methods=SEARCHES[:2], seeds=3, episodes=40)).figure
     reward, ppl = panels(figure)
-    for rank, label in enumerate(("Ours (PPO)", "AMC")):
+    for rank, label in enumerate(("PPO (ours)", "AMC")):
         runs = np.array([[factory.curve_ppl(rank, e, seed) for e in range(40)] for seed in range(3)])
         for ax, values in ((ppl, runs), (reward, 10 / runs)):
             means = np.array([[run[e - 14 : e + 1].mean() for e in range(14, 40)] for run in values])
@@ -79,17 +86,12 @@ def test_figure6_has_running_means_bands_and_the_uniform_line(tmp_path):
             band = ax.collections[rank].get_paths()[0].vertices
             last = band[np.isclose(band[:, 0], 39), 1]
             assert np.allclose([last.min(), last.max()], [means[:, -1].min(), means[:, -1].max()])
-    for ax, height in ((ppl, 8.0), (reward, 1.25)):
-        assert height in [line.get_ydata()[0] for line in ax.get_lines() if line.get_linestyle() == ":"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Ours (PPO)", "AMC", "Uniform"]
-
-
-def test_uniform_line_is_a_mean_where_seeds_calibrate_apart(tmp_path):
-    rows = factory.curves(methods=SEARCHES[:1], seeds=2, episodes=40)
-    for row in rows:
-        row["uniform_ppl"] = 8.0 + int(row["seed"])
-    _, ppl = panels(drawn("figure6", tmp_path, curves=rows).figure)
-    assert 8.5 in [line.get_ydata()[0] for line in ppl.get_lines() if line.get_linestyle() == ":"]
+    assert 8.0 in references(ppl) and 1.25 in references(reward)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["PPO (ours)", "AMC", "Uniform"]
+    apart = factory.curves(methods=SEARCHES[:1], seeds=2, episodes=40)  # seeds that calibrate apart
+    apart = [row | {"uniform_ppl": 8.0 + row["seed"]} for row in apart]
+    _, ppl = panels(drawn("figure6", tmp_path, curves=apart).figure)
+    assert 8.5 in references(ppl)
 
 
 def test_figure7_marks_the_first_episode_within_one_percent(tmp_path):
@@ -135,7 +137,7 @@ def test_figure11_has_searches_apart_then_one_panel_a_model(tmp_path):
     rows = factory.strategies(("one", "two")) + factory.strategies(("two",), sparsity=0.3, seeds=4)
     picture = drawn("figure11", tmp_path, strategies=rows + factory.strategies(("one",), sparsity=0.3))
     mha, ffn, one, two = panels(picture.figure)
-    assert [ax.get_title(loc="left") for ax in (mha, two)] == ["(a) MHA, two, 30%", "(d) two, 20%"]
+    assert [titles(picture.figure)[place] for place in (0, 3)] == ["(a) MHA, two, 30%", "(d) two, 20%"]
     for offset, ax in enumerate((mha, ffn)):
         assert list(lines(ax)) == [f"search {rank}" for rank in (1, 2, 3, 4)]
         expected = [factory.ratio(2 * layer + offset, 2) for layer in range(4)]
@@ -144,20 +146,13 @@ def test_figure11_has_searches_apart_then_one_panel_a_model(tmp_path):
     assert picture.facts["searches"] == "4" and picture.facts["seeds_model"] == "two"
 
 
-def test_figure12_has_two_lines_a_model_and_uniform(tmp_path):
-    rows = factory.strategies(("one", "two", "three"), PAIR, 0.7, granularity="unstructured")
+def test_figure12_has_two_lines_a_model_and_uniform_in_the_order_of_the_models_table(tmp_path):
+    models = ("my-model", "llama-2-7b", "opt-6.7b", "opt-1.3b")
+    rows = factory.strategies(models, PAIR, 0.7, granularity="unstructured")
     figure = drawn("figure12", tmp_path, strategies=rows).figure
-    assert len(panels(figure)) == 3
+    assert titles(figure) == ["(a) opt-1.3b, 70%", "(b) opt-6.7b, 70%", "(c) llama-2-7b, 70%", "(d) my-model, 70%"]
     for ax in panels(figure):
-        assert set(lines(ax)) == {"Ours", "OWL w.t. Wanda"}
-        assert 1 - 0.7 in [line.get_ydata()[0] for line in ax.get_lines() if line.get_linestyle() == ":"]
-
-
-def test_models_stand_in_the_order_of_their_table(tmp_path):
-    rows = factory.strategies(("my-model", "llama-2-7b", "opt-6.7b", "opt-1.3b"), PAIR, 0.7, granularity="unstructured")
-    figure = drawn("figure12", tmp_path, strategies=rows).figure
-    titles = [ax.get_title(loc="left") for ax in panels(figure)]
-    assert titles == ["(a) opt-1.3b, 70%", "(b) opt-6.7b, 70%", "(c) llama-2-7b, 70%", "(d) my-model, 70%"]
+        assert set(lines(ax)) == {"Ours", "OWL w.t. Wanda"} and 1 - 0.7 in references(ax)
 
 
 def test_figure13_has_four_candidates_of_the_first_search(tmp_path):
@@ -191,15 +186,15 @@ def test_the_arena_has_a_panel_a_family_and_leaves_out_what_is_far_above_uniform
     figure = drawn("arena", tmp_path, anytime=rows).figure
     learned, evolved, simple = panels(figure)
     assert [set(lines(ax)) for ax in (learned, evolved, simple)] == [
-        {"Ours (PPO)"},
-        {"Ours (PPO)", "cma"},
-        {"Ours (PPO)", "random"},
+        {"PPO (ours)"},
+        {"PPO (ours)", "cma"},
+        {"PPO (ours)", "random"},
     ]
     assert np.allclose(lines(evolved)["cma"].get_xdata(), [250, 500, 1000])
     assert np.allclose(lines(evolved)["cma"].get_ydata(), [8.85, 8.6, 8.1])
-    assert 9.0 in [line.get_ydata()[0] for line in evolved.get_lines() if line.get_linestyle() == ":"]
+    assert 9.0 in references(evolved)
     assert learned.get_ylim()[1] < 13 and learned.get_xscale() == "log"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Ours (PPO)", "cma", "random", "Uniform"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["PPO (ours)", "cma", "random", "Uniform"]
 
 
 def test_episode_within_looks_at_the_horizon_alone():

@@ -1,6 +1,5 @@
 """The arena's tables, from records made by hand."""
 
-import copy
 import math
 
 import numpy as np
@@ -12,11 +11,10 @@ from sparsitysolver.config.arena import Entrant, Line, definition
 from sparsitysolver.config.contract import read_rows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import write_record
-from sparsitysolver.reporting.pages.arena_section import pareto_section, ranks_section
 from sparsitysolver.reporting.pages.readme import readme_command
-from sparsitysolver.reporting.studies.arena import arena_command
+from sparsitysolver.reporting.pages.sections import pareto_section, ranks_section
+from sparsitysolver.reporting.studies.arena import arena_command, choice_command
 from sparsitysolver.reporting.studies.arena_ranks import ranks
-from sparsitysolver.reporting.studies.auto import choice_command
 
 WINDOWS = 40
 ENTRANTS = {name: Entrant(label=label) for name, label in (("ppo", "PPO"), ("cma", "CMA"), ("random", "Random"))}
@@ -113,8 +111,6 @@ def test_allocations_without_a_search_are_corrected_for_too():
     assert rows["cma"]["p_holm"] == pytest.approx(max(2 * rows["uniform"]["p"], rows["cma"]["p"]))
 
 
-# --- only equals are compared --------------------------------------------------------------------------------------
-
 REASON = "unequal sparsity: {} and {} of the prunable weights removed"
 
 
@@ -140,17 +136,14 @@ def test_searches_that_overshoot_alike_are_compared():
     assert rows["random"]["rank"] == 1 and "difference" not in rows["random"]
 
 
-def test_pages_say_what_is_not_compared(tmp_path):
+def test_pages_say_what_is_not_compared(made):
     studies = [study(seed, cma=1.9 + shift) for seed, shift in enumerate(SHIFTS)]
     for record in studies:
         record["searches"][2]["achieved_sparsity"] = 0.25
-    paths = [tmp_path / f"{record['seed']}.json" for record in studies]
-    for path, record in zip(paths, studies, strict=True):
-        write_record(path, record, "arena")
-    arena_command(paths, tmp_path / "arena.csv")
-    page = next(line for line in (tmp_path / "arena.md").read_text().splitlines() if line.startswith("| Random"))
+    folder = made(*studies)
+    page = next(line for line in (folder / "arena.md").read_text().splitlines() if line.startswith("| Random"))
     assert page.count(REASON.format("25.0%", "20.0%")) == 2 and " 25.0% |" in page
-    table = ranks_section(tmp_path / "arena_ranks.csv").splitlines()
+    table = ranks_section(folder / "arena_ranks.csv").splitlines()
     assert f"8.25 [{REASON.format('25.0%', '20.0%')}]" in next(line for line in table if line.startswith("| Random"))
 
 
@@ -159,131 +152,129 @@ def test_ranks_differ_between_seeds():
     assert (rows["cma"]["rank"], rows["ppo"]["rank"], rows["random"]["rank"]) == (1.5, 1.5, 3)
 
 
+BROKEN = {"test_ppl": None, "test_losses": [], "validation_ppl": None}
+
+
 def test_a_broken_model_comes_last():
-    broken = study(0)
-    broken["searches"][1] |= {"test_ppl": None, "test_losses": [], "validation_ppl": None}
+    broken, both = study(0), [study(0), study(1)]
+    broken["searches"][1] |= BROKEN
     rows = ranks([broken, study(1)], ARENA)
     cma = by_name(rows)["cma"]
     assert cma["rank"] == 2 and cma["test_ppl"] is None and "difference" not in cma
     assert rows[-1]["algorithm"] == "cma"
+    for record in both:
+        for search in record["searches"][1:]:
+            search |= BROKEN
+    assert [row["algorithm"] for row in ranks(both, ARENA)][-2:] == ["cma", "random"]
 
 
 @pytest.fixture
-def files(tmp_path):
-    paths = []
-    for seed in range(2):
-        path = tmp_path / f"{seed}.json"
-        write_record(path, study(seed), "arena")
-        paths.append(path)
-    return paths
+def made(tmp_path):
+    """Writes records and makes the arena's files of them, in the folder that it returns."""
+
+    def make(*records):
+        paths = [tmp_path / f"{place}.json" for place in range(len(records))]
+        for path, record in zip(paths, records, strict=True):
+            write_record(path, record, "arena")
+        arena_command(paths, tmp_path / "arena.csv")
+        return tmp_path
+
+    return make
 
 
-def test_the_table_has_a_row_for_every_search_and_what_did_not_run(files, tmp_path):
-    arena_command(files, tmp_path / "arena.csv")
-    frame = pd.read_csv(tmp_path / "arena.csv")
+def test_the_table_has_a_row_for_every_search_and_what_did_not_run(made):
+    folder = made(study(0), study(1))
+    frame = pd.read_csv(folder / "arena.csv")
     assert len(frame[frame["status"] == "ran"]) == 6
     missing = frame[frame["status"] == "not run"]
     assert list(missing["algorithm"]) == ["self_pruner"] and missing["test_ppl"].isna().all()
     lines = frame[frame["status"] == "no search"]
     assert (lines["evaluations"] == 0).all() and len(lines) == 2
-    assert len(pd.read_csv(tmp_path / "anytime_arena.csv")) == 12
-    assert "| CMA-ES" in (tmp_path / "arena.md").read_text()
+    assert len(pd.read_csv(folder / "anytime_arena.csv")) == 12
+    assert "| CMA-ES" in (folder / "arena.md").read_text()
 
 
-def test_one_problem_twice_is_an_error(files, tmp_path):
-    again = tmp_path / "again.json"
-    write_record(again, study(0), "arena")
-    with pytest.raises(SparsitySolverError, match="two measurements of the arena"):
-        arena_command([*files, again], tmp_path / "arena.csv")
+def changed(change):
+    """A record of seed 7 with a change made in it."""
+    record = study(7)
+    change(record)
+    return record
 
 
-def test_seeds_that_cannot_be_paired_are_an_error(files, tmp_path):
-    fewer = study(7)
-    fewer["searches"] = fewer["searches"][:2]
-    write_record(tmp_path / "fewer.json", fewer, "arena")
-    with pytest.raises(SparsitySolverError, match=r"seeds 0 and 7 of m, structured, 0\.2 have different searches"):
-        arena_command([*files, tmp_path / "fewer.json"], tmp_path / "arena.csv")
-    other = study(7)
-    other["fingerprints"]["test"]["windows"] = 10
-    write_record(tmp_path / "other.json", other, "arena")
-    with pytest.raises(SparsitySolverError, match="different windows"):
-        arena_command([*files, tmp_path / "other.json"], tmp_path / "arena.csv")
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (study(0), "two measurements of the arena"),
+        (
+            changed(lambda record: record["searches"].pop()),
+            r"seeds 0 and 7 of m, structured, 0\.2 have different searches",
+        ),
+        (changed(lambda record: record["fingerprints"]["test"].update(windows=10)), "different windows"),
+        (changed(lambda record: record["searches"][0].update(algorithm="cmma")), "'cmma'.*did you mean cma"),
+    ],
+)
+def test_records_that_cannot_be_paired_are_an_error(other, words, made):
+    with pytest.raises(SparsitySolverError, match=words):
+        made(study(0), study(1), other)
 
 
-def test_several_broken_models_come_last():
-    studies = [study(0), study(1)]
-    for record in studies:
-        for search in record["searches"][1:]:
-            search |= {"test_ppl": None, "test_losses": [], "validation_ppl": None}
-    assert [row["algorithm"] for row in ranks(studies, ARENA)][-2:] == ["cma", "random"]
-
-
-def test_a_search_that_is_not_defined_is_an_error(files, tmp_path):
-    other = copy.deepcopy(study(7))
-    other["searches"][0]["algorithm"] = "cmma"
-    write_record(tmp_path / "other.json", other, "arena")
-    with pytest.raises(SparsitySolverError, match="'cmma'.*did you mean cma"):
-        arena_command([*files, tmp_path / "other.json"], tmp_path / "arena.csv")
-
-
-def test_the_readme_gets_what_the_arena_found(tmp_path):
+def test_the_readme_gets_what_the_arena_found(made):
     """By hand: CMA is a tenth of a nat below PPO, random as much above, uniform by the same in all seeds."""
-    paths = []
-    for seed, shift in enumerate(SHIFTS):
-        record = study(seed, cma=1.9 + shift / 100, random=2.1 + shift) | {
-            "pareto": [
-                {
-                    "sparsity": 0.3,
-                    "achieved_sparsity": 0.3,
-                    "predicted_change": 0.1,
-                    "test_ppl": 10.0 + seed,
-                    "uniform_test_ppl": 20.0,
-                }
-            ]
-        }
-        paths.append(tmp_path / f"{seed}.json")
-        write_record(paths[-1], record, "arena")
-    arena_command(paths, tmp_path / "arena.csv")
-    table = ranks_section(tmp_path / "arena_ranks.csv").splitlines()
+    point = {"sparsity": 0.3, "achieved_sparsity": 0.3, "predicted_change": 0.1, "uniform_test_ppl": 20.0}
+    records = [study(seed, cma=1.9 + shift / 100, random=2.1 + shift) for seed, shift in enumerate(SHIFTS)]
+    folder = made(*(record | {"pareto": [point | {"test_ppl": 10.0 + record["seed"]}]} for record in records))
+    table = ranks_section(folder / "arena_ranks.csv").splitlines()
     assert "m, structured 0.2" in table[0]
     assert [line.split("|")[1].strip() for line in table[2:6]] == ["CMA-ES", "PPO (the paper's)", "Random", "Uniform"]
     assert "6.75 [-9.5%*, p < 0.001]" in table[2] and "[" not in table[3]
     assert "8.25 [+10.5%*, p 0.003]" in table[4] and "(no search) [+35.0%]" in table[5]
     assert "307,200 evaluated tokens" in table[-1]
-    frame = pd.read_csv(tmp_path / "arena_ranks.csv")
-    frame.assign(p_holm=frame["p_holm"] + 0.05).to_csv(tmp_path / "alone.csv", index=False)
-    assert "6.75 [-9.5%, p 0.050]" in ranks_section(tmp_path / "alone.csv")  # p alone is below the level, and no star
-    line = pareto_section(tmp_path / "arena_pareto.csv").splitlines()[2]
+    frame = pd.read_csv(folder / "arena_ranks.csv")
+    frame.assign(p_holm=frame["p_holm"] + 0.05).to_csv(folder / "alone.csv", index=False)
+    assert "6.75 [-9.5%, p 0.050]" in ranks_section(folder / "alone.csv")  # p alone is below the level, and no star
+    line = pareto_section(folder / "arena_pareto.csv").splitlines()[2]
     assert [cell.strip() for cell in line.split("|")[1:-1]][3:] == ["0.3", "11.00", "20.00", "4.48"]
-    readme = tmp_path / "README.md"
+    readme = folder / "README.md"
     readme.write_text("<!-- generated:arena -->\n<!-- /generated -->\n")
-    readme_command(readme, tmp_path, "tiny")
+    readme_command(readme, folder, "tiny")
     assert "6.75 [-9.5%*, p < 0.001]" in readme.read_text() and "grid: tiny" in readme.read_text()
 
 
-def test_the_choice_is_the_lowest_mean_rank_of_a_budget(files, tmp_path, monkeypatch):
-    arena_command(files, tmp_path / "arena.csv")
-    choice_command([tmp_path / "arena.csv"], tmp_path / "auto.tsv")
+@pytest.fixture
+def chosen(made, tmp_path, monkeypatch):
+    """Makes the table of choices from records, and the package read it; returns its rows."""
     monkeypatch.setattr(auto, "TABLE", tmp_path / "auto.tsv")
-    (row,) = read_rows(auto.TABLE, auto.Choice)
+
+    def choose(*records):
+        choice_command([made(*records) / "arena.csv"], auto.TABLE)
+        return read_rows(auto.TABLE, auto.Choice)
+
+    return choose
+
+
+def test_the_choice_is_the_lowest_mean_rank_of_a_budget(chosen):
+    (row,) = chosen(study(0), study(1))
     assert (row.granularity, row.evaluations_per_unit, row.algorithm) == ("structured", 15.0, "cma")
     assert auto.choose("structured", 1000, 20) == auto.choose("structured", 10, 20) == "cma"
     with pytest.raises(SparsitySolverError, match="no row for granularity 'unstructured'"):
         auto.choose("unstructured", 10, 20)
 
 
-def test_searches_that_removed_something_else_are_not_chosen(tmp_path, monkeypatch):
+def test_searches_that_removed_something_else_are_not_chosen(chosen):
     """CMA is best in both problems, and in one of them it removed less than was asked."""
-    paths = []
-    for model in ("m", "n"):
-        record = study(0, model)
-        record["searches"][1]["achieved_sparsity"] = 0.2 if model == "m" else 0.18
-        paths.append(tmp_path / f"{model}.json")
-        write_record(paths[-1], record, "arena")
-    arena_command(paths, tmp_path / "arena.csv")
-    choice_command([tmp_path / "arena.csv"], tmp_path / "auto.tsv")
-    monkeypatch.setattr(auto, "TABLE", tmp_path / "auto.tsv")
-    assert [row.algorithm for row in read_rows(auto.TABLE, auto.Choice)] == ["ppo"]
+    records = [study(0, model) for model in ("m", "n")]
+    records[1]["searches"][1]["achieved_sparsity"] = 0.18
+    assert [row.algorithm for row in chosen(*records)] == ["ppo"]
+    records[0]["searches"][2]["achieved_sparsity"] = 0.25
+    with pytest.raises(SparsitySolverError, match=r"structured at 15\.0 evaluations a unit: 1 searches removed"):
+        chosen(*records)
+
+
+def test_a_choice_needs_the_reference(chosen):
+    record = study(0)
+    del record["searches"][0]
+    with pytest.raises(SparsitySolverError, match="no search of ppo and others found in 1 files"):
+        chosen(record)
 
 
 def test_the_choice_follows_the_budget(tmp_path, monkeypatch):

@@ -48,16 +48,8 @@ def measured(tmp_path):
     record = {
         "format": 1,
         "model": {"name": "llama-tiny", "family": "llama", "weights_sha256": "0" * 64},
-        "protocol": {
-            "batch": 1,
-            "prompt_tokens": 64,
-            "new_tokens": 64,
-            "prompt_sha256": "0",
-            "rounds": 1,
-            "dtype": "float32",
-            "devices": 1,
-            "memory": "",
-        },
+        "protocol": {"batch": 1, "prompt_tokens": 64, "new_tokens": 64, "prompt_sha256": "0"}
+        | {"rounds": 1, "dtype": "float32", "devices": 1, "memory": ""},
         "models": [timed("dense", 0.0, 1.0), timed("evolution", 0.3, 1.2), timed("evolution", 0.5, 1.5)],
         "provenance": {"versions": {}, "commit": "", "device": "cpu", "threads": 1, "seeds": {}},
     }
@@ -106,16 +98,13 @@ def test_without_a_chat_model_self_pruner_was_not_run(measured):
     assert page.count("not run") == 2 and "llama-tiny" in page
 
 
-def test_rows_of_other_tasks_are_an_error(measured):
+def test_rows_of_other_tasks_or_without_times_are_an_error(measured):
+    text = (measured / "inference.json").read_text()
+    (measured / "inference.json").write_text(text.replace('"evolution"', '"other"'))
+    with pytest.raises(SparsitySolverError, match=r"no times of 'evolution' at sparsity 0\.3"):
+        table(measured)
     cells = [make_task_cell(task, "dense", first_right(3, 4), sparsity=0.0) for task in TASKS]
     cells += [make_task_cell(TASKS[0], "evolution", first_right(3, 4), sparsity=0.3)]
     put_cells(measured, cells, "self_pruner")
     with pytest.raises(SparsitySolverError, match="both need the same tasks"):
-        table(measured)
-
-
-def test_a_row_without_times_is_an_error(measured):
-    record = (measured / "inference.json").read_text().replace('"evolution"', '"other"')
-    (measured / "inference.json").write_text(record)
-    with pytest.raises(SparsitySolverError, match="no times of 'evolution' at sparsity 0.3"):
         table(measured)

@@ -1,5 +1,7 @@
 """Table 6's rows that are read from searches, and Table 7's settings."""
 
+import math
+
 import pytest
 from cell_factory import make_cell
 from search_factory import AGENT, FOUND, write_search
@@ -10,6 +12,7 @@ from sparsitysolver.reporting.collected.gather import curves_command
 from sparsitysolver.reporting.compare.verdicts import Verdict
 from sparsitysolver.reporting.tables.files import curves_of, table_command
 from sparsitysolver.reporting.tables.judged import verdict_of
+from sparsitysolver.reporting.tables.measured import episodes_to
 from sparsitysolver.reporting.tables.orders import order_claims
 from sparsitysolver.reporting.tables.pairs import compare_rows
 from sparsitysolver.reporting.tables.settings import settings_command, settings_verdicts
@@ -59,6 +62,29 @@ def test_table_6_is_written_and_needs_its_curves(table6, tmp_path):
     path.write_text(path.read_text().replace("sparsitysolver_reuse", "other"))
     with pytest.raises(SparsitySolverError, match=r"no search of sparsitysolver_reuse at sparsity 0\.3"):
         table_command("table6", table6, ["opt-125m"], tmp_path / "out", ["wikitext2"])
+
+
+@pytest.mark.parametrize(
+    ("curve", "settings", "episodes"),
+    [
+        ([50.0, 40.0, 30.3, 30.31, 30.0, 30.2], {}, 3),  # the first within 1% of the best
+        ([50.0, 40.0, 30.31, 30.0], {}, 4),  # 30.31 is more than 1% above 30
+        ([10.0], {}, 1),
+        ([10.0, 20.0], {}, 1),
+        # A better episode behind the first 300 neither moves the mark nor is the answer.
+        ([40.0] * 299 + [30.0] + [10.0] * 10, {}, 300),
+        ([40.0] * 299 + [30.0] + [10.0] * 10, {"first": 299}, 1),
+        ([40.0] * 299 + [30.0] + [10.0] * 10, {"first": 400}, 301),
+        ([12.0, 11.0, 10.0], {"within": 0.2}, 1),
+        ([12.0, 11.0, 10.0], {"within": 0.1}, 2),
+        ([12.0, 11.0, 10.0], {"within": 0.0}, 3),
+        *(([broken, 30.0, 10.0], {}, 3) for broken in (None, math.nan, math.inf)),
+        *(([broken, broken], {}, None) for broken in (None, math.nan, math.inf)),
+        ([], {}, None),
+    ],
+)
+def test_episodes_needed(curve, settings, episodes):
+    assert episodes_to(curve, **settings) == episodes
 
 
 def test_table_7_reads_the_agent_of_a_search(tmp_path):

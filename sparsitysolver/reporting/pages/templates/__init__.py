@@ -4,7 +4,7 @@ from typing import Any
 
 import jinja2
 
-from sparsitysolver.reporting.formats.markdown import markdown
+from sparsitysolver.reporting.formats import markdown
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader(__name__, "."),

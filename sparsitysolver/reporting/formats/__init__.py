@@ -1,1 +1,0 @@
-"""How frames are written: CSV, Markdown, LaTeX; in: a frame of texts, out: a file or its text."""
