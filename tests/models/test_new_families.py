@@ -100,7 +100,5 @@ def test_a_family_without_a_file_is_unknown():
 def test_configs_of_other_families_are_refused_with_what_to_do():
     with pytest.raises(SparsitySolverError, match="a 'mixtral' with 8 experts is not supported: .* Give a dense model"):
         adapter_class(MixtralConfig(num_local_experts=8))
-    with pytest.raises(
-        SparsitySolverError, match="unknown model family 'qwen'; did you mean qwen.*one file"
-    ):
+    with pytest.raises(SparsitySolverError, match="unknown model family 'qwen'; did you mean qwen.*one file"):
         adapter_class(type("Config", (PretrainedConfig,), {"model_type": "qwen"})())
