@@ -8,19 +8,24 @@ from tiny import VOCABULARY, logits, tiny_ids, tiny_tokenizer
 from transformers import AutoModelForCausalLM, MixtralConfig, PretrainedConfig
 
 from baselines import slicing
-from sparsitysolver.config.registry import ModelRow, method
+from sparsitysolver.config.registry import SEARCHING, ModelRow, method, methods_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.models import published
 from sparsitysolver.models.adapter import adapt, adapter_class, family_class
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.models.saving import save_padded
+from sparsitysolver.models.structure import CONFIG_FIELD
 from sparsitysolver.pruning.scores import score_units
 from sparsitysolver.search.engines import PrefixEngine
 from sparsitysolver.statistics.collect import collect
 from sparsitysolver.statistics.replay import LayerReplay
 
-METHODS = ("uniform", "uniform_recon", "flap", "wanda", "sparsegpt", "svd_llm", "besa", "slicegpt")
+# Of rows that differ in their search alone, which these tests leave out, one.
+METHODS = {
+    (row.pruner, row.options, "" if row.allocator == SEARCHING else row.allocator): row.key
+    for row in reversed(methods_table().values())
+}.values()
 
 
 @pytest.fixture(params=CONFIGS)
@@ -60,7 +65,7 @@ def test_replay_equals_the_forward_pass(name):
 @pytest.mark.parametrize("key", METHODS)
 def test_methods_prune_save_and_load(name, folder, key, tmp_path):
     loaded = load_model(str(folder), device="cpu")
-    if key == "slicegpt" and name.startswith("gemma"):
+    if key.startswith("slicegpt") and name.startswith("gemma"):
         assert "gains cannot be folded" in loaded.adapter.unrotatable()
         return
     again = prune_and_reload(method(key), loaded.model, 0.25, tmp_path / "pruned")[1]
@@ -68,6 +73,29 @@ def test_methods_prune_save_and_load(name, folder, key, tmp_path):
         save_padded(again.model, again.tokenizer, tmp_path / "padded")
         stock = AutoModelForCausalLM.from_pretrained(tmp_path / "padded", dtype=torch.float32)
         assert torch.allclose(logits(stock), logits(again.model), atol=1e-3)
+
+
+@pytest.mark.parametrize("kept", [[1, 20, 2, 44, 1, 7], [0, 3, 2, 0, 1, 44], [0] * 6])
+def test_pruned_equals_masked_under_padding_and_with_every_cache(name, folder, kept, tmp_path):
+    loaded = load_model(str(folder), device="cpu")
+    job = job_for(loaded.model, ids=tiny_ids())
+    outcome = slicing.prune(job, kept)
+    loaded.model.config.update({CONFIG_FIELD: outcome.structure})
+    save_padded(loaded.model, loaded.tokenizer, tmp_path / "padded")
+    masked = AutoModelForCausalLM.from_pretrained(tmp_path / "padded", dtype=torch.float32)
+    assert sum(p.numel() for p in masked.parameters()) > sum(p.numel() for p in loaded.model.parameters())
+    ids = torch.from_numpy(tiny_ids(2, 9)).long()
+    attended = torch.ones_like(ids)
+    attended[0, :4] = 0
+    found, expected = (model(ids, attention_mask=attended).logits for model in (loaded.model, masked))
+    torch.testing.assert_close(found[attended.bool()], expected[attended.bool()], atol=1e-4, rtol=1e-4)
+    ways = ({}, {"use_cache": False}, {"cache_implementation": "static"})
+    made = [
+        model.generate(ids, attention_mask=attended, max_new_tokens=6, do_sample=False, **how).tolist()
+        for model in (loaded.model, masked)
+        for how in ways
+    ]
+    assert made == [made[0]] * len(made)
 
 
 @pytest.mark.parametrize("kept", [[1, 20, 2, 44, 1, 7], [0, 3, 2, 0, 1, 44], [0] * 6])
