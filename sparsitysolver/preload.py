@@ -27,12 +27,16 @@ from typing import IO
 VARIABLE = "SPARSITYSOLVER_PRELOADER"
 LIBRARIES = (
     "torch",
+    "transformers.modeling_utils",
+    "transformers.generation.utils",
     "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.tokenization_utils_tokenizers",
     "stable_baselines3",
     "lm_eval.evaluator",
     "lm_eval.models.huggingface",
     "scipy.stats",
-    "pydantic",
+    "pydantic.main",
 )
 # Read when the libraries are imported: what a job would set for itself must be there before.
 QUIET = {

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparsitysolver.data.sources import Text
+from sparsitysolver.data.token_cache import token_ids
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.records.files import content_key
 
@@ -54,7 +55,7 @@ def _probes(tokenizer: Any) -> Iterator[str]:
 
 def encode(tokenizer: Any, text: str, special: bool = True) -> list[int]:
     """Token ids of a text as it is tokenised everywhere here; ``special``: with the tokenizer's own (a BOS) first."""
-    ids = tokenizer(text, add_special_tokens=special, verbose=False).input_ids
+    ids = token_ids(tokenizer, text, special)
     return added_tokens(tokenizer).without_end(ids) if special else ids
 
 
