@@ -68,7 +68,7 @@ def test_the_card_says_what_the_record_says():
         "removed.\n**Its weights were changed.**",
         "| Parameters in the files | 100,000 | 80,000 |",
         "| of which zeros | | 10 |",
-        "| Prunable weights | 50,000 | 30,000 |",
+        "| Prunable weights that are not zero | 50,000 | 30,000 |",
         "| Perplexity | 10.0000 | 12.3457 |",
         "4 windows of 128 tokens, the first of 8, of wikitext2 (train), computed in float32.",
         "**calibration windows: seen by pruning**",
