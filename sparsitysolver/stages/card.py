@@ -12,7 +12,7 @@ from transformers.utils import cached_file
 from sparsitysolver.config.registry import MethodRow, models_table
 from sparsitysolver.data.sampling import Sample
 from sparsitysolver.data.windows import Windows
-from sparsitysolver.evaluation.cells import perplexity_leakage
+from sparsitysolver.evaluation.cells import perplexity_fingerprint, perplexity_leakage
 from sparsitysolver.evaluation.perplexity import perplexity, window_losses
 from sparsitysolver.hub.card import CARD, hub_record, licence_in
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_config
@@ -94,11 +94,12 @@ class CardFacts:
         if self._windows is None:
             ids, origin = self._sample.ids, self._sample.origin
             own = {"text": origin["source"], "split": origin.get("split"), "seen": True, "near": True}
-            return told | own | {"seqlen": ids.shape[1], "drawn": len(ids)}
+            return told | own | {"seqlen": ids.shape[1], "drawn": len(ids), "bos": origin.get("bos")}
         windows, text = self._windows, self._windows.text
         leakage = perplexity_leakage(text, seen_by(record))
-        own = {"text": text.source, "split": text.split, "seqlen": windows.seqlen, "drawn": len(windows.ids)}
-        return told | own | {"seen": False, "near": any(leakage.values())}
+        own = {"text": text.source, "split": text.split, "seen": False, "near": any(leakage.values())}
+        protocol = perplexity_fingerprint(self.loaded, windows)
+        return told | own | {"seqlen": windows.seqlen, "drawn": len(windows.ids), "bos": protocol["bos"]}
 
 
 def _finite(losses: np.ndarray) -> float | None:

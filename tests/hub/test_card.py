@@ -37,7 +37,7 @@ RECORD = {
     },
 }
 PERPLEXITY = {"before": 10.0, "after": 12.34567, "windows": 4, "drawn": 8, "seqlen": 128, "dtype": "float32"}
-CALIBRATION = PERPLEXITY | {"text": "wikitext2", "split": "train", "seen": True, "near": True}
+CALIBRATION = PERPLEXITY | {"text": "wikitext2", "split": "train", "seen": True, "near": True, "bos": None}
 
 
 def card(**about):
@@ -92,8 +92,9 @@ def test_what_is_not_known_or_not_so_is_not_said():
     assert "# m: 1, pruned by FLAP" in text and "huggingface.co" not in text
     assert "trust_remote_code" not in text and "stock" in text
     assert "and rounded" not in text and "Perplexity was not measured" in text
-    named = CALIBRATION | {"seen": False, "near": False, "drawn": 4, "split": "test", "after": None}
+    named = CALIBRATION | {"seen": False, "near": False, "drawn": 4, "split": "test", "after": None, "bos": "every"}
     text = card(perplexity=named)
+    assert "of wikitext2 (test), BOS: every, computed in" in text
     assert "calibration windows" not in text and "the first of" not in text and "| 10.0000 | not finite |" in text
     assert "The calibration came from the same text or data set." in card(perplexity=named | {"near": True})
 

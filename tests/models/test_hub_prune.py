@@ -159,7 +159,10 @@ def test_perplexities_of_the_card_are_those_of_evaluate(method, place, capsys):
     expected = [evaluated(capsys, model, "text.txt") for model in (str(tiny_folder("llama")), "out")]
     assert perplexities(place / "out") == pytest.approx(expected, rel=1e-4)
     card = (place / "out" / "README.md").read_text()
-    assert "25 windows of 16 tokens, of text.txt (file), computed in float32." in card and "seen by pruning" not in card
+    assert (
+        "25 windows of 16 tokens, of text.txt (file), BOS: tokenizer, computed in float32." in card
+        and "seen by pruning" not in card
+    )
     # without a text: on the calibration windows, the dense model's before anything has changed
     output(capsys, *prune(tiny_folder("llama"), "--method", method, *HUB, "--out", "seen"))
     (place / "seen.txt").write_text(" ".join(f"w{token}" for token in tiny_ids(8, 16).ravel()))
