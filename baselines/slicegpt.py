@@ -41,10 +41,10 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
     The sparsity asked for is a fraction of the stream's width; with the option ``match_parameters=yes`` it is the
     fraction of the dense model's decoder-layer weights that go, shortcuts counted as weights that stay.
     """
-    adapter, width = job.adapter, _width(job)
+    adapter, width, ids = job.adapter, _width(job), job.ids()
     dense, untied = adapter.model.num_parameters(), untie_head(adapter)
     fold_norms(adapter)
-    replay = LayerReplay(adapter, job.ids())
+    replay = LayerReplay(adapter, ids)
     components = _components(replay.hidden)
     for table in adapter.embeddings:
         set_table(table, _times(table.weight, components[:, :width]))

@@ -62,7 +62,12 @@ PRUNED = dict(
     out=option(REQUIRED, "folder to write", "--save"),
     strategy=option(None, "strategy file for methods with an allocation"),
     format=option(
-        "sliced", "sliced to size, or padded with zeros (default: %(default)s)", choices=["sliced", "padded"]
+        "sliced",
+        "sliced to size, padded with zeros, or for the hub: to size, for plain transformers (default: %(default)s)",
+        choices=["sliced", "padded", "hub"],
+    ),
+    card_text=option(
+        None, "of --format hub: text of the card's perplexities (default: the calibration windows)", metavar="TEXT"
     ),
     reconstruction_calibration=option(None, "windows of reconstruction; a task's own text too", metavar="SOURCE"),
     set=option([], "option of the method", metavar="NAME=VALUE"),
@@ -168,6 +173,14 @@ COMMANDS = {
         out=option(REQUIRED, TABLE_OUT, type=Path),
     ),
     "prune": Command("prune a model and write it as a folder that is again a model", "stages.prune", PRUNED),
+    "push": Command(
+        "send a folder of prune --format hub to the hub",
+        "stages.push",
+        folder=argument("FOLDER", "folder that prune --format hub wrote"),
+        name=argument("OWNER/NAME", "the model's name on the hub, made where it is not there"),
+        private=option(False, "only you may see it (default: as the owner's settings say)"),
+        revision=option(None, "branch, made where it is not there (default: main)"),
+    ),
     "evaluate": Command(
         "perplexity or zero-shot accuracy of a dense or pruned model",
         "stages.evaluate",

@@ -8,11 +8,12 @@ from typing import Any
 from sparsitysolver.file_hashes import cached_sha256
 from sparsitysolver.records.files import content_key
 
+PRUNING_RECORD = "pruning.json"  # what ``prune`` says of a pruned model
 # As transformers looks for weights: the first of these that is there is read, an index with the shards it names.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 # Neither model nor tokenizer is read from these.
 _SAMPLING = "generation_config.json"
-_WITHOUT_EFFECT = {_SAMPLING, "adapter_config.json", "trainer_state.json", "training.json", "pruning.json", *WEIGHTS}
+_WITHOUT_EFFECT = {_SAMPLING, "adapter_config.json", "trainer_state.json", "training.json", PRUNING_RECORD, *WEIGHTS}
 _STARTS_WITHOUT_EFFECT = (".", "license", "notice", "readme", "use_policy", "events.out")
 _ENDS_WITHOUT_EFFECT = (
     *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".ot"),

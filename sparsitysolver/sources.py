@@ -17,11 +17,11 @@ def _modules(names: str) -> tuple[str, ...]:
     return tuple(f"sparsitysolver.{name}" for name in names.split())
 
 
-# Modules that cannot change a result: messages, times, locks, names of things, the command line itself, and contracts
-# of records: a wrong one is refused, a right one stays as it is.
+# Modules that cannot change a result: messages, times, locks, names of things, the command line itself, model cards,
+# and contracts of records: a wrong one is refused, a right one stays as it is.
 NEUTRAL = _modules(
     "cli options preload errors provenance devices sources config.grid file_hashes model_files config.chat_address "
-    "records.contracts"
+    "records.contracts hub.card hub.writing stages.card"
 )
 # What only zero-shot tasks need: editing it must not plan perplexity anew.
 _TASK_CODE = _modules("data.items data.harness evaluation.zero_shot evaluation.choices search.task_reward")

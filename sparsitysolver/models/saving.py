@@ -1,12 +1,14 @@
-"""Writing pruned models: as they are (smaller, read back by this package), or padded to the stock architecture.
+"""Writing pruned models: as they are (smaller, read back by this package), for the hub, or padded to the stock shape.
 
 What was written is what was pruned: a saved folder is loaded as its user will load it, and compared.
 """
 
 import copy
-import json
+import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from itertools import chain, compress
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,14 @@ from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory
+from sparsitysolver.model_files import configuration
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.loading import device_map, load_model
 from sparsitysolver.models.modelling_file import MODELLING_FILE, auto_map, modelling_file
 from sparsitysolver.models.structure import CONFIG_FIELD, LowRankLinear, Structure
 from sparsitysolver.records.files import atomic_folder
 
+SLICED, PADDED, HUB = "sliced", "padded", "hub"  # forms that a pruned model is written in
 SHARD_SIZE = "5GB"  # largest size of one safetensors file
 _TOKENS = 16
 # Largest deviation of a logit, as a share of the largest logit: other shapes and products are summed in another order.
@@ -66,10 +70,11 @@ def save_hub(
     """Write a pruned model at its real size so that plain transformers load it with ``trust_remote_code=True``.
 
     A generated Python file beside the weights holds the architecture; ``card`` becomes README.md. Where shapes did not
-    change, the stock architecture does without that file. The model itself is put into ``dtype``, where one is given.
+    change, the stock architecture does without that file. The model's own weights are put into ``dtype``, where one is
+    given: to compute on with them, have them rounded by :func:`round_to` and another folder written.
     """
-    if dtype is not None:
-        model.to(dtype)
+    for tensor in model.parameters() if dtype is not None else ():
+        tensor.data = tensor.data.to(dtype)
     with atomic_folder(folder) as temporary:
         if structure is not None:
             code = modelling_file(model, adapter_class(model.config))
@@ -78,6 +83,23 @@ def save_hub(
         _write(model, tokenizer, structure, temporary, shard_size)
         if card:
             (temporary / "README.md").write_text(card, encoding="utf-8")
+
+
+def round_to(model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Round a model's weights to what ``dtype`` holds; they stay in the precision that the model computes in.
+
+    A weight that is finite and beyond what ``dtype`` holds is an error.
+    """
+    for name, tensor in model.named_parameters():
+        rounded = tensor.data.to(dtype).to(tensor.dtype)
+        lost = int((tensor.isfinite() & ~rounded.isfinite()).sum())
+        if lost:
+            raise SparsitySolverError(
+                f"{lost} pruned weights of {name} are beyond what {str(dtype).removeprefix('torch.')} holds, the "
+                "checkpoint's own precision: write the model with --format sliced, which keeps the precision it was "
+                'pruned in, or say "dtype": "float32" in the config.json of the dense model.'
+            )
+        tensor.data.copy_(rounded)
 
 
 def save_padded(model: PreTrainedModel, tokenizer: Any, folder: str | Path, shard_size: str = SHARD_SIZE) -> None:
@@ -174,15 +196,19 @@ def release(model: PreTrainedModel) -> None:
         tensor.data = tensor.data.new_empty(0)
 
 
-def check_saved(folder: Path, expected: Behaviour, device: str, padded: bool) -> None:
+def check_saved(folder: Path, expected: Behaviour, device: str, form: str = SLICED) -> None:
     """Load a folder back, on ``device`` and in the dtype it was pruned in, and compare; holds one model in memory.
 
-    A ``padded`` one is loaded by plain transformers, and its shapes are the stock ones. Tensors without a place, other
-    names or shapes, and other logits are errors.
+    What is ``sliced`` is loaded as this package does it; what is ``padded`` by plain transformers, and its shapes are
+    the stock ones; what is for the ``hub`` by the class in its own generated file. Tensors without a place, other names
+    or shapes, and other logits are errors.
     """
+    padded = form == PADDED
     try:
-        dtype = str(expected.dtype).removeprefix("torch.")
-        model = _plainly(folder, device, expected.dtype) if padded else load_model(str(folder), device, dtype).model
+        if form == SLICED:
+            model = load_model(str(folder), device, str(expected.dtype).removeprefix("torch.")).model
+        else:
+            model = _plainly(folder, device, expected.dtype)
         found = Behaviour.of(model)
     except Exception as error:
         if is_out_of_memory(error):
@@ -195,20 +221,34 @@ def check_saved(folder: Path, expected: Behaviour, device: str, padded: bool) ->
             f"{len(other)} tensors have another shape, {other[0]} among them: {expected.shapes.get(other[0])} was "
             f"pruned and {found.shapes.get(other[0])} comes back"
         )
-    # files may be written in less precision than the model was pruned in
-    written = getattr(torch, json.loads((folder / "config.json").read_text(encoding="utf-8"))["dtype"])
-    _check_logits(found.logits, expected.logits, max(_TOLERANCE[expected.dtype], _TOLERANCE[written]))
+    _check_logits(found.logits, expected.logits, _TOLERANCE[expected.dtype])
+
+
+class _Uncached(SourceFileLoader):
+    """Imports a file and leaves nothing beside it."""
+
+    def set_data(self, *_: Any, **__: Any) -> None:
+        """Write no compiled file."""
 
 
 def _plainly(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
-    """What transformers give that know nothing of this package; they must find a place for every tensor."""
-    model, report = AutoModelForCausalLM.from_pretrained(
+    """What transformers give that know nothing of this package; they must find a place for every tensor.
+
+    The one file of code that is run is the one generated a moment ago, from this folder itself.
+    """
+    loader, path = AutoModelForCausalLM, folder / f"{MODELLING_FILE}.py"
+    if path.exists():
+        spec = importlib.util.spec_from_loader(MODELLING_FILE, _Uncached(MODELLING_FILE, str(path)))
+        module = sys.modules[MODELLING_FILE] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        loader = getattr(module, configuration(folder)["auto_map"][loader.__name__].rpartition(".")[2])
+    model, report = loader.from_pretrained(
         folder, dtype=dtype, device_map=device_map(device), trust_remote_code=False, output_loading_info=True
     )
     faults = [f"{kind.replace('_', ' ')}: {sorted(map(str, names))[0]}" for kind, names in report.items() if names]
     if faults:
         raise SparsitySolverError("; ".join(faults))
-    return model.eval()
+    return adapt(model).model.eval()  # with a linear each in place of fused matrices, as in what was pruned
 
 
 def _check_logits(found: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:

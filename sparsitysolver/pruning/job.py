@@ -25,7 +25,7 @@ class Job:
     adapter: Adapter  # the dense model; pruners change it in place
     sparsity: float  # target fraction of prunable weights to remove
     calibrate: Callable[[], Statistics]  # of the dense model over ``ids()``; called at most once, and only if needed
-    ids: Callable[[], np.ndarray]  # the calibration windows (nsamples, seqlen)
+    ids: Callable[[], np.ndarray]  # the calibration windows (nsamples, seqlen); first asked for of the dense model
     reconstruction_ids: Callable[[], np.ndarray]  # the windows that reconstruction regresses on
     granularity: str = STRUCTURED  # what the strategy's units are: or UNSTRUCTURED
     criterion: str = "l2"  # what ranks the items of a unit

@@ -9,8 +9,18 @@ from sparsitysolver.config.registry import SEARCHING, MethodRow, method
 from sparsitysolver.data.sampling import Sample
 from sparsitysolver.errors import SparsitySolverError, report_warning
 from sparsitysolver.evaluation.size import Achieved, measure_size
+from sparsitysolver.hub.writing import write_hub
 from sparsitysolver.models.loading import LoadedModel
-from sparsitysolver.models.saving import Behaviour, check_saved, release, save_padded, save_pruned
+from sparsitysolver.models.saving import (
+    HUB,
+    PADDED,
+    Behaviour,
+    check_saved,
+    release,
+    round_to,
+    save_padded,
+    save_pruned,
+)
 from sparsitysolver.models.structure import CONFIG_FIELD
 from sparsitysolver.provenance import Clock
 from sparsitysolver.pruning.job import Job, Outcome
@@ -22,11 +32,11 @@ from sparsitysolver.records.seen import CALIBRATION, RECONSTRUCTION, Seen, seen_
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.search.settings import ACCURACY, DEFAULT_CRITERIA, SearchSettings, check_criterion
 from sparsitysolver.stages import common
+from sparsitysolver.stages.card import CardFacts
 from sparsitysolver.stages.common import PRUNING_RECORD, assets_of, model_record, open_model
 
 UNIFORM = "uniform"  # the allocator whose matrices an N:M pattern may take over
 DEFAULT_SPARSITY = 0.2
-PADDED = "padded"
 
 
 def baseline(name: str) -> ModuleType:
@@ -60,10 +70,14 @@ def run(args: argparse.Namespace) -> None:
     dense = sum(tensor.numel() for tensor in loaded.model.parameters())
     strategy = work.strategy()
     outcome = pruner.prune(work.job, kept_counts(strategy) if strategy else None)
+    if work.card:
+        round_to(loaded.model, work.card.dtype)
     achieved = Achieved(measure_size(loaded.adapter), 0.0 if row.key == "dense" else args.sparsity, dense)
     for text in achieved.warnings(pruner.ratio(work.job) if hasattr(pruner, "ratio") else ""):
         work.warn(text)
     record = work.record(strategy, outcome) | {"size": achieved.record(), "run": clock.record(**outcome.run)}
+    if work.card:
+        record = work.card.record(record, outcome.structure is not None)
     _write(args, loaded, outcome, record)
     print(f"{args.out}: {row.label} at sparsity {args.sparsity}: {achieved}, {record['run']['wall_seconds']} s")
 
@@ -107,6 +121,10 @@ def _check(args: argparse.Namespace, row: MethodRow) -> None:
         raise SparsitySolverError(f"method '{row.key}' reconstructs on a task's own text: name the task by --task.")
     if args.strategy and not row.allocator:
         raise SparsitySolverError(f"method '{row.key}' has no per-layer allocation: it takes no --strategy.")
+    if args.card_text:
+        if args.format != HUB:
+            raise SparsitySolverError(f"--card-text is for the card of --format hub; format {args.format} has none.")
+        common.check_has_perplexity(args.card_text)
     if Path(args.out).exists() and any(Path(args.out).iterdir() if Path(args.out).is_dir() else [1]):
         raise SparsitySolverError(f"{args.out} exists and is not empty; give another --out or remove it.")
 
@@ -124,6 +142,7 @@ class _Work:
         self._samples: dict[str, Sample] = {}
         self._warnings: list[str] = []
         self._searched: Json | None = None
+        self.card = CardFacts(args, row, loaded) if args.format == HUB else None
         pairs = [pair for pair in [*row.options.split(","), *args.set] if pair]
         bad = [pair for pair in pairs if "=" not in pair]
         if bad:
@@ -148,6 +167,8 @@ class _Work:
             wanted = common.calibration_of if name == CALIBRATION else common.reconstruction_calibration
             drawn = common.draw(wanted(self.args, self.row, self.loaded), self.loaded, assets_of(self.args))
             self._samples[name] = drawn
+            if self.card and name == CALIBRATION:
+                self.card.drawn(drawn)
             gram = getattr(baseline(self.row.pruner), "GRAM", None)
             if gram is not None and gram.windows == name:
                 text = gram.few_tokens(self.row.label, self.loaded.adapter.shape, drawn.ids.size)
@@ -217,11 +238,13 @@ def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome, reco
     """Write the folder; it gets its name when it was loaded back and found equal to what was pruned."""
     expected = Behaviour.of(loaded.model)
     with atomic_folder(args.out, replace=False) as folder:
-        if args.format == PADDED:
+        if args.format == HUB:
+            write_hub(loaded.model, loaded.tokenizer, outcome.structure, record, folder)
+        elif args.format == PADDED:
             setattr(loaded.model.config, CONFIG_FIELD, outcome.structure)
             save_padded(loaded.model, loaded.tokenizer, folder)
         else:
             save_pruned(loaded.model, loaded.tokenizer, outcome.structure, folder)
         release(loaded.model)
-        check_saved(folder, expected, loaded.device, padded=args.format == PADDED)
+        check_saved(folder, expected, loaded.device, args.format)
         write_json(folder / PRUNING_RECORD, record)
