@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from sparsitysolver.chat.settings import ChatSettings
+from sparsitysolver.config.bos import BOS_RULES
 from sparsitysolver.config.chat_address import URL_VARIABLE
 from sparsitysolver.config.registry import ZERO_SHOT_BATCH
 from sparsitysolver.devices import cores_here
@@ -40,7 +41,16 @@ MODEL = dict(
     ),
     gpus=option(1, "GPUs to lock for this job (default: %(default)s)"),
 )
-WINDOWED = dict(MODEL, seqlen=option(None, "window length in tokens (default: 2048 or the model's maximum)", type=int))
+WINDOWED = dict(
+    MODEL,
+    seqlen=option(None, "window length in tokens (default: 2048 or the model's maximum)", type=int),
+    bos=option(
+        None,
+        "none, first (the tokenizer's own, once) or every (one before each window) (default: the family's; Gemma: "
+        "every, others: first)",
+        choices=BOS_RULES,
+    ),
+)
 TEXTS = "wikitext2, c4, mini, a zero-shot task, a file of text or documents, or a .npy of ids"
 CALIBRATED = dict(
     WINDOWED,

@@ -15,6 +15,7 @@ from sparsitysolver.config.settings import load_grid, read_run
 from sparsitysolver.config.tables import DENSE, TASKS, load_definition, tables
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.model_files import configuration
+from sparsitysolver.models.adapter import bos_rule
 
 RESULTS = "results"
 PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
@@ -93,6 +94,14 @@ class Grid:
         if model in models_table() or self.assets.folder is None:
             return models_table()[model].family
         return str(configuration(self.assets.folder / "models" / model).get("model_type"))
+
+    def bos(self, model: str) -> str:
+        """The rule of a model's BOS (``config/bos.py``): the run's, else that of its family."""
+        return self.run.bos or bos_rule(self._family(model))
+
+    def bos_option(self, model: str) -> str:
+        """That rule as an option of commands; nothing where it is the family's, which they know."""
+        return "" if self.bos(model) == bos_rule(self._family(model)) else f" --bos {self.bos(model)}"
 
     def table_tasks(self, name: str) -> list[str]:
         """The zero-shot tasks of a table's columns; none for tables of perplexity."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.assets import BUNDLED
+from sparsitysolver.config.bos import EVERY, FIRST
 from sparsitysolver.config.contract import Contract, read_rows
 from sparsitysolver.config.registry import models_table
 
@@ -28,6 +29,7 @@ class Anchor(Contract):
     tolerance: float
     source: str
     diagnosis: str = ""
+    bos: str = FIRST  # a rule of config/bos.py
 
 
 class KnownText(Contract):
@@ -67,6 +69,18 @@ def anchors(model: str) -> list[Anchor]:
 def standard_anchor(known: Sequence[Anchor], task: str) -> Anchor | None:
     """The value expected under the standard protocol on a text, None where none is known."""
     return next((a for a in known if a.dataset == task and a.split == STANDARD_SPLIT and not a.diagnosis), None)
+
+
+def other_bos(bos: str, published: str = FIRST) -> str:
+    """Why a number is none of the published protocol by its BOS, as fingerprints state that; empty where it may be.
+
+    A BOS before every window gives each of them a token more to look back at, and some models another perplexity
+    altogether; numbers are published with what the tokenizer puts at the head of the text, unless the registry says so.
+    """
+    if (bos == EVERY) == (published == EVERY):
+        return ""
+    here, there = ("before every window", "at most once, at the head of the text")[:: 1 if bos == EVERY else -1]
+    return f"a BOS {here} instead of {there}"
 
 
 def not_the_text(task: str, split: str, sha256: str, tokens: int | None = None, model: str = "") -> str:

@@ -132,6 +132,7 @@ class Run(Contract):
     models: Names = []
     tasks: Names = []
     limit: Count | None = None
+    bos: Literal["none", "first", "every"] | None = None  # the family's where not given; see config/bos.py
     items: str = "report"
     search_items: str = "search"  # report: the paper's practice, which is flagged
     arena_seeds: Count | None = None

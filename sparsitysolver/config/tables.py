@@ -61,7 +61,7 @@ class Definition(Contract):
     name: str = Field("", exclude=True)  # the file's stem
     title: str
     published_file: Path = Field(alias="published")
-    protocol: dict[Literal["task", "split", "seqlen", "items", "published_model"], int | str] = Field(
+    protocol: dict[Literal["task", "split", "seqlen", "items", "published_model", "bos"], int | str] = Field(
         {}, alias="published_protocol"
     )
     layout: Literal["models", "models@sparsity", "tasks"] = Field(alias="columns")

@@ -1,7 +1,8 @@
 """Calibration windows: each method's own sampler, over any text source (methods' official code, re-implemented).
 
-Samplers draw with a generator of their own, of the kind the official loaders draw with (Python's, and torch's for
-SliceGPT), so the same text, tokenizer and seed give the same windows everywhere.
+Samplers tokenise with what the tokenizer puts first, or without special tokens (``own`` false). They draw with a
+generator of their own, of the kind the official loaders draw with (Python's, and torch's for SliceGPT), so the same
+text, tokenizer and seed give the same windows everywhere.
 """
 
 import functools
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.bos import EVERY, FIRST, NONE
 from sparsitysolver.config.registry import is_zero_shot
 from sparsitysolver.data.sources import PARAGRAPH, Text, load_text
-from sparsitysolver.data.windows import check_ids, encode, ids_sha256
+from sparsitysolver.data.windows import check_ids, encode, ids_sha256, led_by
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.records.files import Json, read_json
 
@@ -27,7 +29,8 @@ _TRIES = 10_000  # random draws without success before a text is declared too sh
 class Calibration:
     """Which windows to draw: text source, sampler, number of windows, window length in tokens, seed.
 
-    A source may be a zero-shot task: its own text, of the items that ``items`` names.
+    A source may be a zero-shot task: its own text, of the items that ``items`` names. ``bos`` is a rule of
+    ``config/bos.py``; the token of ``every`` is put in front by :meth:`Sample.led`, when windows are used.
     """
 
     source: str
@@ -36,6 +39,7 @@ class Calibration:
     seqlen: int = 2048
     seed: int = 0
     items: str = "search"
+    bos: str = FIRST
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,19 @@ class Sample:
     def record(self) -> Json:
         """What a cell keeps of its calibration."""
         return {**self.origin, "tokens": int(self.ids.size), "sha256": self.sha256}
+
+    def led(self, token: int, vocabulary: int) -> "Sample":
+        """The windows with a BOS token before each (nsamples, 1 + seqlen), which the model reads with them.
+
+        It is a token of the forward pass like any other: sums over activations have it (deviation 97).
+        """
+        check_ids([token], vocabulary, "the tokenizer's BOS")
+        if (self.ids[:, 0] == token).all():
+            raise SparsitySolverError(
+                f"the calibration windows of {self.origin['source']} begin with the BOS token already, and --bos every "
+                "puts one before each; give --bos first, which takes a file as it is."
+            )
+        return Sample(led_by(token, self.ids), self.origin | {"bos": EVERY})
 
 
 def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary: int) -> Sample:
@@ -72,10 +89,12 @@ def sample(calibration: Calibration, tokenizer: Any, assets: Assets, vocabulary:
         text = task_text(load_items(source, calibration.items, assets))
     else:
         text = load_text(source, "train", assets)
-    drawn = SAMPLERS[calibration.sampler](text, tokenizer, nsamples, seqlen, calibration.seed)
+    own = calibration.bos == FIRST
+    drawn = SAMPLERS[calibration.sampler](text, tokenizer, nsamples, seqlen, calibration.seed, own)
     ids = np.asarray(drawn, dtype=np.int32)
     check_ids(ids, vocabulary, f"calibration text '{text.location}'")
-    drawing = {name: value for name, value in asdict(calibration).items() if name != "items"}
+    drawing = {name: value for name, value in asdict(calibration).items() if name not in ("items", "bos")}
+    drawing |= {} if own else {"bos": NONE}  # so they stand here; who puts a BOS before each says so
     origin = {"source": text.source, "split": text.split, "text_sha256": text.sha256, "revision": text.revision}
     return Sample(ids, drawing | origin)
 
@@ -122,7 +141,9 @@ def _too_short(text: Text, tokens: int, seqlen: int) -> SparsitySolverError:
     )
 
 
-def gptq(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int, joint: str = " ") -> list[list[int]]:
+def gptq(
+    text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int, own: bool = True, joint: str = " "
+) -> list[list[int]]:
     """The loader of SparseGPT and Wanda (and FLAP): documents for C4, random offsets in one joined text otherwise.
 
     C4 and files of documents: draw documents until one is longer than ``seqlen``, then a random window in it. Single
@@ -130,18 +151,18 @@ def gptq(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int, join
     """
     rng = random.Random(seed)
     if len(text.documents) > 1 and text.separate:
-        return [_document_window(text, tokenizer, seqlen, rng) for _ in range(nsamples)]
-    ids = encode(tokenizer, joint.join(text.documents))
+        return [_document_window(text, tokenizer, seqlen, rng, own) for _ in range(nsamples)]
+    ids = encode(tokenizer, joint.join(text.documents), own)
     if len(ids) <= seqlen + 1:
         raise _too_short(text, len(ids), seqlen)
     starts = [rng.randint(0, len(ids) - seqlen - 1) for _ in range(nsamples)]
     return [ids[start : start + seqlen] for start in starts]
 
 
-def _document_window(text: Text, tokenizer: Any, seqlen: int, rng: random.Random) -> list[int]:
+def _document_window(text: Text, tokenizer: Any, seqlen: int, rng: random.Random, own: bool) -> list[int]:
     longest = 0
     for _ in range(_TRIES):
-        ids = encode(tokenizer, text.documents[rng.randint(0, len(text.documents) - 1)])
+        ids = encode(tokenizer, text.documents[rng.randint(0, len(text.documents) - 1)], own)
         longest = max(longest, len(ids))
         if len(ids) > seqlen:
             start = rng.randint(0, len(ids) - seqlen - 1)
@@ -152,7 +173,7 @@ def _document_window(text: Text, tokenizer: Any, seqlen: int, rng: random.Random
     )
 
 
-def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
+def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int, own: bool = True) -> list[list[int]]:
     """SliceGPT's loader: from a random row on, non-empty rows joined with a blank line until a window is full.
 
     Rows of WikiText-2 end in a line end of their own, which stays. Rows that were used are taken out, so windows never
@@ -165,36 +186,36 @@ def slicegpt(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) 
     one = len(text.documents) == 1  # whose lines are the rows, each with its line end
     every = [f"{line}\n" for line in text.documents[0].split("\n")] if one else text.documents
     every = [row for row in every if row.strip()]
-    if len(_fill(every, 0, tokenizer, seqlen)[0]) < seqlen:
-        raise _too_short(text, len(encode(tokenizer, text.joined)), seqlen)
+    if len(_fill(every, 0, tokenizer, seqlen, own)[0]) < seqlen:
+        raise _too_short(text, len(encode(tokenizer, text.joined, own)), seqlen)
     generator = torch.Generator().manual_seed(seed)
     windows: list[list[int]] = []
     rows: list[str] = []
     while len(windows) < nsamples:
         rows = rows or list(every)
         start = int(torch.randint(len(rows), (1,), generator=generator))
-        ids, used = _fill(rows, start, tokenizer, seqlen)
+        ids, used = _fill(rows, start, tokenizer, seqlen, own)
         del rows[start : start + used]
         if len(ids) == seqlen:
             windows.append(ids)
     return windows
 
 
-def _fill(rows: list[str], start: int, tokenizer: Any, seqlen: int) -> tuple[list[int], int]:
+def _fill(rows: list[str], start: int, tokenizer: Any, seqlen: int, own: bool) -> tuple[list[int], int]:
     """A window that begins at a row, as long as the rows last, and how many rows it used."""
     end, tokens = start, 0
     while tokens < seqlen and end < len(rows):
         row = rows[end] if end == start else PARAGRAPH + rows[end]
         tokens += len(tokenizer(row, add_special_tokens=False, verbose=False).input_ids)
         end += 1
-    ids = encode(tokenizer, PARAGRAPH.join(rows[start:end]))
+    ids = encode(tokenizer, PARAGRAPH.join(rows[start:end]), own)
     while len(ids) < seqlen and end < len(rows):
         end += 1
-        ids = encode(tokenizer, PARAGRAPH.join(rows[start:end]))
+        ids = encode(tokenizer, PARAGRAPH.join(rows[start:end]), own)
     return ids[:seqlen], end - start
 
 
-def svd_llm(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -> list[list[int]]:
+def svd_llm(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int, own: bool = True) -> list[list[int]]:
     """SVD-LLM's loader: random character offsets, ten characters a token, tokenised with BOS and cut.
 
     Windows that come out too short are drawn again (the official code drops them silently).
@@ -205,15 +226,15 @@ def svd_llm(text: Text, tokenizer: Any, nsamples: int, seqlen: int, seed: int) -
     windows: list[list[int]] = []
     for _ in range(_TRIES + nsamples):
         start = rng.randint(0, len(whole) - span - 1)
-        ids = encode(tokenizer, whole[start : start + span])
+        ids = encode(tokenizer, whole[start : start + span], own)
         if len(ids) >= seqlen:
             windows.append(ids[:seqlen])
         if len(windows) == nsamples:
             return windows
-    raise _too_short(text, len(encode(tokenizer, whole)), seqlen)
+    raise _too_short(text, len(encode(tokenizer, whole, own)), seqlen)
 
 
-SAMPLERS: dict[str, Callable[[Text, Any, int, int, int], list[list[int]]]] = {
+SAMPLERS: dict[str, Callable[[Text, Any, int, int, int, bool], list[list[int]]]] = {
     "gptq": gptq,
     "slicegpt": slicegpt,
     "svd_llm": svd_llm,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsitysolver.config.bos import EVERY, FIRST
 from sparsitysolver.data.sources import Text
 from sparsitysolver.data.token_cache import token_ids
 from sparsitysolver.errors import SparsitySolverError
@@ -59,6 +60,24 @@ def encode(tokenizer: Any, text: str, special: bool = True) -> list[int]:
     return added_tokens(tokenizer).without_end(ids) if special else ids
 
 
+def bos_token(tokenizer: Any) -> int:
+    """The id of a tokenizer's BOS token, whether it adds it to texts or not; an error where it has none."""
+    token = getattr(tokenizer, "bos_token_id", None)
+    if token is None:
+        raise SparsitySolverError(
+            "a BOS before every window asked for (--bos every), and the model's tokenizer has no BOS token; take --bos "
+            "first (what the tokenizer itself adds) or none."
+        )
+    return token
+
+
+def led_by(token: int | None, ids: np.ndarray) -> np.ndarray:
+    """Token ids (windows, tokens) with one more in front of each window; as they are for None."""
+    if token is None:
+        return ids
+    return np.concatenate([np.full((len(ids), 1), token, dtype=ids.dtype), ids], axis=1)
+
+
 def ids_sha256(ids: np.ndarray) -> str:
     """Hash of shape and ids: the same text by another tokenizer has another one."""
     return content_key([list(ids.shape), ids.astype(np.int32).tobytes().hex()], 64)
@@ -80,7 +99,10 @@ def check_ids(ids: Iterable[int] | np.ndarray, vocabulary: int, what: str) -> No
 
 @dataclass(frozen=True)
 class Windows:
-    """``ids`` (windows, seqlen) int32 and what they were cut from."""
+    """``ids`` (windows, seqlen) int32 and what they were cut from.
+
+    ``bos`` is the token that the stream begins with, ``every`` where one stands before each window, or ``none``.
+    """
 
     ids: np.ndarray
     text: Text
@@ -88,6 +110,8 @@ class Windows:
     total_windows: int
     bos: str
     eos: str = "none"
+    rule: str = FIRST
+    token: int | None = None  # that is read before each window, which it is no part of
 
     @property
     def sha256(self) -> str:
@@ -99,16 +123,27 @@ class Windows:
         """Window length in tokens."""
         return self.ids.shape[1]
 
+    @property
+    def lead(self) -> int:
+        """Tokens before each window that are read and not scored."""
+        return int(self.token is not None)
+
+    @property
+    def read(self) -> np.ndarray:
+        """Token ids (windows, lead + seqlen) as the model reads them."""
+        return led_by(self.token, self.ids)
+
 
 def cut_windows(
-    text: Text, tokenizer: Any, seqlen: int, count: int | None = None, bos: bool = True, *, vocabulary: int
+    text: Text, tokenizer: Any, seqlen: int, count: int | None = None, bos: str = FIRST, *, vocabulary: int
 ) -> Windows:
     """Tokenise a text once (with the tokenizer's own BOS, without what it appends) and cut it (protocol decision 1).
 
-    Windows of ``seqlen`` tokens: all of them, or ``count`` spread evenly over the text. Without ``bos`` the tokenizer's
-    special tokens are left out (to diagnose other protocols). ``vocabulary``: see :func:`check_ids`.
+    Windows of ``seqlen`` tokens: all of them, or ``count`` spread evenly over the text. ``bos``: a rule of
+    ``config/bos.py``. ``vocabulary``: see :func:`check_ids`.
     """
-    ids = np.asarray(encode(tokenizer, text.joined, bos), dtype=np.int32)
+    own, token = bos == FIRST, bos_token(tokenizer) if bos == EVERY else None
+    ids = np.asarray(encode(tokenizer, text.joined, own), dtype=np.int32)
     total = len(ids) // seqlen
     if total == 0:
         raise SparsitySolverError(
@@ -116,9 +151,10 @@ def cut_windows(
         )
     windows = ids[: total * seqlen].reshape(total, seqlen)[spread(total, count)]
     check_ids(windows, vocabulary, f"text '{text.location}'")
-    marker = str(ids[0]) if bos and ids[0] in (getattr(tokenizer, "all_special_ids", None) or []) else "none"
-    eos = "left out" if bos and added_tokens(tokenizer).after else "none"
-    return Windows(windows, text, len(ids), total, marker, eos)
+    check_ids([] if token is None else [token], vocabulary, "the tokenizer's BOS")
+    marker = str(ids[0]) if own and ids[0] in (getattr(tokenizer, "all_special_ids", None) or []) else "none"
+    eos = "left out" if own and added_tokens(tokenizer).after else "none"
+    return Windows(windows, text, len(ids), total, marker if token is None else EVERY, eos, bos, token)
 
 
 def spread(total: int, count: int | None) -> np.ndarray:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from sparsitysolver.config.bos import EVERY, NONE
 from sparsitysolver.data.sources import Text
 from sparsitysolver.data.windows import Windows
 from sparsitysolver.errors import SparsitySolverError
@@ -55,7 +56,7 @@ def perplexity_fingerprint(loaded: LoadedModel, windows: Windows) -> Json:
         "text_sha256": text.sha256,
         "split": text.split,
         "join": JOIN,
-        "bos": "none" if windows.bos == "none" else "tokenizer",
+        "bos": windows.bos if windows.bos in (NONE, EVERY) else "tokenizer",
         "eos": windows.eos,
         "ids_sha256": windows.sha256,
         "seqlen": windows.seqlen,

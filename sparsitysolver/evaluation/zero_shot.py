@@ -11,10 +11,11 @@ import lm_eval
 import numpy as np
 from lm_eval.models.huggingface import HFLM
 
+from sparsitysolver.config.bos import EVERY, FIRST, NONE
 from sparsitysolver.config.registry import ZERO_SHOT, ZERO_SHOT_BATCH
 from sparsitysolver.data.harness import harness_task, quiet
 from sparsitysolver.data.items import ALL, REPORT, Items
-from sparsitysolver.data.windows import added_tokens, check_ids, ids_sha256
+from sparsitysolver.data.windows import added_tokens, bos_token, check_ids, ids_sha256
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import Flags, any_seen, model_fields, seen_of
 from sparsitysolver.models.loading import LoadedModel
@@ -34,8 +35,9 @@ class ZeroShotResult:
     ``metrics`` has ``acc``, and ``acc_norm`` where the task has it, each with value, stderr (None for a single item)
     and n. ``correct`` has one 0 or 1 an item for each metric, ``loglikelihoods`` one list an item with a value (nats) a
     choice; both in the order of the items' records. ``protocol`` is what decides the numbers besides model and items:
-    ``bos`` is ``tokenizer`` where requests begin with the tokenizer's own token, ``eos`` ``left out`` where it appends
-    one; ``ids_sha256`` is of the token ids of all requests, ``seqlen`` the longest request.
+    ``bos`` is ``tokenizer`` where requests begin with the tokenizer's own token, ``every`` where one is put there, else
+    ``none``; ``eos`` is ``left out`` where it appends one; ``ids_sha256`` is of the token ids of all requests,
+    ``seqlen`` the longest request.
     """
 
     metrics: dict[str, Json]
@@ -61,17 +63,21 @@ class HarnessModel(HFLM):
                 batch_size=batch_size,
                 max_length=max_length,
             )
-        self._name, self._vocabulary = loaded.source.name, loaded.vocabulary
+        self._name, self._vocabulary, self._rule = loaded.source.name, loaded.vocabulary, loaded.bos
+        self._lead = [bos_token(loaded.tokenizer)] if loaded.bos == EVERY else []
         self._added = added_tokens(self.tokenizer)
         self.ids_sha256 = ""
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **options: Any
     ) -> list[int]:
-        """As lm-eval's, without what the tokenizer appends."""
-        ids = super().tok_encode(string, add_special_tokens, **options)
-        if add_special_tokens is not False:
-            ids = self._added.without_end(ids)
+        """As lm-eval's, with the BOS of the model's rule and without what the tokenizer appends."""
+        if add_special_tokens is None and self._rule != FIRST:
+            ids = super().tok_encode(string, False, **options)
+            ids = ids if ids[:1] == self._lead else self._lead + ids  # a text may begin with the token's own
+        else:
+            ids = super().tok_encode(string, add_special_tokens, **options)
+            ids = ids if add_special_tokens is False else self._added.without_end(ids)
         return ids[-left_truncate_len:] if left_truncate_len else ids
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
@@ -82,11 +88,12 @@ class HarnessModel(HFLM):
         encoded = self._checked(requests)
         lengths = [len(part) for request in encoded for part in request]
         self.ids_sha256 = ids_sha256(np.concatenate([np.array(lengths), _joined(encoded)]))
-        return super()._loglikelihood_tokens(requests, **options)
+        fitting = [(request[0], *pair) for request, pair in zip(requests, encoded, strict=True)]
+        return super()._loglikelihood_tokens(fitting, **options)
 
     def _checked(self, requests: list[Any]) -> list[Encoded]:
         """Contexts that are too long lose their beginning; an answer must fit whole, and every token have a place."""
-        encoded = [request[1:] for request in requests]
+        encoded = [self._fitting(*request[1:]) for request in requests]
         check_ids(_joined(encoded), self._vocabulary, f"the task for {self._name}")
         for _, continuation in encoded:
             if not 1 <= len(continuation) <= self.max_length:
@@ -96,11 +103,18 @@ class HarnessModel(HFLM):
                 )
         return encoded
 
+    def _fitting(self, context: list[int], answer: list[int]) -> Encoded:
+        """A request that keeps the BOS of ``every`` where its context is too long; of others the base cuts off all."""
+        room = max(1, self.max_length + 1 - len(answer))
+        if self._lead and len(context) > room:
+            context = self._lead + context[len(context) - room + 1 :]
+        return context, answer
+
     def protocol(self) -> Json:
         """What the tokenizer does to requests, and the hash of those that were scored."""
         special = self.tok_encode("a")[0] in self.tokenizer.all_special_ids
         return {
-            "bos": "tokenizer" if special else "none",
+            "bos": EVERY if self._lead else "tokenizer" if special else NONE,
             "eos": "left out" if self._added.after else "none",
             "ids_sha256": self.ids_sha256,
             "seqlen": self.max_length,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
+from sparsitysolver.config.bos import FIRST
 from sparsitysolver.errors import SparsitySolverError, known, unknown_name
 from sparsitysolver.models import families
 from sparsitysolver.models.shape import Shape
@@ -76,6 +77,7 @@ class Adapter(ABC):
     idle: ClassVar[tuple[str, ...]] = ()
     # (regular expression of tensor names, what in config.json gives them a place), for tensors that may have none.
     announced_by: ClassVar[tuple[tuple[str, str], ...]] = ()
+    bos: ClassVar[str] = FIRST  # which BOS its windows have, a rule of config/bos.py
     # Of published models, whose parameters are counted from their sizes:
     biased: ClassVar[tuple[str, ...]] = ()  # roles of the linears with a bias
     norms_per_layer: ClassVar[int] = 2
@@ -210,6 +212,11 @@ def family_names() -> list[str]:
 def family_class(name: str) -> type[Adapter]:
     """A family's adapter by name, or an error with near names."""
     return importlib.import_module(f"{families.__name__}.{known('model family', name, family_names())}").Family
+
+
+def bos_rule(family: str) -> str:
+    """The rule of a family's BOS; of one that there is no adapter for, which is refused when it is loaded, any."""
+    return family_class(family).bos if family in family_names() else FIRST
 
 
 def adapter_class(config: PretrainedConfig) -> type[Adapter]:

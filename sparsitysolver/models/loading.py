@@ -17,7 +17,9 @@ from transformers.utils import cached_file
 
 from sparsitysolver import model_files
 from sparsitysolver.config.assets import BUNDLED, Assets, named_asset_model
+from sparsitysolver.config.bos import BOS_RULES, EVERY
 from sparsitysolver.config.registry import models_table
+from sparsitysolver.data.windows import bos_token
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, known, unknown_name
 from sparsitysolver.models import inspection
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class, family_class, family_names
@@ -57,6 +59,10 @@ class LoadedModel:
     model_sha256: str  # of weights and configuration: what everything computed from the dense model rests on
     dtype: str
     device: str
+    bos: str = ""  # which BOS its windows and requests have, a rule of config/bos.py; the family's by default
+
+    def __post_init__(self) -> None:
+        self.bos = self.bos or self.adapter.bos
 
     @property
     def structure(self) -> Structure | None:
@@ -73,13 +79,20 @@ class LoadedModel:
         """The longest window, in tokens, that the model takes."""
         return self.model.config.max_position_embeddings
 
+    @property
+    def lead(self) -> int:
+        """Tokens before every window that are read and not scored."""
+        return int(self.bos == EVERY)
+
     def seqlen(self, asked: int | None, default: int = 2048) -> int:
-        """Window length: the one asked for, else ``default`` or the model's maximum if that is smaller."""
+        """Window length: the one asked for, else ``default`` or what the model takes beside a BOS, if that is less."""
+        most = self.context - self.lead
         if asked is None:
-            return min(default, self.context)
-        if not 2 <= asked <= self.context:
+            return min(default, most)
+        if not 2 <= asked <= most:
+            beside = " and a BOS before them" if self.lead else ""
             raise SparsitySolverError(
-                f"window length {asked} asked for; {self.source.name} takes 2 to {self.context} tokens."
+                f"window length {asked} asked for; {self.source.name} takes 2 to {most} tokens{beside}."
             )
         return asked
 
@@ -139,7 +152,9 @@ def load_tokenizer(source: ModelSource) -> Any:
     return _fetch(AutoTokenizer, source)
 
 
-def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Assets | None = None) -> LoadedModel:
+def load_model(
+    name: str, device: str = "auto", dtype: str = "auto", assets: Assets | None = None, bos: str | None = None
+) -> LoadedModel:
     """Load a dense or pruned model in evaluation mode; whatever is wrong with it is a :class:`SparsitySolverError`.
 
     Args:
@@ -147,14 +162,19 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
         device: ``auto`` (GPUs if there are any, several through accelerate's device map), ``cpu``, ``cuda:1`` …
         dtype: ``auto`` (float32 on the CPU, the checkpoint's own on a GPU), ``float32``, ``float16`` or ``bfloat16``.
         assets: assets folder; default from ``SPARSITYSOLVER_ASSETS``.
+        bos: which BOS its windows have, a rule of ``config/bos.py``; the family's by default.
     """
     source = resolve_model(name, assets or Assets.from_environment())
     config = load_config(source)
     inspection.refuse_quantised(config, source.location)
-    adapter_class(config).shape_of(config)  # refuse unsupported families before weights are read
+    family = adapter_class(config)
+    family.shape_of(config)  # refuse unsupported families before weights are read
     target = _device(device)
     precision = _dtype(dtype, target, config)
     tokenizer = load_tokenizer(source)
+    rule = known("rule of --bos", bos or family.bos, BOS_RULES)
+    if rule == EVERY:
+        bos_token(tokenizer)  # refuse one that has none
     loader = AutoModelForCausalLM
     if getattr(config, CONFIG_FIELD, None) is not None:
         loader = _pruned_class(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)])
@@ -172,6 +192,7 @@ def load_model(name: str, device: str = "auto", dtype: str = "auto", assets: Ass
         model_sha256=model_files.model_sha256(Path(source.location)) if source.is_local else weights,
         dtype=str(precision).removeprefix("torch."),
         device=target,
+        bos=rule,
     )
 
 

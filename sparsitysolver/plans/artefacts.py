@@ -200,6 +200,7 @@ class Artefacts:
         device = f"--device cuda --gpus {count}" if count else "--device cpu"
         none = "" if job.stage.loads_model else " --gpus 0"
         common = f"--threads {self.machine.threads(model)} {device} --dtype {self.grid.dtype}{none}"
+        common += self.grid.bos_option(model) if job.stage.reads_text else ""
         return job.words(self.identities.model_argument(model), common)
 
     def demands(self, job: Job) -> dict[str, int]:

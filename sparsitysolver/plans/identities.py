@@ -10,6 +10,7 @@ from typing import Any
 
 from sparsitysolver import ROOT
 from sparsitysolver.config.assets import BUNDLED, asset_model
+from sparsitysolver.config.bos import FIRST
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import datasets_table, is_zero_shot, models_table, tasks_table
 from sparsitysolver.data import items, sources
@@ -48,12 +49,13 @@ class Identities:
 
     @functools.cache  # noqa: B019 - one grid per process
     def model(self, model: str) -> str:
-        """Folder contents of a local model, id and commit of a hub model."""
-        folder = self.model_folder(model)
+        """Folder contents of a local model, id and commit of a hub model; and its BOS rule, if that is no usual one."""
+        folder, bos = self.model_folder(model), self.grid.bos(model)
+        ruled = "" if bos == FIRST else f" bos={bos}"
         if folder is None:
             row = models_table()[model]
-            return f"{row.hub_id}@{row.revision}"
-        return folder_sha256(folder)
+            return f"{row.hub_id}@{row.revision}{ruled}"
+        return f"{folder_sha256(folder)}{ruled}"
 
     def model_folder(self, model: str) -> Path | None:
         """The folder a model is read from, None for the hub."""

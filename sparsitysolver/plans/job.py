@@ -25,6 +25,7 @@ class Stage:
     suffixes: tuple[str, ...] = (".json",)  # of its files; the first is what others read
     loads_model: bool = True  # else a job needs the tokenizer alone
     alone: bool = False  # times are its result, and any other job would be measured with them
+    reads_text: bool = True  # or items: what a BOS may stand before
 
     @property
     def patterns(self) -> list[str]:
@@ -39,8 +40,10 @@ PREFLIGHT = Stage("preflight", "preflight", "preflight/{model}")
 SEARCH = Stage("search", "search", "strategies/{model}/{method}/{sparsity}/{seed}/{target}", _FOUND)
 PRUNE = Stage("prune", "prune", "pruned/{model}/{method}/{sparsity}/{seed}/{target}", ("",))
 EVALUATE = Stage("evaluate", "evaluate", "cells/{model}/{method}/{sparsity}/{seed}/{task}")
-INFERENCE = Stage("inference", "bench inference", "inference/{model}", alone=True)
-SELF_PRUNER = Stage("self_pruner_inference", "bench inference", "inference/self_pruner/{model}", alone=True)
+INFERENCE = Stage("inference", "bench inference", "inference/{model}", alone=True, reads_text=False)
+SELF_PRUNER = Stage(
+    "self_pruner_inference", "bench inference", "inference/self_pruner/{model}", alone=True, reads_text=False
+)
 RECONSTRUCTION = Stage("reconstruction_study", "study reconstruction", "reconstruction/{model}/{sparsity}/{seed}")
 TRANSFER = Stage("transfer", "study transfer", "transfer/{model}")
 _PROBLEM = "{model}/{granularity}/{sparsity}/{seed}"

@@ -27,10 +27,10 @@ class Engine:
         """Make the model the candidate that keeps ``kept[i]`` items of unit i."""
         raise NotImplementedError
 
-    def losses(self, kept: Sequence[int], windows: torch.Tensor) -> np.ndarray:
-        """Mean loss (nats per token) of each window (windows, seqlen) under a candidate."""
+    def losses(self, kept: Sequence[int], windows: torch.Tensor, lead: int = 0) -> np.ndarray:
+        """Mean loss (nats per token) of each window (windows, lead + seqlen) under a candidate; see window_losses."""
         self.apply(kept)
-        return window_losses(self.adapter, windows)
+        return window_losses(self.adapter, windows, lead=lead)
 
 
 def build_engine(adapter: Adapter, statistics: Statistics, granularity: str, criterion: str) -> Engine:

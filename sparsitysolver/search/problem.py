@@ -1,11 +1,13 @@
 """What a search is asked to solve: units, a budget, and data that candidates are rewarded on; and what it answers."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
+from sparsitysolver.config.bos import FIRST
 from sparsitysolver.data.windows import Windows, spread
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import perplexity
@@ -30,7 +32,8 @@ class Objective:
     score: Callable[[Sequence[int]], tuple[float | None, float]]
     tokens: int
     size: int
-    windows: torch.Tensor | None = None  # (windows, seqlen) of a perplexity
+    windows: torch.Tensor | None = None  # (windows, lead + seqlen) of a perplexity
+    lead: int = 0  # tokens of them that are read only
     dense_ppl: float | None = None  # of the dense model, which was evaluated once to set a perplexity's reward up
     about: Json = field(default_factory=dict)
 
@@ -43,7 +46,7 @@ class Objective:
 def perplexity_objective(
     losses: Callable[[Sequence[int], torch.Tensor], np.ndarray], windows: torch.Tensor, rule: str, dense_ppl: float
 ) -> Objective:
-    """Perplexity of ``windows`` (windows, seqlen), rewarded by a rule; one that is not finite earns 0 (deviation 9)."""
+    """Perplexity of ``windows`` (windows, tokens), rewarded by a rule; one that is not finite earns 0 (deviation 9)."""
 
     def score(kept: Sequence[int]) -> tuple[float, float]:
         ppl = perplexity(losses(kept, windows))
@@ -73,19 +76,25 @@ def text_reward(windows: Windows, rule: str) -> Reward:
     text, most = windows.text, len(windows.ids)
 
     def objective(loaded: LoadedModel, engine: Engine, full: Sequence[int], count: int) -> Objective:
-        tokens = torch.from_numpy(windows.ids[evenly(most, count)].astype(np.int64)).to(loaded.adapter.input_device)
-        dense = perplexity(engine.losses(full, tokens))
+        tokens = torch.from_numpy(windows.read[evenly(most, count)].astype(np.int64)).to(loaded.adapter.input_device)
+        losses = functools.partial(engine.losses, lead=windows.lead)
+        dense = perplexity(losses(full, tokens))
         if not np.isfinite(dense):
             raise SparsitySolverError(
                 f"the dense model's perplexity on the reward windows is {dense}: nothing can be searched. Check the "
                 "model with 'sparsitysolver preflight', or take another dtype."
             )
-        made = perplexity_objective(engine.losses, tokens, rule, dense)
-        return replace(made, about=made.about | {"text": text.source})
+        made = perplexity_objective(losses, tokens, rule, dense)
+        return replace(made, about=made.about | {"text": text.source}, lead=windows.lead)
 
-    identity = {"text_sha256": text.sha256, "seqlen": windows.seqlen}
+    identity = {"text_sha256": text.sha256, "seqlen": windows.seqlen} | bos_identity(windows.rule)
     # The text is seen whole: windows of it are spread over all of it.
     return Reward(most, objective, identity, seen(REWARD, text.source, text.split, text.sha256))
+
+
+def bos_identity(rule: str) -> Json:
+    """What the BOS of a reward's data adds to its identity: nothing where it is the usual one."""
+    return {} if rule == FIRST else {"bos": rule}
 
 
 def evenly(total: int, count: int) -> np.ndarray:

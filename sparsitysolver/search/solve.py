@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sparsitysolver.chat.conversation import Chat
 
 # What effects keep of their search: the text or task that changes are of, and how they were measured.
-_MEASURED_ON = ("text", "text_sha256", "reward", "reward_split", "task", "items", "items_sha256")
+_MEASURED_ON = ("text", "text_sha256", "bos", "reward", "reward_split", "task", "items", "items_sha256")
 
 
 def problem_of(loaded: LoadedModel, engine: Engine, reward: Reward, settings: SearchSettings) -> Problem:

@@ -42,7 +42,7 @@ class Judge:
 
     def __init__(self, engine: Engine, windows: dict[str, Windows]) -> None:
         tokens = {split: tokens_of(of_split) for split, of_split in windows.items()}
-        self._losses = functools.cache(lambda split, kept: engine.losses(kept, tokens[split]))
+        self._losses = functools.cache(lambda split, kept: engine.losses(kept, tokens[split], windows[split].lead))
 
     def ppl(self, split: str, kept: Sequence[int]) -> float | None:
         """Perplexity, None where it is not finite."""

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _one_round(search: "ppo.Search", dense: Adapter, materialise: Callable[[list[int]], Adapter], times: Times) -> None:
     problem, done = search.problem, len(search.journal.episodes)
-    windows = problem.objective.windows
+    windows, lead = problem.objective.windows, problem.objective.lead
     whole = timed(search.update)[1]
     episodes = search.journal.episodes[done:]
     agent_share = (whole - sum(episode.seconds for episode in episodes)) / len(episodes)
@@ -78,8 +78,8 @@ def _one_round(search: "ppo.Search", dense: Adapter, materialise: Callable[[list
         pruned = materialise(episode.kept)
         work = [
             ("episode", agent_share, lambda kept=episode.kept: problem.score(kept)),
-            ("pruned", 0.0, lambda model=pruned: window_losses(model, windows)),
-            ("dense", 0.0, lambda: window_losses(dense, windows)),
+            ("pruned", 0.0, lambda model=pruned: window_losses(model, windows, lead=lead)),
+            ("dense", 0.0, lambda: window_losses(dense, windows, lead=lead)),
         ]
         for index in range(len(work)):
             name, extra, call = work[(number + index) % len(work)]

@@ -11,7 +11,7 @@ from sparsitysolver.config.assets import BUNDLED, Assets
 from sparsitysolver.config.registry import HUB_TEXT, HUB_TEXTS, MethodRow, is_zero_shot
 from sparsitysolver.data.sampling import Calibration, Sample, sample
 from sparsitysolver.data.sources import Text, load_text
-from sparsitysolver.data.windows import Windows, cut_windows
+from sparsitysolver.data.windows import Windows, bos_token, cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.file_hashes import user_cache
@@ -41,7 +41,7 @@ def assets_of(args: argparse.Namespace) -> Assets:
 
 def open_model(args: argparse.Namespace) -> LoadedModel:
     """Load MODEL as the common options say."""
-    return load_model(args.model, args.device, args.dtype, assets_of(args))
+    return load_model(args.model, args.device, args.dtype, assets_of(args), getattr(args, "bos", None))
 
 
 def open_dense(args: argparse.Namespace, verb: str) -> LoadedModel:
@@ -102,19 +102,19 @@ def windows_of(
     return cut(loaded, found, loaded.seqlen(args.seqlen), count)
 
 
-def cut(loaded: LoadedModel, text: Text, seqlen: int, count: int | None = None, bos: bool = True) -> Windows:
-    """Windows of a text as a model reads it; see :func:`cut_windows`."""
-    return cut_windows(text, loaded.tokenizer, seqlen, count, bos, vocabulary=loaded.vocabulary)
+def cut(loaded: LoadedModel, text: Text, seqlen: int, count: int | None = None, bos: str | None = None) -> Windows:
+    """Windows of a text as a model reads it, or by another BOS rule; see :func:`cut_windows`."""
+    return cut_windows(text, loaded.tokenizer, seqlen, count, bos or loaded.bos, vocabulary=loaded.vocabulary)
 
 
 def tokens_of(windows: Windows) -> torch.Tensor:
-    """Token ids (windows, seqlen) as a model takes them."""
-    return torch.from_numpy(windows.ids.astype(np.int64))
+    """Token ids (windows, lead + seqlen) as a model takes them."""
+    return torch.from_numpy(windows.read.astype(np.int64))
 
 
 def losses_of(loaded: LoadedModel, windows: Windows) -> np.ndarray:
     """Mean loss (nats per token) of each window under the model as it is."""
-    return window_losses(loaded.adapter, tokens_of(windows))
+    return window_losses(loaded.adapter, tokens_of(windows), lead=windows.lead)
 
 
 def calibration_of(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> Calibration:
@@ -126,6 +126,7 @@ def calibration_of(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel
         seqlen=loaded.seqlen(args.seqlen, row.seqlen),
         seed=row.calibration_seed + args.seed,
         items=getattr(args, "items", "search"),
+        bos=loaded.bos,
     )
 
 
@@ -135,14 +136,16 @@ def calibrated(args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) ->
 
 
 def draw(calibration: Calibration, loaded: LoadedModel, assets: Assets) -> Sample:
-    """Calibration windows for a model; a file's windows must not be longer than the model takes."""
+    """Calibration windows as a model reads them; a file's must not be longer than the model takes."""
     drawn = sample(calibration, loaded.tokenizer, assets, loaded.model.config.vocab_size)
-    if drawn.ids.shape[1] > loaded.context:
+    length, most = drawn.ids.shape[1], loaded.context - loaded.lead
+    if length > most:
+        beside = " and a BOS before them" if loaded.lead else ""
         raise SparsitySolverError(
-            f"calibration file {calibration.source} holds windows of {drawn.ids.shape[1]} tokens; "
-            f"{loaded.source.name} takes at most {loaded.context}."
+            f"calibration file {calibration.source} holds windows of {length} tokens; "
+            f"{loaded.source.name} takes at most {most}{beside}."
         )
-    return drawn
+    return drawn.led(bos_token(loaded.tokenizer), loaded.vocabulary) if loaded.lead else drawn
 
 
 def reconstruction_calibration(args: argparse.Namespace, row: MethodRow, model: LoadedModel) -> Calibration:

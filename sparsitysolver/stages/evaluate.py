@@ -87,7 +87,8 @@ def _measure_perplexity(args: argparse.Namespace, loaded: LoadedModel, text: Tex
 def _measure_zero_shot(args: argparse.Namespace, loaded: LoadedModel, items: Items, pruning: Json) -> Json:
     from sparsitysolver.evaluation.zero_shot import evaluate_zero_shot, zero_shot_fields  # lm-eval: seconds to import
 
-    result = evaluate_zero_shot(loaded, items, args.batch_size, loaded.seqlen(args.seqlen, loaded.context))
+    longest = loaded.lead + loaded.seqlen(args.seqlen, loaded.context)
+    result = evaluate_zero_shot(loaded, items, args.batch_size, longest)
     return zero_shot_fields(loaded, items, result, pruning)
 
 

@@ -5,7 +5,8 @@ import json
 import math
 
 from sparsitysolver.config.assets import Assets
-from sparsitysolver.config.published import STANDARD_SPLIT, Anchor, anchors, not_the_text, standard_anchor
+from sparsitysolver.config.bos import EVERY, FIRST, NONE
+from sparsitysolver.config.published import STANDARD_SPLIT, Anchor, anchors, not_the_text, other_bos, standard_anchor
 from sparsitysolver.data.sources import Text, load_text
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
@@ -15,6 +16,7 @@ from sparsitysolver.provenance import Clock
 from sparsitysolver.records.files import Json, read_record, write_json
 from sparsitysolver.stages.common import assets_of, cut, home_text, losses_of, open_model
 
+_RULES = {NONE: "a text without BOS", FIRST: "the tokenizer's own BOS once", EVERY: "a BOS before every window"}
 # A model whose perplexity is this share of its vocabulary has not learned anything: its weights are random.
 _RANDOM_SHARE = 0.3
 
@@ -22,7 +24,8 @@ _RANDOM_SHARE = 0.3
 def run(args: argparse.Namespace) -> None:
     """Measure, compare, diagnose; a deviation is an error (status 2), an unregistered model is reported as such.
 
-    A value within the tolerance on another text than the published one is no agreement, and is reported as such too.
+    A value within the tolerance on another text than the published one is no agreement, and is reported as such too; so
+    is any value with a BOS before every window, where the published one has none.
     """
     clock, assets = Clock(), assets_of(args)
     source = resolve_model(args.model, assets)
@@ -39,7 +42,9 @@ def run(args: argparse.Namespace) -> None:
     if standard is not None:
         text = (protocol["text_sha256"], protocol["tokens"])
         other_text = not_the_text(task, STANDARD_SPLIT, *text, source.name)
-        if not abs(measured - standard.ppl) <= standard.tolerance:
+        bos = other_bos(protocol["bos"], standard.bos)
+        other_text = ", ".join(filter(None, (other_text, bos)))
+        if not bos and not abs(measured - standard.ppl) <= standard.tolerance:
             reason = _diagnosis(loaded or open_model(args), measured, standard, assets, other_text)
             raise SparsitySolverError(
                 f"preflight of {source.name}: dense perplexity {measured:.4f} on {task} (test, windows of "
@@ -78,7 +83,7 @@ def _dense_cell(path: str, source: ModelSource, task: str, standard: Anchor | No
     return cell
 
 
-def measure(loaded: LoadedModel, text: Text, seqlen: int, bos: bool = True) -> tuple[float, Json]:
+def measure(loaded: LoadedModel, text: Text, seqlen: int, bos: str | None = None) -> tuple[float, Json]:
     """Dense perplexity under one protocol, and that protocol."""
     windows = cut(loaded, text, seqlen, bos=bos)
     return perplexity(losses_of(loaded, windows)), perplexity_fingerprint(loaded, windows)
@@ -87,9 +92,9 @@ def measure(loaded: LoadedModel, text: Text, seqlen: int, bos: bool = True) -> t
 def _diagnosis(loaded: LoadedModel, measured: float, standard: Anchor, assets: Assets, other_text: str) -> str:
     """Why a dense perplexity may be off: a known other protocol, random weights, another text, or another protocol.
 
-    Other protocols are tried on the model itself: if another window length, the validation split or a text without
-    BOS gives the published value, the measured protocol (or the registry's) is the one that differs. On another text
-    than the published one none of them is expected to.
+    Other protocols are tried on the model itself: if another window length, the validation split or another BOS rule
+    gives the published value, the measured protocol (or the registry's) is the one that differs. On another text than
+    the published one none of them is expected to.
     """
     told, vocabulary = "", loaded.model.config.vocab_size
     known = (one for one in anchors(loaded.source.name) if one.diagnosis)
@@ -110,11 +115,13 @@ def _tried(loaded: LoadedModel, standard: Anchor, assets: Assets) -> str:
     """Which other protocol gives the published value."""
     own = standard.seqlen
     lengths = [n for n in (128, 256, 512, 1024, 2048, 4096) if n != own and n <= loaded.context]
-    trials = [(f"windows of {n} tokens", "test", n, True) for n in lengths]
-    trials += [("the validation split", "validation", own, True), ("a text without BOS", "test", own, False)]
+    trials = [(f"windows of {n} tokens", "test", n, loaded.bos) for n in lengths]
+    trials.append(("the validation split", "validation", own, loaded.bos))
+    rules = [rule for rule in _RULES if rule != EVERY or loaded.tokenizer.bos_token_id is not None]
+    trials += [(_RULES[rule], "test", own, rule) for rule in rules if rule != loaded.bos]
     for what, split, seqlen, bos in trials:
         text = load_text(standard.dataset, split, assets)
-        other_ppl, _ = measure(loaded, text, min(seqlen, loaded.context), bos)
+        other_ppl, _ = measure(loaded, text, min(seqlen, loaded.context - (bos == EVERY)), bos)
         if abs(other_ppl - standard.ppl) <= standard.tolerance:
             return f"With {what} this model gives the published value: the protocols differ there."
     return "No other window length, split or BOS rule explains it: compare the checkpoint, the text and the tokenizer."

@@ -14,5 +14,5 @@ def reward_of(args: argparse.Namespace, settings: SearchSettings, loaded: Loaded
         from sparsitysolver.data.items import load_items  # lm-eval takes seconds to import
         from sparsitysolver.search.task_reward import task_reward
 
-        return task_reward(load_items(settings.task, args.items, assets_of(args)))
+        return task_reward(load_items(settings.task, args.items, assets_of(args)), loaded.bos)
     return text_reward(windows_of(args, loaded, settings.reward_split, args.text), settings.reward)

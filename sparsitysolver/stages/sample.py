@@ -5,8 +5,10 @@ import io
 
 import numpy as np
 
+from sparsitysolver.config.bos import EVERY
 from sparsitysolver.config.registry import HUB_TEXT
 from sparsitysolver.data.sampling import Calibration, record_path, sample
+from sparsitysolver.data.windows import bos_token
 from sparsitysolver.models.adapter import adapter_class
 from sparsitysolver.models.loading import load_config, load_tokenizer, resolve_model
 from sparsitysolver.records.files import atomic_path, write_json
@@ -14,15 +16,20 @@ from sparsitysolver.stages.common import assets_of, text_for
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write ``--out`` (ids, shape (nsamples, seqlen), int32) and beside it a JSON of how they were drawn."""
+    """Write ``--out`` (ids, shape (nsamples, seqlen), int32) and beside it a JSON of how they were drawn.
+
+    The token that ``--bos every`` puts before each window is not among them: it is put there when they are read.
+    """
     assets = assets_of(args)
     source = resolve_model(args.model, assets)
     config = load_config(source)
-    adapter_class(config)
-    text = text_for(args.calibration or HUB_TEXT, source)
-    seqlen = min(2048 if args.seqlen is None else args.seqlen, config.max_position_embeddings)
-    wanted = Calibration(text, args.sampler, args.nsamples, seqlen, args.seed, args.items)
-    drawn = sample(wanted, load_tokenizer(source), assets, config.vocab_size)
+    bos = args.bos or adapter_class(config).bos
+    text, tokenizer = text_for(args.calibration or HUB_TEXT, source), load_tokenizer(source)
+    if bos == EVERY:
+        bos_token(tokenizer)  # refuse one that has none
+    seqlen = min(2048 if args.seqlen is None else args.seqlen, config.max_position_embeddings - (bos == EVERY))
+    wanted = Calibration(text, args.sampler, args.nsamples, seqlen, args.seed, args.items, bos)
+    drawn = sample(wanted, tokenizer, assets, config.vocab_size)
     buffer = io.BytesIO()
     np.save(buffer, drawn.ids)
     write_json(record_path(args.out), drawn.record())

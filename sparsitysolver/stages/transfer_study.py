@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     statistics = common.statistics_of(loaded, calibration, args.stats)
     engine = build_engine(loaded.adapter, statistics, STRUCTURED, criterion)
     for candidate in candidates:  # its perplexity (null where it is not finite), and mean losses in nats per token
-        losses = engine.losses(candidate["kept"], tokens)
+        losses = engine.losses(candidate["kept"], tokens, windows.lead)
         ppl, stderr = perplexity(losses), perplexity_stderr(losses)
         finite = math.isfinite(ppl)
         candidate["ppl"] = {"value": ppl if finite else None, "stderr": stderr if finite else None, "n": len(losses)}

@@ -78,7 +78,7 @@ class TaskFingerprint(_Fingerprint):
     harness: str
     fewshot: Literal[0]
     batch_size: Positive
-    bos: Literal["tokenizer", "none"]
+    bos: Literal["tokenizer", "none", "every"]
 
 
 def _protocol(fingerprint: Any) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sparsitysolver.config.bos import FIRST
 from sparsitysolver.config.paper import ANY_METHOD, published_evaluations, tolerance
-from sparsitysolver.config.published import not_the_text
+from sparsitysolver.config.published import not_the_text, other_bos
 from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.config.tables import DENSE
 from sparsitysolver.records.files import Json
@@ -78,13 +79,15 @@ class Measurement:
     evaluations: int | None = None  # that the search took, of several seeds the fewest; None where nothing was searched
     text_sha256: str = ""  # of the text scored; empty for zero-shot tasks, and where not recorded
     tokens: int | None = None  # of the text; None for zero-shot tasks
+    bos: str = ""  # as fingerprints state it; empty where not recorded
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Measurement":
         """What the number of a row of ``cells.csv`` was measured on; its numbers may be texts."""
         names = {"seqlen": "seqlen", "items": "items", "evaluations": "search_evaluations", "tokens": "tokens"}
         numbers = {name: None if str(row[own]) in ("", "nan") else int(row[own]) for name, own in names.items()}
-        return cls(row["method"], row["model"], (row["task"],), row["split"], text_sha256=row["text_sha256"], **numbers)
+        texts = {name: row[name] for name in ("text_sha256", "bos")}
+        return cls(row["method"], row["model"], (row["task"],), row["split"], **texts, **numbers)
 
 
 def other_protocol(measured: Measurement, protocol: Json) -> str:
@@ -93,7 +96,8 @@ def other_protocol(measured: Measurement, protocol: Json) -> str:
     Args:
         measured: what the number was measured on and how.
         protocol: axes of the published measurement (``published_protocol`` of a table): task, split, seqlen, items, and
-            the one model where columns are tasks. What it does not name is not compared.
+            the one model where columns are tasks. What it does not name is not compared, but for the BOS: see
+            :func:`other_bos`.
     """
     every = sum(tasks_table()[task].n_items for task in measured.tasks if task in tasks_table())
     found = {
@@ -106,8 +110,10 @@ def other_protocol(measured: Measurement, protocol: Json) -> str:
     differences = [
         f"{axis.removeprefix('published_')} {found[axis]} instead of {published}"
         for axis, published in protocol.items()
-        if found[axis] != published
+        if axis != "bos" and found[axis] != published
     ]
+    if measured.items is None:  # requests of tasks each have the BOS that their tokenizer adds, published ones too
+        differences.append(other_bos(measured.bos, protocol.get("bos", FIRST)))
     if (protocol.get("task"), protocol.get("split", measured.split)) == (*measured.tasks[:1], measured.split):
         text = (measured.split, measured.text_sha256, measured.tokens, measured.model)
         differences.append(not_the_text(measured.tasks[0], *text))  # of another task or split no more needs to be said
