@@ -49,7 +49,7 @@ class CardFacts:
         if self._windows is not None:
             return common.losses_of(self.loaded, self._windows)
         ids = self._sample.ids[: max(1, _CALIBRATION_TOKENS // self._sample.ids.shape[1])]
-        return window_losses(self.loaded.adapter, torch.from_numpy(ids.astype(np.int64)))
+        return window_losses(self.loaded.adapter, torch.from_numpy(ids.astype(np.int64)), lead=self.loaded.lead)
 
     def record(self, record: Json, code: bool) -> Json:
         """A pruning record with what the card needs, and without what only concerns this machine.
@@ -94,7 +94,7 @@ class CardFacts:
         if self._windows is None:
             ids, origin = self._sample.ids, self._sample.origin
             own = {"text": origin["source"], "split": origin.get("split"), "seen": True, "near": True}
-            return told | own | {"seqlen": ids.shape[1], "drawn": len(ids), "bos": origin.get("bos")}
+            return told | own | {"seqlen": ids.shape[1] - self.loaded.lead, "drawn": len(ids), "bos": origin.get("bos")}
         windows, text = self._windows, self._windows.text
         leakage = perplexity_leakage(text, seen_by(record))
         own = {"text": text.source, "split": text.split, "seen": False, "near": any(leakage.values())}
