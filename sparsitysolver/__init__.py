@@ -13,7 +13,7 @@ CONFIG = Path(os.environ.get(CONFIG_VARIABLE) or ROOT / "config")
 
 
 def __getattr__(name: str) -> Any:
-    """``load_pruned``, which brings torch along once it is asked for."""
-    if name == "load_pruned":
-        return importlib.import_module("sparsitysolver.models.loading").load_pruned
+    """The library (``sparsitysolver.library``), which brings torch along once it is asked for."""
+    if name in ("prune", "search", "evaluate", "load_pruned", "Pruned"):
+        return getattr(importlib.import_module("sparsitysolver.library"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

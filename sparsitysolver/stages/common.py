@@ -40,7 +40,9 @@ def assets_of(args: argparse.Namespace) -> Assets:
 
 
 def open_model(args: argparse.Namespace) -> LoadedModel:
-    """Load MODEL as the common options say."""
+    """Load MODEL as the common options say, or take the one that a caller of the library gives."""
+    if hasattr(args, "given"):
+        return args.given()
     return load_model(args.model, args.device, args.dtype, assets_of(args), getattr(args, "bos", None))
 
 

@@ -24,25 +24,12 @@ _OWN_OPTIONS = {
 def run(args: argparse.Namespace) -> None:
     """Evaluate MODEL on ``--task``; ``--out`` writes the cell, ``--json`` prints the result on the last line."""
     clock = Clock()
-    kind = kind_of(args.task)
-    _own_options(args, kind)
-    assets = assets_of(args)
-    pruning = pruning_of(args.model, assets)
-    if pruning.get("status") != "skipped":
-        load_config(resolve_model(args.model, assets))  # a model that is not there is said before the data are sought
-    if kind == ZERO_SHOT:
-        data, measure = load_items(args.task, args.items, assets, args.limit), _measure_zero_shot
-        args.split = data.part
-    else:
-        data, measure = load_text(args.task, args.split, assets), _measure_perplexity
-    loaded = None if pruning.get("status") == "skipped" else open_model(args)
-    cell = _head(args, pruning, loaded)
-    if loaded is not None:
-        cell |= measure(args, loaded, data, pruning)
+    pruning = pruning_of(args.model, assets_of(args))
+    cell = evaluated(args, pruning)
     if args.out:
         cell["run"] = clock.record(pruning=pruning.get("run"))
         write_record(args.out, cell, "cell")
-    if loaded is None:
+    if cell["status"] == "skipped":
         print(f"skipped: {pruning['reason']}")
         return
     numbers, sentence = _told(cell)
@@ -51,6 +38,21 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(numbers | {"fingerprint": content_key(cell["fingerprint"]), "split": args.split, **size}))
     else:
         print(f"{cell['model']['name']} {cell['label']}: {sentence}")
+
+
+def evaluated(args: argparse.Namespace, pruning: Json) -> Json:
+    """The cell of a model with this pruning record, empty for a dense one; without measurements if it was skipped."""
+    kind, assets, skipped = kind_of(args.task), assets_of(args), pruning.get("status") == "skipped"
+    _own_options(args, kind)
+    if not skipped and not hasattr(args, "given"):
+        load_config(resolve_model(args.model, assets))  # a model that is not there is said before the data are sought
+    if kind == ZERO_SHOT:
+        data, measure = load_items(args.task, args.items, assets, args.limit), _measure_zero_shot
+        args.split = data.part
+    else:
+        data, measure = load_text(args.task, args.split, assets), _measure_perplexity
+    loaded = None if skipped else open_model(args)
+    return _head(args, pruning, loaded) | (measure(args, loaded, data, pruning) if loaded else {})
 
 
 def kind_of(task: str) -> str:

@@ -4,6 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from sparsitysolver.config.registry import SEARCHING, MethodRow, method
 from sparsitysolver.data.sampling import Sample
@@ -44,8 +45,31 @@ def baseline(name: str) -> ModuleType:
     return importlib.import_module(f"baselines.{name}")
 
 
+class Pruning(NamedTuple):
+    """A model as it was pruned in memory; its record says so where it was skipped, and then there is no outcome."""
+
+    loaded: LoadedModel
+    record: Json
+    outcome: Outcome | None = None
+    achieved: Achieved | None = None
+
+
 def run(args: argparse.Namespace) -> None:
     """Prune MODEL by ``--method`` to ``--sparsity`` and write the folder ``--out``."""
+    made = pruned(args)
+    record = made.record
+    if made.outcome is None:  # a grid makes a cell of it
+        with atomic_folder(args.out, replace=False) as folder:
+            write_json(folder / PRUNING_RECORD, record)
+        print(f"{args.out}: skipped: {record['reason']}")
+        return
+    write(made, args.out, args.format, keep=False)
+    done = f"{record['label']} at sparsity {args.sparsity}: {made.achieved}, {record['run']['wall_seconds']} s"
+    print(f"{args.out}: {done}")
+
+
+def pruned(args: argparse.Namespace) -> Pruning:
+    """Prune MODEL as the options of ``prune`` say."""
     clock = Clock()
     row = _resolved(args)
     _check(args, row)
@@ -61,12 +85,8 @@ def run(args: argparse.Namespace) -> None:
         raise SparsitySolverError(
             f"method '{row.key}' cannot prune {args.model} to sparsity {args.sparsity}: {reason}."
         )
-    if reason:  # a grid makes a cell of it
-        with atomic_folder(args.out, replace=False) as folder:
-            record = work.record(None, None) | {"reason": reason, "run": clock.record()}
-            write_json(folder / PRUNING_RECORD, record)
-        print(f"{args.out}: skipped: {reason}")
-        return
+    if reason:
+        return Pruning(loaded, work.record(None, None) | {"reason": reason, "run": clock.record()})
     dense = sum(tensor.numel() for tensor in loaded.model.parameters())
     strategy = work.strategy()
     outcome = pruner.prune(work.job, kept_counts(strategy) if strategy else None)
@@ -78,8 +98,7 @@ def run(args: argparse.Namespace) -> None:
     record = work.record(strategy, outcome) | {"size": achieved.record(), "run": clock.record(**outcome.run)}
     if work.card:
         record = work.card.record(record, outcome.structure is not None)
-    _write(args, loaded, outcome, record)
-    print(f"{args.out}: {row.label} at sparsity {args.sparsity}: {achieved}, {record['run']['wall_seconds']} s")
+    return Pruning(loaded, record, outcome, achieved)
 
 
 def _resolved(args: argparse.Namespace) -> MethodRow:
@@ -234,17 +253,22 @@ class _Work:
         }
 
 
-def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome, record: Json) -> None:
-    """Write the folder; it gets its name when it was loaded back and found equal to what was pruned."""
+def write(made: Pruning, out: str | Path, form: str, keep: bool = True) -> None:
+    """Write a pruned model's folder; it gets its name when it was loaded back and found equal to what was pruned.
+
+    Without ``keep`` the model's memory is given back before another one is loaded.
+    """
+    loaded, record, outcome, _ = made
     expected = Behaviour.of(loaded.model)
-    with atomic_folder(args.out, replace=False) as folder:
-        if args.format == HUB:
+    with atomic_folder(out, replace=False) as folder:
+        if form == HUB:
             write_hub(loaded.model, loaded.tokenizer, outcome.structure, record, folder)
-        elif args.format == PADDED:
+        elif form == PADDED:
             setattr(loaded.model.config, CONFIG_FIELD, outcome.structure)
             save_padded(loaded.model, loaded.tokenizer, folder)
         else:
             save_pruned(loaded.model, loaded.tokenizer, outcome.structure, folder)
-        release(loaded.model)
-        check_saved(folder, expected, loaded.device, args.format)
+        if not keep:
+            release(loaded.model)
+        check_saved(folder, expected, loaded.device, form)
         write_json(folder / PRUNING_RECORD, record)
