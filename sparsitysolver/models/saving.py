@@ -29,6 +29,7 @@ from sparsitysolver.records.files import atomic_folder
 SLICED, PADDED, HUB = "sliced", "padded", "hub"  # forms that a pruned model is written in
 SHARD_SIZE = "5GB"  # largest size of one safetensors file
 _TOKENS = 16
+_GENERATED = "sparsitysolver_generated"  # what the file of a folder is imported as
 # Largest deviation of a logit, as a share of the largest logit: other shapes and products are summed in another order.
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
@@ -238,8 +239,8 @@ def _plainly(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
     """
     loader, path = AutoModelForCausalLM, folder / f"{MODELLING_FILE}.py"
     if path.exists():
-        spec = importlib.util.spec_from_loader(MODELLING_FILE, _Uncached(MODELLING_FILE, str(path)))
-        module = sys.modules[MODELLING_FILE] = importlib.util.module_from_spec(spec)
+        spec = importlib.util.spec_from_loader(_GENERATED, _Uncached(_GENERATED, str(path)))
+        module = sys.modules[_GENERATED] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         loader = getattr(module, configuration(folder)["auto_map"][loader.__name__].rpartition(".")[2])
     model, report = loader.from_pretrained(
