@@ -24,7 +24,7 @@ from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.loading import device_map, load_model
 from sparsitysolver.models.modelling_file import MODELLING_FILE, auto_map, modelling_file
 from sparsitysolver.models.structure import CONFIG_FIELD, LowRankLinear, Structure
-from sparsitysolver.records.files import atomic_folder
+from sparsitysolver.records.files import atomic_folder, write_json
 
 SLICED, PADDED, HUB = "sliced", "padded", "hub"  # forms that a pruned model is written in
 SHARD_SIZE = "5GB"  # largest size of one safetensors file
@@ -82,6 +82,9 @@ def save_hub(
             (temporary / f"{MODELLING_FILE}.py").write_text(code, encoding="utf-8")
             model.config.auto_map = auto_map(model)
         _write(model, tokenizer, structure, temporary, shard_size)
+        if structure is not None:  # tools that read no auto_map must not take the stock class for it
+            named = {"architectures": [name.rpartition(".")[2] for name in model.config.auto_map.values()]}
+            write_json(temporary / "config.json", configuration(temporary) | named)
         if card:
             (temporary / "README.md").write_text(card, encoding="utf-8")
 
