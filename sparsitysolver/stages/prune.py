@@ -67,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
             write_json(folder / PRUNING_RECORD, record)
         print(f"{args.out}: skipped: {reason}")
         return
+    if work.card:
+        work.card.start()
     dense = sum(tensor.numel() for tensor in loaded.model.parameters())
     strategy = work.strategy()
     outcome = pruner.prune(work.job, kept_counts(strategy) if strategy else None)
@@ -245,6 +247,6 @@ def _write(args: argparse.Namespace, loaded: LoadedModel, outcome: Outcome, reco
             save_padded(loaded.model, loaded.tokenizer, folder)
         else:
             save_pruned(loaded.model, loaded.tokenizer, outcome.structure, folder)
+        write_json(folder / PRUNING_RECORD, record)
         release(loaded.model)
         check_saved(folder, expected, loaded.device, args.format)
-        write_json(folder / PRUNING_RECORD, record)
