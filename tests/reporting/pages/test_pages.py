@@ -56,14 +56,18 @@ def test_a_dash_in_the_paper_has_no_verdict(page):
     assert rows(text[text.index("## Table 2") :], "SVD-LLM")[2] == ["", "verdict", "-"]
 
 
-def test_the_page_says_by_model_whether_there_is_a_bos(page):
+@pytest.mark.parametrize("other", ["none", "every"])
+def test_the_page_says_by_model_whether_there_is_a_bos(page, other):
     """Tokenizers with and without one may stand side by side; what each model had is listed."""
     cells = make_grid(("opt-tiny", "llama-tiny"))
+    assert "; bos: " not in page(cells, ("opt-tiny", "llama-tiny"))
     for cell in cells:
-        cell["fingerprint"]["bos"] = "none" if cell["model"]["name"] == "llama-tiny" else "tokenizer"
-    listed = rows(page(cells, ("opt-tiny", "llama-tiny")), "Protocol of")
+        cell["fingerprint"]["bos"] = other if cell["model"]["name"] == "llama-tiny" else "tokenizer"
+    text = page(cells, ("opt-tiny", "llama-tiny"))
+    listed = rows(text, "Protocol of")
     bos = listed[0].index("bos")
-    assert {row[0]: row[bos] for row in listed[2:]} == {"opt-tiny": "tokenizer", "llama-tiny": "none"}
+    assert {row[0]: row[bos] for row in listed[2:]} == {"opt-tiny": "tokenizer", "llama-tiny": other}
+    assert f"; bos: {' | '.join(sorted((other, 'tokenizer')))}." in text
 
 
 def test_models_the_paper_lacks_have_their_own_table_with_claims_of_order(page):
