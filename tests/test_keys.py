@@ -8,15 +8,16 @@ import pytest
 from planned import make_assets
 
 from sparsitysolver.config import registry
-from sparsitysolver.config.assets import Assets, asset_model
+from sparsitysolver.config.assets import BUNDLED, Assets, asset_model
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.model_files import deciding_files, model_sha256, weight_files, weights_sha256
+from sparsitysolver.model_files import deciding_files, folder_sha256, model_sha256, weight_files, weights_sha256
 from sparsitysolver.models.loading import resolve_model
-from sparsitysolver.plans import identities
+from sparsitysolver.plans import identities, measurements
 from sparsitysolver.plans.artefacts import Artefacts
 
+RULES = ("first", "every", "none")
 LARGE = 3 << 20  # bytes; such a file's hash is kept, smaller ones are read each time
 
 
@@ -218,3 +219,39 @@ def test_an_endpoint_counts_by_its_model_and_public_address(folder, monkeypatch)
     monkeypatch.setenv("SPARSITYSOLVER_CHAT_URL", "http://user:secret@127.0.0.1:9/v1?key=k")
     assert prompted(folder, chat_model="x") == before
     assert prompted(folder, chat_model="y") != before
+
+
+def jobs(folder, model, **config):
+    """Key and command of a job of every kind on a model."""
+    artefacts = Artefacts(Grid({"grid": "local", "assets": str(folder), "device": "cpu", **config}))
+    cell = Cell(model, "sparsitysolver_recon", "0.2", "0", "wikitext2")
+    draw = artefacts.draw(cell.method, cell.seed)
+    made = [artefacts.sample(model, draw), artefacts.calibrate(model, draw, "structured"), artefacts.search(cell)]
+    made += [artefacts.prune(cell), artefacts.evaluate(cell), measurements.inference(artefacts, model)]
+    return {job.stage.name: (job.key, artefacts.command(job)) for job in made}
+
+
+def test_a_bos_rule_is_in_every_key_where_it_is_not_the_usual_one(folder):
+    """A family's own rule needs no option; the usual one leaves keys and commands as they were."""
+    for name, family in (("a", "llama"), ("b", "gemma3_text")):
+        (folder / "models" / name / "config.json").write_text(json.dumps({"model_type": family}))
+    usual, given, every, none = (jobs(folder, "a", **config) for config in ({}, *({"bos": r} for r in RULES)))
+    assert usual == given and "--bos" not in str(usual)
+    for other, rule in ((every, "every"), (none, "none")):
+        assert all(usual[stage][0] != other[stage][0] for stage in usual)
+        asked = {stage for stage, (_, command) in other.items() if f" --bos {rule} " in command}
+        assert asked == usual.keys() - {"inference"}
+    gemma, first, same, bare = (jobs(folder, "b", **config) for config in ({}, *({"bos": r} for r in RULES)))
+    assert gemma == same and "--bos" not in str(gemma)
+    assert all(len({kind[stage][0] for kind in (gemma, first, bare)}) == 3 for stage in gemma)
+    assert "--bos first" in first["evaluate"][1] and "--bos none" in bare["sample"][1]
+    with pytest.raises(SparsitySolverError, match="unknown bos 'all'. Allowed: every, first, none"):
+        Grid({"grid": "local", "assets": str(folder), "bos": "all"})
+
+
+def test_the_bundled_models_keys_hold_their_folders_and_nothing_of_a_bos():
+    grid = Grid({"grid": "tiny"})
+    assert {name: identities.Identities(grid).model(name) for name in grid.models} == {
+        name: folder_sha256(BUNDLED / name) for name in grid.models
+    }
+    assert not any(map(grid.bos_option, grid.models))

@@ -33,11 +33,11 @@ def cell(assets) -> Path:
 def known(monkeypatch):
     """Sets the published values of OPT-125M, perplexity and diagnosis of each, and the hash of their text."""
 
-    def put(*values, text: str = ""):
+    def put(*values, text: str = "", **more):
         named = {"task": "wikitext2", "split": "test", "text": "WikiText-2 raw test", "source": "S"}
         scored = KnownText(**named, sha256=text, published=True, opt=287645)
         monkeypatch.setattr(published, "known_texts", lambda: (scored,) if text else ())
-        rows = [Anchor(**ROW, ppl=ppl, diagnosis=diagnosis) for ppl, diagnosis in values]
+        rows = [Anchor(**ROW, **more, ppl=ppl, diagnosis=diagnosis) for ppl, diagnosis in values]
         monkeypatch.setattr(published, "published", lambda: rows)
 
     return put
@@ -137,3 +137,25 @@ def test_cells_of_something_else_are_refused(assets, cell, known, tmp_path, caps
     other.write_text(json.dumps(record))
     assert run(assets, "--cell", other) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_bos_before_every_window_is_another_protocol(assets, cell, known, tmp_path, capsys):
+    """Whatever the value: published ones have one at most, unless the registry says otherwise."""
+    known((5.0, ""))
+    out, words = tmp_path / "p.json", "a BOS before every window instead of at most once, at the head of the text"
+    assert run(assets, "--bos", "every", "--seqlen", 63, "--out", out) == 0
+    record = json.loads(out.read_text())
+    assert record["verdict"] == f"not comparable: {words}"
+    known((record["ppl"], ""), bos="every")
+    assert run(assets, "--bos", "every", "--seqlen", 63) == 0
+    assert capsys.readouterr().out.endswith(": ok\n")
+
+
+def test_another_bos_rule_is_tried(assets, cell, known, capsys, monkeypatch):
+    monkeypatch.setattr(preflight, "_RANDOM_SHARE", 99)  # the tiny model's perplexity is that of a random one
+    path = assets / "none.json"
+    command = ["evaluate", "opt-125m", "--assets", str(assets), "--device", "cpu", "--seqlen", "64", "--bos", "none"]
+    assert main([*command, "--out", str(path)]) == 0
+    known((value(path), ""))
+    assert run(assets, "--cell", cell) == 2
+    assert "With a text without BOS this model gives the published value" in capsys.readouterr().err

@@ -112,7 +112,7 @@ class HarnessModel(HFLM):
 
     def protocol(self) -> Json:
         """What the tokenizer does to requests, and the hash of those that were scored."""
-        special = self.tok_encode("a")[0] in self.tokenizer.all_special_ids
+        special = self._rule == FIRST and self.tok_encode("a")[0] in self.tokenizer.all_special_ids
         return {
             "bos": EVERY if self._lead else "tokenizer" if special else NONE,
             "eos": "left out" if self._added.after else "none",

@@ -1,11 +1,11 @@
 """The model card of a pruned model, README.md of its folder: all it says stands in the pruning record (no torch)."""
 
-import contextlib
 import json
+import re
 from pathlib import Path
-from typing import Any
 
 import jinja2
+import yaml
 
 from sparsitysolver.records.files import Json
 
@@ -28,7 +28,7 @@ def model_card(record: Json) -> str:
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         **(about["license"] or {}),
-        "tags": list(dict.fromkeys(["pruned", "sparsitysolver", record["method"], record["model"]["family"]])),
+        "tags": ["pruned", "sparsitysolver", record["method"], record["model"]["family"]],
     }
     text = _CARD.render(
         record,
@@ -66,14 +66,12 @@ def hub_record(
     }
 
 
-def licence_in(card: str) -> dict[str, Any] | None:
+def licence_in(card: str) -> Json | None:
     """The licence that the head of a model card tells, as fields of a head; None where it tells none."""
-    if not card.startswith("---"):
+    head = re.match(r"---\s*\n(.*?)\n---", card, re.DOTALL)
+    try:
+        told = yaml.safe_load(head[1]) if head else None
+    except yaml.YAMLError:  # someone else's card: what cannot be read tells nothing
         return None
-    from huggingface_hub import ModelCard
-
-    with contextlib.suppress(Exception):  # whatever is wrong with someone's card: it tells nothing then
-        told = ModelCard(card, ignore_metadata_errors=True).data.to_dict()
-        found = {name: told[name] for name in _LICENCE if isinstance(told.get(name), str)}
-        return found if "license" in found else None
-    return None
+    found = {name: told[name] for name in _LICENCE if isinstance(told.get(name), str)} if isinstance(told, dict) else {}
+    return found if "license" in found else None

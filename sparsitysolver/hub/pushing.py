@@ -39,7 +39,7 @@ def push(folder: Path, name: str, private: bool = False, revision: str | None = 
     """Send a folder to the model ``name`` (``OWNER/NAME``) of the hub, which is made where it is not there.
 
     The token is that of the hub's own login or of its variable. A branch ``revision`` is made where it is not there;
-    weights and code of another model there, which this one would be mixed with, are removed in the same commit.
+    weights and code of another model there, which this one would be mixed with, are removed with it.
 
     Returns:
         One sentence: where it is, and whether anything had to be sent.

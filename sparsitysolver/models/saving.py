@@ -24,11 +24,12 @@ from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.loading import device_map, load_model
 from sparsitysolver.models.modelling_file import MODELLING_FILE, auto_map, modelling_file
 from sparsitysolver.models.structure import CONFIG_FIELD, LowRankLinear, Structure
-from sparsitysolver.records.files import atomic_folder
+from sparsitysolver.records.files import atomic_folder, write_json
 
 SLICED, PADDED, HUB = "sliced", "padded", "hub"  # forms that a pruned model is written in
 SHARD_SIZE = "5GB"  # largest size of one safetensors file
 _TOKENS = 16
+_GENERATED = "sparsitysolver_generated"  # what the file of a folder is imported as
 # Largest deviation of a logit, as a share of the largest logit: other shapes and products are summed in another order.
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
@@ -81,6 +82,9 @@ def save_hub(
             (temporary / f"{MODELLING_FILE}.py").write_text(code, encoding="utf-8")
             model.config.auto_map = auto_map(model)
         _write(model, tokenizer, structure, temporary, shard_size)
+        if structure is not None:  # tools that read no auto_map must not take the stock class for it
+            named = {"architectures": [name.rpartition(".")[2] for name in model.config.auto_map.values()]}
+            write_json(temporary / "config.json", configuration(temporary) | named)
         if card:
             (temporary / "README.md").write_text(card, encoding="utf-8")
 
@@ -238,8 +242,8 @@ def _plainly(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
     """
     loader, path = AutoModelForCausalLM, folder / f"{MODELLING_FILE}.py"
     if path.exists():
-        spec = importlib.util.spec_from_loader(MODELLING_FILE, _Uncached(MODELLING_FILE, str(path)))
-        module = sys.modules[MODELLING_FILE] = importlib.util.module_from_spec(spec)
+        spec = importlib.util.spec_from_loader(_GENERATED, _Uncached(_GENERATED, str(path)))
+        module = sys.modules[_GENERATED] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         loader = getattr(module, configuration(folder)["auto_map"][loader.__name__].rpartition(".")[2])
     model, report = loader.from_pretrained(

@@ -53,7 +53,7 @@ def perplexity_objective(
         return ppl, PERPLEXITY_REWARDS[rule](ppl, dense_ppl) if np.isfinite(ppl) else 0.0
 
     about = {"reward_windows": len(windows), "dense_ppl": dense_ppl}
-    return Objective(score, windows.numel(), len(windows), windows, dense_ppl, about)
+    return Objective(score, windows.numel(), len(windows), windows, dense_ppl=dense_ppl, about=about)
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,12 @@ class CardFacts:
         self._windows: Windows | None = None
         self._sample: Sample | None = None
         self._before = np.empty(0)
-        if args.card_text:
-            self._windows = common.windows_of(args, loaded, "test", args.card_text)
-            self._before = common.losses_of(loaded, self._windows)
+
+    def start(self) -> None:
+        """Measure the dense model on the text that was named, if one was."""
+        if self.args.card_text:
+            self._windows = common.windows_of(self.args, self.loaded, "test", self.args.card_text)
+            self._before = self._losses()
 
     def drawn(self, sample: Sample) -> None:
         """Measure the model, still dense, on calibration windows, where no text was named."""

@@ -87,6 +87,8 @@ def pruned(args: argparse.Namespace) -> Pruning:
         )
     if reason:
         return Pruning(loaded, work.record(None, None) | {"reason": reason, "run": clock.record()})
+    if work.card:
+        work.card.start()
     dense = sum(tensor.numel() for tensor in loaded.model.parameters())
     strategy = work.strategy()
     outcome = pruner.prune(work.job, kept_counts(strategy) if strategy else None)
@@ -268,7 +270,7 @@ def write(made: Pruning, out: str | Path, form: str, keep: bool = True) -> None:
             save_padded(loaded.model, loaded.tokenizer, folder)
         else:
             save_pruned(loaded.model, loaded.tokenizer, outcome.structure, folder)
+        write_json(folder / PRUNING_RECORD, record)
         if not keep:
             release(loaded.model)
         check_saved(folder, expected, loaded.device, form)
-        write_json(folder / PRUNING_RECORD, record)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tiny import VOCABULARY, tiny_text, tiny_tokenizer
 
+from sparsitysolver.config.bos import NONE
 from sparsitysolver.data.sources import Text
 from sparsitysolver.data.windows import Added, added_tokens, check_ids, cut_windows, encode, ids_sha256, spread
 from sparsitysolver.errors import SparsitySolverError
@@ -68,7 +69,7 @@ def test_windows_are_contiguous_with_one_bos_and_no_rest():
 
 
 def test_without_special_tokens_and_with_documents_joined_by_a_blank_line():
-    windows = cut(text_of("w5 w6", "w7 w8"), 2, bos=False)
+    windows = cut(text_of("w5 w6", "w7 w8"), 2, bos=NONE)
     assert (windows.ids.tolist(), windows.bos) == ([[5, 6], [7, 8]], "none")
     assert text_of("a", "", "b").joined == "a\n\n\n\nb"
 

@@ -101,6 +101,8 @@ def test_the_pruned_model_in_the_checkpoints_precision(family, method, place, ca
     output(capsys, *prune(half(family), "--method", method, "--out", "hub", *HUB))
     code = {"modeling_pruned.py"} if method != "wanda" else set()
     assert {path.name for path in (place / "hub").iterdir()} == CONTENTS | code
+    named = json.loads((place / "hub" / "config.json").read_text())["architectures"][0]
+    assert named.startswith("Pruned") == bool(code)
     again = load_model("hub", device="cpu")
     assert again.dtype == "float32" and torch.equal(logits(again.model), expected)
     dtype, found = plain(place / "hub")

@@ -158,6 +158,7 @@ def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str) -> Json:
         **({"harness": _distinct(used["harness"])} if zero_shot else {}),
         **({} if zero_shot else {"join": [f"`{text!r}`" for text in _distinct(used["join"])]}),
         "precision": _distinct(used["dtype"]),
+        **({"bos": _distinct(used["bos"])} if len(_distinct(used["bos"])) > 1 else {}),  # by model: below
     }
     line = "; ".join(f"{key}: {' | '.join(values) or 'none'}" for key, values in items.items())
     line += f". {versions_note(table)[:-1]}" if table.other_versions else ""

@@ -161,7 +161,7 @@ def task(model="opt-125m", method="dense", **changes):
     return make_task_cell("mini_boolq", method, [1, 0], model=model, **changes)
 
 
-COLUMN = [("seqlen", 1024), ("windows", 8), ("tokens", 5), ("dtype", "float16"), ("join", " "), ("bos", "none")]
+COLUMN = [("seqlen", 1024), ("windows", 8), ("tokens", 5), ("dtype", "float16"), ("join", " "), ("bos", "every")]
 TASK_COLUMN = [("items_sha256", "j"), ("items", 99), ("task_version", "2"), ("harness", "h"), ("fewshot", 99)]
 TASK_COLUMN += [("batch_size", 99), ("dtype", "float16")]
 TASK_TABLE = [("items_sha256", "j"), ("harness", "lm_eval 0.4.0"), ("dtype", "float16")]
@@ -196,7 +196,7 @@ def test_split_of_fingerprint_is_the_cells_own():
         check_fingerprints([make_cell(fingerprint={"split": "validation"})])
 
 
-@pytest.mark.parametrize("bos", ["1", "none"])
+@pytest.mark.parametrize("bos", ["1", "none", "every"])
 def test_what_may_differ_between_models_tasks_and_splits(bos):
     tokens = {"seqlen": 512, "windows": 7, "tokens": 3600, "bos": bos}  # another maximum, another tokenizer
     check_fingerprints(

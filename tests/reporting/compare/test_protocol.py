@@ -1,5 +1,7 @@
 """Is a cell comparable with a published value: pages and regression ask the same function and say the same."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from cell_factory import make_cell, make_grid, replace_cell
@@ -84,6 +86,10 @@ def test_windows_models_items_and_splits_are_the_published_ones():
     assert other_protocol(Measurement("flap", "opt-125m", ("mini",), "test", 128), tables["table2"]) == (
         "task mini instead of wikitext2, seqlen 128 instead of 2048"
     )
+    words = "a BOS before every window instead of at most once, at the head of the text"
+    assert other_protocol(replace(measured, bos="every"), tables["table2"]) == words
+    assert other_protocol(replace(measured, bos="every"), {**tables["table2"], "bos": "every"}) == ""
+    assert other_protocol(replace(measured, bos="tokenizer"), tables["table2"]) == ""
     tasks = Measurement("flap", "llama-13b", ("boolq", "piqa"), "report", items=100)
     assert other_protocol(tasks, tables["table3"]) == (
         "model llama-13b instead of llama-7b, items 100 of 5108 instead of all"

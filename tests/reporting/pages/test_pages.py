@@ -3,8 +3,11 @@
 import pandas as pd
 import pytest
 from cell_factory import make_cell, make_grid, replace_cell
+from planned import make_assets
 
+from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.pages.paper_tables import paper_tables_command
 from sparsitysolver.reporting.pages.readme import fill, readme_command
@@ -56,14 +59,35 @@ def test_a_dash_in_the_paper_has_no_verdict(page):
     assert rows(text[text.index("## Table 2") :], "SVD-LLM")[2] == ["", "verdict", "-"]
 
 
-def test_the_page_says_by_model_whether_there_is_a_bos(page):
+@pytest.mark.parametrize("other", ["none", "every"])
+def test_the_page_says_by_model_whether_there_is_a_bos(page, other):
     """Tokenizers with and without one may stand side by side; what each model had is listed."""
     cells = make_grid(("opt-tiny", "llama-tiny"))
+    assert "; bos: " not in page(cells, ("opt-tiny", "llama-tiny"))
     for cell in cells:
-        cell["fingerprint"]["bos"] = "none" if cell["model"]["name"] == "llama-tiny" else "tokenizer"
-    listed = rows(page(cells, ("opt-tiny", "llama-tiny")), "Protocol of")
+        cell["fingerprint"]["bos"] = other if cell["model"]["name"] == "llama-tiny" else "tokenizer"
+    text = page(cells, ("opt-tiny", "llama-tiny"))
+    listed = rows(text, "Protocol of")
     bos = listed[0].index("bos")
-    assert {row[0]: row[bos] for row in listed[2:]} == {"opt-tiny": "tokenizer", "llama-tiny": "none"}
+    assert {row[0]: row[bos] for row in listed[2:]} == {"opt-tiny": "tokenizer", "llama-tiny": other}
+    assert f"; bos: {' | '.join(sorted((other, 'tokenizer')))}." in text
+
+
+def test_a_grid_of_models_with_and_without_a_bos_before_every_window(page, tmp_path):
+    """Each by its family's rule: planned apart, drawn in one table."""
+    folder = make_assets(tmp_path / "assets")
+    for name, family in (("a", "gemma3_text"), ("b", "llama")):
+        (folder / "models" / name / "config.json").write_text(f'{{"model_type": "{family}"}}')
+    grid = Grid({"grid": "local", "assets": str(folder)})
+    paths = [Artefacts(grid).evaluate(cell).path for cell in grid.table_cells("table2")]
+    assert len(set(paths)) == len(paths) and {grid.bos(model) for model in grid.models} == {"every", "first"}
+    fingerprint = {"a": {"bos": "every"}, "b": {"bos": "none"}}
+    cells = [cell for name in grid.models for cell in make_grid((name,), fingerprint=fingerprint[name])]
+    text = page(cells, grid.models)
+    assert rows(text[text.index("### Measured on this grid") :], "FLAP")[0] == ["FLAP", "34.45", "34.45"]
+    cells[-1]["fingerprint"]["bos"] = "every"
+    with pytest.raises(SparsitySolverError, match="cells of one column must share their protocol, and 'bos' differs"):
+        page(cells, grid.models)
 
 
 def test_models_the_paper_lacks_have_their_own_table_with_claims_of_order(page):
