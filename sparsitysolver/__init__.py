@@ -9,7 +9,9 @@ __version__ = "0.1.0"
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG_VARIABLE = "SPARSITYSOLVER_CONFIG"  # a bundle's own configuration, for what is drawn from it
-CONFIG = Path(os.environ.get(CONFIG_VARIABLE) or ROOT / "config")
+_CHECKOUT = ROOT / "config"
+_INSTALLED = Path(__file__).parent / "configuration"  # the same folder, see setup.py
+CONFIG = Path(os.environ.get(CONFIG_VARIABLE) or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT))
 
 
 def __getattr__(name: str) -> Any:

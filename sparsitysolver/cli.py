@@ -9,6 +9,7 @@ from sparsitysolver import preload
 from sparsitysolver.commands import COMMANDS, GROUPS
 from sparsitysolver.devices import claim
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, report_error
+from sparsitysolver.extras import missing_extra
 from sparsitysolver.options import Parser, add_commands
 
 EXIT_INTERRUPTED = 130
@@ -28,6 +29,10 @@ def main(argv: list[str] | None = None) -> int:
         return args.chosen.run(args)
     except SparsitySolverError as error:
         return report_error("sparsitysolver", error)
+    except ModuleNotFoundError as error:
+        if not missing_extra(error):
+            raise
+        return report_error("sparsitysolver", missing_extra(error))
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return EXIT_INTERRUPTED
