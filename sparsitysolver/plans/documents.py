@@ -287,7 +287,7 @@ def _html_report(artefacts: Artefacts, config: Mapping[str, Any]) -> Document:
 
         The device as resolved: the other call cannot know that a cluster runs the jobs, nor does this one until then.
         """
-        given = sorted({**config, "device": artefacts.machine.device}.items())
+        given = sorted({**config, "grid": grid.name, "device": artefacts.machine.device}.items())
         return [f"{name}={json.dumps(value)}" for name, value in given if value not in ("", None) and name != "assets"]
 
     return Document(

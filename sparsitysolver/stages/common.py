@@ -15,6 +15,7 @@ from sparsitysolver.data.windows import Windows, cut_windows
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.file_hashes import user_cache
+from sparsitysolver.model_files import PRUNING_RECORD
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model, resolve_model
 from sparsitysolver.provenance import provenance
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
@@ -29,7 +30,6 @@ from sparsitysolver.statistics.collect import (
 )
 
 BUNDLED_TEXT = "mini"
-PRUNING_RECORD = "pruning.json"
 # What a dense model has in place of such a record, and what cells and measurements keep of one.
 DENSE = {"method": "dense", "label": "Dense", "sparsity": 0.0, "seed": 0, "status": "ok"}
 
