@@ -89,13 +89,12 @@ def config_file(model: HubModel) -> Path:
 
 def file_names(model: HubModel) -> list[str]:
     """Names of the files that a model has on the hub; in its cache, where the hub cannot be asked."""
-    import httpx
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled  # the first is its HTTP library's own
 
     try:
         return HfApi().list_repo_files(model.hub_id, revision=model.revision)
-    except (httpx.HTTPError, HfHubHTTPError, OfflineModeIsEnabled):  # then jobs will find what lies in the cache
+    except (HTTPError, OfflineModeIsEnabled):  # then jobs will find what lies in the cache
         snapshot = config_file(model).parent
         return sorted(str(path.relative_to(snapshot)) for path in snapshot.rglob("*") if path.is_file())
 

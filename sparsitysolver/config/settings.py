@@ -186,6 +186,12 @@ class Run(Contract):
         """What the run changes of how numbers are measured and methods calibrated, as its pages name it."""
         return self._given("nsamples", "calibration_seqlen", "windows", "seqlen", "dtype")
 
+    @property
+    def protocol_words(self) -> str:
+        """The same as words of a command, with a blank behind them; empty where nothing is changed."""
+        words = "".join(f"{name}={value} " for name, value in self.protocol.items())
+        return f"--settings {words}" if words else ""
+
     def evaluated(self, *names: str) -> dict[str, Any]:
         """Those of ``windows`` and ``seqlen`` that are given, as options of commands."""
         return self._given(*(names or ("windows", "seqlen")))

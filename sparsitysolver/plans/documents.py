@@ -112,7 +112,6 @@ def _tables(artefacts: Artefacts) -> list[Document]:
     grid = artefacts.grid
     suffixes = (".csv", ".md", ".tex", "_extended.csv", "_extended.tex", ".footnotes.json", ".pairs.csv")
     cells = ["results/cells_{table}.csv", "results/cells_{table}.samples.npz"]
-    changed = "".join(f"{name}={value} " for name, value in grid.run.protocol.items())
 
     def curves(w: Any) -> list[str]:
         """Of a table with rows that are read from searches."""
@@ -128,7 +127,7 @@ def _tables(artefacts: Artefacts) -> list[Document]:
             "table",
             _each("results/{table}{}", suffixes),
             "sparsitysolver report table {table} --cells results/cells_{table}.csv --models {models} --tasks {tasks} "
-            f"--grid {{grid}} {'--settings ' if changed else ''}{changed}--out results",
+            f"--grid {{grid}} {grid.run.protocol_words}--out results",
             [*cells, "@config/tables/{table}.yaml", "@config/paper/{table}.csv"],
             lists={"curves": curves},
             settings={
@@ -239,11 +238,8 @@ def _regression(grid: Grid) -> Document:
 def pages(grid: Grid) -> dict[str, str]:
     """Pages of report.html, and the files they show."""
     tables = {table: f"results/{table}.md" for table in [*grid.tables(), "table7"]}
-    return {
-        **tables,
-        "paper_tables": "paper_tables.md",
-        **{n: f"results/{n}.csv" for n in ("claims", "audit", "cells")},
-    }
+    lists = {name: f"results/{name}.csv" for name in ("claims", "audit", "cells")}
+    return {**tables, "paper_tables": "paper_tables.md", **lists}
 
 
 def _shown(grid: Grid) -> list[Document]:
