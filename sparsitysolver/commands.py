@@ -27,11 +27,14 @@ def seed(text: str) -> int:
 
 SEED_INDEX = option(0, "index of the seed, kept in the result (default: %(default)s)", type=seed)
 DENSE = {
-    "model": argument("MODEL", "dense model: hub id, local folder, or key of config/models.tsv"),
+    "model": argument(
+        "MODEL", "dense model: hub id (owner/name, owner/name@revision), folder, or key of config/models.tsv"
+    ),
     "assets": option(None, "assets folder in place of the hub (default: SPARSITYSOLVER_ASSETS)"),
 }
 MODEL = dict(
-    DENSE | {"model": argument("MODEL", "hub id, local folder, or key of config/models.tsv")},
+    DENSE
+    | {"model": argument("MODEL", "hub id (owner/name, owner/name@revision), folder, or key of config/models.tsv")},
     device=option("auto", "auto, cpu, cuda, cuda:N (default: %(default)s)"),
     dtype=option("auto", "auto, float32, float16, bfloat16"),
     threads=option(
@@ -210,6 +213,7 @@ COMMANDS = {
         PRUNED,
         on=option(REQUIRED, "what to evaluate on, as --task of evaluate", metavar="TASK"),
         split=SPLIT,
+        windows=option(None, "of a text: so many windows, spread evenly (default: all)", type=int),
         part=option(None, "of a zero-shot task's items: report (in tables, default), search or all"),
         limit=LIMIT,
     ),

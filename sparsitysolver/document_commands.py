@@ -39,6 +39,7 @@ DOCUMENTS = {
         out=FOLDER,
         tasks=option([], "the grid's zero-shot tasks, in order, or its perplexity task", nargs="+"),
         grid=option("", "the grid's name, kept beside the table"),
+        settings=option([], "what a run changed of the grid's protocol, kept beside the table", nargs="+"),
     ),
     "report strategies": _long_table(
         "strategies", "strategies of searches and cells to one long table, a row per unit"

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from sparsitysolver.commands import COMMANDS
 from sparsitysolver.errors import SparsitySolverError, known
-from sparsitysolver.models import inspection
+from sparsitysolver.models import checkpoint_files, inspection
 from sparsitysolver.models.adapter import adapt, adapter_class
 from sparsitysolver.models.loading import LoadedModel, ModelSource, load_pruned
 from sparsitysolver.pruning.strategy import kept_counts
@@ -156,7 +156,7 @@ class _Given:
         self.model, self.tokenizer, self.inplace = model, tokenizer, inplace
         config = model.config
         self.name = Path(getattr(config, "_name_or_path", "") or config.model_type).name
-        inspection.refuse_quantised(config, self.name)
+        checkpoint_files.refuse_quantised(config, self.name)
         adapter_class(config).shape_of(config)
         inspection.check_finite(model, self.name, None)
         self.weights = _weights_sha256(model)

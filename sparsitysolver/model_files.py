@@ -8,6 +8,7 @@ from typing import Any
 from sparsitysolver.file_hashes import cached_sha256
 from sparsitysolver.records.files import content_key
 
+CONFIG_FIELD = "sparsitysolver"  # of the config.json of a pruned model: its structure
 PRUNING_RECORD = "pruning.json"  # what ``prune`` says of a pruned model
 # As transformers looks for weights: the first of these that is there is read, an index with the shards it names.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")

@@ -51,7 +51,8 @@ def test_only_models_with_a_published_perplexity_wait_for_their_preflight():
 def test_models_of_an_assets_folder_wait_if_they_bear_a_published_name(tmp_path):
     for name in ("my-opt", "opt-125m"):
         (tmp_path / "models" / name).mkdir(parents=True)
-        (tmp_path / "models" / name / "config.json").write_text("{}")
+        for file in ("config.json", "tokenizer.json", "model.safetensors"):
+            (tmp_path / "models" / name / file).write_text("{}")
     (tmp_path / "wikitext2").mkdir()
     local = Artefacts(Grid({"grid": "local", "assets": str(tmp_path)}))
     assert measurements.gate(local, "my-opt") == []

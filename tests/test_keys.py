@@ -63,7 +63,6 @@ READ = (
 NOT_READ = (  # weights in a form that is not read, because safetensors lie beside them, are among these
     *("generation_config.json", "README.md", "LICENSE", ".gitattributes", "trainer_state.json"),
     *("optimizer.pt", "pytorch_model.bin", "tf_model.h5", "model.gguf", "model.fp16.safetensors"),
-    *("adapter_config.json", "adapter_model.safetensors"),
 )
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.config.assets import Assets
+from sparsitysolver.config.own_models import held_models, models_asked, needs_other_grid
 from sparsitysolver.config.registry import MethodRow, method, models_table, zero_shot_task
-from sparsitysolver.config.settings import load_grid, read_run
+from sparsitysolver.config.settings import load_grid, names_in, read_run
 from sparsitysolver.config.tables import DENSE, TASKS, load_definition, tables
-from sparsitysolver.errors import SparsitySolverError, known
-from sparsitysolver.model_files import configuration
+from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import bos_rule
 
 RESULTS = "results"
@@ -45,39 +45,34 @@ class Grid:
 
     def __init__(self, config: Mapping[str, Any], on_cluster: Callable[[], bool] = lambda: False) -> None:
         self.on_cluster = on_cluster  # whether other machines run the jobs, which is known when they are planned
-        self.name = str(config.get("grid") or "tiny")
+        self.name = str(config.get("grid") or ("local" if needs_other_grid(names_in(config)) else "tiny"))
         settings = load_grid(self.name)
         self.run = run = read_run(config, settings.kinds)
         self.assets = Assets(None) if self.name == "tiny" else Assets.from_environment(run.assets)
-        self.task, self.dtype, self.max_nsamples = settings.task, settings.dtype, settings.max_nsamples
+        self.task, self.dtype, self.max_nsamples = settings.task, run.dtype or settings.dtype, settings.max_nsamples
         self.texts, self.study_samples = settings.texts, settings.study_samples
         self.device, self.items, self.search_items, self.seeds = run.device, run.items, run.search_items, run.seeds
         self.threads = run.threads or settings.torch_threads
         self.limit = run.limit or settings.limit
         self.searches, self.chat, self.inference = run.searches(settings), run.chat, run.inference(settings)
-        names = run.models or settings.models
-        local = self.name == "local"
-        self.models = self._local_models(names) if local else [known("model", name, models_table()) for name in names]
+        names = run.models or settings.models or self._every_local()
+        self.models, self.own = models_asked(names, self.assets, self.name, check=bool(run.models))
         self.tasks = [zero_shot_task(name).key for name in run.tasks or settings.tasks]
         # Models asked for by name are those of every table and figure; else one may have fewer or others than the grid.
         self._own_models = {} if run.models else settings.own_models
 
-    def _local_models(self, names: list[str]) -> list[str]:
+    def _every_local(self) -> list[str]:
+        """The models of grid ``local`` where none is named: all that the assets folder holds."""
         if self.assets.folder is None:
-            raise SparsitySolverError("grid 'local' reads an assets folder: add --config grid=local assets=DIR.")
+            raise SparsitySolverError(
+                "grid 'local' reads an assets folder: add --config grid=local assets=DIR, or name models by "
+                "models=owner/name,/path/to/a/folder."
+            )
         folder = self.assets.existing("models", "the models of grid 'local'")
-        found = sorted(path.name for path in folder.iterdir() if (path / "config.json").is_file())
+        found = held_models(self.assets)
         if not found:
             raise SparsitySolverError(f"no model folder (with a config.json) in {folder}.")
-        chosen = [known("model", name, found) for name in names] or found
-        for name in chosen:
-            if set("{}") & set(name) or name.startswith("-") or name != name.strip() or not name.isprintable():
-                raise SparsitySolverError(
-                    f"model folder {name!r} in {folder}: no braces, unprintable characters, '-' in front or blanks at "
-                    "the ends can stand in a name, which is part of paths and commands; rename it, or leave it out "
-                    "with --config models=a,b."
-                )
-        return chosen
+        return found
 
     def own_models(self, target: str) -> list[str] | None:
         """The models that the grid names for a table or figure, if it does."""
@@ -91,9 +86,7 @@ class Grid:
         return ([model for model in models if self._family(model) == PAPER_FAMILY] or models)[:1]
 
     def _family(self, model: str) -> str:
-        if model in models_table() or self.assets.folder is None:
-            return models_table()[model].family
-        return str(configuration(self.assets.folder / "models" / model).get("model_type"))
+        return str(self.own[model].config.get("model_type")) if model in self.own else models_table()[model].family
 
     def bos(self, model: str) -> str:
         """The rule of a model's BOS (``config/bos.py``): the run's, else that of its family."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, NonNegativeInt, PositiveInt, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, NonNegativeInt, PositiveInt, ValidationInfo
 
 from sparsitysolver import CONFIG
 from sparsitysolver.config.chat_address import URL_VARIABLE, address_of
@@ -68,9 +68,13 @@ class GridSettings(Contract):
 
 
 def check_models(grid: str, models: Iterable[str], where: Path) -> None:
-    """Refuse results of models that a grid does not have; nothing is known of grids without a file."""
+    """Refuse results of models that a grid does not have; nothing is known of grids without a file.
+
+    A run may name others (``models=``), but none of the tiny grid's on another grid, nor others there.
+    """
     of_grid = load_grid(grid).all_models if grid in grids() else []
-    foreign = [model for model in models if of_grid and model not in of_grid]
+    tiny = load_grid("tiny").all_models
+    foreign = [model for model in models if of_grid and (model not in tiny if grid == "tiny" else model in tiny)]
     if foreign:
         raise SparsitySolverError(
             f"{where} is not of grid '{grid}': found {', '.join(foreign)}; the grid has {', '.join(of_grid)}. "
@@ -101,6 +105,26 @@ def _parts(given: Any) -> list[str]:
     return [str(part).strip() for part in parts]
 
 
+def names_in(config: Mapping[str, Any]) -> list[str]:
+    """The models that a run asks for, before anything else of it is read."""
+    given = config.get("models")
+    return [] if given in (None, "") or isinstance(given, Mapping) else _parts(given)
+
+
+def _no_empty(names: list[str], info: ValidationInfo) -> list[str]:
+    if "" in names:
+        raise SparsitySolverError(
+            f"{info.field_name}={','.join(names)}: an empty name stands between commas or at an end; remove the comma."
+        )
+    return names
+
+
+def _tokens(given: Any, info: ValidationInfo) -> int:
+    if not str(given).isdecimal() or int(given) < 2:
+        raise SparsitySolverError(f"{info.field_name}={given}: a window length of at least 2 tokens is needed.")
+    return int(given)
+
+
 def _seeds(given: Any) -> list[str]:
     seeds = _parts(given)
     if not seeds or not all(seed.isdecimal() for seed in seeds):
@@ -118,7 +142,8 @@ def _no_mapping(given: Any, info: ValidationInfo) -> Any:
 
 
 Count = Annotated[int, BeforeValidator(lambda given, info: _count(given, info.field_name))]
-Names = Annotated[list[str], BeforeValidator(_parts), BeforeValidator(_no_mapping)]
+Tokens = Annotated[int, BeforeValidator(_tokens)]
+Names = Annotated[list[str], AfterValidator(_no_empty), BeforeValidator(_parts), BeforeValidator(_no_mapping)]
 
 
 class Run(Contract):
@@ -128,6 +153,11 @@ class Run(Contract):
     assets: Annotated[str | None, BeforeValidator(_no_mapping)] = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None
+    nsamples: Count | None = None  # calibration windows, in place of the methods' own numbers
+    calibration_seqlen: Tokens | None = None  # their length
+    windows: Count | None = None  # of the text that is evaluated, spread evenly
+    seqlen: Tokens | None = None  # length of windows evaluated, and of those that searches are rewarded on
     seeds: Annotated[list[str], BeforeValidator(_seeds)] = ["0"]
     models: Names = []
     tasks: Names = []
@@ -151,6 +181,21 @@ class Run(Contract):
     chat_model: str | None = None
     replay: str | None = None
     kinds: dict[str, int] = {}  # episodes of kinds of searches: NAME_episodes
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What the run changes of how numbers are measured and methods calibrated, as its pages name it."""
+        return self._given("nsamples", "calibration_seqlen", "windows", "seqlen", "dtype")
+
+    @property
+    def protocol_words(self) -> str:
+        """The same as words of a command, with a blank behind them; empty where nothing is changed."""
+        words = "".join(f"{name}={value} " for name, value in self.protocol.items())
+        return f"--settings {words}" if words else ""
+
+    def evaluated(self, *names: str) -> dict[str, Any]:
+        """Those of ``windows`` and ``seqlen`` that are given, as options of commands."""
+        return self._given(*(names or ("windows", "seqlen")))
 
     def _given(self, *names: str) -> dict[str, Any]:
         return {name: value for name in names if (value := getattr(self, name)) is not None}

@@ -227,6 +227,13 @@ def adapter_class(config: PretrainedConfig) -> type[Adapter]:
             f"a '{config.model_type}' with {experts} experts is not supported: a token passes only a few of them, and "
             "units, budgets and reconstruction here are those of one FFN a layer. Give a dense model."
         )
+    text = getattr(config, "text_config", None)
+    if text:
+        inner = text.get("model_type") if isinstance(text, dict) else text.model_type
+        raise SparsitySolverError(
+            f"a '{config.model_type}' reads more than text (its config.json has a text_config, of '{inner}'), and is "
+            "not supported: give a checkpoint of the text model alone."
+        )
     if config.model_type not in family_names():
         raise SparsitySolverError(
             f"{unknown_name('model family', config.model_type, family_names())} Another is one file with the names of "

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,20 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import cached_file
 
-from sparsitysolver import model_files
+from sparsitysolver import hub_models, model_files
 from sparsitysolver.config.assets import BUNDLED, Assets, named_asset_model
 from sparsitysolver.config.bos import BOS_RULES, EVERY
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.data.windows import bos_token
 from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, known, unknown_name
-from sparsitysolver.models import inspection
-from sparsitysolver.models.adapter import Adapter, adapt, adapter_class, family_class, family_names
+from sparsitysolver.models import checkpoint_files, inspection
+from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
 
 DTYPES = ("float32", "float16", "bfloat16")
 # What readers of JSON, safetensors and pickles raise for half a file; some say so in their text only.
 _HALF_READ = (json.JSONDecodeError, SafetensorError, EOFError, pickle.UnpicklingError)
 _HALF_READ_MARKS = ("not a valid json file", "pytorchstreamreader")
-_OWN_CODE = "auto_map"  # names the classes in a folder's Python files that are to take the stock ones' place
 _MAY_NAME_CODE = ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json")
 
 
@@ -98,7 +97,10 @@ class LoadedModel:
 
 
 def resolve_model(name: str, assets: Assets) -> ModelSource:
-    """Find a model by local folder, key of ``config/models.tsv``, hub id, or name in the assets folder, or an error."""
+    """Find a model by local folder, key of ``config/models.tsv``, hub id, or name in the assets folder, or an error.
+
+    A hub id may have a revision, ``owner/name@revision``; ``NAME=MODEL`` is a model under another name in records.
+    """
     in_assets = named_asset_model(name)
     if in_assets is not None:
         return _asset_model(in_assets, assets)
@@ -110,8 +112,12 @@ def resolve_model(name: str, assets: Assets) -> ModelSource:
         if (BUNDLED / row.key).is_dir():
             return ModelSource(row.key, str(BUNDLED / row.key))
         return _asset_model(row.key, assets) if assets.folder else ModelSource(row.key, row.hub_id, row.revision)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return ModelSource(name, name, revision="main")
+    alias, named, model = name.partition("=")
+    if named and alias and "/" not in alias:
+        return replace(resolve_model(model, assets), name=alias)
+    asked = hub_models.hub_model(name)
+    if asked is not None:
+        return ModelSource(asked.hub_id, asked.hub_id, asked.revision)
     if "/" in name:
         raise SparsitySolverError(f"no model folder at {name}.")
     held = [path.parent.name for path in (assets.folder or Path("-")).glob("models/*/config.json")]
@@ -141,14 +147,14 @@ def weights_identity(source: ModelSource, config: PretrainedConfig | None = None
 def load_config(source: ModelSource) -> PretrainedConfig:
     """The config of a model; hub trouble, broken files and folders that are no model become clear errors."""
     if source.is_local:
-        inspection.check_folder(Path(source.location))
+        checkpoint_files.check_folder(Path(source.location))
     return _fetch(AutoConfig, source)
 
 
 def load_tokenizer(source: ModelSource) -> Any:
     """The model's own tokenizer."""
     if source.is_local:
-        inspection.check_tokenizer(Path(source.location))
+        checkpoint_files.check_tokenizer(Path(source.location))
     return _fetch(AutoTokenizer, source)
 
 
@@ -166,7 +172,8 @@ def load_model(
     """
     source = resolve_model(name, assets or Assets.from_environment())
     config = load_config(source)
-    inspection.refuse_quantised(config, source.location)
+    source = replace(source, revision=getattr(config, "_commit_hash", None) or source.revision)
+    checkpoint_files.refuse_quantised(config, source.location)
     family = adapter_class(config)
     family.shape_of(config)  # refuse unsupported families before weights are read
     target = _device(device)
@@ -219,7 +226,7 @@ def _load_weights(
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """A whole model in evaluation mode, and what transformers says of loading it."""
     if source.is_local:
-        inspection.check_weights(Path(source.location))
+        checkpoint_files.check_weights(Path(source.location))
     options = {"config": config, "dtype": precision, "device_map": where, "output_loading_info": True}
     # Mismatched sizes are refused next, by name.
     model, report = _fetch(loader, source, ignore_mismatched_sizes=True, **options)
@@ -284,16 +291,7 @@ def _refuse_own_code(source: ModelSource) -> None:
             content = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
         except (OSError, ValueError):  # not there or broken: whoever needs the file says so
             continue
-        classes = content.get(_OWN_CODE) if isinstance(content, dict) else None
-        if (
-            classes and CONFIG_FIELD not in content
-        ):  # of a pruned model written for the hub, which needs none of it here
-            *titles, last = (family_class(family).title for family in family_names())
-            raise SparsitySolverError(
-                f"the model in {source.location} is defined by code of its own ({name}: {_OWN_CODE} names "
-                f"{' '.join(json.dumps(classes).split())[:200]}), which is never run here: give a model of a stock "
-                f"architecture ({', '.join(titles)} or {last}) without it."
-            )
+        checkpoint_files.refuse_own_code(content, name, source.location)
 
 
 def _not_to_be_had(source: ModelSource, error: Exception) -> str:
@@ -308,13 +306,8 @@ def _not_to_be_had(source: ModelSource, error: Exception) -> str:
     if source.is_local:
         half = isinstance(error, _HALF_READ) or any(mark in str(error).lower() for mark in _HALF_READ_MARKS)
         return str(
-            inspection.unreadable(
-                source.location, f"{why} A file is not whole; {inspection.CUT_SHORT}" if half else why
+            checkpoint_files.unreadable(
+                source.location, f"{why} A file is not whole; {checkpoint_files.CUT_SHORT}" if half else why
             )
         )
-    offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-    return (
-        f"cannot get model {source.location} (revision {source.revision}) from the hub or its cache{offline}: "
-        f"{why} Without network give a local folder, or an assets folder with models/<key>/ by "
-        "--assets DIR or SPARSITYSOLVER_ASSETS (fill one with: sparsitysolver assets download)."
-    )
+    return hub_models.why_not(hub_models.HubModel(source.location, source.revision or hub_models.MAIN), error)

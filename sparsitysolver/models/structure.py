@@ -18,9 +18,9 @@ from torch import nn
 from transformers import Cache
 
 from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.model_files import CONFIG_FIELD as CONFIG_FIELD  # noqa: PLC0414 - known by this name here
 from sparsitysolver.models.adapter import Adapter
 
-CONFIG_FIELD = "sparsitysolver"
 FORMAT = 1
 RMSN_EPS = 1e-5  # fixed in the published method, whatever the family's own
 _STUB = 1  # of the cache entry of an attention without heads: one head of one channel

@@ -48,6 +48,7 @@ class Arena:
         algorithm, inputs = entry.algorithm or entrant, self._calibrated(problem)
         seeded = {"seed": derive_seed(ARENA, model, granularity, sparsity, entrant, seed)}
         own = entry.options | {"algorithm": algorithm, "text": text, "granularity": granularity}
+        own |= self.grid.run.evaluated("seqlen")
         searched, identities = settings | own | seeded, self.artefacts.identities
         chat, who = (self.grid.chat, identities.chat()) if entry.chat else ({}, None)
         return Job(
@@ -73,10 +74,11 @@ class Arena:
             decided_by=[
                 strategies,
                 definition().model_dump(exclude_unset=True),
+                *self.grid.run.evaluated("seqlen").values(),
                 self.artefacts.identities.precision(problem.model),
             ],
             inputs={"strategies": strategies, **self._calibrated(problem)},
-            options=as_options(asked | {"task": self.grid.task}),
+            options=as_options(asked | {"task": self.grid.task} | self.grid.run.evaluated("seqlen")),
             code=(*stage_code("arena_study", self.grid.task), "config/arena.yaml"),
             tokens=(len(self.entrants) + 4) * windows * self.artefacts.window(problem.model),
         )

@@ -8,9 +8,11 @@ from typing import Any
 from sparsitysolver.config import registry
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.settings import TASK_SEARCH
-from sparsitysolver.plans import needs
+from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.plans import needs, own_models
 from sparsitysolver.plans.identities import Identities
 from sparsitysolver.plans.job import CALIBRATE, EVALUATE, PRUNE, SAMPLE, SEARCH, Job, as_options
+from sparsitysolver.plans.machine import WINDOW
 from sparsitysolver.search.algorithms import DRIVEN
 from sparsitysolver.seeds import derive_seed
 from sparsitysolver.sources import cell_code, prune_code, search_code, stage_code
@@ -31,6 +33,9 @@ class Artefacts:
     def __init__(self, grid: Grid) -> None:
         self.grid, self.identities = grid, Identities(grid)
         self.machine = self.identities.machine
+        for model in grid.own.values():
+            own_models.check(model)
+            self._check_lengths(model.name)
 
     @functools.cache  # noqa: B019 - one grid per process
     def sample(self, model: str, draw: str) -> Job:
@@ -68,7 +73,7 @@ class Artefacts:
         per_task = cell.row.reward == PER_TASK
         settings, inputs, window = self.search_settings(cell), self.calibrated(cell), self.window(cell.model)
         algorithm, text = settings.get("algorithm", "ppo"), cell.task if per_task else self.grid.task
-        own = {"text": self.grid.task}
+        own = {"text": self.grid.task} | self.grid.run.evaluated("seqlen")
         if per_task:
             own = {"reward": "accuracy", "task": cell.task, "items": self.grid.search_items}
         own |= {"granularity": cell.row.granularity, "seed": self.search_seed(cell)}
@@ -127,7 +132,7 @@ class Artefacts:
     def evaluate(self, cell: Cell) -> Job:
         """A cell: evaluated on a pruned model that other cells share, or pruned and evaluated in one job."""
         pruned, task = self.prune(cell), cell.task
-        asked = {"task": task, "split": "test"}
+        asked = {"task": task, "split": "test"} | self.grid.run.evaluated()
         if registry.is_zero_shot(task):
             asked = {"task": task, "items": self.grid.items} | ({"limit": self.grid.limit} if self.grid.limit else {})
         options = as_options(asked)
@@ -137,7 +142,7 @@ class Artefacts:
             decided_by=[pruned.key, task, self.identities.text(task), options],
             options=options,
             code=stage_code("evaluate", task),
-            tokens=evaluation_tokens(task),
+            tokens=self.evaluation_tokens(task),
         )
         if cell.method == "dense":
             return job
@@ -161,16 +166,19 @@ class Artefacts:
         Methods that draw alike share the name and so the file.
         """
         row = registry.method(name)
-        return self.draw_of(row, row.source, row.nsamples, seed)
+        return self.draw_of(row, row.source, self.grid.run.nsamples or row.nsamples, seed)
 
     def reconstruction_draw(self, cell: Cell) -> str:
         """Name of the calibration set that a cell's reconstruction regresses on."""
         row = cell.row.regressing
-        return self.draw_of(row, cell.task if row.source == PER_TASK else row.source, row.nsamples, cell.seed)
+        nsamples = min(self.grid.run.nsamples or row.nsamples, row.nsamples)
+        return self.draw_of(row, cell.task if row.source == PER_TASK else row.source, nsamples, cell.seed)
 
     def draw_of(self, row: registry.MethodRow, source: str, nsamples: int, seed: str) -> str:
         """Name of a calibration set that a method draws from ``source``."""
-        size = f"{min(nsamples, self.grid.max_nsamples or nsamples)}x{row.seqlen}"
+        run = self.grid.run
+        most = nsamples if run.nsamples else self.grid.max_nsamples or nsamples
+        size = f"{min(nsamples, most)}x{run.calibration_seqlen or row.seqlen}"
         return f"{self.grid.text_of(source)}-{row.sampler}-{size}-{row.calibration_seed + int(seed)}"
 
     def calibrated(self, cell: Cell, granularity: str | None = None) -> dict[str, str]:
@@ -214,13 +222,22 @@ class Artefacts:
 
     def window(self, model: str) -> int:
         """Tokens of a model's window."""
-        return self.machine.size(model).window
+        return self.grid.run.seqlen or self.machine.size(model).window
 
+    def evaluation_tokens(self, task: str) -> int:
+        """Tokens of one evaluation on a task."""
+        row, run = registry.tasks_table()[task], self.grid.run
+        if row.kind == registry.ZERO_SHOT:
+            return row.n_items * _ITEM_TOKENS
+        return min(_TEXT, run.windows * (run.seqlen or WINDOW)) if run.windows else _TEXT
 
-def evaluation_tokens(task: str) -> int:
-    """Tokens of one evaluation on a task."""
-    row = registry.tasks_table()[task]
-    return row.n_items * _ITEM_TOKENS if row.kind == registry.ZERO_SHOT else _TEXT
+    def _check_lengths(self, model: str) -> None:
+        """Refuse windows that are longer than a model takes."""
+        longest = (self.identities.configuration(model) or {}).get("max_position_embeddings")
+        for name in ("seqlen", "calibration_seqlen"):
+            asked = getattr(self.grid.run, name)
+            if asked and isinstance(longest, int) and asked > longest:
+                raise SparsitySolverError(f"{name}={asked}: model '{model}' takes windows of 2 to {longest} tokens.")
 
 
 def target(cell: Cell) -> str:

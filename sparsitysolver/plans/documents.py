@@ -127,7 +127,7 @@ def _tables(artefacts: Artefacts) -> list[Document]:
             "table",
             _each("results/{table}{}", suffixes),
             "sparsitysolver report table {table} --cells results/cells_{table}.csv --models {models} --tasks {tasks} "
-            "--grid {grid} --out results",
+            f"--grid {{grid}} {grid.run.protocol_words}--out results",
             [*cells, "@config/tables/{table}.yaml", "@config/paper/{table}.csv"],
             lists={"curves": curves},
             settings={
@@ -287,7 +287,7 @@ def _html_report(artefacts: Artefacts, config: Mapping[str, Any]) -> Document:
 
         The device as resolved: the other call cannot know that a cluster runs the jobs, nor does this one until then.
         """
-        given = sorted({**config, "device": artefacts.machine.device}.items())
+        given = sorted({**config, "grid": grid.name, "device": artefacts.machine.device}.items())
         return [f"{name}={json.dumps(value)}" for name, value in given if value not in ("", None) and name != "assets"]
 
     return Document(

@@ -4,19 +4,18 @@ Contents decide, and names of files within a model or text; where a folder lies,
 """
 
 import functools
-import json
 from pathlib import Path
 from typing import Any
 
 from sparsitysolver import ROOT
-from sparsitysolver.config.assets import BUNDLED, asset_model
+from sparsitysolver.config.assets import BUNDLED
 from sparsitysolver.config.bos import FIRST
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import datasets_table, is_zero_shot, models_table, tasks_table
 from sparsitysolver.data import items, sources
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.file_hashes import cached_sha256
-from sparsitysolver.model_files import chat_model_sha256, folder_sha256
+from sparsitysolver.model_files import chat_model_sha256, configuration, folder_sha256
 from sparsitysolver.plans.machine import CPU, GPU, Machine
 from sparsitysolver.records.files import content_key
 
@@ -28,7 +27,7 @@ class Identities:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        self.machine = Machine(grid, self.model_folder)
+        self.machine = Machine(grid, self.model_folder, self.configuration)
 
     def precision(self, model: str) -> list[Any]:
         """What decides rounding, as resolved for the machine that runs the job: device, dtype and threads.
@@ -37,21 +36,22 @@ class Identities:
         """
         device, dtype = GPU if self.machine.gpus(model) else CPU, self.grid.dtype
         if dtype == "auto":
-            folder = self.model_folder(model)
+            config = self.configuration(model)
             if device == CPU:
                 dtype = "float32"
-            elif folder is None:
+            elif config is None:
                 dtype = "the checkpoint's own"
             else:
-                config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
                 dtype = str(config.get("dtype") or config.get("torch_dtype") or "float16")
         return [device, dtype, self.machine.threads(model)]
 
     @functools.cache  # noqa: B019 - one grid per process
     def model(self, model: str) -> str:
         """Folder contents of a local model, id and commit of a hub model; and its BOS rule, if that is no usual one."""
-        folder, bos = self.model_folder(model), self.grid.bos(model)
+        folder, own, bos = self.model_folder(model), self.grid.own.get(model), self.grid.bos(model)
         ruled = "" if bos == FIRST else f" bos={bos}"
+        if own is not None and own.hub is not None:
+            return f"{own.hub}{ruled}"
         if folder is None:
             row = models_table()[model]
             return f"{row.hub_id}@{row.revision}{ruled}"
@@ -59,6 +59,8 @@ class Identities:
 
     def model_folder(self, model: str) -> Path | None:
         """The folder a model is read from, None for the hub."""
+        if model in self.grid.own:
+            return self.grid.own[model].folder
         if self.grid.name == "tiny":
             return BUNDLED / model
         if self.grid.assets.folder is not None:
@@ -66,8 +68,16 @@ class Identities:
         return None
 
     def model_argument(self, model: str) -> str:
-        """MODEL as the command line takes it: by name, so that no path stands in a rule."""
-        return asset_model(model) if self.grid.name == "local" else model
+        """MODEL as the command line takes it: by name where that says all, so that no path stands in a rule."""
+        return self.grid.own[model].argument if model in self.grid.own else model
+
+    @functools.cache  # noqa: B019
+    def configuration(self, model: str) -> dict[str, Any] | None:
+        """``config.json`` of a model; None for one of the registry that lies on the hub, which planning never reads."""
+        if model in self.grid.own:
+            return self.grid.own[model].config
+        folder = self.model_folder(model)
+        return None if folder is None else configuration(folder)
 
     def chat(self) -> dict[str, str]:
         """Who answers Self-Pruner's prompts: contents of a recorded conversation or of a model's folder, else names.

@@ -6,7 +6,7 @@ Memory and time are estimates for plans, cautious ones: a cluster ends a job tha
 import functools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.devices import gpus_here
-from sparsitysolver.model_files import configuration, weight_files
+from sparsitysolver.model_files import weight_files
+from sparsitysolver.plans.own_models import parameters_of
 
 CPU, GPU = "cpu", "cuda"
 WINDOW = 2048  # tokens of a window, where the model takes as many
@@ -47,21 +48,27 @@ class Size:
     window: int  # tokens of its longest window, at most WINDOW
 
 
-def size_of(model: str, folder: Path | None) -> Size:
-    """A model's size, without loading it: by headers and ``config.json`` of its folder, else by the registry."""
-    if folder is None:
+def size_of(model: str, folder: Path | None, config: Mapping[str, Any] | None) -> Size:
+    """A model's size, without loading it: by headers of its folder's weights, by ``config.json``, by the registry.
+
+    ``folder`` is None for a model of the hub, and ``config`` for one of the registry there.
+    """
+    if config is None:
         row = models_table()[model]
         return Size(row.parameters, row.hidden, _VOCABULARY, WINDOW)
-    config = configuration(folder)
     width = _BYTES.get(str(config.get("dtype") or config.get("torch_dtype")), 2)
 
     def number(name: str, default: int) -> int:
         value = config.get(name)
         return value if isinstance(value, int) and value > 0 else default
 
-    weights = (path for path in weight_files(folder) if path.suffix != ".json" and path.is_file())
+    if folder is None:
+        parameters = parameters_of(config)
+    else:
+        weights = (path for path in weight_files(folder) if path.suffix != ".json" and path.is_file())
+        parameters = sum(_in_header(path) or path.stat().st_size // width for path in weights)
     return Size(
-        parameters=sum(_in_header(path) or path.stat().st_size // width for path in weights),
+        parameters=parameters,
         hidden=number("hidden_size", _HIDDEN),
         vocabulary=number("vocab_size", _VOCABULARY),
         window=min(WINDOW, number("max_position_embeddings", WINDOW)),
@@ -96,11 +103,17 @@ class Machine:
     Args:
         grid: whose settings ``device`` and ``threads`` go before what is best here.
         folder_of: the folder that a model is read from, None for the hub.
+        config_of: its ``config.json``, None for a model of the registry that is read from the hub.
     """
 
-    def __init__(self, grid: Grid, folder_of: Callable[[str], Path | None]) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        folder_of: Callable[[str], Path | None],
+        config_of: Callable[[str], Mapping[str, Any] | None],
+    ) -> None:
         self.grid = grid
-        self.size = functools.cache(lambda model: size_of(model, folder_of(model)))
+        self.size = functools.cache(lambda model: size_of(model, folder_of(model), config_of(model)))
 
     @property
     def device(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from sparsitysolver.config.grid import Cell
 from sparsitysolver.config.published import published_anchors, standard_anchor
 from sparsitysolver.plans import needs
-from sparsitysolver.plans.artefacts import TIMED, Artefacts, evaluation_tokens
+from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.plans.job import INFERENCE, PREFLIGHT, RECONSTRUCTION, Job, Stage, as_options
 from sparsitysolver.sources import project_file, source_files, stage_code
 
@@ -28,8 +28,10 @@ def preflight(artefacts: Artefacts, model: str) -> Job:
 
 def gate(artefacts: Artefacts, model: str) -> list[str]:
     """What pruning a model waits for: its preflight, if its dense perplexity on the grid's task is published."""
-    known = standard_anchor(published_anchors(model), artefacts.grid.task)
-    return [preflight(artefacts, model).path] if known else []
+    known, run = standard_anchor(published_anchors(model), artefacts.grid.task), artefacts.grid.run
+    if known is None or run.windows or run.dtype or run.seqlen not in (None, known.seqlen):
+        return []  # of another protocol nothing is published
+    return [preflight(artefacts, model).path]
 
 
 @functools.cache
@@ -65,6 +67,7 @@ def study(artefacts: Artefacts, model: str, sparsity: str, seed: str) -> Job:
     ids = artefacts.sample(model, artefacts.draw_of(cell.row, cell.row.reconstruction, max(samples), seed))
     calibrated = artefacts.calibrated(cell)
     options = f"--sparsity {sparsity} --samples {','.join(map(str, samples))} --task {cell.task} --split test"
+    options = " ".join(filter(None, (options, as_options(artefacts.grid.run.evaluated()))))
     parts = [identities.model(model), identities.precision(model), options]
     reconstruction = 4 * 255 * artefacts.window(model)  # four passes over 1 + 2 + ... + 128 windows
     return Job(
@@ -74,5 +77,5 @@ def study(artefacts: Artefacts, model: str, sparsity: str, seed: str) -> Job:
         inputs=calibrated | {"reconstruction_calibration": ids.path},
         options=options,
         code=source_files("sparsitysolver.stages.reconstruction_study"),
-        tokens=26 * evaluation_tokens(cell.task) + 3 * reconstruction,
+        tokens=26 * artefacts.evaluation_tokens(cell.task) + 3 * reconstruction,
     )

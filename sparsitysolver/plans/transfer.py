@@ -4,7 +4,7 @@ import functools
 
 from sparsitysolver.config.grid import Cell
 from sparsitysolver.config.registry import SEARCHING
-from sparsitysolver.plans.artefacts import Artefacts, evaluation_tokens
+from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.job import TRANSFER, Job, as_options
 from sparsitysolver.sources import stage_code
 
@@ -21,7 +21,7 @@ def score(artefacts: Artefacts, model: str) -> Job:
     cells = {other: Cell(other, SEARCHING, SPARSITY, grid.seeds[0], grid.task) for other in grid.models}
     inputs = artefacts.calibrated(cells[model]) | {"strategies": [artefacts.search(one).path for one in cells.values()]}
     criterion = artefacts.search_settings(cells[model]).get("criterion")
-    asked = {"sparsity": SPARSITY, "task": grid.task, "split": "test"}
+    asked = {"sparsity": SPARSITY, "task": grid.task, "split": "test"} | grid.run.evaluated()
     options = as_options(asked | ({"criterion": criterion} if criterion else {}))
     return Job(
         TRANSFER,
@@ -30,7 +30,7 @@ def score(artefacts: Artefacts, model: str) -> Job:
         inputs=inputs,
         options=options,
         code=stage_code("transfer_study", grid.task),
-        tokens=(len(grid.models) + 2) * evaluation_tokens(grid.task),  # the dense model and uniform pruning too
+        tokens=(len(grid.models) + 2) * artefacts.evaluation_tokens(grid.task),  # the dense and the uniform one too
         gated=True,
     )
 

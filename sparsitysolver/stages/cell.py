@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         prune.run(argparse.Namespace(**vars(args) | {"out": str(folder)}))
         gc.collect()  # the dense model, before the pruned one is loaded
-        asked = {"task": args.on, "items": args.part, "windows": None, "batch_size": None, "json": False}
+        asked = {"task": args.on, "items": args.part, "batch_size": None, "json": False}
         evaluate.run(argparse.Namespace(**vars(args) | asked | {"model": str(folder)}))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -123,7 +123,8 @@ def _axes(results: Path, table: str) -> list[str]:
     axes = read_json(sidecar, "table's footnotes")
     if not {"models", "tasks"} <= axes.keys():
         raise SparsitySolverError(f"{sidecar} does not name the models and tasks of {table}; make it anew.")
-    return ["--models", *axes["models"], "--tasks", *axes["tasks"], "--grid", axes.get("grid", "")]
+    settings = ["--settings", *axes["settings"]] if "settings" in axes else []
+    return ["--models", *axes["models"], "--tasks", *axes["tasks"], "--grid", axes.get("grid", ""), *settings]
 
 
 def _run(command: Sequence[str | Path], source: Source, work: Path) -> None:

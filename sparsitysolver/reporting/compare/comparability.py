@@ -80,11 +80,13 @@ class Measurement:
     text_sha256: str = ""  # of the text scored; empty for zero-shot tasks, and where not recorded
     tokens: int | None = None  # of the text; None for zero-shot tasks
     bos: str = ""  # as fingerprints state it; empty where not recorded
+    windows: int | None = None  # of the text that were scored; None for zero-shot tasks
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Measurement":
         """What the number of a row of ``cells.csv`` was measured on; its numbers may be texts."""
-        names = {"seqlen": "seqlen", "items": "items", "evaluations": "search_evaluations", "tokens": "tokens"}
+        names = {"seqlen": "seqlen", "items": "items", "evaluations": "search_evaluations"}
+        names |= {name: name for name in ("tokens", "windows")}
         numbers = {name: None if str(row[own]) in ("", "nan") else int(row[own]) for name, own in names.items()}
         texts = {name: row[name] for name in ("text_sha256", "bos")}
         return cls(row["method"], row["model"], (row["task"],), row["split"], **texts, **numbers)
@@ -117,6 +119,9 @@ def other_protocol(measured: Measurement, protocol: Json) -> str:
     if (protocol.get("task"), protocol.get("split", measured.split)) == (*measured.tasks[:1], measured.split):
         text = (measured.split, measured.text_sha256, measured.tokens, measured.model)
         differences.append(not_the_text(measured.tasks[0], *text))  # of another task or split no more needs to be said
+    if measured.windows and measured.tokens and measured.seqlen and protocol:
+        every = measured.tokens // measured.seqlen
+        differences.append(f"{measured.windows} of {every} windows" if measured.windows < every else "")
     published = published_evaluations().get(measured.method)
     if published is not None and measured.evaluations is not None and measured.evaluations < published:
         differences.append(f"a search of {measured.evaluations} evaluations instead of {published}")

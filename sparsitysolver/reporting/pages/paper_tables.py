@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from sparsitysolver.config.paper import titles
-from sparsitysolver.config.registry import PERPLEXITY_METRIC
+from sparsitysolver.config.registry import PERPLEXITY_METRIC, models_table
 from sparsitysolver.config.settings import check_models
 from sparsitysolver.config.tables import DASH, METHOD, TASKS, load_definition
 from sparsitysolver.errors import SparsitySolverError
@@ -68,6 +68,7 @@ def _table(name: str, results: Path, grid: str) -> Json:
     pairs = read_pair_verdicts(results / f"{name}.pairs.csv")
     numbers = [METHOD, *(column.name for column in table.columns)]
     return {
+        "own": [model for model in table.models if model not in models_table()],
         **_beside(published, table),
         **_local(table, pairs),
         "extended": table.frame(definition.extended)[numbers] if definition.extended else None,
@@ -75,7 +76,7 @@ def _table(name: str, results: Path, grid: str) -> Json:
         "removed": removed_frame(table),
         **_noise(table, pairs),
         "footnotes": _footnotes(table),
-        **_provenance(table, cells, grid),
+        **_provenance(table, cells, grid, axes.get("settings", [])),
     }
 
 
@@ -142,7 +143,7 @@ def _footnotes(table: MeasuredTable) -> list[str]:
     return lines
 
 
-def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str) -> Json:
+def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str, settings: list[str]) -> Json:
     """What the numbers were made with; what differs between cells is listed in full."""
     keys = {key for entry in table.entries.values() for key in entry.cells}
     shown = {(column.task, column.metric) for column in table.columns}
@@ -151,6 +152,7 @@ def _provenance(table: MeasuredTable, cells: pd.DataFrame, grid: str) -> Json:
     zero_shot = table.definition.layout == TASKS
     items = {
         "grid": [grid],
+        **({"settings of the run": [", ".join(settings)]} if settings else {}),
         **({"model": table.models} if zero_shot else {}),
         "task": [f"{', '.join(table.tasks)} ({table.definition.split} split)"],
         "seeds": sorted({f"{seed:.0f}" for seed in used["seed"]}, key=int),

@@ -53,7 +53,8 @@ def table_section(results: Path, name: str, grid: str) -> str:
         notes += f"- {footnote_text(Footnote(note['number'], note['reason'], places))}\n" if places else ""
     columns = [column.split("@")[0] for column in frame]
     unnamed = "".join(f"; model: {model}" for model in sidecar.get("models", []) if model not in columns)
-    return f"{markdown(frame)}\n\n{notes}\nGenerated from `{name}.csv`; grid: {grid}{unnamed}."
+    settings = f"; settings: {', '.join(sidecar['settings'])}" if "settings" in sidecar else ""
+    return f"{markdown(frame)}\n\n{notes}\nGenerated from `{name}.csv`; grid: {grid}{unnamed}{settings}."
 
 
 def readme_command(readme: Path, results: Path, grid: str) -> None:

@@ -109,12 +109,14 @@ def _md(table: MeasuredTable) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def write_table(table: MeasuredTable, samples: Samples, out_dir: Path, grid: str = "") -> None:
+def write_table(
+    table: MeasuredTable, samples: Samples, out_dir: Path, grid: str = "", settings: Sequence[str] = ()
+) -> None:
     """Write ``NAME.csv``, ``NAME.tex``, their ``NAME_extended`` twins, ``NAME.md``, its footnotes and its pairs.
 
-    ``NAME.footnotes.json`` also names the table's models and tasks, which columns alone do not say, and the grid where
-    it is known: with these the table can be made again from its cells. ``answers`` in it says how many answers an
-    accuracy rests on, items times seeds, by row and column.
+    ``NAME.footnotes.json`` also names the table's models and tasks, which columns alone do not say, and where they are
+    known the grid and what a run changed of its settings: with these the table can be made again from its cells.
+    ``answers`` in it says how many answers an accuracy rests on, items times seeds, by row and column.
     """
     name, rows = table.definition.name, table.definition.all_rows
     write_csv(table.frame(), out_dir / f"{name}.csv")
@@ -128,6 +130,7 @@ def write_table(table: MeasuredTable, samples: Samples, out_dir: Path, grid: str
             answers.setdefault(row, {})[column] = entry.measured.items * entry.seeds
     notes = [note._asdict() for note in table.footnotes(rows)]
     axes = {"models": table.models, "tasks": table.tasks} | ({"grid": grid} if grid else {})
+    axes |= {"settings": list(settings)} if settings else {}
     write_json(out_dir / f"{name}.footnotes.json", axes | {"answers": answers, "footnotes": notes})
     write_csv(pairs_frame(table, compare_rows(table, samples)), out_dir / f"{name}.pairs.csv")
 
@@ -155,7 +158,13 @@ def grid_of(results: Path) -> str:
 
 
 def table_command(
-    name: str, cells_csv: Path, models: list[str], out_dir: Path, tasks: Sequence[str] = (), grid: str = ""
+    name: str,
+    cells_csv: Path,
+    models: list[str],
+    out_dir: Path,
+    tasks: Sequence[str] = (),
+    grid: str = "",
+    settings: Sequence[str] = (),
 ) -> None:
     """``report table``: one table of the paper from ``cells.csv`` and the samples beside it, as files."""
     cells = read_cells_csv(cells_csv)
@@ -163,4 +172,4 @@ def table_command(
     table = build_table(name, cells, models, tasks, curves_of(name, cells_csv.parent))
     samples = read_samples(samples_path(cells_csv))
     check_samples(cells, samples, cells_csv)
-    write_table(table, samples, out_dir, grid)
+    write_table(table, samples, out_dir, grid, settings)

@@ -65,13 +65,13 @@ def test_the_shortest_search_of_several_seeds_counts(collected):
 
 def test_another_text_is_not_comparable_for_both(both):
     """The same digits on the word-level file: no verdict as if it were the paper's text."""
-    page, checked = both(make_grid(fingerprint={"text_sha256": WORD_LEVEL, "tokens": 295878}))
+    page, checked = both(make_grid(fingerprint={"text_sha256": WORD_LEVEL, "tokens": 295878, "windows": 144}))
     assert set(page.values()) == {(Verdict.NOT_COMPARABLE, WORDS)}
     assert set(checked.values()) == {("not comparable", f"table2: {WORDS}")}
 
 
 def test_the_page_says_why(collected):
-    path = collected(make_grid(fingerprint={"text_sha256": WORD_LEVEL, "tokens": 295878}))
+    path = collected(make_grid(fingerprint={"text_sha256": WORD_LEVEL, "tokens": 295878, "windows": 144}))
     table_command("table2", path, ["opt-125m"], path.parent)
     page = paper_tables(path.parent, "local")
     assert "Published values of these columns: 0 reproduced, 0 deviates, 6 not comparable" in page

@@ -137,7 +137,9 @@ def test_what_is_not_known_is_said_of_leaks(page):
 
 
 def test_skips_and_other_protocols_become_footnotes(page):
-    cells = replace_cell(make_grid(fingerprint={"seqlen": 1024}), make_cell(method="uniform_recon", value=None))
+    cells = replace_cell(
+        make_grid(fingerprint={"seqlen": 1024, "windows": 280}), make_cell(method="uniform_recon", value=None)
+    )
     text = page(cells)
     assert "- (1) Uniform (Recon) × opt-125m: not supported" in text
     assert "- opt-125m: not the published protocol: seqlen 1024 instead of 2048." in text
