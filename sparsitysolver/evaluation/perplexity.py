@@ -15,9 +15,9 @@ BATCH_TOKENS = 4096
 
 
 @torch.inference_mode()
-def window_losses(adapter: Adapter, ids: torch.Tensor, batch_tokens: int = BATCH_TOKENS) -> np.ndarray:
+def window_losses(adapter: Adapter, ids: torch.Tensor, batch_tokens: int | None = None) -> np.ndarray:
     """Mean next-token cross-entropy of each window (windows, seqlen), in nats per token: float64 (windows,)."""
-    losses = []
+    losses, batch_tokens = [], batch_tokens or adapter.batch_tokens(BATCH_TOKENS)
     for batch in ids.split(max(1, batch_tokens // ids.shape[1])):
         batch = batch.to(adapter.input_device)
         hidden, targets = adapter.hidden_states(batch)[:, :-1], batch[:, 1:]
