@@ -39,7 +39,7 @@ def prune(job: Job, kept: list[int]) -> Outcome:
 
         def solve() -> torch.Tensor:
             linear = adapter.layers[index].linears[tap]
-            gram = replay.observe(index, {tap: linear})[tap].gram
+            gram = replay.observe(index, {tap: linear}, keep=tap)[tap].gram
             return reconstruct(linear.weight, gram, channels.to(linear.weight.device), ridge)
 
         if kind not in MODULES[modules]:
@@ -52,8 +52,10 @@ def prune(job: Job, kept: list[int]) -> Outcome:
         groups = kept_indices(scores[2 * index], kept[2 * index])
         channels = channels_of(groups, adapter.shape.group_channels)
         slice_attention(adapter, index, groups, repaired(index, MHA, "attention_output", channels))
+        replay.narrow("attention_output", channels)
         neurons = kept_indices(scores[2 * index + 1], kept[2 * index + 1])
         slice_ffn(adapter, index, neurons, repaired(index, FFN, "ffn_output", neurons))
+        replay.narrow("ffn_output", neurons)
         replay.advance(index)
     facts = {"ridge": ridge, "modules": modules}
     return Outcome(sliced_structure(kept[::2], kept[1::2]), facts, {"module_seconds": seconds})

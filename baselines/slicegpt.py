@@ -119,7 +119,8 @@ def _slice_layer(replay: LayerReplay, index: int, incoming: torch.Tensor, width:
     for linear in layer.attention_inputs:
         _set(linear, _times(linear.weight, entering), linear.bias)
     _set(module.attention_shortcut, entering, None)
-    middle = principal_components(replay.observe(index, {"stream": layer.ffn_norm})["stream"].gram)[:, :width]
+    stream = replay.observe(index, {"stream": layer.ffn_norm}, keep="attention_output")["stream"]
+    middle = principal_components(stream.gram)[:, :width]
     _rotate_outputs(layer.attention_output, middle)
     _set(module.attention_shortcut, _times(middle.T, entering), None)
     for linear in layer.ffn_inputs:

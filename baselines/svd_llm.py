@@ -5,7 +5,7 @@ from torch import nn
 
 from sparsitysolver.models.structure import LowRankLinear, low_rank_structure
 from sparsitysolver.pruning.job import GramUse, Job, Outcome, widest_input
-from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor
+from sparsitysolver.pruning.whitening import kept_rank, low_rank_factors, updated_factor, whitener
 from sparsitysolver.records.seen import CALIBRATION
 from sparsitysolver.statistics.collect import Moments, layer_taps, recording, tap_of
 from sparsitysolver.statistics.replay import LayerReplay
@@ -42,8 +42,9 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
         with recording(taps, gram=True) as moments:
             dense.advance(index)
         seen = {} if compressed is None else compressed.observe(index, taps)
+        roots = {tap: whitener(of.gram) for tap, of in moments.items()}
         for role, linear in adapter.layer(module).linears.items():
-            factors = _factorise(linear, moments[tap_of(role)], seen.get(tap_of(role)), job.sparsity)
+            factors = _factorise(linear, roots[tap_of(role)], seen.get(tap_of(role)), job.sparsity)
             adapter.replace(module, role, factors)
             ranks[f"layers.{index}.{role}"] = factors.down.out_features
         if compressed is not None:
@@ -53,11 +54,11 @@ def prune(job: Job, kept: list[int] | None) -> Outcome:
 
 
 @torch.no_grad()
-def _factorise(linear: nn.Linear, moments: Moments, seen: Moments | None, sparsity: float) -> LowRankLinear:
+def _factorise(linear: nn.Linear, root: torch.Tensor, seen: Moments | None, sparsity: float) -> LowRankLinear:
     """A linear's factors, its bias on the outer one; ``seen`` holds the inputs that the update regresses on."""
     weight = linear.weight
     rank = kept_rank(*weight.shape, sparsity)
-    up, down = low_rank_factors(weight, moments.gram.to(weight.device), rank)
+    up, down = low_rank_factors(weight, root.to(weight.device), rank)
     if seen is not None:
         up = updated_factor(weight, down, seen.gram.to(weight.device))
     factors = LowRankLinear(linear, rank)

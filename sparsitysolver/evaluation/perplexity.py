@@ -15,12 +15,12 @@ BATCH_TOKENS = 4096
 
 
 @torch.inference_mode()
-def window_losses(adapter: Adapter, ids: torch.Tensor, batch_tokens: int = BATCH_TOKENS, lead: int = 0) -> np.ndarray:
+def window_losses(adapter: Adapter, ids: torch.Tensor, batch_tokens: int | None = None, lead: int = 0) -> np.ndarray:
     """Mean next-token cross-entropy of each window (windows, lead + seqlen), in nats per token: float64 (windows,).
 
     The first ``lead`` tokens (a BOS) are read only: scored are the same seqlen - 1 tokens as without them.
     """
-    losses = []
+    losses, batch_tokens = [], batch_tokens or adapter.batch_tokens(BATCH_TOKENS)
     for batch in ids.split(max(1, batch_tokens // ids.shape[1])):
         batch = batch.to(adapter.input_device)
         hidden, targets = adapter.hidden_states(batch)[:, lead:-1], batch[:, lead + 1 :]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig, PreTrainedModel
 
+_CACHE_BYTES = 4 << 20  # of a CPU core: a batch's widest float32 activations ought to stay in it
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")  # how configs count a mixture's
 
 
@@ -190,6 +191,11 @@ class Adapter(ABC):
     def input_device(self) -> torch.device:
         """Where token ids must be put."""
         return self.embeddings[0].weight.device
+
+    def batch_tokens(self, most: int) -> int:
+        """Tokens of a forward pass: ``most`` on GPUs; on a CPU no more than its cache holds the activations of."""
+        widest = max(columns for _, columns in self.shape.matrices.values())
+        return most if self.input_device.type != "cpu" else max(1, min(most, _CACHE_BYTES // (4 * widest)))
 
     def prunable_linears(self) -> Iterator[tuple[str, nn.Module]]:
         """(unit name such as ``layers.3.query``, linear) for every prunable weight matrix."""

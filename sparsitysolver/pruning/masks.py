@@ -75,6 +75,17 @@ def row_ranks(scores: torch.Tensor) -> torch.Tensor:
 
 def row_mask(scores: torch.Tensor, kept: int) -> torch.Tensor:
     """The ``kept`` highest scores of every row (Wanda)."""
+    dropped = scores.shape[1] - kept
+    if not 0 < dropped <= scores.shape[1]:
+        return _sorted_row_mask(scores, kept)
+    mask = scores > scores.kthvalue(dropped, dim=1, keepdim=True).values
+    drawn = mask.sum(dim=1) < kept  # of equal scores some stay: which ones, a stable sort says
+    if drawn.any():
+        mask[drawn] = _sorted_row_mask(scores[drawn], kept)
+    return mask
+
+
+def _sorted_row_mask(scores: torch.Tensor, kept: int) -> torch.Tensor:
     lowest = scores.argsort(dim=1, stable=True)[:, : scores.shape[1] - kept]
     return torch.ones_like(scores, dtype=torch.bool).scatter_(1, lowest, value=False)
 

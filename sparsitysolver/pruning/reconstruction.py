@@ -13,9 +13,10 @@ def scale_factors(gram: torch.Tensor, kept: torch.Tensor, removed: torch.Tensor,
     S (removed, kept) = G_PK (G_KK + λI)⁻¹ with G = Σ x xᵀ (channels, channels), not normalised, by one Cholesky
     factorisation in float64; ``kept`` and ``removed`` are the indices K and P.
     """
-    inner = gram[kept][:, kept].double()
+    kept, removed = kept.to(gram.device), removed.to(gram.device)
+    rows = gram.index_select(0, kept).double()
+    inner, cross = rows.index_select(1, kept), rows.index_select(1, removed)
     inner.diagonal().add_(ridge)
-    cross = gram[kept][:, removed].double()
     factor, failed = torch.linalg.cholesky_ex(inner)
     if int(failed) or not cross.isfinite().all():
         raise SparsitySolverError(

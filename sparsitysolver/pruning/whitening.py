@@ -40,14 +40,15 @@ def whitener(gram: torch.Tensor) -> torch.Tensor:
     raise SparsitySolverError(f"the Gram matrix of {len(gram)} channels holds non-finite activations.")
 
 
-def low_rank_factors(weight: torch.Tensor, gram: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Factors up (out, rank) and down (rank, in) of W that lose least on inputs with Gram matrix ``gram`` (in, in).
+def low_rank_factors(weight: torch.Tensor, root: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factors up (out, rank) and down (rank, in) of W that lose least on inputs whose Gram matrix is S Sᵀ.
 
+    ``root`` is S (in, in), made by :func:`whitener` once for all linears that share their input.
     With W S = U Σ Vᵀ: up = U_r √Σ_r and down = √Σ_r V_rᵀ S⁻¹. The latter is computed as √Σ_r⁻¹ U_rᵀ W, the same by
     W = U Σ Vᵀ S⁻¹ and free of the inverse, which a nearly singular S would make inexact. Both are in W's dtype.
     """
     wide = weight.double()
-    left, values, _ = torch.linalg.svd((wide @ whitener(gram)).to(SVD_DTYPE), full_matrices=False)
+    left, values, _ = torch.linalg.svd((wide @ root).to(SVD_DTYPE), full_matrices=False)
     left, values = left[:, :rank].double(), values[:rank].double()
     # Directions that the inputs do not excite have no scale to share between the factors.
     root = torch.where(values > torch.finfo(SVD_DTYPE).eps * values[:1], values, torch.ones_like(values)).sqrt()

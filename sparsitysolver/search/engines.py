@@ -1,6 +1,8 @@
 """Episode engines: a model that can be any candidate at once, by prefixes of sorted units or by ranks (design, 6)."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -16,21 +18,62 @@ from sparsitysolver.pruning.scores import criterion as criterion_of
 from sparsitysolver.pruning.slicing import keep_rows, set_columns
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
 from sparsitysolver.statistics.collect import Statistics, tap_of
+from sparsitysolver.statistics.replay import answering
+
+STATES_BYTES = 1 << 30  # of hidden states kept between evaluations: where all layers' are more, those of every k-th
 
 
 class Engine:
     """A dense model that becomes any candidate in no time; it owns the model of ``adapter`` and changes it in place."""
 
     adapter: Adapter
+    _last: tuple[list[int], torch.Tensor | None] = ([], None)  # what was evaluated last: candidate and windows
+    _states: dict[int, list[torch.Tensor]] = {}  # its hidden states behind some layers, batch by batch  # noqa: RUF012
 
     def apply(self, kept: Sequence[int]) -> None:
         """Make the model the candidate that keeps ``kept[i]`` items of unit i."""
         raise NotImplementedError
 
     def losses(self, kept: Sequence[int], windows: torch.Tensor, lead: int = 0) -> np.ndarray:
-        """Mean loss (nats per token) of each window (windows, lead + seqlen) under a candidate; see window_losses."""
+        """Mean loss (nats per token) of each window (windows, lead + seqlen) under a candidate; see window_losses.
+
+        Layers before the first one in which it differs from the candidate before are not computed again.
+        """
         self.apply(kept)
-        return window_losses(self.adapter, windows, lead=lead)
+        with self._going_on(list(kept), windows):
+            return window_losses(self.adapter, windows, lead=lead)
+
+    @contextmanager
+    def _going_on(self, kept: list[int], windows: torch.Tensor) -> Iterator[None]:
+        """Let a forward pass begin where the last one's states are this candidate's, and keep the states of this one.
+
+        They are kept from the second of two candidates on that begin alike: a search that changes every unit at every
+        step pays nothing for them. What is computed does not depend on them, to the last bit.
+        """
+        modules, (last, of) = list(self.adapter.layer_modules), self._last
+        units = len(kept) // len(modules)
+        changed = next((i for i, pair in enumerate(zip(kept, last)) if pair[0] != pair[1]), len(kept))
+        shared = changed // units if of is windows and last else 0
+        states = {layer: held for layer, held in self._states.items() if layer < shared}
+        self._last, self._states = ([], None), {}  # nothing is known where the pass fails
+        with ExitStack() as stack:
+            if states:
+                begin = max(states)
+                held = iter(states[begin])
+                answers = dict.fromkeys(modules[:begin], lambda hidden, *_, **__: hidden)
+                stack.enter_context(answering(answers | {modules[begin]: lambda *_, **__: next(held)}))
+            every = math.ceil(len(modules) * windows.numel() * self._state_bytes / STATES_BYTES)
+            for layer in range(every - 1, len(modules) - 1, every) if shared else ():
+                if layer not in states:
+                    seen = states[layer] = []
+                    hook = modules[layer].register_forward_hook(lambda _, __, out, seen=seen: seen.append(out))
+                    stack.callback(hook.remove)
+            yield
+        self._last, self._states = (kept, windows), states
+
+    @property
+    def _state_bytes(self) -> int:
+        return self.adapter.shape.hidden * self.adapter.embeddings[0].weight.element_size()
 
 
 def build_engine(adapter: Adapter, statistics: Statistics, granularity: str, criterion: str) -> Engine:

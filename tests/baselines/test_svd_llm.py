@@ -43,8 +43,8 @@ def test_whitener_is_a_lower_root(problem):
     gram = inputs.T @ inputs
     root = whitener(gram)
     assert torch.allclose(root @ root.T, gram, atol=1e-4)
-    assert output_loss(problem[0], *low_rank_factors(problem[0], gram, 6), inputs) < 1e-6
-    assert all(factor.isfinite().all() for factor in low_rank_factors(problem[0], torch.zeros(9, 9), 3))
+    assert output_loss(problem[0], *low_rank_factors(problem[0], whitener(gram), 6), inputs) < 1e-6
+    assert all(factor.isfinite().all() for factor in low_rank_factors(problem[0], whitener(torch.zeros(9, 9)), 3))
     with pytest.raises(SparsitySolverError, match="non-finite"):
         whitener(torch.full((3, 3), float("nan")))
 
@@ -55,7 +55,7 @@ def test_factors_match_the_formula_and_lose_the_dropped_squares(problem, rank):
     gram = inputs.T @ inputs
     root = whitener(gram)
     left, values, right = torch.linalg.svd(weight @ root, full_matrices=False)
-    up, down = low_rank_factors(weight, gram, rank)
+    up, down = low_rank_factors(weight, whitener(gram), rank)
     product = (left[:, :rank] * values[:rank]) @ right[:rank] @ torch.linalg.inv(root)
     assert torch.allclose(up @ down, product, rtol=1e-4, atol=1e-4)
     assert torch.allclose(up.square().sum(dim=0), values[:rank], rtol=1e-4)  # both factors share the scale
@@ -64,7 +64,7 @@ def test_factors_match_the_formula_and_lose_the_dropped_squares(problem, rank):
 
 def test_update_is_the_least_squares_solution(problem):
     weight, inputs = problem
-    up, down = low_rank_factors(weight, inputs.T @ inputs, 3)
+    up, down = low_rank_factors(weight, whitener(inputs.T @ inputs), 3)
     torch.manual_seed(1)
     drifted = inputs + 0.5 * torch.randn_like(inputs)
     new = updated_factor(weight, down, drifted.T @ drifted)
@@ -105,7 +105,7 @@ def test_whitening_reads_the_dense_model(family):
     svd_llm.prune(job, None)
     gram = gram_moments(adapter, job.ids())["layers.2.ffn_output"].gram
     weight = adapter.layers[2].ffn_output.weight
-    up, down = low_rank_factors(weight, gram, kept_rank(*weight.shape, 0.25))
+    up, down = low_rank_factors(weight, whitener(gram), kept_rank(*weight.shape, 0.25))
     found = job.adapter.layers[2].ffn_output
     assert torch.allclose(found.up.weight @ found.down.weight, up @ down, atol=1e-4)
 

@@ -127,3 +127,24 @@ def test_activations_that_are_no_numbers_are_an_error():
     moments.squares[3] = float("nan")
     with pytest.raises(SparsitySolverError, match=r"48 of 1536 scores of layers\.1\.ffn_input are NaN"):
         build_engine(adapter, statistics, "unstructured", "wanda")
+
+
+@pytest.mark.parametrize("room", [1 << 30, 40_000, 1], ids=["every layer", "every second", "none"])
+@pytest.mark.parametrize("granularity", ["structured", "unstructured"])
+def test_neighbours_begin_where_they_differ(granularity, room, monkeypatch):
+    """Not a bit changes, and layers before the change do not run."""
+    monkeypatch.setattr("sparsitysolver.search.engines.STATES_BYTES", room)
+    full, other = sizes("llama", granularity), torch.flip(WINDOWS, [0])
+    probes = [[count - (unit == changed) for unit, count in enumerate(full)] for changed in reversed(range(len(full)))]
+    engine, ran = engine_of("llama", granularity), []
+    for index, layer in enumerate(engine.adapter.layers):
+        layer.attention_norm.register_forward_hook(lambda *_, index=index: ran.append(index))
+    engine.losses(full, WINDOWS)
+    for kept in [*probes, *reversed(probes), full]:
+        assert np.array_equal(engine.losses(kept, WINDOWS), engine_of("llama", granularity).losses(kept, WINDOWS))
+    ran.clear()
+    engine.losses(probes[0], WINDOWS)
+    engine.losses(full, WINDOWS)
+    assert ran.count(0) == (ran.count(2) if room == 1 else 0)
+    engine.losses(full, other)
+    assert np.array_equal(engine.losses(full, other), engine_of("llama", granularity).losses(full, other))

@@ -131,3 +131,19 @@ def test_variance_of_a_constant_or_a_single_token_is_zero():
         moments.add(torch.full((tokens, 2), 0.1, dtype=torch.float64))
         assert moments.variance.tolist() == pytest.approx([0, 0], abs=1e-12)
         assert (moments.variance >= 0).all()
+
+
+@pytest.mark.parametrize("spread", [0, 4], ids=["alike", "channels of 1e-4 to 1e4"])
+@pytest.mark.parametrize("mean", [0.0, 30.0])
+def test_float32_blocks_give_the_gram_matrix_of_float64(spread, mean):
+    """Also of inputs that all lean one way; 300 channels make two strips, 2,500 tokens several blocks."""
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(mean, 1, size=(2500, 300)) @ np.diag(np.logspace(-spread, spread, 300))
+    moments = Moments(want_gram=True)
+    for part in torch.from_numpy(inputs).float().split([1700, 800]):
+        moments.add(part)
+    wide = inputs.astype(np.float32).astype(float)
+    exact = wide.T @ wide
+    scale = np.sqrt(np.outer(exact.diagonal(), exact.diagonal()))
+    assert (np.abs(moments.gram.numpy() - exact) <= 1e-6 * scale).all()
+    assert torch.equal(moments.gram, moments.gram.T) and moments.gram.dtype == torch.float64

@@ -7,6 +7,7 @@ from tiny import tiny_ids, tiny_model
 
 from sparsitysolver.models.adapter import adapt
 from sparsitysolver.models.structure import apply_structure, rotated_structure
+from sparsitysolver.pruning.scores import channels_of
 from sparsitysolver.pruning.slicing import slice_attention, slice_ffn
 from sparsitysolver.statistics.collect import layer_taps
 from sparsitysolver.statistics.replay import LayerReplay
@@ -77,3 +78,32 @@ def test_map_changes_every_activation():
     before = torch.cat(replay.hidden)
     replay.map(lambda hidden: 2 * hidden[..., :3])
     assert torch.equal(torch.cat(replay.hidden), 2 * before[..., :3])
+
+
+@pytest.mark.parametrize("room", [1 << 30, 5000, 0], ids=["all kept", "some batches kept", "nothing kept"])
+def test_a_layer_goes_on_from_where_it_stopped(family, room, monkeypatch):
+    """The rest of a layer's run, begun at what was kept of its changed projections, is that of a whole run."""
+    monkeypatch.setattr("sparsitysolver.statistics.replay.KEPT_BYTES", room)
+    adapter = adapt(tiny_model(family))
+    replay, plain = LayerReplay(adapter, IDS, 24), LayerReplay(adapter, IDS, 24)
+    groups, neurons = torch.tensor([1]), torch.arange(2, 30, 3)
+    for index in range(adapter.shape.layers):
+        ran = []
+        handle = adapter.layers[index].query.register_forward_hook(lambda *_, ran=ran: ran.append(1))
+        linears = adapter.layers[index].linears
+        replay.observe(index, {"x": linears["attention_output"]}, keep="attention_output")
+        slice_attention(adapter, index, groups)
+        channels = channels_of(groups, adapter.shape.group_channels)
+        replay.narrow("attention_output", channels)
+        seen = replay.observe(index, {"x": linears["ffn_output"]}, keep="ffn_output")["x"].gram
+        expected = plain.observe(index, {"x": linears["ffn_output"]})["x"].gram
+        assert torch.allclose(seen, expected, atol=1e-4)
+        slice_ffn(adapter, index, neurons)
+        replay.narrow("ffn_output", neurons)
+        before = len(ran)
+        replay.advance(index)
+        assert (len(ran) == before) == (room == 1 << 30)
+        handle.remove()
+        plain.advance(index)
+        assert torch.allclose(torch.cat(replay.hidden), torch.cat(plain.hidden), atol=1e-5)
+        assert not any("forward" in vars(module) for module in adapter.model.modules())
