@@ -104,3 +104,12 @@ def test_every_searched_row_of_the_paper_has_a_published_length():
         if row.method.startswith("sparsitysolver")
     }
     assert searched == set(published_evaluations())
+
+
+def test_what_a_run_changed_is_named_and_part_of_the_windows_is_not_comparable(collected):
+    path = collected(make_grid(fingerprint={"windows": 4}))
+    table_command("table2", path, ["opt-125m"], path.parent, settings=["windows=4", "nsamples=8"])
+    page = paper_tables(path.parent, "local")
+    assert "settings of the run: windows=4, nsamples=8" in page
+    assert "- opt-125m: not the published protocol: 4 of 140 windows." in page
+    assert "No published column applies" not in page
