@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import json
-import os
 import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +15,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import cached_file
 
 from sparsitysolver import hub_models, model_files
-from sparsitysolver.config.assets import BUNDLED, Assets, named_asset_model
+from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.bos import BOS_RULES, EVERY
-from sparsitysolver.config.registry import models_table
 from sparsitysolver.data.windows import bos_token
-from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, known, unknown_name
+from sparsitysolver.errors import SparsitySolverError, is_out_of_memory, known
 from sparsitysolver.models import checkpoint_files, inspection
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
+from sparsitysolver.models.source import ModelSource, resolve_model
 from sparsitysolver.models.structure import CONFIG_FIELD, Structure, apply_structure
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -30,20 +29,6 @@ DTYPES = ("float32", "float16", "bfloat16")
 _HALF_READ = (json.JSONDecodeError, SafetensorError, EOFError, pickle.UnpicklingError)
 _HALF_READ_MARKS = ("not a valid json file", "pytorchstreamreader")
 _MAY_NAME_CODE = ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json")
-
-
-@dataclass(frozen=True)
-class ModelSource:
-    """Where a model is read from: a folder, or a hub id with a pinned revision."""
-
-    name: str
-    location: str
-    revision: str | None = None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether ``location`` is a folder."""
-        return self.revision is None and Path(self.location).is_dir()
 
 
 @dataclass
@@ -94,46 +79,6 @@ class LoadedModel:
                 f"window length {asked} asked for; {self.source.name} takes 2 to {most} tokens{beside}."
             )
         return asked
-
-
-def resolve_model(name: str, assets: Assets) -> ModelSource:
-    """Find a model by local folder, key of ``config/models.tsv``, hub id, or name in the assets folder, or an error.
-
-    A hub id may have a revision, ``owner/name@revision``; ``NAME=MODEL`` is a model under another name in records.
-    """
-    in_assets = named_asset_model(name)
-    if in_assets is not None:
-        return _asset_model(in_assets, assets)
-    if Path(name).is_dir():
-        return ModelSource(Path(os.path.abspath(name)).name, name)  # noqa: PTH100 - as given: a link keeps its own name
-    table = models_table()
-    row = table.get(name) or next((row for row in table.values() if row.hub_id == name), None)
-    if row is not None:
-        if (BUNDLED / row.key).is_dir():
-            return ModelSource(row.key, str(BUNDLED / row.key))
-        return _asset_model(row.key, assets) if assets.folder else ModelSource(row.key, row.hub_id, row.revision)
-    alias, named, model = name.partition("=")
-    if named and alias and "/" not in alias:
-        return replace(resolve_model(model, assets), name=alias)
-    asked = hub_models.hub_model(name)
-    if asked is not None:
-        return ModelSource(asked.hub_id, asked.hub_id, asked.revision)
-    if "/" in name:
-        raise SparsitySolverError(f"no model folder at {name}.")
-    held = [path.parent.name for path in (assets.folder or Path("-")).glob("models/*/config.json")]
-    if name not in held:
-        raise unknown_name("model", name, {*table, *held})
-    return _asset_model(name, assets)
-
-
-def _asset_model(name: str, assets: Assets) -> ModelSource:
-    """A model of the assets folder, under the name that its folder has there, a link or not."""
-    if assets.folder is None:
-        raise SparsitySolverError(
-            f"model '{name}' of the assets folder asked for, and there is none: give one with --assets DIR or "
-            "SPARSITYSOLVER_ASSETS."
-        )
-    return ModelSource(name, str(assets.existing(f"models/{name}", f"model {name}")))
 
 
 def weights_identity(source: ModelSource, config: PretrainedConfig | None = None) -> str:

@@ -1,7 +1,7 @@
 """SparseGPT's solver: optimal brain surgeon, column by column with one shared inverse (pure tensor mathematics).
 
-Everything is float64: the published code works in float32 because its Gram matrices are; ours add float32 blocks in float64,
-the cost stays cubic in the columns either way, and the result can be held against an explicit solution.
+Everything is float64: the published code works in float32 because its Gram matrices are; ours add float32 blocks in
+float64, the cost stays cubic in the columns either way, and the result can be held against an explicit solution.
 """
 
 from collections.abc import Callable
