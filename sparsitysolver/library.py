@@ -23,7 +23,8 @@ from sparsitysolver.commands import COMMANDS
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.models import checkpoint_files, inspection
 from sparsitysolver.models.adapter import adapt, adapter_class
-from sparsitysolver.models.loading import LoadedModel, ModelSource, load_pruned
+from sparsitysolver.models.loading import LoadedModel, load_pruned
+from sparsitysolver.models.source import ModelSource
 from sparsitysolver.pruning.strategy import kept_counts
 from sparsitysolver.records.files import Json, content_key, read_record, write_json
 

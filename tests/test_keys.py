@@ -13,7 +13,7 @@ from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import deciding_files, folder_sha256, model_sha256, weight_files, weights_sha256
-from sparsitysolver.models.loading import resolve_model
+from sparsitysolver.models.source import resolve_model
 from sparsitysolver.plans import identities, measurements
 from sparsitysolver.plans.artefacts import Artefacts
 

@@ -20,7 +20,7 @@ from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import folder_sha256
-from sparsitysolver.models.loading import resolve_model
+from sparsitysolver.models.source import resolve_model
 from sparsitysolver.plans import measurements
 from sparsitysolver.plans.artefacts import Artefacts
 

@@ -10,7 +10,8 @@ from sparsitysolver.chat.settings import ChatSettings, Messages, Reply
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import chat_model_sha256
-from sparsitysolver.models.loading import load_chat_model, load_tokenizer, resolve_model, weights_identity
+from sparsitysolver.models.loading import load_chat_model, load_tokenizer, weights_identity
+from sparsitysolver.models.source import resolve_model
 from sparsitysolver.records.files import Json
 
 

@@ -185,7 +185,7 @@ class Run(Contract):
     @property
     def protocol(self) -> dict[str, Any]:
         """What the run changes of how numbers are measured and methods calibrated, as its pages name it."""
-        return self._given("nsamples", "calibration_seqlen", "windows", "seqlen", "dtype")
+        return self._given("nsamples", "calibration_seqlen", "windows", "seqlen", "dtype", "bos")
 
     @property
     def protocol_words(self) -> str:

@@ -9,7 +9,8 @@ from transformers import AutoModelForCausalLM
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import Adapter, adapt, adapter_class
-from sparsitysolver.models.loading import load_config, resolve_model, weights_identity
+from sparsitysolver.models.loading import load_config, weights_identity
+from sparsitysolver.models.source import resolve_model
 from sparsitysolver.models.structure import CONFIG_FIELD
 
 

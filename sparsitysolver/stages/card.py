@@ -15,7 +15,8 @@ from sparsitysolver.data.windows import Windows
 from sparsitysolver.evaluation.cells import perplexity_fingerprint, perplexity_leakage
 from sparsitysolver.evaluation.perplexity import perplexity, window_losses
 from sparsitysolver.hub.card import CARD, hub_record, licence_in
-from sparsitysolver.models.loading import LoadedModel, ModelSource, load_config
+from sparsitysolver.models.loading import LoadedModel, load_config
+from sparsitysolver.models.source import ModelSource
 from sparsitysolver.provenance import provenance
 from sparsitysolver.records.files import Json
 from sparsitysolver.records.seen import seen_by

@@ -16,7 +16,8 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.file_hashes import user_cache
 from sparsitysolver.model_files import PRUNING_RECORD
-from sparsitysolver.models.loading import LoadedModel, ModelSource, load_model, resolve_model
+from sparsitysolver.models.loading import LoadedModel, load_model
+from sparsitysolver.models.source import ModelSource, resolve_model
 from sparsitysolver.provenance import provenance
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
 from sparsitysolver.records.files import Json, content_key, read_json

@@ -8,7 +8,8 @@ from sparsitysolver.data.items import REPORT, Items, load_items
 from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.evaluation.cells import perplexity_fields
-from sparsitysolver.models.loading import LoadedModel, load_config, resolve_model
+from sparsitysolver.models.loading import LoadedModel, load_config
+from sparsitysolver.models.source import resolve_model
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records.files import Json, content_key, write_record
 from sparsitysolver.stages import common

@@ -11,7 +11,8 @@ from sparsitysolver.data.sources import Text, load_text
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.cells import perplexity_fingerprint
 from sparsitysolver.evaluation.perplexity import perplexity
-from sparsitysolver.models.loading import LoadedModel, ModelSource, resolve_model
+from sparsitysolver.models.loading import LoadedModel
+from sparsitysolver.models.source import ModelSource, resolve_model
 from sparsitysolver.provenance import Clock
 from sparsitysolver.records.files import Json, read_record, write_json
 from sparsitysolver.stages.common import assets_of, cut, home_text, losses_of, open_model

@@ -10,7 +10,8 @@ from sparsitysolver.config.registry import HUB_TEXT
 from sparsitysolver.data.sampling import Calibration, record_path, sample
 from sparsitysolver.data.windows import bos_token
 from sparsitysolver.models.adapter import adapter_class
-from sparsitysolver.models.loading import load_config, load_tokenizer, resolve_model
+from sparsitysolver.models.loading import load_config, load_tokenizer
+from sparsitysolver.models.source import resolve_model
 from sparsitysolver.records.files import atomic_path, write_json
 from sparsitysolver.stages.common import assets_of, text_for
 

@@ -12,7 +12,8 @@ from tiny import tiny_folder, tiny_tokenizer
 
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.model_files import weight_files
-from sparsitysolver.models.loading import load_chat_model, load_config, resolve_model
+from sparsitysolver.models.loading import load_chat_model, load_config
+from sparsitysolver.models.source import resolve_model
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 LORA = json.dumps({"peft_type": "LORA", "base_model_name_or_path": "meta-llama/Llama-2-7b-hf"})

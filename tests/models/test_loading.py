@@ -13,7 +13,8 @@ from transformers import GPT2Config
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.models.loading import load_model, resolve_model, weights_identity
+from sparsitysolver.models.loading import load_model, weights_identity
+from sparsitysolver.models.source import resolve_model
 
 NO_ASSETS = Assets(None)
 

@@ -7,7 +7,8 @@ from tiny import logits
 
 from sparsitysolver.config.assets import Assets
 from sparsitysolver.errors import SparsitySolverError
-from sparsitysolver.models.loading import load_chat_model, resolve_model
+from sparsitysolver.models.loading import load_chat_model
+from sparsitysolver.models.source import resolve_model
 
 # --- quantised ------------------------------------------------------------------------------------------------------
 
