@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+import sparsitysolver.search as search_package
 from sparsitysolver.commands import COMMANDS
 from sparsitysolver.errors import SparsitySolverError, known
 from sparsitysolver.models import checkpoint_files, inspection
@@ -224,3 +226,13 @@ def _files(**given: Any) -> Iterator[tuple[dict[str, str], Path]]:
                 (folder / f"{option}.jsonl").write_text(lines, encoding="utf-8")
                 paths[option] = str(folder / f"{option}.jsonl")
         yield paths, folder
+
+
+class _Callable(ModuleType):
+    """Lets ``sparsitysolver.search(...)`` be the function here, though a package has that name."""
+
+    def __call__(self, *args: Any, **options: Any) -> Json:
+        return search(*args, **options)
+
+
+search_package.__class__ = _Callable
