@@ -1,6 +1,7 @@
 # One line per habit. `make env` builds .venv from the pinned files; every other target calls it, but `make figures`
 # is content with .venv-report, which has no torch.
-PYTHON ?= python3.11
+# The newest that runs: a name alone may be a shim that leads nowhere.
+PYTHON ?= $(or $(firstword $(foreach name,python3.13 python3.12 python3.11,$(shell $(name) -c "" 2>/dev/null && echo $(name)))),python3.11)
 CORES ?= 2
 GRID ?= opt125m
 VENV := .venv

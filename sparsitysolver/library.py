@@ -129,21 +129,25 @@ def search(
         return read_record(path, "strategy")
 
 
-def evaluate(model: PreTrainedModel | Pruned, tokenizer: Any = None, task: str = "wikitext2", **options: Any) -> Json:
+def evaluate(
+    model: PreTrainedModel | Pruned, tokenizer: Any = None, task: str | Path | None = None, **options: Any
+) -> Json:
     """Perplexity on a text or accuracy on a zero-shot task, as the record of a cell: ``["metrics"]["ppl"]["value"]``.
 
     Args:
         model: dense or pruned; of a :class:`Pruned` the record knows what its pruning has seen of ``task``.
         tokenizer: its own; that of a :class:`Pruned` by default.
-        task: key of ``tasks.tsv``, or a file of text or documents.
+        task: key of ``tasks.tsv``, or a file of text or documents (default: wikitext2; bundled models: mini).
         options: others of ``sparsitysolver evaluate``, such as ``seqlen=1024``, ``windows=16``, ``limit=200``.
     """
     from sparsitysolver.stages import evaluate as stage
+    from sparsitysolver.stages.common import home_text
 
     record = model.record if isinstance(model, Pruned) else {}
     plain, tokenizer = (model.model, tokenizer or model.tokenizer) if isinstance(model, Pruned) else (model, tokenizer)
     training = plain.training
-    args = _arguments("evaluate", _Given(plain, tokenizer, inplace=True), {"task": str(task)}, options)
+    given = _Given(plain, tokenizer, inplace=True)
+    args = _arguments("evaluate", given, {"task": str(task or home_text(given.source))}, options)
     try:
         return stage.evaluated(args, record)
     finally:
@@ -158,7 +162,9 @@ class _Given:
             raise SparsitySolverError("a model without its tokenizer was given; give that too.")
         self.model, self.tokenizer, self.inplace = model, tokenizer, inplace
         config = model.config
-        self.name = Path(getattr(config, "_name_or_path", "") or config.model_type).name
+        place = getattr(config, "_name_or_path", "") or config.model_type
+        self.name = Path(place).name
+        self.source = ModelSource(self.name, place, getattr(config, "_commit_hash", None))
         checkpoint_files.refuse_quantised(config, self.name)
         adapter_class(config).shape_of(config)
         inspection.check_finite(model, self.name, None)
@@ -172,7 +178,7 @@ class _Given:
             model=model,
             adapter=adapter,
             tokenizer=self.tokenizer,
-            source=ModelSource(self.name, self.name),
+            source=self.source,
             weights_sha256=self.weights,
             model_sha256=content_key([self.weights, json.loads(json.dumps(config, default=str))], 64),
             dtype=str(model.dtype).removeprefix("torch."),

@@ -78,7 +78,7 @@ class Adapter(ABC):
     idle: ClassVar[tuple[str, ...]] = ()
     # (regular expression of tensor names, what in config.json gives them a place), for tensors that may have none.
     announced_by: ClassVar[tuple[tuple[str, str], ...]] = ()
-    bos: ClassVar[str] = FIRST  # which BOS its windows have, a rule of config/bos.py
+    bos: ClassVar[str] = "first"  # which BOS its windows have, a rule of config/bos.py
     # Of published models, whose parameters are counted from their sizes:
     biased: ClassVar[tuple[str, ...]] = ()  # roles of the linears with a bias
     norms_per_layer: ClassVar[int] = 2

@@ -32,7 +32,8 @@ class CardFacts:
     def __init__(self, args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> None:
         self.args, self.row, self.loaded = args, row, loaded
         # by what the checkpoint says of itself: it may have been loaded in another precision
-        self.dtype = load_config(loaded.source).dtype or getattr(torch, loaded.dtype)
+        stored = None if hasattr(args, "given") else load_config(loaded.source).dtype
+        self.dtype = stored or getattr(torch, loaded.dtype)
         self._windows: Windows | None = None
         self._sample: Sample | None = None
         self._before = np.empty(0)
@@ -82,7 +83,7 @@ class CardFacts:
     def _base_model(self) -> str | None:
         """The dense model's id on the hub: as it was asked for, or that of the key of ``config/models.tsv`` given."""
         source, row = self.loaded.source, models_table().get(self.args.model)
-        if not source.is_local:
+        if source.revision is not None:
             return source.location
         return row.hub_id or None if row and source.location != self.args.model else None
 

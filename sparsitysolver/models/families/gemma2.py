@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparsitysolver.config.bos import EVERY
 from sparsitysolver.models.families import llama
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class Family(llama.Family):
     paths = {**llama.Family.paths, "ffn_norm": "pre_feedforward_layernorm"}
     bias_options = None
     announced_by = ((r"self_attn\.\w+_proj\.bias$", '"attention_bias": true'),)
-    bos = EVERY  # without one its perplexity is many times as high
+    bos = "every"  # without one its perplexity is many times as high
     norms_per_layer = 4
     tied = True
 
