@@ -5,7 +5,7 @@ import sys
 
 from snakemake.utils import min_version
 
-from sparsitysolver import hub, preload, run_lock
+from sparsitysolver import hub_models, preload, run_lock
 from sparsitysolver.config.arena import definition
 from sparsitysolver.config.grid import RESULTS, Grid, own_commands
 from sparsitysolver.config.registry import methods_table
@@ -42,7 +42,7 @@ try:
     grid.assets.to_environment()
     artefacts = Artefacts(grid)
     arena = Arena(artefacts)
-    hub.to_environment()
+    hub_models.to_environment()
 except SparsitySolverError as error:
     sys.exit(report_error("snakemake", error))
 

@@ -43,10 +43,10 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name, *(folder / shard for shard in shards)]
 
 
-def configuration(folder: Path) -> dict[str, Any]:
-    """``config.json``; empty where it is missing or broken, which is told when the model is loaded."""
+def configuration(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    """``config.json`` or its like; empty where it is missing or broken, which is told when the model is loaded."""
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

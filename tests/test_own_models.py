@@ -225,6 +225,15 @@ def test_what_no_job_could_prune_is_told_by_the_plan(config, change, words, mode
     assert str(folder) in told
 
 
+def test_a_bos_is_asked_of_tokenizers_that_have_one(model):
+    folder = model("m")
+    (folder / "tokenizer_config.json").write_text('{"bos_token": null}')
+    assert "bos=every asked for, and the tokenizer in" in refused(models=str(folder), bos="every")
+    assert planned(models=str(folder), bos="none") and planned(models=str(folder))
+    (folder / "tokenizer_config.json").write_text('{"bos_token": "<s>"}')
+    assert planned(models=str(folder), bos="every")
+
+
 SETTINGS = {"windows": 4, "seqlen": 256, "nsamples": 8, "calibration_seqlen": 128, "dtype": "bfloat16"}
 
 

@@ -34,7 +34,7 @@ class Artefacts:
         self.grid, self.identities = grid, Identities(grid)
         self.machine = self.identities.machine
         for model in grid.own.values():
-            own_models.check(model)
+            own_models.check(model, grid.bos(model.name))
             self._check_lengths(model.name)
 
     @functools.cache  # noqa: B019 - one grid per process

@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from sparsitysolver.config.bos import EVERY
 from sparsitysolver.config.own_models import OwnModel
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.hub_models import file_names
-from sparsitysolver.model_files import CONFIG_FIELD, PRUNING_RECORD
+from sparsitysolver.model_files import CONFIG_FIELD, PRUNING_RECORD, configuration
 from sparsitysolver.models import checkpoint_files
 from sparsitysolver.models.adapter import adapter_class
 
 
-def check(model: OwnModel) -> None:
-    """Refuse, before anything is run, what no job could prune: what its files and ``config.json`` tell of that."""
+def check(model: OwnModel, bos: str) -> None:
+    """Refuse, before anything is run, what no job could prune: what its files and ``config.json`` tell of that.
+
+    ``bos``: its rule; a tokenizer that says itself that it has no BOS token cannot put one before every window.
+    """
     where = str(model.folder or model.hub)
     if model.folder is not None:
         checkpoint_files.check_folder(model.folder)
@@ -35,6 +39,11 @@ def check(model: OwnModel) -> None:
     else:
         checkpoint_files.check_tokenizer(model.folder)
         checkpoint_files.check_weight_files(model.folder)
+        if bos == EVERY and configuration(model.folder, "tokenizer_config.json").get("bos_token", "") is None:
+            raise SparsitySolverError(
+                f"bos=every asked for, and the tokenizer in {where} has no BOS token; take bos=first (what it adds itself) "
+                "or bos=none."
+            )
 
 
 def parameters_of(config: Mapping[str, Any]) -> int:
