@@ -3,7 +3,12 @@
 import importlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsitysolver.library import Pruned, evaluate, load_pruned, prune, search
+
+__all__ = ["Pruned", "evaluate", "load_pruned", "prune", "search"]
 
 __version__ = "0.1.0"
 
@@ -16,6 +21,6 @@ CONFIG = Path(os.environ.get(CONFIG_VARIABLE) or (_INSTALLED if _INSTALLED.is_di
 
 def __getattr__(name: str) -> Any:
     """The library (``sparsitysolver.library``), which brings torch along once it is asked for."""
-    if name in ("prune", "search", "evaluate", "load_pruned", "Pruned"):
+    if name in __all__:
         return getattr(importlib.import_module("sparsitysolver.library"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

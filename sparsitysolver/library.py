@@ -23,18 +23,30 @@ from transformers import PreTrainedModel
 import sparsitysolver.search as search_package
 from sparsitysolver.commands import COMMANDS
 from sparsitysolver.errors import SparsitySolverError, known
+from sparsitysolver.extras import missing_extra
 from sparsitysolver.models import checkpoint_files, inspection
 from sparsitysolver.models.adapter import adapt, adapter_class
 from sparsitysolver.models.loading import LoadedModel, load_pruned
 from sparsitysolver.models.source import ModelSource
-from sparsitysolver.pruning.strategy import kept_counts
-from sparsitysolver.records.files import Json, content_key, read_record, write_json
+from sparsitysolver.options import Option, number, whole_number
+from sparsitysolver.records.files import Json, content_key, read_record, validate, write_json
 
 __all__ = ["Pruned", "evaluate", "load_pruned", "prune", "search"]
 
 # A text by name or path, texts, or token ids (nsamples, seqlen).
 Calibration = str | Path | Sequence[str] | np.ndarray | torch.Tensor
 _OF_THE_CALLER = ("model", "device", "dtype", "threads", "gpus", "out", "json", "allow_skip")  # options not to be given
+
+
+@contextmanager
+def _with_extras() -> Iterator[None]:
+    """Say which extra a missing package belongs to."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if not missing_extra(error):
+            raise
+        raise SparsitySolverError(missing_extra(error)) from error
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,7 @@ class Pruned:
         stage.write(self._made, folder, self._format)
 
 
+@_with_extras()
 def prune(
     model: PreTrainedModel,
     tokenizer: Any,
@@ -102,6 +115,7 @@ def prune(
     return Pruned(found, tokenizer, made.record, made.record["strategy"], made, options.get("format", "sliced"))
 
 
+@_with_extras()
 def search(
     model: PreTrainedModel,
     tokenizer: Any,
@@ -129,6 +143,7 @@ def search(
         return read_record(path, "strategy")
 
 
+@_with_extras()
 def evaluate(
     model: PreTrainedModel | Pruned, tokenizer: Any = None, task: str | Path | None = None, **options: Any
 ) -> Json:
@@ -158,6 +173,8 @@ class _Given:
     """A caller's model as stages open one: each time a copy of its own, or the model itself."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: Any, inplace: bool = False) -> None:
+        if not isinstance(model, PreTrainedModel):
+            raise SparsitySolverError(f"a model of transformers is needed; {type(model).__name__} was given.")
         if tokenizer is None:
             raise SparsitySolverError("a model without its tokenizer was given; give that too.")
         self.model, self.tokenizer, self.inplace = model, tokenizer, inplace
@@ -200,14 +217,28 @@ def _arguments(command: str, given: _Given, asked: Json, options: Json) -> argpa
     """Options of a command: its defaults, what the function sets, what the caller adds."""
     declared = COMMANDS[command].options
     allowed = [name for name in declared if name not in (*_OF_THE_CALLER, *asked)]
-    for name in options:
-        known(f"option of {command}", name, allowed)
+    for name, value in options.items():
+        options = options | {known(f"option of {command}", name, allowed): _value(name, value, declared[name])}
+    if "sparsity" in asked:
+        asked = asked | {"sparsity": _value("sparsity", asked["sparsity"], declared["sparsity"])}
     defaults = {name: copy.copy(one.how.get("default")) for name, one in declared.items()}
     switches = {name: False for name, one in declared.items() if one.how.get("action") == "store_true"}
     values = defaults | switches | {"model": given.name, "threads": torch.get_num_threads(), "allow_skip": False}
     args = argparse.Namespace(**values | {k: v for k, v in (asked | options).items() if v is not None})
     args.given = lambda: given(getattr(args, "bos", None))
     return args
+
+
+def _value(name: str, value: Any, declared: Option) -> Any:
+    """An option's value as the command line would read it: of its type, and one of its choices."""
+    read, choices = declared.how.get("type"), declared.how.get("choices")
+    if value is None or isinstance(value, bool | list):
+        return value
+    try:
+        value = {int: whole_number, float: number}.get(read, read)(str(value)) if read else value
+    except argparse.ArgumentTypeError as error:
+        raise SparsitySolverError(f"{name}: {error}.") from error
+    return known(name, value, choices) if choices else value
 
 
 @contextmanager
@@ -224,10 +255,15 @@ def _files(**given: Any) -> Iterator[tuple[dict[str, str], Path]]:
                 np.save(folder / f"{option}.npy", value)
                 paths[option] = str(folder / f"{option}.npy")
             elif isinstance(value, dict):
-                kept_counts(value)
+                validate(value, "strategy", "what was given")
                 write_json(folder / f"{option}.json", value)
                 paths[option] = str(folder / f"{option}.json")
             elif value is not None:
+                if not value or not all(isinstance(text, str) for text in value):
+                    raise SparsitySolverError(
+                        f"{option}: a name or path, a list of texts, or an array of token ids is needed; "
+                        f"{type(value).__name__} {str(value)[:50]} was given."
+                    )
                 lines = "".join(json.dumps({"text": text}) + "\n" for text in value)
                 (folder / f"{option}.jsonl").write_text(lines, encoding="utf-8")
                 paths[option] = str(folder / f"{option}.jsonl")

@@ -28,14 +28,19 @@ _DECIDING = ("sparsitysolver", "baselines", "config", "rules", "Snakefile", "env
 
 @functools.cache
 def commit() -> str:
-    """Commit of the checkout, ``-dirty`` where code or configuration differ from it; ``unknown`` outside git."""
+    """Commit of the checkout, ``-dirty`` where code or configuration differ from it; ``unknown`` outside git.
+
+    An installed package is in no checkout, though its folder may lie within another project's.
+    """
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(ROOT), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     try:
-        head = git("rev-parse", "HEAD")
+        head, top = git("rev-parse", "HEAD", "--show-toplevel").splitlines()
+        if not ROOT.samefile(top):
+            return "unknown"
         return f"{head}-dirty" if git("status", "--porcelain", "--untracked-files=no", "--", *_DECIDING) else head
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -45,7 +50,7 @@ def provenance(device: str, threads: int, seeds: dict[str, int]) -> dict[str, An
     """What decides a result besides its inputs: versions, commit, kinds of device and processor, threads, seeds."""
     import torch
 
-    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    versions = {name: version for name in _LIBRARIES if (version := _version(name))}
     versions |= {"python": platform.python_version(), "sparsitysolver": __version__}
     return {
         "versions": versions,
@@ -56,6 +61,14 @@ def provenance(device: str, threads: int, seeds: dict[str, int]) -> dict[str, An
         "threads": threads,
         "seeds": seeds,
     }
+
+
+def _version(library: str) -> str | None:
+    """Of an installed library; extras may be missing."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:

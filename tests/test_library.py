@@ -94,6 +94,12 @@ def test_in_place_and_for_the_hub(model, tokenizer, tmp_path):
         ({"method": "wanda", "sparsity": 20}, "sparsity"),
         ({"method": "wanda", "calibration": "/nowhere.txt"}, "no text file at /nowhere.txt"),
         ({"method": "wanda", "tokenizer": None}, "without its tokenizer"),
+        ({"method": "wanda", "model": torch.nn.Linear(2, 2)}, "a model of transformers is needed; Linear was given"),
+        ({"method": "wanda", "nsamples": "four"}, "nsamples: 'four' is no whole number"),
+        ({"method": "wanda", "sparsity": "20%"}, "sparsity: '20%' is no number; give 0.2"),
+        ({"method": "wanda", "format": "nope"}, "unknown format 'nope'"),
+        ({"method": "wanda", "calibration": []}, "a list of texts, or an array of token ids is needed; list"),
+        ({"method": "flap", "strategy": {"a": 1}}, "what was given is not a valid strategy"),
     ],
 )
 def test_mistakes(given, message, model, tokenizer):

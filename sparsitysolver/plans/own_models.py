@@ -41,8 +41,8 @@ def check(model: OwnModel, bos: str) -> None:
         checkpoint_files.check_weight_files(model.folder)
         if bos == EVERY and configuration(model.folder, "tokenizer_config.json").get("bos_token", "") is None:
             raise SparsitySolverError(
-                f"bos=every asked for, and the tokenizer in {where} has no BOS token; take bos=first (what it adds itself) "
-                "or bos=none."
+                f"bos=every asked for, and the tokenizer in {where} has no BOS token; take bos=first (what it adds "
+                "itself) or bos=none."
             )
 
 
