@@ -6,7 +6,7 @@ setup(
     packages=[*find_packages(include=["sparsitysolver*", "baselines*"]), "sparsitysolver.configuration"],
     package_dir={"sparsitysolver.configuration": "config"},
     package_data={
-        "": ["py.typed", "*.j2", "*.mplstyle", "*.yaml", "*.json", "*.safetensors"],
+        "": ["py.typed", "*.pyi", "*.j2", "*.mplstyle", "*.yaml", "*.json", "*.safetensors"],
         "sparsitysolver.models": ["tiny/*/*"],
         "sparsitysolver.configuration": ["*", "*/*"],
     },

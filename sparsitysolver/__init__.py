@@ -3,10 +3,7 @@
 import importlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from sparsitysolver.library import Pruned, evaluate, load_pruned, prune, search
+from typing import Any
 
 __all__ = ["Pruned", "evaluate", "load_pruned", "prune", "search"]
 
