@@ -155,7 +155,7 @@ def test_an_unstructured_search_keeps_columns_within_the_budget(name, tmp_path, 
 
 def test_a_search_without_any_finite_candidate_is_an_error(tmp_path, monkeypatch):
     losses, full = PrefixEngine.losses, [4, 44] * 3
-    monkeypatch.setattr(PrefixEngine, "losses", lambda *a: losses(*a) * (1 if list(a[1]) == full else np.nan))
+    monkeypatch.setattr(PrefixEngine, "losses", lambda *a, **o: losses(*a, **o) * (1 if list(a[1]) == full else np.nan))
     with pytest.raises(SparsitySolverError, match="no candidate of the search earns a reward"):
         search(tmp_path, episodes=15)
 
