@@ -84,7 +84,7 @@ def publish(folder: Path, ppl: float) -> None:
     """Make a perplexity in windows of 64 tokens the published one of OPT-125M."""
     path = folder / "config/paper/dense.csv"
     lines = path.read_text().splitlines()
-    row = f"opt-125m,wikitext2,test,64,{ppl},0.03,the test,"
+    row = f"opt-125m,wikitext2,test,64,{ppl},0.03,the test,,"
     path.write_text("\n".join(row if line.startswith("opt-125m,") else line for line in lines) + "\n")
 
 
