@@ -7,7 +7,7 @@ from snakemake.utils import min_version
 
 from sparsitysolver import hub_models, preload, run_lock
 from sparsitysolver.config.arena import definition
-from sparsitysolver.config.grid import RESULTS, Grid, own_commands
+from sparsitysolver.plans.grid import RESULTS, Grid, own_commands
 from sparsitysolver.config.registry import methods_table
 from sparsitysolver.errors import SparsitySolverError, report_error
 from sparsitysolver.plans import measurements, needs

@@ -20,7 +20,7 @@ def _modules(names: str) -> tuple[str, ...]:
 # Modules that cannot change a result: messages, times, locks, names of things, the command line itself, model cards,
 # and contracts of records: a wrong one is refused, a right one stays as it is.
 NEUTRAL = _modules(
-    "cli options preload errors provenance devices sources config.grid file_hashes model_files config.chat_address "
+    "cli options preload errors provenance devices sources plans.grid file_hashes model_files config.chat_address "
     "records.contracts hub.card hub.writing stages.card"
 )
 # What only zero-shot tasks need: editing it must not plan perplexity anew.

@@ -5,9 +5,10 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from chat_cases import Server
-from tiny import FAMILIES, tiny_text
+from tiny import FAMILIES, tiny_ids, tiny_text
 
 os.environ.setdefault("SPARSITYSOLVER_THREADS", "1")  # of commands, whose default is the machine's cores
 
@@ -45,3 +46,12 @@ def reference() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference assets at {folder}; set SPARSITYSOLVER_REFERENCE")
     return folder
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with calibration ids and a text."""
+    np.save(tmp_path / "ids.npy", tiny_ids(8, 16))
+    (tmp_path / "text.txt").write_text(tiny_text())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

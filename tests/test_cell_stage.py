@@ -1,26 +1,15 @@
 """``cell``: the same record as by ``prune`` and ``evaluate``, and nothing left beside it."""
 
-import numpy as np
 import pytest
 from commands import MODEL, failure
-from tiny import tiny_ids, tiny_text
 
 from sparsitysolver.cli import main
 from sparsitysolver.records.files import read_record
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("place")]
 ON_TEXT = ("--task", "text.txt")
 ON_TASK = ("--task", "mini_boolq", "--items", "report", "--limit", "6")
 AS_CELL = {"--task": "--on", "--items": "--part"}  # prune has options of these names
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """A working folder with calibration ids and a text."""
-    np.save(tmp_path / "ids.npy", tiny_ids(8, 16))
-    (tmp_path / "text.txt").write_text(tiny_text())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def pruned(method, sparsity):

@@ -6,12 +6,12 @@ import pytest
 
 from sparsitysolver import sources
 from sparsitysolver.config import paper, published
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import collected, measurements
 from sparsitysolver.plans.arena import Arena
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.documents import documents
+from sparsitysolver.plans.grid import Grid
 
 WATCHED = {
     ("dense", "0"),

@@ -12,8 +12,8 @@ import pytest
 from test_snakefile import checkout, planned, planned_rules, snakemake  # noqa: F401 - a fixture
 from tiny import tiny_assets
 
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell, Grid
 from sparsitysolver.plans.measurements import preflight
 
 pytestmark = pytest.mark.dag

@@ -6,13 +6,13 @@ import shlex
 import pytest
 from planned import make_assets
 
-from sparsitysolver.config import grid as grid_module
 from sparsitysolver.config import registry
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import method, methods_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import artefacts as module
+from sparsitysolver.plans import grid as grid_module
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell, Grid
 from sparsitysolver.sources import prune_code
 
 

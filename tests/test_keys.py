@@ -9,13 +9,13 @@ from planned import make_assets
 
 from sparsitysolver.config import registry
 from sparsitysolver.config.assets import BUNDLED, Assets, asset_model
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import tasks_table
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import deciding_files, folder_sha256, model_sha256, weight_files, weights_sha256
 from sparsitysolver.models.source import resolve_model
 from sparsitysolver.plans import identities, measurements
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell, Grid
 
 RULES = ("first", "every", "none")
 LARGE = 3 << 20  # bytes; such a file's hash is kept, smaller ones are read each time

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from planned import make_assets
 
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import machine
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell, Grid
 
 GIB = 1024  # MB
 BILLION = 10**9

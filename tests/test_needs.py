@@ -2,11 +2,11 @@
 
 import pytest
 
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
 from sparsitysolver.plans.collected import records
+from sparsitysolver.plans.grid import Cell, Grid
 from sparsitysolver.plans.measurements import inference, study
 
 

@@ -17,12 +17,12 @@ from tiny import tiny_folder
 from sparsitysolver import ROOT
 from sparsitysolver import hub_models as hub
 from sparsitysolver.config.assets import Assets
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.model_files import folder_sha256
 from sparsitysolver.models.source import resolve_model
 from sparsitysolver.plans import measurements
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell, Grid
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -65,7 +65,7 @@ def on_hub(monkeypatch, model):
 
     snapshot = model(f"snapshots/{COMMIT}")
     monkeypatch.setattr(hub, "config_file", config_file)
-    monkeypatch.setattr("sparsitysolver.config.own_models.config_file", config_file)
+    monkeypatch.setattr("sparsitysolver.plans.own_models.config_file", config_file)
     monkeypatch.setattr("sparsitysolver.plans.own_models.file_names", lambda one: [p.name for p in snapshot.iterdir()])
     monkeypatch.setattr(hub, "_resolved", {})
     return asked
@@ -282,7 +282,7 @@ def test_settings_that_cannot_be(config, words, model):
 
 def test_plans_import_no_torch(model):
     code = (
-        "import sys; from sparsitysolver.config.grid import Grid; "
+        "import sys; from sparsitysolver.plans.grid import Grid; "
         "from sparsitysolver.plans.artefacts import Artefacts; "
         f"Artefacts(Grid({{'models': {str(model('m'))!r}, 'device': 'cpu'}})); sys.exit('torch' in sys.modules)"
     )
@@ -328,7 +328,7 @@ def test_a_model_in_the_cache_is_planned_and_measured_offline(tmp_path):
         return subprocess.run([sys.executable, *words], env=offline, capture_output=True, text=True, check=False)
 
     plan = (
-        "import sys; from sparsitysolver.config.grid import Grid\n"
+        "import sys; from sparsitysolver.plans.grid import Grid\n"
         "from sparsitysolver.plans.artefacts import Artefacts\n"
         "print(Artefacts(Grid({'models': sys.argv[1], 'device': 'cpu'})).identities.model_argument('Tiny'))"
     )

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from tiny import tiny_folder, tiny_texts
 
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.settings import DEFAULT_TASKS
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell, Grid
 from sparsitysolver.records.files import read_record
 
 ROOT = Path(__file__).resolve().parents[1]

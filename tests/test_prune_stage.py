@@ -3,11 +3,10 @@
 import functools
 import json
 
-import numpy as np
 import pytest
 import torch
 from commands import PRUNE, failure, output
-from tiny import SCRATCH, logits, tiny_folder, tiny_ids, tiny_model, tiny_text, tiny_tokenizer
+from tiny import SCRATCH, logits, tiny_folder, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
 
 from sparsitysolver.cli import main
@@ -17,22 +16,13 @@ from sparsitysolver.models.saving import release
 from sparsitysolver.records.files import read_record
 from sparsitysolver.stages import prune as stage
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("place")]
 # Shapes of OPT that the published ones do not have: Galactica's without biases, and one without a last norm.
 VARIANTS = {
     "bare": {"enable_bias": False, "layer_norm_elementwise_affine": False},
     "no last norm": {"_remove_final_layer_norm": True},
 }
 NOT_SLICED = {"bare": "LayerNorm without gain, or linears without bias", "no last norm": "no norm before the head"}
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """A working folder with calibration ids and a text."""
-    np.save(tmp_path / "ids.npy", tiny_ids(8, 16))
-    (tmp_path / "text.txt").write_text(tiny_text())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @functools.cache

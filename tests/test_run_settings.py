@@ -3,10 +3,10 @@
 import pytest
 
 from sparsitysolver.config.chat_address import URL_VARIABLE
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans.arena import Arena
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Grid
 
 COUNTS = ("limit", "episodes", "reward_windows", "reward_items", "task_episodes", "arena_episodes", "inference_rounds")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.devices import gpus_here
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.documents import Document
+from sparsitysolver.plans.grid import Cell, Grid
 from sparsitysolver.plans.job import TRANSFER, Job
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from sparsitysolver import ROOT, sources
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.plans import documents
 from sparsitysolver.plans.arena import Arena
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Grid
 from sparsitysolver.sources import NEUTRAL, source_files
 
 # Imports one stage after the other, each as if it were the first; a line of module names for each.

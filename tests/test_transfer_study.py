@@ -14,10 +14,10 @@ from test_snakefile import checkout, planned, snakemake  # noqa: F401 - a fixtur
 from tiny import tiny_folder, tiny_ids, tiny_texts
 
 from sparsitysolver.cli import main
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.models.loading import load_model
 from sparsitysolver.plans import transfer as transfer_plan
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Grid
 from sparsitysolver.pruning.strategy import make_strategy
 from sparsitysolver.pruning.units import structured_units, uniform_counts
 from sparsitysolver.records.columns import TRANSFER

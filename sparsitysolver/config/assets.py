@@ -27,6 +27,10 @@ class Assets:
             raise SparsitySolverError(f"assets folder {chosen} does not exist.")
         return cls(Path(chosen))
 
+    def models(self) -> list[str]:
+        """Names of the models that it holds; none where there is no folder."""
+        return sorted(path.parent.name for path in self.folder.glob("models/*/config.json")) if self.folder else []
+
     def to_environment(self) -> None:
         """Make this the folder of all commands that this process starts, or none: a path in no rule decides nothing."""
         if self.folder is None:

@@ -44,9 +44,10 @@ class LoadedModel:
     dtype: str
     device: str
     bos: str = ""  # which BOS its windows and requests have, a rule of config/bos.py; the family's by default
+    stored: str = ""  # the precision of the checkpoint, which may be another than ``dtype``; the same by default
 
     def __post_init__(self) -> None:
-        self.bos = self.bos or self.adapter.bos
+        self.bos, self.stored = self.bos or self.adapter.bos, self.stored or self.dtype
 
     @property
     def structure(self) -> Structure | None:
@@ -122,7 +123,7 @@ def load_model(
     family = adapter_class(config)
     family.shape_of(config)  # refuse unsupported families before weights are read
     target = _device(device)
-    precision = _dtype(dtype, target, config)
+    precision, stored = _dtype(dtype, target, config), str(config.dtype or "").removeprefix("torch.")
     tokenizer = load_tokenizer(source)
     rule = known("rule of --bos", bos or family.bos, BOS_RULES)
     if rule == EVERY:
@@ -145,6 +146,7 @@ def load_model(
         dtype=str(precision).removeprefix("torch."),
         device=target,
         bos=rule,
+        stored=stored,
     )
 
 

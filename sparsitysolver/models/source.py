@@ -48,9 +48,8 @@ def resolve_model(name: str, assets: Assets) -> ModelSource:
         return ModelSource(asked.hub_id, asked.hub_id, asked.revision)
     if "/" in name:
         raise SparsitySolverError(f"no model folder at {name}.")
-    held = [path.parent.name for path in (assets.folder or Path("-")).glob("models/*/config.json")]
-    if name not in held:
-        raise unknown_name("model", name, {*table, *held})
+    if name not in assets.models():
+        raise unknown_name("model", name, {*table, *assets.models()})
     return _asset_model(name, assets)
 
 

@@ -4,9 +4,9 @@ import functools
 from typing import NamedTuple
 
 from sparsitysolver.config.arena import definition
-from sparsitysolver.config.grid import Cell
 from sparsitysolver.config.registry import SEARCHING, method
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell
 from sparsitysolver.plans.job import ARENA_SCORE, ARENA_SEARCH, Job, as_options
 from sparsitysolver.pruning.units import UNSTRUCTURED
 from sparsitysolver.seeds import derive_seed

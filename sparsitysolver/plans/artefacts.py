@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.config import registry
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.settings import TASK_SEARCH
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import needs, own_models
+from sparsitysolver.plans.grid import Cell, Grid
 from sparsitysolver.plans.identities import Identities
 from sparsitysolver.plans.job import CALIBRATE, EVALUATE, PRUNE, SAMPLE, SEARCH, Job, as_options
 from sparsitysolver.plans.machine import WINDOW

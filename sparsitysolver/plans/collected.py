@@ -1,11 +1,11 @@
 """Which records are collected into the files that tables and figures read (no torch)."""
 
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.paper import watched_cells
 from sparsitysolver.config.registry import SEARCHING
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans import measurements, needs, self_pruner
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell, Grid
 from sparsitysolver.plans.job import Job
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import SEARCHING
 from sparsitysolver.document_commands import DOCUMENTS
 from sparsitysolver.plans import needs, self_pruner, transfer
 from sparsitysolver.plans.arena import Arena
 from sparsitysolver.plans.artefacts import Artefacts
 from sparsitysolver.plans.collected import records
+from sparsitysolver.plans.grid import Cell, Grid
 from sparsitysolver.sources import code_sha256, project_file, source_files
 
 _CATEGORIES = {"claims": "Claims and audit", "audit": "Claims and audit", "cells": "Provenance"}  # else Tables

@@ -10,12 +10,12 @@ from typing import Any
 from sparsitysolver import ROOT
 from sparsitysolver.config.assets import BUNDLED
 from sparsitysolver.config.bos import FIRST
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import datasets_table, is_zero_shot, models_table, tasks_table
 from sparsitysolver.data import items, sources
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.file_hashes import cached_sha256
 from sparsitysolver.model_files import chat_model_sha256, configuration, folder_sha256
+from sparsitysolver.plans.grid import Grid
 from sparsitysolver.plans.machine import CPU, GPU, Machine
 from sparsitysolver.records.files import content_key
 

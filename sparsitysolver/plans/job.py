@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparsitysolver.config.grid import RESULTS
+from sparsitysolver.plans.grid import RESULTS
 from sparsitysolver.records.files import content_key
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.devices import gpus_here
 from sparsitysolver.model_files import weight_files
+from sparsitysolver.plans.grid import Grid
 from sparsitysolver.plans.own_models import parameters_of
 
 CPU, GPU = "cpu", "cuda"

@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Iterable
 
-from sparsitysolver.config.grid import Cell
 from sparsitysolver.config.published import published_anchors, standard_anchor
 from sparsitysolver.plans import needs
 from sparsitysolver.plans.artefacts import TIMED, Artefacts
+from sparsitysolver.plans.grid import Cell
 from sparsitysolver.plans.job import INFERENCE, PREFLIGHT, RECONSTRUCTION, Job, Stage, as_options
 from sparsitysolver.sources import project_file, source_files, stage_code
 

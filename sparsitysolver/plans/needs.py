@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from itertools import product
 
 from sparsitysolver.config.figures import KINDS, Need, Study, figures, load_figure, load_study, studies
-from sparsitysolver.config.grid import Cell, Grid
 from sparsitysolver.config.registry import method
 from sparsitysolver.config.tables import DENSE
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.plans.grid import Cell, Grid
 
 CELLS, STRATEGIES, CURVES, INFERENCE, RECONSTRUCTION = KINDS
 STUDIED = "uniform_recon"  # stands for reconstruction studies, which have the uniform strategy

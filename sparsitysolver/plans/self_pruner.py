@@ -1,9 +1,9 @@
 """Self-Pruner's own table on a grid: which cells and times it is made of (no torch)."""
 
-from sparsitysolver.config.grid import Cell
 from sparsitysolver.config.self_pruner import definition
 from sparsitysolver.plans import measurements
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell
 from sparsitysolver.plans.job import SELF_PRUNER, Job
 from sparsitysolver.search.algorithms import DRIVEN
 

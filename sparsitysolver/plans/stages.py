@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from sparsitysolver.config.grid import Cell
 from sparsitysolver.plans import job, measurements, self_pruner, transfer
 from sparsitysolver.plans.arena import Arena, Problem
 from sparsitysolver.plans.artefacts import SHARED, Artefacts
+from sparsitysolver.plans.grid import Cell
 
 
 def stages(artefacts: Artefacts, arena: Arena) -> dict[job.Stage, Callable[[Any], job.Job]]:

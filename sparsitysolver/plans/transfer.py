@@ -2,9 +2,9 @@
 
 import functools
 
-from sparsitysolver.config.grid import Cell
 from sparsitysolver.config.registry import SEARCHING
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Cell
 from sparsitysolver.plans.job import TRANSFER, Job, as_options
 from sparsitysolver.sources import stage_code
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sparsitysolver.config.assets import Assets
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import models_table
 from sparsitysolver.data.items import ALL, SEARCH, load_items
 from sparsitysolver.data.sources import WIKITEXT_FILES, load_text
 from sparsitysolver.errors import SparsitySolverError
+from sparsitysolver.plans.grid import Grid
 from sparsitysolver.records.files import Json, atomic_folder, write_text
 
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.bin"]

@@ -15,7 +15,7 @@ from sparsitysolver.data.windows import Windows
 from sparsitysolver.evaluation.cells import perplexity_fingerprint, perplexity_leakage
 from sparsitysolver.evaluation.perplexity import perplexity, window_losses
 from sparsitysolver.hub.card import CARD, hub_record, licence_in
-from sparsitysolver.models.loading import LoadedModel, load_config
+from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.models.source import ModelSource
 from sparsitysolver.provenance import provenance
 from sparsitysolver.records.files import Json
@@ -31,9 +31,6 @@ class CardFacts:
 
     def __init__(self, args: argparse.Namespace, row: MethodRow, loaded: LoadedModel) -> None:
         self.args, self.row, self.loaded = args, row, loaded
-        # by what the checkpoint says of itself: it may have been loaded in another precision
-        stored = None if hasattr(args, "given") else load_config(loaded.source).dtype
-        self.dtype = stored or getattr(torch, loaded.dtype)
         self._windows: Windows | None = None
         self._sample: Sample | None = None
         self._before = np.empty(0)
@@ -69,7 +66,7 @@ class CardFacts:
         about = hub_record(
             base_model=self._base_model(),
             licence=licence_in(_card_of(self.loaded.source)),
-            dtype=str(self.dtype).removeprefix("torch."),
+            dtype=self.loaded.stored,
             computed_in=self.loaded.dtype,
             code=code,
             papers={part: f"{file.NAME} ({file.REFERENCE})" for part, file in files.items()},

@@ -16,7 +16,7 @@ from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.evaluation.perplexity import window_losses
 from sparsitysolver.file_hashes import user_cache
 from sparsitysolver.model_files import PRUNING_RECORD
-from sparsitysolver.models.loading import LoadedModel, load_model
+from sparsitysolver.models.loading import LoadedModel, load_config, load_model
 from sparsitysolver.models.source import ModelSource, resolve_model
 from sparsitysolver.provenance import provenance
 from sparsitysolver.pruning.units import STRUCTURED, UNSTRUCTURED
@@ -45,6 +45,12 @@ def open_model(args: argparse.Namespace) -> LoadedModel:
     if hasattr(args, "given"):
         return args.given()
     return load_model(args.model, args.device, args.dtype, assets_of(args), getattr(args, "bos", None))
+
+
+def check_model(args: argparse.Namespace) -> None:
+    """Say that MODEL is not there before anything else is sought."""
+    if not hasattr(args, "given"):
+        load_config(resolve_model(args.model, assets_of(args)))
 
 
 def open_dense(args: argparse.Namespace, verb: str) -> LoadedModel:

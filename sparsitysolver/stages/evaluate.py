@@ -8,8 +8,7 @@ from sparsitysolver.data.items import REPORT, Items, load_items
 from sparsitysolver.data.sources import NAMED, Text, is_file_source, load_text
 from sparsitysolver.errors import SparsitySolverError, unknown_name
 from sparsitysolver.evaluation.cells import perplexity_fields
-from sparsitysolver.models.loading import LoadedModel, load_config
-from sparsitysolver.models.source import resolve_model
+from sparsitysolver.models.loading import LoadedModel
 from sparsitysolver.provenance import Clock, provenance
 from sparsitysolver.records.files import Json, content_key, write_record
 from sparsitysolver.stages import common
@@ -45,8 +44,8 @@ def evaluated(args: argparse.Namespace, pruning: Json) -> Json:
     """The cell of a model with this pruning record, empty for a dense one; without measurements if it was skipped."""
     kind, assets, skipped = kind_of(args.task), assets_of(args), pruning.get("status") == "skipped"
     _own_options(args, kind)
-    if not skipped and not hasattr(args, "given"):
-        load_config(resolve_model(args.model, assets))  # a model that is not there is said before the data are sought
+    if not skipped:
+        common.check_model(args)
     if kind == ZERO_SHOT:
         data, measure = load_items(args.task, args.items, assets, args.limit), _measure_zero_shot
         args.split = data.part

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import torch
+
 from sparsitysolver.config.registry import SEARCHING, MethodRow, method
 from sparsitysolver.data.sampling import Sample
 from sparsitysolver.errors import SparsitySolverError, report_warning
@@ -93,7 +95,7 @@ def pruned(args: argparse.Namespace) -> Pruning:
     strategy = work.strategy()
     outcome = pruner.prune(work.job, kept_counts(strategy) if strategy else None)
     if work.card:
-        round_to(loaded.model, work.card.dtype)
+        round_to(loaded.model, getattr(torch, loaded.stored))
     achieved = Achieved(measure_size(loaded.adapter), 0.0 if row.key == "dense" else args.sparsity, dense)
     for text in achieved.warnings(pruner.ratio(work.job) if hasattr(pruner, "ratio") else ""):
         work.warn(text)

@@ -5,12 +5,11 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 from commands import PRUNE, failure, output
 from new_families import random_model
-from tiny import SCRATCH, logits, tiny_assets, tiny_folder, tiny_ids, tiny_model, tiny_text, tiny_tokenizer
+from tiny import SCRATCH, logits, tiny_assets, tiny_folder, tiny_ids, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
 
 from sparsitysolver.models.loading import load_model
@@ -37,15 +36,7 @@ assert torch.equal(again(ids).logits, model(ids).logits) and not torch.equal(mod
 CONTENTS = {"README.md", "config.json", "generation_config.json", "model.safetensors", "pruning.json", "tokenizer.json"}
 CONTENTS |= {"tokenizer_config.json"}
 HUB = ("--format", "hub")
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """A working folder with calibration ids and a text."""
-    np.save(tmp_path / "ids.npy", tiny_ids(8, 16))
-    (tmp_path / "text.txt").write_text(tiny_text())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def prune(model, *options):

@@ -5,10 +5,10 @@ import shlex
 
 import pytest
 
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.config.registry import ZERO_SHOT, is_zero_shot, method, models_table
 from sparsitysolver.config.tables import load_definition
 from sparsitysolver.plans import needs
+from sparsitysolver.plans.grid import Grid
 from sparsitysolver.reporting.claims.definition import load_claims
 from sparsitysolver.reporting.claims.places import with_equals
 from sparsitysolver.reporting.claims.results import Results, read_results

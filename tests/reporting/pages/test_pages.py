@@ -5,9 +5,9 @@ import pytest
 from cell_factory import make_cell, make_grid, replace_cell
 from planned import make_assets
 
-from sparsitysolver.config.grid import Grid
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.plans.artefacts import Artefacts
+from sparsitysolver.plans.grid import Grid
 from sparsitysolver.reporting.formats import markdown
 from sparsitysolver.reporting.pages.paper_tables import paper_tables_command
 from sparsitysolver.reporting.pages.readme import fill, readme_command

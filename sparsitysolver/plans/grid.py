@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sparsitysolver.config.assets import Assets
-from sparsitysolver.config.own_models import held_models, models_asked, needs_other_grid
 from sparsitysolver.config.registry import MethodRow, method, models_table, zero_shot_task
 from sparsitysolver.config.settings import load_grid, names_in, read_run
 from sparsitysolver.config.tables import DENSE, TASKS, load_definition, tables
 from sparsitysolver.errors import SparsitySolverError
 from sparsitysolver.models.adapter import bos_rule
+from sparsitysolver.plans.own_models import models_asked, needs_other_grid
 
 RESULTS = "results"
 PAPER_FAMILY = "llama"  # the family of the paper's zero-shot tables
@@ -69,10 +69,9 @@ class Grid:
                 "models=owner/name,/path/to/a/folder."
             )
         folder = self.assets.existing("models", "the models of grid 'local'")
-        found = held_models(self.assets)
-        if not found:
+        if not self.assets.models():
             raise SparsitySolverError(f"no model folder (with a config.json) in {folder}.")
-        return found
+        return self.assets.models()
 
     def own_models(self, target: str) -> list[str] | None:
         """The models that the grid names for a table or figure, if it does."""
