@@ -159,3 +159,23 @@ def test_without_a_server_there_is_nothing_to_wait_for(monkeypatch, tmp_path):
     assert preload.forward(["evaluate"]) is None
     monkeypatch.setenv(preload.VARIABLE, str(tmp_path / "gone"))
     assert preload.forward(["evaluate"]) is None
+
+
+def test_jobs_find_the_libraries_imported():
+    """A job imports the project and its model's own file; whatever else it imported, every job would import again."""
+    code = """
+import contextlib, importlib, io, sys
+from sparsitysolver import preload
+for name in preload.LIBRARIES: importlib.import_module(name)
+before = set(sys.modules)
+from sparsitysolver.cli import main
+with contextlib.redirect_stdout(io.StringIO()):
+    assert main(["evaluate", "llama-tiny", "--task", "mini", "--windows", "1", "--threads", "1"]) == 0
+print(*sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    new = [
+        name for name in done.stdout.split() if name.partition(".")[0] in ("torch", "sympy", "transformers", "numpy")
+    ]
+    assert any(name.startswith("transformers.models.llama") for name in new)
+    assert len(new) < 30
